@@ -1,0 +1,88 @@
+"""Files that appear whole or not at all, and names that stay inside their folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from segpipe.base.errors import UsageError
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it takes the name `path` when the block ends without error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield beside
+        sync(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically."""
+    with atomic(path) as beside:
+        beside.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file atomically. Names with bytes that are not UTF-8 survive (surrogateescape)."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write one JSON document atomically; NaN is refused, so every JSON reader can open it."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
+    """Write one JSON object per line, atomically."""
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+
+
+def read_text(path: Path) -> str:
+    """Read what `write_text` wrote."""
+    return path.read_bytes().decode("utf-8", "surrogateescape")
+
+
+def read_jsonl(path: Path) -> list[Any]:
+    """Read every line of a JSON-lines file."""
+    return [json.loads(line) for line in read_text(path).split("\n") if line]
+
+
+def sync(path: Path) -> None:
+    """Make a file or directory survive a power cut, as far as the file system can."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def inside(root: Path, name: str) -> Path:
+    """The path of the POSIX-style relative `name` under `root`.
+
+    Raises:
+        UsageError: the name is absolute, climbs out of `root` or holds a NUL byte.
+    """
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\0" in name:
+        raise UsageError(f"{name!r} does not name a file inside {root}; rename the file or its entry")
+    return root.joinpath(*parts)
+
+
+def digest(value: Any) -> str:
+    """A short, stable fingerprint of any JSON value: 16 hex digits of SHA-256 over its sorted form.
+
+    >>> digest({"b": 1, "a": 2}) == digest({"a": 2, "b": 1})
+    True
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -1,0 +1,176 @@
+"""Sizes, boxes and patch grids: the only home of strides and of the maps between pixels and patches.
+
+Pixels are counted from the top left; the centre of pixel `j` lies at `j + 0.5`. Boxes are half open.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Height and width in pixels."""
+
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise ValueError(f"a size must be at least 1 x 1, got {self.height} x {self.width}")
+
+    def fit(self, side: int) -> Size:
+        """The largest size of the same shape whose longer side is at most `side`; never larger than self.
+
+        >>> Size(300, 400).fit(200)
+        Size(height=150, width=200)
+        """
+        scale = min(1.0, side / max(self.height, self.width))
+        return Size(max(1, round(self.height * scale)), max(1, round(self.width * scale)))
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of pixels inside an image: rows `top` to `top + height`, columns `left` to `left + width`."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        if self.top < 0 or self.left < 0 or self.height < 1 or self.width < 1:
+            raise ValueError(f"not a box inside an image: {self}")
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        return Size(self.height, self.width)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index an (H, W, ...) array with this to cut the box out."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+    def scaled(self, image: Size, out: Size) -> Box:
+        """This box of `image` on a canvas of size `out`, rounded so that touching boxes still touch.
+
+        >>> Box(0, 50, 100, 50).scaled(Size(100, 100), Size(10, 10))
+        Box(top=0, left=5, height=10, width=5)
+        """
+        top, bottom = (_scale(v, image.height, out.height) for v in (self.top, self.top + self.height))
+        left, right = (_scale(v, image.width, out.width) for v in (self.left, self.left + self.width))
+        top, left = min(top, out.height - 1), min(left, out.width - 1)
+        return Box(top, left, max(1, bottom - top), max(1, right - left))
+
+
+def _scale(value: int, old: int, new: int) -> int:
+    return (2 * value * new + old) // (2 * old)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How one crop becomes patches: scaled to `content` pixels, padded right and below to whole patches.
+
+    `source` is the crop's size in image pixels; `rows` x `cols` patches of `patch` pixels are the network's input.
+    """
+
+    rows: int
+    cols: int
+    patch: int
+    content: Size
+    source: Size
+
+    @property
+    def input(self) -> Size:
+        """The network's input size, padding included."""
+        return Size(self.rows * self.patch, self.cols * self.patch)
+
+    def patch_positions(self, out: Size) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Where the pixels of the crop, drawn at size `out`, lie on the patch grid.
+
+        Returns:
+            Row positions (out.height,) and column positions (out.width,) in patches, 0 = centre of the first
+            patch. They reach half a patch outside the first and last centre.
+        """
+        y = (np.arange(out.height) + 0.5) * self.source.height / out.height
+        x = (np.arange(out.width) + 0.5) * self.source.width / out.width
+        return self.locate(y, x)
+
+    def locate(
+        self, y: npt.NDArray[np.float64], x: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Where points of the crop, in image pixels from the crop's top left corner, lie on the patch grid.
+
+        Returns:
+            Row positions like `y` and column positions like `x` in patches, 0 = centre of the first patch.
+        """
+        return (
+            y * self.content.height / self.source.height / self.patch - 0.5,
+            x * self.content.width / self.source.width / self.patch - 0.5,
+        )
+
+
+def plan_grid(source: Size, *, side: int, patch: int) -> Grid:
+    """Lay whole patches over a crop of any shape at about the area of `side` x `side` pixels, undistorted.
+
+    One side becomes a whole number of patches; the other is padded by less than one patch. Of the two choices the
+    one with less padding is taken, so a square crop and a `side` that `patch` divides give no padding at all.
+
+    >>> plan_grid(Size(360, 480), side=224, patch=16)
+    Grid(rows=12, cols=16, patch=16, content=Size(height=192, width=256), source=Size(height=360, width=480))
+    """
+    wanted = side / math.sqrt(source.height * source.width) / patch  # patches per image pixel
+    rows, cols = max(1, round(source.height * wanted)), max(1, round(source.width * wanted))
+    by_rows = _grid(source, rows * patch / source.height, patch)
+    by_cols = _grid(source, cols * patch / source.width, patch)
+    return min(by_rows, by_cols, key=_padding)
+
+
+def _grid(source: Size, scale: float, patch: int) -> Grid:
+    content = Size(max(1, round(source.height * scale)), max(1, round(source.width * scale)))
+    return Grid(-(-content.height // patch), -(-content.width // patch), patch, content, source)
+
+
+def _padding(grid: Grid) -> float:
+    return 1 - grid.content.height * grid.content.width / (grid.input.height * grid.input.width)
+
+
+def windows(size: Size, *, side: int, overlap: float) -> list[Box]:
+    """Cover an image with square windows of `side` pixels that overlap by at least the share `overlap`.
+
+    Windows are spread evenly, so the last one ends at the image's border. An image smaller than a window in one
+    direction gets windows of its own extent there.
+
+    >>> [box.left for box in windows(Size(100, 250), side=100, overlap=0.25)]
+    [0, 75, 150]
+    """
+    return [
+        Box(top, left, min(side, size.height), min(side, size.width))
+        for top in _starts(size.height, side, overlap)
+        for left in _starts(size.width, side, overlap)
+    ]
+
+
+def _starts(length: int, side: int, overlap: float) -> list[int]:
+    if length <= side:
+        return [0]
+    count = 1 + math.ceil((length - side) / max(1.0, side * (1 - overlap)))
+    return [round(i * (length - side) / (count - 1)) for i in range(count)]
+
+
+def five_crops(size: Size) -> list[Box]:
+    """Four corners and the centre, each half the image's height and width (STEGO's `five` crops).
+
+    Halves are rounded up, so that the corners cover every pixel of an image with odd sides.
+    """
+    h, w = -(-size.height // 2), -(-size.width // 2)
+    bottom, right = size.height - h, size.width - w
+    return [
+        Box(top, left, h, w)
+        for top, left in ((0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2))
+    ]

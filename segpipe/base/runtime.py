@@ -1,0 +1,58 @@
+"""What a stage is given besides its settings: the device, the number of workers, a progress tracker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from segpipe.base.errors import MachineError
+
+T = TypeVar("T")
+
+
+class Track(Protocol):
+    """Passes items through and shows how far the work is."""
+
+    def __call__(self, items: Iterable[T], *, total: int, unit: str, done: int = 0) -> Iterator[T]:
+        """Yield `items`; `total` counts them all, `done` of which were finished earlier; `unit` is a plural noun."""
+        ...
+
+
+def no_track(items: Iterable[T], *, total: int, unit: str, done: int = 0) -> Iterator[T]:
+    """Pass items through and show nothing."""
+    return iter(items)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Where a stage computes and how it tells its progress. It cannot change results beyond rounding."""
+
+    device: str = "cpu"
+    workers: int = 1
+    track: Track = no_track
+
+
+def pick_device(wanted: str) -> str:
+    """Resolve `auto` to the best device at hand.
+
+    Raises:
+        MachineError: a device was asked for by name and is not there.
+    """
+    import torch  # heavy: only commands that compute pay for it
+
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if present[name])
+    if not present.get(wanted.split(":")[0], False):
+        raise MachineError(
+            f"runtime.device={wanted} is not on this machine; here: "
+            f"{', '.join(name for name, there in present.items() if there)} (or leave runtime.device=auto)"
+        )
+    return wanted
+
+
+def cpu_count() -> int:
+    """Processors this process may use (a container's or a job's share, not the machine's)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

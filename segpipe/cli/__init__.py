@@ -1,0 +1,5 @@
+"""Floor 5: the `segpipe` command. Arguments, exit codes, progress on the terminal."""
+
+from segpipe.cli.commands import main
+
+__all__ = ["main"]

@@ -1,0 +1,54 @@
+"""Tables that commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from segpipe.nn.backbones import BackboneStatus
+
+
+def plain_table(*headings: str) -> Table:
+    """A table without lines, made for terminals of any width."""
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def backbone_table(rows: Sequence[BackboneStatus]) -> Table:
+    """The backbones with what a user chooses by."""
+    table = plain_table("backbone", "patch", "width", "weights", "licence", "timm model")
+    for row in rows:
+        table.add_row(row.name, str(row.patch), str(row.width), row.weights, row.licence, row.timm_name)
+    return table
+
+
+def score_table(scores: Mapping[str, Any]) -> Table:
+    """The main scores, the run's classes beside the k-means baseline."""
+    table = plain_table(f"{scores['images']} labelled images", "accuracy", "95%", "mIoU", "95%")
+    baseline = scores["baseline_kmeans"]
+    for name, row in (("classes of this run", scores["unsupervised"]), ("k-means baseline", baseline)):
+        table.add_row(name, *_cells(row))
+    for name, row in (("  many to one", scores["many_to_one"]), ("  baseline, many to one", baseline.get("many_to_one"))):
+        if row:
+            table.add_row(name, *_cells(row))
+    for probe in ("linear_probe", "knn_probe"):
+        for kind, row in (scores.get(probe) or {}).items():
+            if isinstance(row, Mapping):
+                table.add_row(f"  {probe.replace('_', ' ')} on {kind}", *_cells(row))
+    return table
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    return [cell for key in ("accuracy", "miou") for cell in (_percent(row.get(key)), _interval(row.get(f"{key}_ci")))]
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def _interval(value: Sequence[float] | None) -> str:
+    return "" if not value else f"{100 * value[0]:.1f} to {100 * value[1]:.1f}"

@@ -1,0 +1,1 @@
+"""Images and labels from a user's files."""

@@ -1,0 +1,1 @@
+"""Networks: backbones, ViT facets, classical features, the head."""

@@ -1,0 +1,1 @@
+"""Compute on arrays: losses, search, clustering, CRF, metrics. Knows nothing of files."""

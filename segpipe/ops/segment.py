@@ -1,0 +1,134 @@
+"""Codes become a class map at the image's own size.
+
+Codes are blended on a canvas of bounded size, compared with the cluster centers, sharpened by a dense CRF, and only
+then are probabilities brought to the size of the image: in strips of rows, so that memory stays small however large
+the image is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.base.geometry import Box, Grid, Size
+from segpipe.ops import blend
+from segpipe.ops.crf import Crf, refine_probabilities
+
+Float32 = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+_STRIP = 1 << 23  # numbers in one strip: 32 MB of float32
+
+
+def segment(
+    codes: Sequence[npt.NDArray[np.floating]],
+    grids: Sequence[Grid],
+    boxes: Sequence[Box],
+    rgb: npt.NDArray[np.uint8],
+    centers: npt.NDArray[np.floating],
+    *,
+    side: int,
+    sharpness: float = 2.0,
+    crf: Crf | None,
+    mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
+) -> Labels:
+    """Give every pixel of an image the class whose center is most like the codes around it.
+
+    Args:
+        codes: for each crop (rows, cols, d).
+        grids: for each crop its patch grid.
+        boxes: for each crop its box in image pixels; together they cover the image.
+        rgb: (H, W, 3) uint8, the image.
+        centers: (K, d) unit rows.
+        side: longest side of the canvas, pixels; an image below it is worked on at its own size.
+        sharpness: factor of the cosines under the softmax (STEGO: 2).
+        crf: constants of the dense CRF in canvas pixels; None leaves it out.
+        mirrored: for each crop the codes of its mirrored pixels, averaged in (STEGO's flip averaging).
+
+    Returns:
+        (H, W) classes 0 to K - 1: uint8 up to 255 classes, uint16 beyond.
+    """
+    image = Size(*rgb.shape[:2])
+    out = image.fit(side)
+    probabilities = classify(
+        codes, grids, boxes, centers, image=image, out=out, sharpness=sharpness, mirrored=mirrored
+    )
+    if crf is not None:
+        small = rgb if out == image else cv2.resize(rgb, (out.width, out.height), interpolation=cv2.INTER_AREA)
+        probabilities = refine_probabilities(probabilities.transpose(2, 0, 1), small, crf).transpose(1, 2, 0)
+    return label_pixels(probabilities, image)
+
+
+def classify(
+    codes: Sequence[npt.NDArray[np.floating]],
+    grids: Sequence[Grid],
+    boxes: Sequence[Box],
+    centers: npt.NDArray[np.floating],
+    *,
+    image: Size,
+    out: Size,
+    sharpness: float,
+    mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
+    strip: int = _STRIP,
+) -> Float32:
+    """Class probabilities on a canvas of size `out`: softmax of `sharpness` x cosine of the blended code to a center.
+
+    Arguments as `segment` and `blend.canvas`; `strip` numbers of the code field are held at once.
+
+    Returns:
+        (out.height, out.width, K) float32, the last axis sums to 1.
+    """
+    directions = np.ascontiguousarray(np.asarray(centers, np.float32).T)
+    dim, classes = directions.shape
+    found = np.empty((out.height, out.width, classes), np.float32)
+    for rows in _strips(out.height, out.width * dim, strip):
+        field = blend.canvas(codes, grids, boxes, image=image, out=out, rows=rows, mirrored=mirrored)
+        lengths = np.sqrt(np.einsum("hwd,hwd->hw", field, field))[..., None]
+        cosines = field @ directions / np.maximum(lengths, np.finfo(np.float32).tiny)
+        found[rows.start : rows.stop] = _softmax(sharpness * cosines)
+    return found
+
+
+def _softmax(logits: Float32) -> Float32:
+    logits = logits - logits.max(axis=-1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=-1, keepdims=True)
+    return logits
+
+
+def label_pixels(probabilities: Float32, image: Size, *, strip: int = _STRIP) -> Labels:
+    """The most probable class of every pixel, probabilities interpolated bilinearly to the image's size.
+
+    Classes that nowhere reach 1 / K are left out first. That changes nothing: an interpolated probability is never
+    larger than the largest it is made from, and the most probable of K classes has at least 1 / K.
+
+    Args:
+        probabilities: (h, w, K), the last axis sums to 1.
+        image: the size wanted.
+        strip: numbers held at once.
+
+    Returns:
+        (H, W) classes; of equal ones the smallest. uint8 up to 255 classes, uint16 beyond.
+    """
+    height, width, classes = probabilities.shape
+    dtype = np.uint8 if classes <= 255 else np.uint16
+    able = np.flatnonzero(probabilities.max(axis=(0, 1)) >= (1 - 1e-3) / classes)  # a margin for rounding
+    names = able.astype(dtype)
+    values = np.ascontiguousarray(probabilities[..., able])
+    if Size(height, width) == image:
+        return np.asarray(names[values.argmax(axis=-1)])
+    x = (np.arange(image.width) + 0.5) * width / image.width - 0.5
+    labels = np.empty((image.height, image.width), dtype)
+    for rows in _strips(image.height, image.width * len(able), strip):
+        y = (np.arange(rows.start, rows.stop) + 0.5) * height / image.height - 0.5
+        labels[rows.start : rows.stop] = names[blend.upsample(values, y, x).argmax(axis=-1)]
+    return labels
+
+
+def _strips(height: int, per_row: int, budget: int) -> list[range]:
+    """Cut `height` rows of `per_row` numbers into ranges that hold about `budget` numbers each."""
+    step = max(1, budget // max(1, per_row))
+    return [range(start, min(start + step, height)) for start in range(0, height, step)]

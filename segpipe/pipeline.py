@@ -1,0 +1,310 @@
+"""The pipeline: which stages are up to date, why not, and running them in order.
+
+A stage's key is the fingerprint of its settings that can change the result, its format, the artefacts it reads and
+the user's files it depends on. The manifest holds the key of every finished stage; the same key means skip.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import segpipe
+from segpipe.base import files
+from segpipe.base.config import Layer, Section, build, read_sets, read_yaml, setting, to_yaml
+from segpipe.base.errors import UsageError
+from segpipe.base.runtime import Runtime, Track, cpu_count, no_track, pick_device
+from segpipe.records.manifest import Manifest, StageRecord
+from segpipe.stages import MAKERS, STAGES, Stage, outside, wants
+from segpipe.store.run_dir import RunDir
+
+log = logging.getLogger(__name__)
+
+Settings = Mapping[str, Section]
+
+
+class RuntimeConfig(Section):
+    """Settings of the machine, for every stage; none of them changes a result beyond rounding."""
+
+    device: str = setting("auto", "where networks run: auto, cpu, cuda, cuda:1 or mps", result=False)
+    workers: int = setting(0, "processes and threads that work side by side; 0 = one per processor", ge=0, result=False)
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "runtime": RuntimeConfig,
+    **{stage.NAME: stage.Config for stage in STAGES},
+}
+BY_NAME: dict[str, Stage] = {stage.NAME: stage for stage in STAGES}
+
+
+def open_run(root: Path) -> RunDir:
+    """The run directory at `root`, which need not exist yet."""
+    return RunDir(root, MAKERS)
+
+
+# --- settings -------------------------------------------------------------------------------------------------------
+
+
+def configs_dir() -> Path:
+    """Where the named configs lie: inside an installed package, or at the top of a checkout."""
+    installed = Path(__file__).parent / "configs"
+    return installed if installed.is_dir() else Path(__file__).parents[1] / "configs"
+
+
+def config_names() -> list[str]:
+    """Names that `--config` takes besides files."""
+    return sorted(path.stem for path in configs_dir().glob("*.yaml"))
+
+
+def _config_layer(config: str) -> Layer:
+    if config in config_names():
+        return read_yaml(configs_dir() / f"{config}.yaml")
+    if not Path(config).is_file():
+        raise UsageError(f"--config {config}: neither a file nor a named config; named are {', '.join(config_names())}")
+    return read_yaml(Path(config))
+
+
+def resolve(
+    run_dir: RunDir,
+    *,
+    config: str | None = None,
+    sets: Sequence[str] = (),
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Section]:
+    """Settings of a run: its own config.yaml or, where given, `config`; then `more`; then `sets`.
+
+    Args:
+        run_dir: whose config.yaml is the start when `config` is None and the run exists.
+        config: name of a config or path of a YAML file; it replaces what the run had.
+        sets: `key=value` texts.
+        more: dotted keys that arguments of the command stand for, such as `index.images`.
+
+    Raises:
+        UsageError: a key or value is wrong.
+    """
+    own = run_dir.root / "config.yaml"
+    layers = [_config_layer(config)] if config else [read_yaml(own)] if own.exists() else []
+    layers += [Layer("command line", more or {}), read_sets(sets)]
+    return build(SECTIONS, layers)
+
+
+def save_settings(run_dir: RunDir, settings: Settings) -> None:
+    """Write the resolved settings to the run, before work starts."""
+    files.write_text(run_dir.root / "config.yaml", to_yaml(settings))
+
+
+def make_runtime(settings: Settings, track: Track = no_track) -> Runtime:
+    """Resolve device and workers on this machine."""
+    config = settings["runtime"]
+    assert isinstance(config, RuntimeConfig)
+    return Runtime(device=pick_device(config.device), workers=config.workers or cpu_count(), track=track)
+
+
+# --- what is to be done ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage in a plan."""
+
+    stage: Stage
+    action: Literal["run", "skip", "idle"]
+    """`idle`: nothing to do with these settings (evaluate without labels)."""
+    reason: str
+    key: str = ""
+    parts: Mapping[str, Any] | None = None
+
+
+def step_of(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manifest, *, force: bool = False) -> Step:
+    """Whether a stage is up to date, given what the manifest says of the stages it reads."""
+    config = settings[stage.NAME]
+    if stage.NAME == "evaluate" and getattr(config, "labels", None) is None:
+        return Step(stage, "idle", "no labels given (evaluate.labels)")
+    missing = [name for name in stage.NEEDS if name not in manifest.stages]
+    if missing:
+        return Step(stage, "run", f"{' and '.join(missing)} not done yet")
+    parts = {
+        "format": stage.FORMAT,
+        "settings": config.identity(),
+        "inputs": {
+            name: manifest.stages[name].artefact for name in (*stage.NEEDS, *wants(stage)) if name in manifest.stages
+        },
+        "files": _fingerprint(outside(stage, config)),
+    }
+    key = files.digest(parts)
+    old = manifest.stages.get(stage.NAME)
+    if force:
+        return Step(stage, "run", "forced", key, parts)
+    if old is None:
+        partial = (run_dir.root / f"{stage.ARTEFACT}.partial").is_dir()
+        return Step(stage, "run", "interrupted, goes on" if partial else "not done yet", key, parts)
+    if not run_dir.has(stage.ARTEFACT):
+        return Step(stage, "run", f"{stage.ARTEFACT}/ is gone", key, parts)
+    if old.key != key:
+        return Step(stage, "run", _difference(stage, old.parts, parts), key, parts)
+    return Step(stage, "skip", f"up to date since {old.finished}", key, parts)
+
+
+def _fingerprint(paths: Sequence[Path]) -> str:
+    """Names, sizes and times of the user's files; contents are hashed by `index` itself."""
+    rows = []
+    for path in paths:
+        stat = path.stat()
+        rows.append((str(path), stat.st_size, stat.st_mtime_ns))
+    return files.digest(rows) if rows else ""
+
+
+def _difference(stage: Stage, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    before, after = old.get("settings", {}), new["settings"]
+    changed = [
+        f"{stage.NAME}.{name} {before.get(name)!r} -> {after.get(name)!r}"
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+    inputs = [name for name, artefact in new["inputs"].items() if old.get("inputs", {}).get(name) != artefact]
+    changed += [f"{name} was run again" for name in inputs]
+    changed += [f"{name} is gone" for name in old.get("inputs", {}) if name not in new["inputs"]]
+    if old.get("files") != new["files"]:
+        changed.append("files changed")
+    if old.get("format") != new["format"]:
+        changed.append(f"made by format {old.get('format')}, now {new['format']}")
+    return "; ".join(changed)
+
+
+def chosen(start: str | None, stop: str | None) -> tuple[Stage, ...]:
+    """The stages from `start` to `stop`, both included."""
+    names = [stage.NAME for stage in STAGES]
+    first, last = names.index(start) if start else 0, names.index(stop) if stop else len(names) - 1
+    if first > last:
+        raise UsageError(f"--from {start} comes after --to {stop}; the order is {', '.join(names)}")
+    return STAGES[first : last + 1]
+
+
+def plan(
+    settings: Settings,
+    run_dir: RunDir,
+    *,
+    start: str | None = None,
+    stop: str | None = None,
+    force: Sequence[str] = (),
+) -> list[Step]:
+    """What `run` would do now. A stage after one that will run is said to run, although it may turn out unchanged."""
+    manifest, steps, dirty = run_dir.manifest(), list[Step](), set[str]()
+    for stage in chosen(start, stop):
+        step = step_of(stage, settings, run_dir, manifest, force=stage.NAME in force)
+        again = [name for name in (*stage.NEEDS, *wants(stage)) if name in dirty]
+        if step.action == "skip" and again:
+            step = Step(stage, "run", f"after {', '.join(again)}")
+        if step.action == "run":
+            dirty.add(stage.NAME)
+        steps.append(step)
+    return steps
+
+
+# --- doing it -------------------------------------------------------------------------------------------------------
+
+
+def run_stage(step: Step, settings: Settings, run_dir: RunDir, runtime: Runtime) -> StageRecord:
+    """Run one stage whose inputs are finished, and write it into the manifest."""
+    stage = step.stage
+    run_dir.record(stage.NAME, None)  # from here until the end the old artefact does not count as finished
+    run_dir.prepare(stage.ARTEFACT, step.key)
+    started = time.monotonic()
+    summary = stage.run(settings[stage.NAME], run_dir, runtime).model_dump(mode="json")
+    record = StageRecord(
+        key=step.key,
+        artefact=str(summary.get("fingerprint") or step.key),
+        parts=dict(step.parts or {}),
+        summary=summary,
+        seconds=round(time.monotonic() - started, 3),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=_versions(),
+        machine={"device": runtime.device, "workers": runtime.workers, "platform": platform.platform()},
+    )
+    run_dir.record(stage.NAME, record)
+    return record
+
+
+def run(
+    settings: Settings,
+    run_dir: RunDir,
+    runtime: Runtime,
+    *,
+    start: str | None = None,
+    stop: str | None = None,
+    force: Sequence[str] = (),
+    told: Callable[[Step, StageRecord | None], None] = lambda step, record: None,
+) -> Iterator[tuple[Step, StageRecord | None]]:
+    """Run every stage that is not up to date, in order; the caller holds the run's lock.
+
+    Args:
+        settings: resolved settings.
+        run_dir: the run.
+        runtime: device, workers, progress.
+        start: first stage, default the first of all; the stages before it must be up to date.
+        stop: last stage.
+        force: names of stages to run although they are up to date.
+        told: called before a stage starts (with no record).
+
+    Yields:
+        Each step with its record once it is finished, or with None where it was skipped.
+
+    Raises:
+        UsageError: a stage before `start` is missing or out of date.
+    """
+    stages = chosen(start, stop)
+    for stage in STAGES[: STAGES.index(stages[0])]:
+        if any(stage.NAME in (*later.NEEDS, *wants(later)) for later in stages):
+            require(stage, settings, run_dir)
+    for stage in stages:
+        step = step_of(stage, settings, run_dir, run_dir.manifest(), force=stage.NAME in force)
+        if step.action != "run":
+            yield step, None
+            continue
+        told(step, None)
+        yield step, run_stage(step, settings, run_dir, runtime)
+
+
+def require(stage: Stage, settings: Settings, run_dir: RunDir) -> None:
+    """Refuse to build on a stage that is missing or out of date.
+
+    Raises:
+        UsageError: with the reason and the command that mends it.
+    """
+    step = step_of(stage, settings, run_dir, run_dir.manifest())
+    if step.action == "run" and stage.NAME != "evaluate":
+        raise UsageError(
+            f"{run_dir.root}: {stage.NAME} must come first ({step.reason}); run `segpipe {_command(stage, run_dir)}`"
+        )
+
+
+def _command(stage: Stage, run_dir: RunDir) -> str:
+    return f"index IMAGES {run_dir.root}" if stage.NAME == "index" else f"{stage.NAME} {run_dir.root}"
+
+
+def _versions() -> dict[str, str]:
+    names = (
+        "torch",
+        "timm",
+        "numpy",
+        "zarr",
+        "scikit-learn",
+        "opencv-python-headless",
+        "pydensecrf2",
+        "faiss-gpu",
+        "faiss-cpu",
+    )
+    found = {"segpipe": segpipe.__version__, "python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

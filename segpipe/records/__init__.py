@@ -1,0 +1,1 @@
+"""Floor 1: the nouns. Small frozen dataclasses that check themselves."""

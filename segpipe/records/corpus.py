@@ -1,0 +1,85 @@
+"""The corpus: images found once, and the crops of them that the network sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from segpipe.base.geometry import Box, Size
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image file that was opened and checked."""
+
+    id: str
+    """Path relative to the corpus root, POSIX separators, without the ending; unique. Masks are named by it."""
+    path: str
+    """Path relative to the corpus root, POSIX separators, with the ending."""
+    size: Size
+    """Displayed size: EXIF rotation applied."""
+    depth: str
+    """Sample type: `uint8`, `uint16` or `float32`. Deeper ones are scaled to 8 bits by the corpus's `scaling`."""
+    sha256: str
+    """Fingerprint of the file's bytes, hexadecimal."""
+    bytes: int
+    """File size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A box of one image: one row of the feature store. Crops are boxes, never files."""
+
+    image: int
+    """Index into `Corpus.images`."""
+    box: Box
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """All images of a run in a fixed order, and their crops, those of one image next to each other."""
+
+    root: Path
+    images: tuple[Image, ...]
+    crops: tuple[Crop, ...]
+    scaling: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """For each depth but uint8: the values that become 0 and 255, fixed once for the whole corpus."""
+
+    def __post_init__(self) -> None:
+        ids = [image.id for image in self.images]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"corpus ids must be unique: {len(ids)} images, {len(set(ids))} ids")
+        order = [crop.image for crop in self.crops]
+        if order != sorted(order) or set(order) != set(range(len(ids))):
+            raise ValueError("every image needs crops, ordered by image")
+        missing = {image.depth for image in self.images} - {"uint8"} - set(self.scaling)
+        if missing:
+            raise ValueError(f"no scaling for {sorted(missing)}")
+        for crop in self.crops:
+            size = self.images[crop.image].size
+            if crop.box.top + crop.box.height > size.height or crop.box.left + crop.box.width > size.width:
+                raise ValueError(f"{crop.box} reaches outside {self.images[crop.image].id} ({size})")
+
+    def path(self, image: Image) -> Path:
+        """Where the image file lies."""
+        return self.root / image.path
+
+    @cached_property
+    def crops_of(self) -> tuple[range, ...]:
+        """For each image the range of its crops' indices."""
+        starts = [0] * (len(self.images) + 1)
+        for crop in self.crops:
+            starts[crop.image + 1] += 1
+        for i in range(len(self.images)):
+            starts[i + 1] += starts[i]
+        return tuple(range(starts[i], starts[i + 1]) for i in range(len(self.images)))
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A file put aside, and why."""
+
+    path: str
+    reason: str

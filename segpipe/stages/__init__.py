@@ -1,0 +1,48 @@
+"""Floor 3: one module per stage. `STAGES` is the pipeline, in order; commands, settings and help are made from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from segpipe.base.config import Section
+from segpipe.base.runtime import Runtime
+from segpipe.stages import cluster, evaluate, export, extract, index, mine, refine, report, train
+from segpipe.store.run_dir import RunDir
+
+
+class Stage(Protocol):
+    """What a stage module offers. Optional beside it: `outside(config)` and `WANTS` (artefacts used where present)."""
+
+    NAME: str
+    """The verb: module, command, config section."""
+    ARTEFACT: str
+    """The directory in the run that it writes."""
+    NEEDS: tuple[str, ...]
+    """The stages whose artefacts it reads."""
+    FORMAT: int
+    """Raised when the artefact's layout or meaning changes, so that old ones are made again."""
+    Config: type[Section]
+
+    @staticmethod
+    def run(config: Any, run_dir: RunDir, runtime: Runtime) -> BaseModel:
+        """Read artefacts, compute, write one artefact, return a summary."""
+        ...
+
+
+STAGES: tuple[Stage, ...] = (index, extract, mine, train, cluster, refine, export, evaluate, report)
+
+MAKERS = {stage.ARTEFACT: stage.NAME for stage in STAGES}
+
+
+def outside(stage: Stage, config: Section) -> list[Path]:
+    """The user's files that a stage's result depends on besides its settings and artefacts."""
+    function = getattr(stage, "outside", None)
+    return list(function(config)) if function else []
+
+
+def wants(stage: Stage) -> tuple[str, ...]:
+    """Stages whose artefacts it reads where they exist, and does without where they do not."""
+    return getattr(stage, "WANTS", ())

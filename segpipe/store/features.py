@@ -1,0 +1,210 @@
+"""The feature store: frozen patch features of every crop in one zarr v3 group.
+
+    patches (n, rows, cols, d) float16   one crop per chunk, some hundreds of crops per shard
+    flipped (n, rows, cols, d) float16   the same of the mirrored crops, where the header says so
+    vectors (n, d) float32               one pooled vector per crop
+    valid   (n, rows, cols) uint8        1 where at least half of a patch shows image
+    done    (n,) uint8                   1 once all of the crop's shard is on disk
+    grids   (n, 2) uint16                rows and columns of the crop's own grid
+
+Row i is crop i of the corpus. `rows` and `cols` are the largest of the corpus; a crop with a smaller grid fills the
+top left and leaves the rest zero. Every shard has one writer and is written whole, because two writers in one shard
+lose each other's rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+from zarr.codecs import BloscCodec, Crc32cCodec
+
+from segpipe.base.errors import UsageError
+from segpipe.records.features import FeatureHeader
+from segpipe.store.shards import RowReader
+
+NAME = "store.zarr"
+_FORMAT = 1
+_SHARD_BYTES = 48 << 20
+
+Float16 = npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True, slots=True)
+class CropFeatures:
+    """The features of one crop, as a backbone hands them over and the store takes them."""
+
+    patches: npt.NDArray[np.floating]
+    """(rows, cols, d) of the crop's own grid."""
+    vector: npt.NDArray[np.floating]
+    """(d,)"""
+    valid: npt.NDArray[np.bool_]
+    """(rows, cols)"""
+    flipped: npt.NDArray[np.floating] | None = None
+    """(rows, cols, d) of the mirrored crop, not mirrored back."""
+
+
+def create_features(path: Path, header: FeatureHeader, grids: npt.NDArray[np.integer]) -> None:
+    """Lay out an empty store for crops with these grids (n, 2).
+
+    Args:
+        path: the directory `features/` that will hold the store.
+        header: goes to the group's attributes.
+        grids: rows and columns of every crop.
+    """
+    n, (rows, cols) = len(grids), grids.max(axis=0).tolist()
+    per_shard = int(np.clip(_SHARD_BYTES // (2 * rows * cols * header.dim), 1, 512))
+    group = zarr.create_group(path / NAME, overwrite=True)
+    # features hardly compress; only the zeros of a corpus of mixed shapes do
+    mixed = len(np.unique(grids, axis=0)) > 1
+    packing = [BloscCodec(cname="lz4", shuffle="noshuffle", clevel=1)] if mixed else []
+    for name in ("patches", "flipped") if header.flipped else ("patches",):
+        group.create_array(
+            name,
+            shape=(n, rows, cols, header.dim),
+            dtype="float16",
+            chunks=(1, rows, cols, header.dim),
+            shards=(per_shard, rows, cols, header.dim),
+            compressors=[*packing, Crc32cCodec()],
+            fill_value=float("nan"),
+        )
+    for name, shape, dtype in (("vectors", (n, header.dim), "float32"), ("valid", (n, rows, cols), "uint8")):
+        group.create_array(name, shape=shape, dtype=dtype, chunks=(per_shard, *shape[1:]), fill_value=0)
+    done = group.create_array("done", shape=(n,), dtype="uint8", chunks=(per_shard,), fill_value=0)
+    group.create_array("grids", shape=grids.shape, dtype="uint16", chunks=grids.shape)[:] = grids
+    done.attrs["shard"] = per_shard
+    group.attrs.update({"format": _FORMAT, **json.loads(json.dumps(asdict(header)))})
+
+
+class FeatureStore:
+    """Reads a finished store; rows are read from disk as they are asked for, nothing is kept."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `features/`.
+
+        Raises:
+            UsageError: the store is missing, of another format, or not finished.
+        """
+        self._path = path
+        self._group = _open(path, "r")
+        self.header = _header(self._group, path)
+        self.grids: npt.NDArray[np.int64] = np.asarray(self._array("grids")[:], np.int64)
+        self._patches = self._rows("patches")
+        self._flipped = self._rows("flipped") if self.header.flipped else None
+
+    def __len__(self) -> int:
+        return len(self.grids)
+
+    def _array(self, name: str) -> Any:
+        return self._group[name]
+
+    def _rows(self, name: str) -> RowReader:
+        array = self._array(name)
+        return RowReader(
+            self._path / NAME / name,
+            shape=array.shape[1:],
+            dtype=array.dtype,
+            per_shard=array.shards[0],
+            packed=len(array.compressors) > 1,
+        )
+
+    def check(self) -> None:
+        """Refuse a store with unfinished rows.
+
+        Raises:
+            UsageError: some rows were never written.
+        """
+        missing = np.flatnonzero(np.asarray(self._array("done")[:]) == 0)
+        if len(missing):
+            raise UsageError(
+                f"{self._path}: {len(missing)} of {len(self)} rows are not written, the first is {missing[0]}; "
+                "run `segpipe extract` again"
+            )
+
+    def patches(self, row: int, *, flipped: bool = False) -> Float16:
+        """The features of one crop on its own grid, (rows, cols, d) float16."""
+        rows, cols = self.grids[row]
+        read = self._flipped if flipped else self._patches
+        if read is None:
+            raise UsageError(f"{self._path} holds no mirrored features; extract them with extract.flip=true")
+        return read(row)[:rows, :cols]
+
+    def batch(self, rows: Sequence[int] | npt.NDArray[np.integer]) -> Float16:
+        """The features of several crops in the order given, (len(rows), ROWS, COLS, d) float16, zero-padded grids."""
+        return np.stack([self._patches(int(row)) for row in rows])
+
+    def valid(self, row: int) -> npt.NDArray[np.bool_]:
+        """Which patches of one crop show image, (rows, cols) bool."""
+        rows, cols = self.grids[row]
+        return np.asarray(self._array("valid")[row])[:rows, :cols].astype(bool)
+
+    def vectors(self) -> npt.NDArray[np.float32]:
+        """One pooled vector per crop, (n, d) float32."""
+        return np.asarray(self._array("vectors")[:])
+
+
+class FeatureWriter:
+    """Fills a store shard by shard; a shard that was finished is never touched again."""
+
+    def __init__(self, path: Path) -> None:
+        self._group = _open(path, "r+")
+        self.header = _header(self._group, path)
+        self.grids: npt.NDArray[np.int64] = np.asarray(self._array("grids")[:], np.int64)
+        self._shard = int(self._array("done").attrs["shard"])
+
+    def _array(self, name: str) -> Any:
+        return self._group[name]
+
+    def pending(self) -> list[range]:
+        """The rows of every shard that is not finished."""
+        done = np.asarray(self._array("done")[:])
+        starts = range(0, len(done), self._shard)
+        return [range(s, min(s + self._shard, len(done))) for s in starts if not done[s : s + self._shard].all()]
+
+    def write(self, rows: range, features: Sequence[CropFeatures]) -> None:
+        """Write one whole shard of `pending()` and mark it done."""
+        if rows.start % self._shard or len(rows) != len(features):
+            raise ValueError(f"rows {rows} with {len(features)} features are not one whole shard of {self._shard}")
+        _, height, width, dim = self._array("patches").shape
+        patches = np.zeros((len(rows), height, width, dim), np.float16)
+        valid = np.zeros((len(rows), height, width), np.uint8)
+        for i, item in enumerate(features):
+            r, c = self.grids[rows[i]]
+            patches[i, :r, :c], valid[i, :r, :c] = item.patches, item.valid
+        span = slice(rows.start, rows.stop)
+        self._array("patches")[span] = patches
+        if self.header.flipped:
+            for i, item in enumerate(features):
+                r, c = self.grids[rows[i]]
+                assert item.flipped is not None
+                patches[i, :r, :c] = item.flipped
+            self._array("flipped")[span] = patches
+        self._array("valid")[span] = valid
+        self._array("vectors")[span] = np.stack([np.asarray(item.vector, np.float32) for item in features])
+        self._array("done")[span] = 1
+
+
+def exists(path: Path) -> bool:
+    """Whether a store was laid out here."""
+    return (path / NAME / "grids" / "zarr.json").exists() and "format" in dict(_open(path, "r").attrs)
+
+
+def _open(path: Path, mode: Any) -> zarr.Group:
+    try:
+        return zarr.open_group(path / NAME, mode=mode)
+    except (FileNotFoundError, zarr.errors.GroupNotFoundError) as error:
+        raise UsageError(f"{path / NAME} is not a feature store; make it with `segpipe extract`") from error
+
+
+def _header(group: zarr.Group, path: Path) -> FeatureHeader:
+    attributes = dict(group.attrs)
+    if attributes.pop("format", None) != _FORMAT:
+        raise UsageError(f"{path / NAME} has another format than {_FORMAT}; run `segpipe extract` again")
+    blocks: Any = attributes.pop("blocks")
+    return FeatureHeader(blocks=tuple(blocks), **attributes)  # type: ignore[arg-type]

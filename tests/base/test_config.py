@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import Field
+
+from segpipe.base.config import AbsolutePath, Layer, Section, build, read_sets, read_yaml, setting, to_yaml
+from segpipe.base.errors import UsageError
+
+
+class Mine(Section):
+    k: int = setting(7, "neighbors kept per crop", ge=1)
+    batch: int = setting(8, "rows at once", result=False)
+    file: AbsolutePath | None = setting(None, "a file")
+    blocks: tuple[int, ...] = setting((-1,), "blocks")
+
+
+class Bare(Section):
+    name: str = Field("x", description="a name")
+
+
+SECTIONS: dict[str, type[Section]] = {"mine": Mine, "bare": Bare}
+
+
+def test_later_layers_win_and_values_are_typed() -> None:
+    built = build(
+        SECTIONS,
+        [Layer("a.yaml", {"mine.k": 3, "mine.batch": 2}), read_sets(["mine.k=5", "mine.blocks=[3, -1]"])],
+    )
+    mine = built["mine"]
+    assert isinstance(mine, Mine)
+    assert (mine.k, mine.batch, mine.blocks) == (5, 2, (3, -1))
+
+
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        (["mine.kk=3"], "--set: mine.kk is not a setting; did you mean mine.k?"),
+        (["k=3"], "--set: k is not a setting; did you mean mine.k?"),
+        (["mine.k=0"], "--set: mine.k=0 should be greater than or equal to 1"),
+        (["mine.k=many"], "--set: mine.k='many' should be a valid integer"),
+        (["mine.k"], "--set mine.k: expected key=value"),
+        (["mine.k=[1"], "is not a YAML value"),
+        (["zzz.yyy=1"], "sections are mine, bare"),
+    ],
+)
+def test_wrong_settings_name_the_place_and_the_way_out(sets: list[str], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        build(SECTIONS, [read_sets(sets)])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    with pytest.raises(UsageError) as caught:
+        build(SECTIONS, [read_sets(["mine.kk=3", "mine.k=x"])])
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("text", ["mine: [1]", "- a", "mine:\n  k: [", "3"])
+def test_a_config_that_is_not_sections_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(UsageError, match=r"c\.yaml"):
+        read_yaml(tmp_path / "c.yaml")
+
+
+def test_a_missing_config_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"nothing\.yaml: cannot read"):
+        read_yaml(tmp_path / "nothing.yaml")
+
+
+def test_yaml_round_trip(tmp_path: Path) -> None:
+    built = build(SECTIONS, [read_sets(["mine.file=some/é file.txt", "mine.k=4", "bare.name='3: x # y'"])])
+    (tmp_path / "c.yaml").write_text(to_yaml(built), "utf-8")
+    assert build(SECTIONS, [read_yaml(tmp_path / "c.yaml")]) == built
+    assert "# neighbors kept per crop" in (tmp_path / "c.yaml").read_text("utf-8")
+    assert yaml.safe_load((tmp_path / "c.yaml").read_text("utf-8"))["mine"]["k"] == 4
+
+
+def test_identity_leaves_out_what_cannot_change_the_result() -> None:
+    assert Mine(batch=3).identity() == Mine().identity()
+    assert Mine(k=3).identity() != Mine().identity()
+
+
+def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Mine(file=Path("a/../b.txt")).file == tmp_path / "b.txt"

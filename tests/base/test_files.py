@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segpipe.base import files
+from segpipe.base.errors import UsageError
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(RuntimeError), files.atomic(tmp_path / "a.txt") as beside:  # noqa: PT012
+        beside.write_text("half")
+        raise RuntimeError
+    assert files.read_text(tmp_path / "a.txt") == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+@given(st.text())
+def test_text_survives(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.mktemp("t") / "a.txt"
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return  # lone surrogates that no file name can hold
+    files.write_text(path, text)
+    assert files.read_text(path) == text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "", "a\0b"])
+def test_names_stay_inside(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError):
+        files.inside(tmp_path, name)
+
+
+def test_plain_names_are_allowed(tmp_path: Path) -> None:
+    assert files.inside(tmp_path, "sub folder/é.png") == tmp_path / "sub folder" / "é.png"
+
+
+def test_json_refuses_nan(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Out of range"):
+        files.write_json(tmp_path / "a.json", {"x": float("nan")})
+
+
+def test_jsonl_round_trip(tmp_path: Path) -> None:
+    rows = [{"a": 1}, {"b": "line\nbreak \u2028 é"}]
+    files.write_jsonl(tmp_path / "a.jsonl", rows)
+    assert files.read_jsonl(tmp_path / "a.jsonl") == rows

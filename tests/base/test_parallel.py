@@ -1,0 +1,72 @@
+import os
+import time
+
+import pytest
+
+from segpipe.base.parallel import process_map, thread_map
+
+
+def _square(x: int) -> int:
+    return x * x
+
+
+def _slow_first(x: int) -> int:
+    time.sleep(0.05 if x == 0 else 0)
+    return x
+
+
+def _fail(x: int) -> int:
+    if x == 2:
+        raise ValueError("two")
+    return x
+
+
+_added = 0
+
+
+def _add(amount: int) -> None:
+    global _added
+    _added = amount
+
+
+def _plus(x: int) -> int:
+    return x + _added
+
+
+def _pid(x: int) -> int:
+    return os.getpid()
+
+
+def test_threads_keep_the_order() -> None:
+    assert list(thread_map(_slow_first, range(20), workers=4, ahead=8)) == list(range(20))
+
+
+def test_threads_read_only_so_far_ahead() -> None:
+    taken: list[int] = []
+
+    def items() -> object:
+        for i in range(100):
+            taken.append(i)
+            yield i
+
+    results = thread_map(_square, items(), workers=2, ahead=5)  # type: ignore[arg-type]
+    assert next(results) == 0
+    assert len(taken) <= 6
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_an_error_reaches_the_caller() -> None:
+    with pytest.raises(ValueError, match="two"):
+        list(thread_map(_fail, range(5), workers=2, ahead=2))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_processes_keep_order_and_initialise(workers: int) -> None:
+    assert list(process_map(_plus, range(12), workers=workers, initializer=_add, arguments=(10,))) == list(
+        range(10, 22)
+    )
+    _add(0)
+
+
+def test_processes_are_others() -> None:
+    assert os.getpid() not in set(process_map(_pid, range(4), workers=2))
