@@ -114,6 +114,16 @@ class Grid:
             x * self.content.width / self.source.width / self.patch - 0.5,
         )
 
+    def patch_box(self, row: int, col: int) -> Box:
+        """The pixels of the crop, counted from its top left corner, that one patch shows (padding left out).
+
+        >>> plan_grid(Size(360, 480), side=224, patch=16).patch_box(0, 15)
+        Box(top=0, left=450, height=30, width=30)
+        """
+        top, bottom = _span(row, self.patch, self.content.height, self.source.height)
+        left, right = _span(col, self.patch, self.content.width, self.source.width)
+        return Box(top, left, bottom - top, right - left)
+
 
 def plan_grid(source: Size, *, side: int, patch: int) -> Grid:
     """Lay whole patches over a crop of any shape at about the area of `side` x `side` pixels, undistorted.
@@ -129,6 +139,11 @@ def plan_grid(source: Size, *, side: int, patch: int) -> Grid:
     by_rows = _grid(source, rows * patch / source.height, patch)
     by_cols = _grid(source, cols * patch / source.width, patch)
     return min(by_rows, by_cols, key=_padding)
+
+
+def _span(index: int, patch: int, content: int, source: int) -> tuple[int, int]:
+    """First pixel and the one after the last that patch `index` touches, in exact integers."""
+    return index * patch * source // content, min(source, -(-(index + 1) * patch * source // content))
 
 
 def _grid(source: Size, scale: float, patch: int) -> Grid:

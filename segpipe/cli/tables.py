@@ -32,7 +32,10 @@ def score_table(scores: Mapping[str, Any]) -> Table:
     baseline = scores["baseline_kmeans"]
     for name, row in (("classes of this run", scores["unsupervised"]), ("k-means baseline", baseline)):
         table.add_row(name, *_cells(row))
-    for name, row in (("  many to one", scores["many_to_one"]), ("  baseline, many to one", baseline.get("many_to_one"))):
+    for name, row in (
+        ("  many to one", scores["many_to_one"]),
+        ("  baseline, many to one", baseline.get("many_to_one")),
+    ):
         if row:
             table.add_row(name, *_cells(row))
     for probe in ("linear_probe", "knn_probe"):

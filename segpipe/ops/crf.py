@@ -15,7 +15,7 @@ _LEAST_PROBABILITY = 1e-5  # log(0) would forbid a class for good, whatever the 
 
 @dataclass(frozen=True, slots=True)
 class Crf:
-    """Constants of a fully connected CRF with Potts compatibility (Krähenbühl and Koltun, NeurIPS 2011, eq. 3).
+    """Constants of a fully connected CRF with Potts compatibility (Krähenbühl, Koltun, NeurIPS 2011, eq. 3).
 
     The defaults are those of STEGO (Hamilton et al., ICLR 2022), which ran on pictures of 320 x 320 pixels.
     """
@@ -62,7 +62,7 @@ def refine_probabilities(probabilities: Float32, rgb: npt.NDArray[np.uint8], crf
     field.addPairwiseBilateral(
         sxy=crf.bilateral_sxy,
         srgb=crf.bilateral_srgb,
-        rgbim=np.ascontiguousarray(rgb),
+        rgbim=np.require(rgb, np.uint8, ["C", "W"]),  # the binding refuses read-only memory
         compat=crf.bilateral_compat,
     )
     return np.asarray(field.inference(crf.iterations), np.float32).reshape(classes, height, width)

@@ -53,9 +53,7 @@ def segment(
     """
     image = Size(*rgb.shape[:2])
     out = image.fit(side)
-    probabilities = classify(
-        codes, grids, boxes, centers, image=image, out=out, sharpness=sharpness, mirrored=mirrored
-    )
+    probabilities = classify(codes, grids, boxes, centers, image=image, out=out, sharpness=sharpness, mirrored=mirrored)
     if crf is not None:
         small = rgb if out == image else cv2.resize(rgb, (out.width, out.height), interpolation=cv2.INTER_AREA)
         probabilities = refine_probabilities(probabilities.transpose(2, 0, 1), small, crf).transpose(1, 2, 0)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel
 
 from segpipe.base.config import Section
+from segpipe.base.cost import Cost, Work
 from segpipe.base.runtime import Runtime
 from segpipe.stages import cluster, evaluate, export, extract, index, mine, refine, report, train
 from segpipe.store.run_dir import RunDir
 
 
 class Stage(Protocol):
-    """What a stage module offers. Optional beside it: `outside(config)` and `WANTS` (artefacts used where present)."""
+    """What a stage module offers; optional: `outside(config)`, `cost(config, work)`, `WANTS` (used where present)."""
 
     NAME: str
     """The verb: module, command, config section."""
@@ -46,3 +48,9 @@ def outside(stage: Stage, config: Section) -> list[Path]:
 def wants(stage: Stage) -> tuple[str, ...]:
     """Stages whose artefacts it reads where they exist, and does without where they do not."""
     return getattr(stage, "WANTS", ())
+
+
+def cost_of(stage: Stage, settings: Mapping[str, Section], work: Work) -> Cost:
+    """The cost a stage expects; a stage without `cost(config, work)` costs next to nothing."""
+    function = getattr(stage, "cost", None)
+    return function(settings[stage.NAME], work) if function else Cost(1, 10_000)

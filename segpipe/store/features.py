@@ -144,6 +144,10 @@ class FeatureStore:
         rows, cols = self.grids[row]
         return np.asarray(self._array("valid")[row])[:rows, :cols].astype(bool)
 
+    def valid_block(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
+        """Which patches of the crops `start` to `stop` show image, (stop - start, ROWS, COLS) bool."""
+        return np.asarray(self._array("valid")[start:stop]).astype(bool)
+
     def vectors(self) -> npt.NDArray[np.float32]:
         """One pooled vector per crop, (n, d) float32."""
         return np.asarray(self._array("vectors")[:])

@@ -1,0 +1,26 @@
+"""What a stage is expected to cost, for `--dry-run`: estimates, not promises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How much there is to do, and how fast this machine is."""
+
+    images: int
+    crops: int
+    megapixels: float
+    """Of all images together."""
+    workers: int
+    gflops: float
+    """Measured speed of a float32 matrix product, in 10^9 operations per second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds of wall time and bytes on disk."""
+
+    seconds: float
+    bytes: float

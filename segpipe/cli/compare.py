@@ -1,0 +1,75 @@
+"""What `segpipe diff` says of two runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from rich.console import Group
+from rich.table import Table
+from scipy.optimize import linear_sum_assignment
+
+from segpipe.base import files
+from segpipe.base.config import Section
+from segpipe.cli.tables import plain_table
+from segpipe.store.masks import load_header, read_mask
+from segpipe.store.run_dir import RunDir
+from segpipe.store.scores import load_scores
+
+
+def compare(a: RunDir, b: RunDir, settings_a: Mapping[str, Section], settings_b: Mapping[str, Section]) -> Group:
+    """Settings, scores and masks of two runs, side by side."""
+    parts: list[Any] = [_settings(settings_a, settings_b), ""]
+    if a.has("scores") and b.has("scores"):
+        parts += [_scores(load_scores(a.path("scores")), load_scores(b.path("scores"))), ""]
+    if a.has("masks") and b.has("masks"):
+        parts.append(_agreement(a, b))
+    return Group(*parts)
+
+
+def _settings(a: Mapping[str, Section], b: Mapping[str, Section]) -> Table | str:
+    table = plain_table("setting", "A", "B")
+    for name in a:
+        first, second = a[name].model_dump(mode="json"), b[name].model_dump(mode="json")
+        for key in first:
+            if first[key] != second[key]:
+                table.add_row(f"{name}.{key}", str(first[key]), str(second[key]))
+    return table if table.row_count else "the settings are the same"
+
+
+def _scores(a: Mapping[str, Any], b: Mapping[str, Any]) -> Table:
+    table = plain_table("score", "A", "B", "B - A")
+    for group, key in (
+        ("unsupervised", "accuracy"),
+        ("unsupervised", "miou"),
+        ("many_to_one", "accuracy"),
+        ("many_to_one", "miou"),
+        ("baseline_kmeans", "accuracy"),
+        ("baseline_kmeans", "miou"),
+    ):
+        first, second = a[group][key], b[group][key]
+        table.add_row(f"{group} {key}", f"{first:.4f}", f"{second:.4f}", f"{second - first:+.4f}")
+    return table
+
+
+def _agreement(a: RunDir, b: RunDir) -> str:
+    """Share of pixels on which the masks agree once the clusters of A are matched one to one to those of B."""
+    rows_a, rows_b = ({row["id"]: row for row in files.read_jsonl(run.path("masks") / "index.jsonl")} for run in (a, b))
+    classes_a, classes_b = (int(load_header(run.path("masks"))["classes"]) for run in (a, b))
+    counts = np.zeros((classes_a, classes_b), np.int64)
+    compared = 0
+    for name in rows_a.keys() & rows_b.keys():
+        first, second = (
+            read_mask(run.path("masks") / row[name]["file"]).astype(np.int64) for run, row in ((a, rows_a), (b, rows_b))
+        )
+        if first.shape != second.shape:
+            continue
+        compared += 1
+        seen = (first < classes_a) & (second < classes_b)
+        pairs = first[seen] * classes_b + second[seen]
+        counts += np.bincount(pairs, minlength=classes_a * classes_b).reshape(classes_a, classes_b)
+    if not counts.any():
+        return "masks: the runs have no image in common"
+    agree = counts[linear_sum_assignment(counts, maximize=True)].sum() / counts.sum()
+    return f"masks: {100 * agree:.2f}% of the pixels of {compared} common images agree (clusters matched one to one)"

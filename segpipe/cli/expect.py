@@ -1,0 +1,76 @@
+"""What `segpipe run --dry-run` says: each stage, why it runs, and the disk and time to expect."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group
+
+from segpipe import pipeline
+from segpipe.base.config import Section
+from segpipe.base.cost import Work
+from segpipe.cli.tables import plain_table
+from segpipe.stages import cost_of, outside
+from segpipe.store.corpus import load_corpus
+from segpipe.store.run_dir import RunDir
+
+
+def expect(steps: Sequence[pipeline.Step], settings: Mapping[str, Section], run_dir: RunDir) -> Group:
+    """The plan as a table, with sums. Times are estimates from a moment's measurement of this machine."""
+    work = _work(settings, run_dir)
+    table = plain_table("stage", "action", "time", "disk", "reason")
+    seconds = bytes_ = 0.0
+    for step in steps:
+        cells = ["", ""]
+        if step.action == "run":
+            cost = cost_of(step.stage, settings, work)
+            seconds, bytes_ = seconds + cost.seconds, bytes_ + cost.bytes
+            cells = [_duration(cost.seconds), _amount(cost.bytes)]
+        table.add_row(step.stage.NAME, step.action, *cells, step.reason)
+    existing = next(path for path in (run_dir.root.absolute(), *run_dir.root.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    total = f"{work.images} images: about {_duration(seconds)} and {_amount(bytes_)} of disk ({_amount(free)} free)"
+    return Group(table, "", total + ("" if bytes_ < free else "; this will not fit"))
+
+
+def _work(settings: Mapping[str, Section], run_dir: RunDir) -> Work:
+    gflops = machine_gflops()
+    workers = pipeline.make_runtime(settings).workers
+    if run_dir.has("corpus"):
+        corpus = load_corpus(run_dir.path("corpus"))
+        pixels = sum(image.size.height * image.size.width for image in corpus.images)
+        return Work(len(corpus.images), len(corpus.crops), pixels / 1e6, workers, gflops)
+    paths = outside(pipeline.BY_NAME["index"], settings["index"])
+    crops = {"five": 5, "windows": 6}.get(str(settings["index"].model_dump().get("crops")), 1)
+    # before anything is opened: a photograph's JPEG holds about three pixels a byte
+    pixels = sum(path.stat().st_size for path in paths) * 3
+    return Work(len(paths), crops * len(paths), pixels / 1e6, workers, gflops)
+
+
+def machine_gflops() -> float:
+    """Billions of multiply-add operations times two per second of a float32 matrix product, measured for a moment."""
+    import torch
+
+    a = torch.ones(1024, 1024)
+    rates = []
+    for _ in range(6):
+        start = time.perf_counter()
+        a @ a
+        rates.append(2 * 1024**3 / (time.perf_counter() - start) / 1e9)
+    return max(rates)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _amount(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

@@ -1,0 +1,181 @@
+"""Label maps: index images beside the corpus, one value per pixel. Only evaluation reads them.
+
+A label map has the name of its image (`reef/a.png` for `reef/a.jpg`; `reef/a.jpg.png` too) and exactly its displayed
+size. The stored value is the class index; 255, or 65535 in 16-bit files, means not labelled. Palette colours are
+never looked at.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ImageFile import ImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+
+from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.geometry import Size
+from segpipe.data.names import ImageNames
+from segpipe.records.corpus import Image
+
+ENDINGS = (".png", ".tif", ".tiff", ".bmp")
+UNLABELLED = -1
+"""Value of pixels without a label in what `read_label_map` returns."""
+
+# the readers themselves: PIL.Image.open refuses large files, and here the size is known beforehand
+_READERS: dict[bytes, Callable[[BinaryIO], ImageFile]] = {
+    b"\x89PNG": PngImageFile,
+    b"II": TiffImageFile,
+    b"MM": TiffImageFile,
+    b"BM": BmpImageFile,
+}
+_INDEX_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
+_FEW_BITS = ("1", "P;1", "P;2", "P;4")
+# Pillow spreads the values of grey files of 2 and 4 bits over 0 to 255; these factors take that back
+_SPREAD = {"L;2": 85, "L;4": 17}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFiles:
+    """Label files that belong to images, by the image's index, and the names of those that do not."""
+
+    files: dict[int, Path]
+    unmatched: tuple[str, ...]
+
+
+def list_label_files(folder: Path) -> list[Path]:
+    """All index images below `folder`, sorted; hidden files are left out."""
+    found = [
+        Path(place, name)
+        for place, folders, names in os.walk(folder)
+        for name in names
+        if name.lower().endswith(ENDINGS) and not name.startswith(".")
+    ]
+    return sorted(found)
+
+
+def find_label_maps(folder: Path, images: Sequence[Image]) -> LabelFiles:
+    """Pair the label files below `folder` with images by name.
+
+    Raises:
+        CorpusError: there are no label files, or none belongs to an image.
+        UsageError: a name fits several images, or two files label one image.
+    """
+    paths = list_label_files(folder)
+    if not paths:
+        raise CorpusError(f"{folder} holds no label images; expected index files ending in {', '.join(ENDINGS)}")
+    names, files, unmatched = ImageNames(images), dict[int, Path](), list[str]()
+    for path in paths:
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        fits = names.find(name)
+        if len(fits) > 1:
+            raise UsageError(
+                f"{path} fits {len(fits)} images, such as {images[fits[0]].path} and {images[fits[1]].path}; "
+                "put it in the same sub-folder as its image, or keep the image's ending in its name (a.jpg.png)"
+            )
+        if not fits:
+            unmatched.append(name)
+        elif fits[0] in files:
+            raise UsageError(f"{files[fits[0]]} and {path} both label {images[fits[0]].path}; keep one of them")
+        else:
+            files[fits[0]] = path
+    if not files:
+        raise CorpusError(
+            f"none of the {len(paths)} label files of {folder} belongs to an image: {unmatched[0]!r} is not an id of "
+            f"the corpus, ids look like {images[0].id!r}; give label files the names of their images"
+        )
+    return LabelFiles(files, tuple(unmatched))
+
+
+def read_label_map(path: Path, image: Image) -> npt.NDArray[np.int32]:
+    """Read the label map of an image.
+
+    Returns:
+        (H, W) int32 class indices as stored, `UNLABELLED` where there is no label.
+
+    Raises:
+        UsageError: the file is no readable index image or has another size than the image.
+    """
+    stored, mode, samples = _decode(path, image)
+    values = stored.astype(np.int32)
+    if samples in _SPREAD:
+        return values // _SPREAD[samples]
+    if samples not in _FEW_BITS:  # with fewer than 8 bits there is no value 255 to give a meaning
+        values[values == (255 if mode in ("L", "P") else 65535)] = UNLABELLED
+    if mode == "I" and not UNLABELLED <= values.min() <= values.max() < 65535:
+        raise UsageError(f"{path}: holds {values.min()} to {values.max()}; class indices go from 0 to 65534")
+    return values
+
+
+def _decode(path: Path, image: Image) -> tuple[npt.NDArray[np.generic], str, str]:
+    """Stored values (H, W), Pillow's name of their mode, and of the layout of the samples in the file."""
+    try:
+        with path.open("rb") as handle:
+            start = handle.read(4)
+            handle.seek(0)
+            reader = next((reader for mark, reader in _READERS.items() if start.startswith(mark)), None)
+            if reader is None:
+                raise UsageError(f"{path}: not a PNG, TIFF or BMP file inside; save the labels as index PNG")
+            file = reader(handle)
+            if file.mode not in _INDEX_MODES:
+                raise UsageError(
+                    f"{path}: a picture of mode {file.mode}, not an index image; index PNGs are needed: one channel of "
+                    "8 or 16 bits whose pixel values are class indices (255 or 65535 = not labelled)"
+                )
+            if file.width * file.height != image.size.height * image.size.width:  # before memory is taken for it
+                raise UsageError(_wrong_size(path, Size(file.height, file.width), image))
+            arguments = file.tile[0].args
+            samples = str(arguments[0] if isinstance(arguments, tuple) else arguments)
+            if samples.startswith(("L;I", "1;I")):
+                raise UsageError(
+                    f"{path}: stored with white as 0, so its values are ambiguous; save it with black as 0"
+                )
+            stored, mode = np.asarray(file), file.mode
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UsageError(f"{path}: cannot read this label image ({error}); save it again or take it away") from error
+    if Size(*stored.shape) != image.size:
+        raise UsageError(_wrong_size(path, Size(*stored.shape), image))
+    return stored, mode, samples
+
+
+def _wrong_size(path: Path, found: Size, image: Image) -> str:
+    size = image.size
+    hint = "labels are never resized"
+    if (found.width, found.height) == (size.height, size.width):
+        hint = "if the image's EXIF tag turns it, save the labels as the image is displayed"
+    return (
+        f"{path}: labels of {found.width} x {found.height} pixels for {image.path} of {size.width} x {size.height} "
+        f"(width x height); {hint}"
+    )
+
+
+def read_classes(path: Path) -> tuple[str, ...]:
+    """Read class names, one per line in index order.
+
+    Raises:
+        UsageError: the file is missing, is not UTF-8, is empty, has a gap or names a class twice.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot read the class names ({error.strerror}); give one name per line") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: class names are not UTF-8 (byte {error.start}); save the file as UTF-8") from error
+    names = [line.strip() for line in text.rstrip().split("\n")]
+    first: dict[str, int] = {}
+    for number, name in enumerate(names, 1):
+        if not name:
+            raise UsageError(
+                f"{path}:{number}: an empty line would shift the classes below it; name class {number - 1}"
+            )
+        if name in first:
+            raise UsageError(f"{path}:{number}: {name!r} was named on line {first[name]} already; names must differ")
+        first[name] = number
+    return tuple(names)

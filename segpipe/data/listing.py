@@ -1,0 +1,254 @@
+"""Find image files in a folder, behind a glob, or in a list, and give each an id."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from segpipe.base.errors import CorpusError, UsageError
+from segpipe.records.corpus import Rejected
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
+_LISTS = (".txt", ".lst")
+_WILD = re.compile(r"[*?[]")
+_OTHER_ENDING = "the ending is none of " + " ".join(ENDINGS)
+_OUTSIDE = "a link that leads outside the folder is not followed; name it in a list of paths (.txt) to use it"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files that look like images by their ending."""
+
+    root: Path
+    """Absolute."""
+    paths: tuple[str, ...]
+    """Relative to `root`, POSIX separators, sorted. Bytes that are not UTF-8 are kept as surrogates."""
+    rejected: tuple[Rejected, ...]
+    """Files and folders that were named or met but cannot be used."""
+
+
+def list_images(images: str, *, skip: Path | None = None) -> Listing:
+    """Find the images that the setting `index.images` means.
+
+    A folder is searched with all its sub-folders, without hidden files and folders and without run directories.
+    Links are followed where they stay inside the folder, each file is listed once. In a glob `**` stands for any
+    number of folders; its root is the folder before the first wildcard. A text file (.txt, .lst) names one file per
+    line, absolute or relative to itself; its root is the deepest folder that holds all of them.
+
+    Args:
+        images: folder, file, glob or list.
+        skip: a run directory; nothing inside it is listed.
+
+    Raises:
+        UsageError: there is no such file or folder, or it is of no known kind.
+        CorpusError: it holds no image.
+    """
+    if not images:
+        raise UsageError("index.images is not set; name a folder of images: `segpipe index IMAGES RUN`")
+    path = Path(os.path.abspath(Path(images).expanduser()))  # noqa: PTH100  links in the name are kept
+    run = os.path.realpath(skip) if skip is not None else None
+    if path.is_dir():
+        names, rejected = _walk(path, ("**", "*"), run)
+        listing = _listing(path, filter(_is_image, names), rejected)
+    elif path.is_file() and _is_image(path.name):
+        listing = Listing(path.parent, (path.name,), ())
+    elif path.is_file() and path.suffix.lower() in _LISTS:
+        listing = _read_list(path, run)
+    elif path.exists():
+        raise UsageError(
+            f"{path} is no folder, no image ({' '.join(ENDINGS)}) and no list of paths ({' '.join(_LISTS)}); "
+            "name one of these or a glob"
+        )
+    else:
+        listing = _glob(path, run)
+    if not listing.paths:
+        reasons = "".join(f"; {r.path}: {r.reason}" for r in listing.rejected[:3])
+        raise CorpusError(f"{images} holds no images ({' '.join(ENDINGS)}); name another folder{reasons}")
+    return listing
+
+
+def make_ids(paths: Sequence[str]) -> list[str]:
+    """Name images: the path without its ending, or with it where two would be called the same.
+
+    Ids are unique even where capitals and accents written in two ways (NFC, NFD) do not count, and a mask named
+    `<id>.png` never takes the name of a sub-folder.
+
+    Args:
+        paths: relative POSIX paths, all different.
+
+    Returns:
+        One id per path, in the same order.
+
+    >>> make_ids(["a/b.jpg", "a/B.png", "c.tif"])
+    ['a/b.jpg', 'a/B.png', 'c']
+    """
+    stems = [os.path.splitext(path)[0] for path in paths]  # noqa: PTH122
+    folders = {"/".join(parts[:n]) for parts in (path.split("/") for path in paths) for n in range(1, len(parts))}
+    taken = {_same(folder[:-4]) for folder in folders if folder.lower().endswith(".png")}
+    ids = stems
+    while True:
+        counts = Counter(map(_same, ids))
+        keeps = [
+            path if counts[_same(id_)] > 1 or _same(id_) in taken else id_ for id_, path in zip(ids, paths, strict=True)
+        ]
+        if keeps == ids:
+            break
+        ids = keeps  # an ending kept can meet another id (a.jpg beside a.jpg.png), so look again
+    unique: list[str] = []
+    used = set(taken)
+    for id_ in ids:  # what still meets differs in capitals alone
+        name, number = id_, 1
+        while _same(name) in used or (number > 1 and _same(name) in counts):
+            number += 1
+            name = f"{id_}~{number}"
+        used.add(_same(name))
+        unique.append(name)
+    return unique
+
+
+def _same(name: str) -> str:
+    """Equal for names that some file system takes for the same."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(ENDINGS)
+
+
+def _listing(root: Path, names: Iterable[str], rejected: Iterable[Rejected]) -> Listing:
+    return Listing(root, tuple(sorted(set(names))), tuple(sorted(rejected, key=lambda r: r.path)))
+
+
+def _split(root: Path, names: Sequence[str], rejected: Sequence[Rejected]) -> Listing:
+    """A listing of names that were asked for one by one: those with other endings are put aside, not passed over."""
+    others = [Rejected(name, _OTHER_ENDING) for name in names if not _is_image(name)]
+    return _listing(root, filter(_is_image, names), [*rejected, *others])
+
+
+def _glob(pattern: Path, skip: str | None) -> Listing:
+    parts = pattern.parts
+    first = next((i for i, part in enumerate(parts) if _WILD.search(part)), len(parts))
+    root = Path(*parts[:first])
+    if first == len(parts):
+        raise UsageError(
+            f"{pattern}: there is no such file or folder; name a folder of images, a file, a glob or a list"
+        )
+    if not root.is_dir():
+        raise UsageError(f"{pattern}: there is no folder {root} to search; correct index.images")
+    names, rejected = _walk(root, parts[first:], skip)
+    if not names and not rejected:
+        raise UsageError(f"{pattern} matches no file in {root}; correct index.images (hidden files are not searched)")
+    return _split(root, names, rejected)
+
+
+def _read_list(path: Path, skip: str | None) -> Listing:
+    files: list[str] = []
+    rejected: list[tuple[str, str]] = []
+    for line in path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"):
+        named = os.fsdecode(line.removesuffix(b"\r"))
+        if not named.strip():
+            continue
+        options = [os.path.normpath(path.parent / name) for name in (named, named.strip())]
+        file = next((option for option in options if os.path.lexists(option)), options[-1])
+        if os.path.isdir(file):  # noqa: PTH112  names with any bytes, as text
+            rejected.append((file, "a folder; a list names files"))
+        elif not os.path.isfile(file):  # noqa: PTH113
+            rejected.append((file, "there is no such file"))
+        elif _inside(os.path.realpath(file), skip):
+            rejected.append((file, "lies inside the run directory"))
+        else:
+            files.append(file)
+    root = Path(os.path.commonpath([os.path.dirname(file) for file in files]) if files else path.parent)  # noqa: PTH120
+    put_aside = [Rejected(file.removeprefix(f"{root}/"), reason) for file, reason in rejected]
+    return _split(root, [os.path.relpath(file, root) for file in files], put_aside)
+
+
+def _walk(root: Path, pattern: Sequence[str], skip: str | None) -> tuple[list[str], list[Rejected]]:
+    """Search `root` for files whose relative path matches the parts of a glob.
+
+    Real folders come first and links last, so that a file keeps its own name where a link leads to it too.
+
+    Returns:
+        Names relative to `root`, and the links and folders that could not be followed.
+    """
+    real_root = os.path.realpath(root)
+    found: dict[str, str] = {}  # real path to name
+    rejected: list[Rejected] = []
+    visited: set[str] = set()
+    folders = [("", real_root, _spread(pattern, {0}))]
+    links: list[tuple[str, str, frozenset[int]]] = []
+    while folders or links:
+        if not folders:
+            links.sort()
+            name, real, states = links.pop(0)
+            if not _inside(real, real_root):
+                rejected.append(Rejected(name, _OUTSIDE))
+            elif os.path.isdir(real):  # noqa: PTH112
+                folders.append((name, real, states))
+            elif len(pattern) in states and not _inside(real, skip):
+                found.setdefault(real, name)
+            continue
+        folder, real, states = folders.pop()
+        if real in visited or _inside(real, skip):
+            continue
+        visited.add(real)
+        try:
+            with os.scandir(real) as scan:
+                entries = [entry for entry in scan if not entry.name.startswith(".")]
+        except OSError as error:
+            rejected.append(Rejected(folder or ".", f"the folder cannot be read ({error.strerror})"))
+            continue
+        if folder and _is_run(real, {entry.name for entry in entries}):
+            continue
+        for entry in entries:
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            inner = _step(pattern, states, entry.name)
+            if not inner:
+                continue
+            if entry.is_symlink():
+                target = os.path.realpath(entry.path)
+                if os.path.isdir(target) or (_is_image(name) and os.path.isfile(target)):  # noqa: PTH112, PTH113
+                    links.append((name, target, inner))
+                elif _is_image(name):
+                    rejected.append(Rejected(name, "a link that leads to no file"))
+            elif entry.is_dir():
+                folders.append((name, entry.path, inner))
+            elif len(pattern) in inner and entry.is_file():
+                found[entry.path] = name
+            elif len(pattern) in inner and _is_image(name):
+                rejected.append(Rejected(name, "not a regular file"))
+    return list(found.values()), rejected
+
+
+def _inside(real: str, folder: str | None) -> bool:
+    return folder is not None and (real == folder or real.startswith(folder.rstrip("/") + "/"))
+
+
+def _is_run(real: str, names: set[str]) -> bool:
+    """Whether a folder is a run directory, whose masks are no photographs."""
+    return {"config.yaml", "corpus"} <= names and os.path.exists(f"{real}/corpus/corpus.jsonl")  # noqa: PTH110
+
+
+def _step(pattern: Sequence[str], states: frozenset[int], name: str) -> frozenset[int]:
+    """Which parts of a glob can come next after one more path component; `len(pattern)`: it is matched."""
+    after = set()
+    for state in states - {len(pattern)}:
+        if pattern[state] == "**":
+            after |= {state, state + 1} if state + 1 == len(pattern) else {state}
+        elif fnmatchcase(name, pattern[state]):
+            after.add(state + 1)
+    return _spread(pattern, after)
+
+
+def _spread(pattern: Sequence[str], states: set[int]) -> frozenset[int]:
+    """`**` also stands for no folder at all: where it can come next, so can what follows it."""
+    for state in range(len(pattern)):
+        if state in states and pattern[state] == "**" and state + 1 < len(pattern):
+            states.add(state + 1)
+    return frozenset(states)

@@ -1,0 +1,54 @@
+"""Which image of the corpus a name in somebody's label files means."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from segpipe.records.corpus import Image
+
+_ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".jp2", ".gif")
+
+
+class ImageNames:
+    """Finds images by id, path or bare name, with or without ending.
+
+    An exact id or relative path comes first; else the images whose relative path ends in the name, folder by folder.
+    Names are compared in Unicode's composed form (macOS stores decomposed ones); a backslash separates folders too.
+    """
+
+    def __init__(self, images: Sequence[Image]) -> None:
+        self._exact: list[dict[str, list[int]]] = [{}, {}, {}]
+        self._tails: dict[str, list[int]] = {}
+        for i, image in enumerate(images):
+            names = [_plain(image.id), _plain(image.path), _without_ending(_plain(image.path))]
+            for table, name in zip(self._exact, names, strict=True):
+                table.setdefault(name, []).append(i)
+            tails = {tail for name in names for tail in _tails(name)}
+            for tail in tails:
+                self._tails.setdefault(tail, []).append(i)
+
+    def find(self, name: str) -> list[int]:
+        """Indices of the images that `name` may mean: none, one, or several where it is ambiguous."""
+        plain = _plain(name)
+        for wanted in dict.fromkeys((plain, _without_ending(plain))):
+            for table in (*self._exact, self._tails):
+                if wanted in table:
+                    return table[wanted]
+        return []
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).replace("\\", "/").removeprefix("./")
+
+
+def _without_ending(name: str) -> str:
+    """Drop a known image ending only: the dot of `site.12` belongs to the name."""
+    path = PurePosixPath(name)
+    return str(path.with_suffix("")) if path.suffix.lower() in _ENDINGS else name
+
+
+def _tails(name: str) -> list[str]:
+    parts = name.split("/")
+    return ["/".join(parts[i:]) for i in range(1, len(parts))]

@@ -1,0 +1,114 @@
+"""The segmentation head: patch features to short codes (STEGO, Hamilton et al., ICLR 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+_TOKENS = 1 << 15  # tokens that pass the head at once in `codes`
+
+
+def drop_channels(tokens: Tensor, rate: float, generator: torch.Generator) -> Tensor:
+    """Drop whole channels of each item (torch's Dropout2d) with a generator of one's own.
+
+    Args:
+        tokens: (B, ..., C).
+        rate: probability of a channel to become zero; the others are divided by 1 - rate.
+        generator: on the CPU, so that every device draws the same.
+    """
+    if rate == 0:
+        return tokens
+    shape = (len(tokens), *[1] * (tokens.ndim - 2), tokens.shape[-1])
+    kept = (torch.rand(shape, generator=generator) >= rate).to(tokens) / (1 - rate)
+    return tokens * kept
+
+
+class Head(nn.Module):
+    """code(f) = linear(drop(f - mean)) + nonlinear(drop(f - mean)), the two dropouts independent.
+
+    STEGO's 1 x 1 convolutions are written as linear layers on (..., in_dim): the same function, and torch gives both
+    the same initial distribution.
+    """
+
+    mean: Tensor
+
+    def __init__(self, in_dim: int, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.in_dim, self.dim, self.dropout = in_dim, dim, dropout
+        self.linear = nn.Linear(in_dim, dim)
+        self.nonlinear = nn.Sequential(nn.Linear(in_dim, in_dim), nn.ReLU(), nn.Linear(in_dim, dim))
+        self.register_buffer("mean", torch.zeros(in_dim))
+
+    def forward(self, tokens: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Tokens (..., in_dim) to codes (..., dim).
+
+        Args:
+            tokens: float32; in training (B, ..., in_dim), channels are dropped per item of the first axis.
+            generator: draws the dropout in training; without one nothing is dropped.
+        """
+        centered = tokens - self.mean
+        if not self.training or generator is None:
+            return self.linear(centered) + self.nonlinear(centered)  # type: ignore[no-any-return]
+        first, second = (drop_channels(centered, self.dropout, generator) for _ in range(2))
+        return self.linear(first) + self.nonlinear(second)  # type: ignore[no-any-return]
+
+
+def new_head(in_dim: int, dim: int, dropout: float, *, seed: int) -> Head:
+    """A head with torch's default initial weights, drawn from `seed` without touching torch's global generator."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Head(in_dim, dim, dropout)
+
+
+def describe_head(head: Head) -> dict[str, Any]:
+    """What `build_head` needs to know besides the tensors."""
+    return {"in_dim": head.in_dim, "dim": head.dim, "dropout": head.dropout}
+
+
+def build_head(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Head:
+    """A head from its saved tensors (`Head.state_dict`) and `describe_head`, in eval mode on the CPU.
+
+    Raises:
+        ValueError: tensors are missing, surplus or of another shape.
+    """
+    head = new_head(int(meta["in_dim"]), int(meta["dim"]), float(meta["dropout"]), seed=0)
+    try:
+        head.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        raise ValueError(f"these tensors are not a head of {dict(meta)}: {error}") from error
+    return head.eval()
+
+
+@torch.inference_mode()
+def codes(head: Head, patches: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Codes (..., dim) float32 of patch features (..., in_dim), on the head's device, some thousands at a time."""
+    tokens = patches.reshape(-1, patches.shape[-1])
+    out = np.empty((len(tokens), head.dim), np.float32)
+    for start in range(0, len(tokens), _TOKENS):
+        part = np.array(tokens[start : start + _TOKENS], np.float32)
+        out[start : start + _TOKENS] = head(torch.from_numpy(part).to(head.mean.device)).cpu().numpy()
+    return out.reshape(*patches.shape[:-1], head.dim)
+
+
+def pack_state(head: Head, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Everything that the next step depends on, besides its number."""
+    tensors = {f"head.{name}": tensor for name, tensor in head.state_dict().items()}
+    for i, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"adam.{i}.{name}": tensor for name, tensor in state.items()}
+    return tensors
+
+
+def unpack_state(tensors: dict[str, Tensor], head: Head, optimizer: torch.optim.Optimizer) -> None:
+    """Put back what `pack_state` took."""
+    head.load_state_dict({name[5:]: tensor for name, tensor in tensors.items() if name.startswith("head.")})
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("adam."):
+            _, i, key = name.split(".")
+            state.setdefault(int(i), {})[key] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

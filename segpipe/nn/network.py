@@ -1,0 +1,113 @@
+"""A frozen network with its settings: 8-bit crops in, patch features out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from segpipe.base.errors import MachineError, UsageError
+from segpipe.nn import cnn, vit
+from segpipe.nn.backbones import Backbone
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """What `extract` asks of a backbone; `open_network` makes it."""
+
+    row: Backbone
+    model: Any
+    device: torch.device
+    facet: vit.Facet
+    blocks: tuple[int, ...]
+    norm: bool
+    precision: Precision
+    patch: int
+    """Input pixels per cell of the grid."""
+    dim: int
+    """Length of a feature."""
+    has_cls: bool
+
+    def __call__(self, images: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+        """Features of a batch of crops of one size.
+
+        Args:
+            images: (B, patch * rows, patch * cols, 3) RGB.
+
+        Returns:
+            Patches (B, rows, cols, dim), and CLS vectors (B, dim) where the network has CLS. Not checked for being
+            finite, but what bfloat16 makes infinite is computed again in float32.
+
+        Raises:
+            MachineError: a single crop does not fit into the device's memory.
+        """
+        try:
+            return self._forward(images)
+        except torch.OutOfMemoryError as error:
+            if len(images) == 1:
+                raise MachineError(
+                    f"a crop of {images.shape[1]} x {images.shape[2]} pixels does not fit into the memory of "
+                    f"{self.device}; lower extract.size or take a smaller extract.backbone"
+                ) from error
+        half = len(images) // 2  # outside the except block, so that the failed attempt's tensors are freed
+        (first, first_cls), (second, second_cls) = self(images[:half]), self(images[half:])
+        both = np.concatenate([first, second])
+        return both, None if first_cls is None or second_cls is None else np.concatenate([first_cls, second_cls])
+
+    @torch.inference_mode()
+    def _forward(self, images: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+        raw = torch.from_numpy(images)
+        if self.device.type == "cuda":
+            raw = raw.pin_memory()
+        mean, std = (torch.tensor(v, device=self.device).view(3, 1, 1) for v in self.row.norm)
+        # 8 bits travel to the device, floats are made there
+        x = (raw.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255 - mean) / std
+        patches, cls = self._features(x, half=self.precision == "bfloat16")
+        if self.precision == "bfloat16" and not bool(torch.isfinite(patches).all()):
+            patches, cls = self._features(x, half=False)
+        return patches.cpu().numpy(), None if cls is None else cls.cpu().numpy()
+
+    def _features(self, x: torch.Tensor, *, half: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            if self.row.kind == "cnn":
+                patches, cls = cnn.extract_maps(self.model, x, stages=self.blocks), None
+            else:
+                patches, cls = vit.extract_facets(self.model, x, facet=self.facet, blocks=self.blocks, norm=self.norm)
+        return patches.float(), None if cls is None else cls.float()
+
+
+def open_network(
+    row: Backbone,
+    model: torch.nn.Module,
+    *,
+    device: str,
+    facet: vit.Facet,
+    blocks: tuple[int, ...],
+    norm: bool,
+    precision: Precision,
+) -> Network:
+    """Put a loaded network on its device and check the settings by a tiny forward pass.
+
+    Raises:
+        UsageError: a facet or block that this network does not have.
+    """
+    if row.kind == "cnn" and facet != "token":
+        raise UsageError(
+            f"extract.facet={facet}: extract.backbone={row.name} has no attention, so no {facet} vectors; "
+            "set extract.facet=token or choose a ViT"
+        )
+    patch = cnn.stage_stride(model, blocks) if row.kind == "cnn" else row.patch
+    network = Network(row, model.to(device), torch.device(device), facet, blocks, norm, precision, patch, 0, False)
+    rows = max(64, 2 * patch) // patch
+    patches, cls = network(np.zeros((1, rows * patch, rows * patch, 3), np.uint8))
+    if patches.shape[1:3] != (rows, rows):
+        raise UsageError(
+            f"extract.backbone={row.name} gives {patches.shape[1]} x {patches.shape[2]} cells where its stride of "
+            f"{patch} pixels promises {rows} x {rows}; choose another backbone"
+        )
+    return replace(network, dim=patches.shape[-1], has_cls=cls is not None)

@@ -1,0 +1,202 @@
+"""What to show of a run: the best patches of each class, images along a scale, features as three colours."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.records.gallery import Cover, Patch
+
+Float = npt.NDArray[np.floating]
+Float32 = npt.NDArray[np.float32]
+
+
+def assign(codes: Float, centers: Float32) -> tuple[npt.NDArray[np.int64], Float32]:
+    """The nearest center of every code by cosine.
+
+    Args:
+        codes: (..., dim), any length.
+        centers: (classes, dim) unit rows.
+
+    Returns:
+        Classes (...) and cosines to their centers (...); a code of length zero has cosine 0.
+    """
+    length = np.linalg.norm(codes, axis=-1, keepdims=True)
+    cosines = np.asarray(codes / np.maximum(length, 1e-12), np.float32) @ centers.T
+    return cosines.argmax(axis=-1), cosines.max(axis=-1)
+
+
+class BestPatches:
+    """Keeps the best patches of each class while crops pass by; memory does not grow with their number.
+
+    An image gives at most two patches to a class, and a second one only where other images do not fill the places.
+    """
+
+    def __init__(self, classes: int, keep: int) -> None:
+        self._keep = keep
+        self._kept: list[list[Patch]] = [[] for _ in range(classes)]
+
+    def add(
+        self,
+        labels: npt.NDArray[np.integer],
+        cosines: Float,
+        valid: npt.NDArray[np.bool_],
+        *,
+        image: int,
+        crop: int,
+    ) -> None:
+        """Offer the patches of one crop.
+
+        Args:
+            labels: (rows, cols) classes.
+            cosines: (rows, cols) to the centers of these classes.
+            valid: (rows, cols) patches that show image.
+            image: index of the image, patches of one image compete with each other.
+            crop: index of the crop.
+        """
+        for label in np.unique(labels[valid]).tolist():
+            inside = np.where(valid & (labels == label), cosines, -np.inf)
+            found = list[Patch]()
+            for _ in range(2):
+                row, col = divmod(int(inside.argmax()), inside.shape[1])
+                if inside[row, col] == -np.inf:
+                    break
+                found.append(Patch(image, crop, row, col, float(inside[row, col])))
+                inside[max(0, row - 2) : row + 3, max(0, col - 2) : col + 3] = -np.inf  # the second one lies elsewhere
+            self._kept[label] = _best(self._kept[label] + found, self._keep)
+
+    def best(self) -> list[list[Patch]]:
+        """For each class its best patches, highest cosine first."""
+        return self._kept
+
+
+def _best(patches: list[Patch], keep: int) -> list[Patch]:
+    first, second, seen = list[Patch](), list[Patch](), Counter[int]()
+    for patch in sorted(patches, key=attrgetter("cosine"), reverse=True):
+        seen[patch.image] += 1
+        if seen[patch.image] <= 2:
+            (first if seen[patch.image] == 1 else second).append(patch)
+    return sorted((first + second)[:keep], key=attrgetter("cosine"), reverse=True)
+
+
+def along_scale(values: Float, count: int) -> dict[str, list[int]]:
+    """Choose indices at the bottom, the middle and the top of a scale.
+
+    Args:
+        values: (n,) larger is better.
+        count: how many to choose, at least 1.
+
+    Returns:
+        `worst`, `median` and `best`, each in ascending order, no index twice, a third of `count` each and the
+        remainder to the median; or, where `n` is at most `count`, everything under `all`.
+    """
+    order = np.argsort(values, kind="stable").tolist()
+    if len(order) <= count:
+        return {"all": order}
+    end = count // 3
+    middle = count - 2 * end
+    start = (len(order) - middle) // 2
+    groups = {"worst": order[:end], "median": order[start : start + middle], "best": order[len(order) - end :]}
+    return {name: group for name, group in groups.items() if group}
+
+
+def choose_crops(
+    images_per_class: list[list[int]], crops_of: tuple[range, ...], *, count: int, seed: int
+) -> list[tuple[int, int]]:
+    """Choose at most `count` crops of a corpus to look at, in the order of the corpus.
+
+    First come the crops of the images that matter most to each class (so that no rare class is missed), at most
+    four of an image; the places left are filled with random crops of random images.
+
+    Args:
+        images_per_class: for each class the images where it covers most.
+        crops_of: for each image the range of its crops.
+        count: how many crops at most; the images of `images_per_class` come in turns, class by class.
+        seed: of the random choice.
+
+    Returns:
+        Pairs (image, crop).
+    """
+    rng = np.random.default_rng(seed)
+    total = sum(map(len, crops_of))
+    if total <= count:
+        return [(image, crop) for image, crops in enumerate(crops_of) for crop in crops]
+    chosen = set[tuple[int, int]]()
+    for rank in range(max(map(len, images_per_class), default=0)):
+        for images in images_per_class:
+            if rank < len(images) and len(chosen) < count:
+                crops = crops_of[images[rank]]
+                some = rng.choice(len(crops), min(4, len(crops), count - len(chosen)), replace=False)
+                chosen.update((images[rank], crops[i]) for i in some.tolist())
+    for image in rng.permutation(len(crops_of)).tolist():
+        if len(chosen) >= count:
+            break
+        chosen.add((image, int(rng.choice(crops_of[image]))))
+    return sorted(chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class ColorAxes:
+    """Three directions of a feature space that become red, green and blue."""
+
+    mean: Float32
+    """(d,)"""
+    directions: Float32
+    """(3, d) unit rows, zero where the features have fewer dimensions."""
+    low: Float32
+    """(3,) values that become 0."""
+    high: Float32
+    """(3,) values that become 255."""
+
+    def paint(self, features: Float) -> npt.NDArray[np.uint8]:
+        """Features (..., d) as RGB colours (..., 3)."""
+        values = (np.asarray(features, np.float32) - self.mean) @ self.directions.T
+        share = (values - self.low) / np.maximum(self.high - self.low, 1e-9)
+        return np.asarray(np.clip(np.rint(255 * share), 0, 255), np.uint8)
+
+
+def color_axes(features: Float) -> ColorAxes:
+    """The first three principal components of features (n, d); the middle 96% of each fills its colour's range."""
+    x = np.asarray(features, np.float64)
+    mean = x.mean(axis=0)
+    _, vectors = np.linalg.eigh((x - mean).T @ (x - mean) / len(x))
+    directions = np.zeros((3, x.shape[1]))
+    top = vectors[:, ::-1][:, :3].T
+    # a component has no sign of its own: its largest entry is made positive, so that pages can be compared
+    signs = np.sign(top[np.arange(len(top)), np.abs(top).argmax(axis=1)])
+    directions[: len(top)] = top * signs[:, None]
+    low, high = np.percentile((x - mean) @ directions.T, (2, 98), axis=0)
+    return ColorAxes(*(np.asarray(part, np.float32) for part in (mean, directions, low, high)))
+
+
+def widest(index: Iterable[Mapping[str, Any]], *, classes: int, keep: int) -> list[list[Cover]]:
+    """For each class the images where it covers most, largest share first.
+
+    Args:
+        index: one entry per image with `height`, `width` and `pixels` (class to count), as the masks' index holds them.
+        classes: number of classes.
+        keep: images per class at most.
+    """
+    heaps: list[list[tuple[float, int]]] = [[] for _ in range(classes)]
+    for image, entry in enumerate(index):
+        for name, count in entry["pixels"].items():
+            heapq.heappush(heaps[int(name)], (count / (entry["height"] * entry["width"]), -image))
+            if len(heaps[int(name)]) > keep:
+                heapq.heappop(heaps[int(name)])
+    return [[Cover(-image, share) for share, image in sorted(heap, reverse=True)] for heap in heaps]
+
+
+def largest(index: Iterable[Mapping[str, Any]], *, classes: int, keep: int) -> list[int]:
+    """The `keep` classes with most pixels among those that have any, largest first."""
+    pixels = np.zeros(classes, np.int64)
+    for entry in index:
+        for name, count in entry["pixels"].items():
+            pixels[int(name)] += count
+    return [k for k in np.argsort(-pixels, kind="stable").tolist() if pixels[k]][:keep]

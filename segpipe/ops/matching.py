@@ -1,0 +1,43 @@
+"""Which cluster stands for which class."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+Int64 = npt.NDArray[np.int64]
+
+NO_CLASS = -1
+"""Stands for a cluster that is matched to nothing."""
+
+
+def match_one_to_one(counts: Int64) -> Int64:
+    """Pair clusters and classes so that the most pixels agree (Kuhn, 1955), each class with one cluster at most.
+
+    Classes without pixels take no part. Where there are more clusters than classes the rest stays unmatched.
+
+    Args:
+        counts: (classes, clusters) pixels, without a column for no data.
+
+    Returns:
+        (clusters,) class of each cluster, or `NO_CLASS`.
+    """
+    found = np.full(counts.shape[1], NO_CLASS, np.int64)
+    present = np.flatnonzero(counts.sum(axis=1))
+    label, cluster = linear_sum_assignment(counts[present], maximize=True)
+    found[cluster] = present[label]
+    return found
+
+
+def match_majority(counts: Int64) -> Int64:
+    """Give each cluster the class that most of its pixels have, many clusters to one class.
+
+    Args:
+        counts: (classes, clusters) pixels, without a column for no data.
+
+    Returns:
+        (clusters,) class of each cluster, of equal ones the first; `NO_CLASS` for a cluster without labelled pixels.
+    """
+    best = counts.argmax(axis=0) if len(counts) else np.zeros(counts.shape[1], np.int64)
+    return np.where(counts.sum(axis=0) > 0, best, NO_CLASS).astype(np.int64)

@@ -1,0 +1,144 @@
+"""Accuracy and IoU from counts, with bootstrap intervals over images. Nothing labelled is ever left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.ops.matching import NO_CLASS
+from segpipe.records.scores import Confusion
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+_AT_ONCE = 1 << 22  # bootstrap weights held at once: 32 MB
+
+
+def confusion(
+    labels: npt.NDArray[np.integer],
+    clusters: npt.NDArray[np.integer],
+    *,
+    n_classes: int,
+    n_clusters: int,
+    nodata: int | None = None,
+) -> Int64:
+    """Count the labelled pixels of one image by class and cluster.
+
+    Args:
+        labels: class indices of any shape, negative where there is no label.
+        clusters: cluster numbers, the same shape.
+        n_classes: number of classes.
+        n_clusters: number of clusters.
+        nodata: value of `clusters` that means no data; labelled pixels there are counted in the last column.
+
+    Returns:
+        (n_classes, n_clusters + 1) pixels; their sum is the number of labelled pixels.
+
+    Raises:
+        ValueError: shapes differ, or a value is outside its range.
+    """
+    if labels.shape != clusters.shape:
+        raise ValueError(f"labels are {labels.shape}, clusters {clusters.shape}")
+    labelled = labels >= 0
+    label, cluster = labels[labelled].astype(np.int64), clusters[labelled].astype(np.int64)
+    if nodata is not None:
+        cluster[cluster == nodata] = n_clusters
+    if len(label) and label.max() >= n_classes:
+        raise ValueError(f"label {label.max()} with {n_classes} classes")
+    if len(cluster) and not 0 <= cluster.min() <= cluster.max() <= n_clusters:
+        raise ValueError(f"clusters from {cluster.min()} to {cluster.max()}, expected 0 to {n_clusters - 1}")
+    cells = np.bincount(label * (n_clusters + 1) + cluster, minlength=n_classes * (n_clusters + 1))
+    assert cells.sum() == labelled.sum(), "every labelled pixel is counted once"
+    return cells.reshape(n_classes, n_clusters + 1).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Pixels by class, for one or many samples: every field is (..., classes)."""
+
+    hits: Float64
+    """Labelled with the class and given a cluster that stands for it."""
+    labelled: Float64
+    """Labelled with the class, whatever the cluster, no data included."""
+    predicted: Float64
+    """Given a cluster that stands for the class, whatever the label."""
+
+    def accuracy(self) -> Float64:
+        """Share of labelled pixels that are hits, (...); NaN without labelled pixels."""
+        return _ratio(self.hits.sum(-1), self.labelled.sum(-1))
+
+    def iou(self) -> Float64:
+        """Hits by pixels labelled or predicted as the class, (..., classes); NaN for a class without labels."""
+        union = self.labelled + self.predicted - self.hits
+        return _ratio(self.hits, np.where(self.labelled > 0, union, 0))
+
+    def miou(self) -> Float64:
+        """Mean IoU over the classes that labelled pixels have, (...); NaN without labelled pixels."""
+        return _ratio(np.nan_to_num(self.iou()).sum(-1), (self.labelled > 0).sum(-1))
+
+
+def _ratio(part: npt.NDArray[np.number], whole: npt.NDArray[np.number]) -> Float64:
+    nothing = np.full(np.shape(whole), np.nan)
+    return np.asarray(np.divide(part, whole, out=nothing, where=np.asarray(whole) > 0))
+
+
+def tally(counts: Confusion, matching: Int64) -> Tally:
+    """Hits, labelled and predicted pixels of every image, fields (images, classes).
+
+    A pixel whose cluster has no class, or is no data, is labelled but no hit: an error.
+
+    Args:
+        counts: pixels by image, class and cluster.
+        matching: (clusters,) class of each cluster, or `NO_CLASS`.
+    """
+    to = np.append(matching, NO_CLASS)[counts.cluster]
+    return Tally(
+        hits=_sums(counts, counts.label, to == counts.label),
+        labelled=_sums(counts, counts.label, np.ones(len(to), np.bool_)),
+        predicted=_sums(counts, to, to != NO_CLASS),
+    )
+
+
+def _sums(counts: Confusion, classes: Int64, kept: npt.NDArray[np.bool_]) -> Float64:
+    cells = counts.image[kept] * counts.classes + classes[kept]
+    sums = np.bincount(cells, weights=counts.count[kept], minlength=counts.images * counts.classes)
+    return sums.reshape(counts.images, counts.classes).astype(np.float64)
+
+
+def pooled(images: Tally) -> Tally:
+    """The tally of all images together, fields (classes,)."""
+    return Tally(images.hits.sum(0), images.labelled.sum(0), images.predicted.sum(0))
+
+
+def bootstrap(images: Tally, *, resamples: int, seed: int) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """95% percentile intervals of accuracy and mIoU over images drawn with replacement (Efron, 1979).
+
+    The matching that made the tallies stays fixed; the mean IoU of a resample is over the classes it holds.
+
+    Args:
+        images: tallies of images, fields (images, classes).
+        resamples: how many resamples.
+        seed: of the draws.
+
+    Returns:
+        ((low, high) of accuracy, (low, high) of mIoU); None for fewer than two images, whose spread nobody knows.
+    """
+    n = len(images.hits)
+    if n < 2:
+        return None
+    rng = np.random.default_rng(seed)
+    share, step = np.full(n, 1 / n), max(1, _AT_ONCE // n)
+    accuracy, miou = [], []
+    for start in range(0, resamples, step):
+        weights = rng.multinomial(n, share, size=min(step, resamples - start)).astype(np.float64)
+        drawn = Tally(weights @ images.hits, weights @ images.labelled, weights @ images.predicted)
+        accuracy.append(drawn.accuracy())
+        miou.append(drawn.miou())
+    return _interval(np.concatenate(accuracy)), _interval(np.concatenate(miou))
+
+
+def _interval(values: Float64) -> tuple[float, float]:
+    low, high = np.percentile(values, (2.5, 97.5))
+    return float(low), float(high)

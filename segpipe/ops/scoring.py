@@ -1,0 +1,166 @@
+"""From counts and vectors to the scores of scores.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.ops.matching import NO_CLASS, match_majority, match_one_to_one
+from segpipe.ops.metrics import Tally, bootstrap, pooled, tally
+from segpipe.ops.probes import NEIGHBORS, cross_validate, knn_probe, linear_probe
+from segpipe.records.scores import (
+    Baseline,
+    Confusion,
+    ImageScore,
+    Matched,
+    Pair,
+    Probe,
+    Scores,
+    Unmatched,
+    confusion_of,
+)
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+
+
+_EXAMPLES = 20  # names written out of the labels without image
+
+PROTOCOL = (
+    "Whole images at their own size. One global one-to-one (Hungarian) matching of clusters and classes over all "
+    "labelled pixels; many-to-one gives each cluster its most frequent class. Labelled pixels in a cluster without a "
+    "class, or where the mask holds no data, count as errors and are never dropped. mIoU is the mean over the classes "
+    "that labelled pixels have. Intervals: 95% percentile bootstrap over images, the matching kept fixed. The baseline "
+    "is k-means on the projected backbone features, refined like the masks. Probes: vectors read bilinearly at "
+    "labelled pixels drawn uniformly (up to {drawn} per image), cross-validated by image in up to "
+    "{folds} folds, pooled; linear: logistic regression on standardised vectors; k-NN: cosine, {neighbors} neighbours."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that was counted and read, of all labelled images; none of it grows with their pixels."""
+
+    masks: Confusion
+    baseline: Confusion
+    codes: Float32
+    """(m, dim) at the drawn pixels."""
+    features: Float32
+    """(m, d)"""
+    labels: Int64
+    """(m,)"""
+    images: Int64
+    """(m,) index of the image each vector is of."""
+
+
+def score(
+    evidence: Evidence,
+    classes: Sequence[str],
+    *,
+    labels_without_image: Sequence[str],
+    empty: int,
+    drawn: int,
+    folds: int,
+    resamples: int,
+    seed: int,
+) -> tuple[Scores, Tally]:
+    """All scores, and each image's tally under the one-to-one matching.
+
+    Args:
+        evidence: what was counted and read.
+        classes: names in index order.
+        labels_without_image: names of labels that belong to no image.
+        empty: images without a labelled pixel.
+        drawn: labelled pixels drawn per image for the probes, at most.
+        folds: folds of the probes.
+        resamples: of the bootstrap.
+        seed: of folds and bootstrap.
+    """
+    matched, many, images = score_clusters(evidence.masks, classes, resamples=resamples, seed=seed)
+    base, base_many, _ = score_clusters(evidence.baseline, classes, resamples=resamples, seed=seed)
+    vectors = {"codes": evidence.codes, "features": evidence.features}
+    linear, knn = (
+        score_probe(make, vectors, evidence.labels, evidence.images, n_classes=len(classes), folds=folds, seed=seed)
+        for make in (linear_probe, knn_probe)
+    )
+    absent = [name for name, iou in matched.per_class_iou.items() if iou is None]
+    scores = Scores(
+        images=evidence.masks.images,
+        labelled_pixels=evidence.masks.pixels,
+        classes=list(classes),
+        unsupervised=matched,
+        many_to_one=many,
+        linear_probe=linear,
+        knn_probe=knn,
+        baseline_kmeans=Baseline(**base.model_dump(), many_to_one=base_many),
+        protocol=PROTOCOL.format(drawn=drawn, folds=folds, neighbors=NEIGHBORS),
+        unmatched=Unmatched(
+            labels=len(labels_without_image),
+            examples=list(labels_without_image[:_EXAMPLES]),
+            empty=empty,
+            absent_classes=absent,
+        ),
+    )
+    return scores, images
+
+
+def score_clusters(
+    counts: Confusion, classes: Sequence[str], *, resamples: int, seed: int
+) -> tuple[Matched, Pair, Tally]:
+    """Scores under the one-to-one matching, under the many-to-one matching, and each image's tally under the first."""
+    table = counts.total()[:, :-1]
+    one, many = match_one_to_one(table), match_majority(table)
+    images = tally(counts, one)
+    whole = pooled(images)
+    spread = bootstrap(images, resamples=resamples, seed=seed)
+    matched = Matched(
+        **_pair(whole).model_dump(),
+        accuracy_ci=spread[0] if spread else None,
+        miou_ci=spread[1] if spread else None,
+        per_class_iou={name: _number(value) for name, value in zip(classes, whole.iou(), strict=True)},
+        matching={str(k): None if c == NO_CLASS else classes[c] for k, c in enumerate(one.tolist())},
+    )
+    return matched, _pair(pooled(tally(counts, many))), images
+
+
+def _pair(whole: Tally) -> Pair:
+    return Pair(accuracy=_number(whole.accuracy()), miou=_number(whole.miou()))
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def score_probe(
+    make: Callable[[], Any],
+    vectors: Mapping[str, Float32],
+    labels: Int64,
+    images: Int64,
+    *,
+    n_classes: int,
+    folds: int,
+    seed: int,
+) -> Probe:
+    """A probe's scores on `codes` and `features` (m, d), pooled over the folds."""
+    scores = {}
+    for kind, rows in vectors.items():
+        table = cross_validate(make, rows, labels, images, n_classes=n_classes, folds=folds, seed=seed)
+        if table is None:
+            nothing = Pair(accuracy=None, miou=None)
+            return Probe(codes=nothing, features=nothing, reason="cross-validation by image needs two labelled images")
+        counts = confusion_of(table)
+        scores[kind] = _pair(pooled(tally(counts, np.arange(n_classes))))
+    return Probe(codes=scores["codes"], features=scores["features"])
+
+
+def score_images(names: Sequence[str], images: Tally) -> list[ImageScore]:
+    """One line per image from its tally, fields (images, classes)."""
+    rows = zip(names, images.labelled.sum(-1), images.accuracy(), images.miou(), strict=True)
+    return [
+        ImageScore(id=name, labelled_pixels=int(pixels), accuracy=float(accuracy), miou=float(miou))
+        for name, pixels, accuracy, miou in rows
+    ]

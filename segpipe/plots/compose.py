@@ -1,0 +1,216 @@
+"""From what was found in a run to the report's page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.plots import matrix, tables, wording
+from segpipe.plots.page import ClassCard, ClassLabel, Drawn, Group, Overlay, Page, Plot, ShareRow, Shot, percent
+from segpipe.records.corpus import Corpus, Rejected
+from segpipe.records.features import FeatureHeader
+from segpipe.records.gallery import Cover, Patch
+from segpipe.records.manifest import Manifest
+from segpipe.records.scores import ImageScore, Scores
+
+Int64 = npt.NDArray[np.int64]
+
+LISTED = 200
+"""Most files put aside that the page lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What `evaluate` found."""
+
+    scores: Scores
+    images: Sequence[ImageScore]
+    labels: Sequence[str]
+    """Names of the labelled classes: the rows of `confusion`."""
+    confusion: Int64
+    """(labelled classes, found classes + 1), the last column is no data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that the page is made of."""
+
+    title: str
+    corpus: Corpus
+    rejected: Sequence[Rejected]
+    header: FeatureHeader
+    classes: int
+    """How many classes were asked for."""
+    index: Sequence[Mapping[str, Any]]
+    """The masks' index: pixel counts per image."""
+    manifest: Manifest
+    stages: Sequence[str]
+    """Names of the stages in their order."""
+    judged: Judged | None
+    outdated: bool
+    """There are scores, and they belong to earlier masks."""
+    crops: int
+    """How many crops were looked at."""
+    fit: Mapping[int, float]
+    """For each image looked at the mean cosine of its patches to their class centers."""
+    groups: Mapping[str, Mapping[int, float]]
+    """Images to show beside their class maps, by the reason for which they were chosen, with accuracy or fit."""
+    best: Mapping[int, Sequence[Patch]]
+    """Per class in the gallery."""
+    widest: Mapping[int, Sequence[Cover]]
+    """Per class in the gallery."""
+    drawn: Drawn
+    training: Sequence[Plot]
+
+    def name(self, image: int) -> str:
+        """The id of an image."""
+        return self.corpus.images[image].id
+
+
+def compose(found: Findings) -> Page:
+    """Lay out the page."""
+    scores = found.judged.scores if found.judged else None
+    labels = class_labels(found.classes, scores)
+    rows, empty = share_rows(labels, found.index)
+    manifest, images = found.manifest, found.corpus.images
+    return Page(
+        title=found.title,
+        lead=wording.lead(len(images), len(rows), found.header),
+        facts=wording.facts(
+            images=len(images),
+            megapixels=sum(image.size.height * image.size.width for image in images) / 1e6,
+            classes=found.classes,
+            used=len(rows),
+            fit=float(np.mean(list(found.fit.values()))),
+            scores=scores,
+            seconds=sum(record.seconds for record in manifest.stages.values()),
+            rejected=len(found.rejected),
+        ),
+        groups=overlay_groups(found, labels),
+        rule=wording.rule(
+            {name: len(group) for name, group in found.groups.items()},
+            of=len(found.judged.images) if found.judged else len(found.fit),
+            total=len(images),
+            scored=found.judged is not None,
+        ),
+        shares=rows,
+        empty=empty,
+        cards=class_cards(found, rows),
+        gallery_note=wording.gallery_note(
+            crops=found.crops, total=len(found.corpus.crops), shown=len(found.best), used=len(rows)
+        ),
+        scores=tables.score_tables(scores) if scores else None,
+        confusion=confusion_plot(found.judged, labels) if found.judged else None,
+        scores_note=wording.scores_note(scores, outdated=found.outdated),
+        training=found.training,
+        training_note=wording.training_note(bool(found.training)),
+        views=list(found.drawn.views.values()),
+        stages=tables.stage_rows(manifest, found.stages),
+        settings=tables.setting_rows(manifest, found.stages),
+        versions=tables.version_rows(manifest),
+        machine=tables.machine_rows(manifest),
+        rejected=[(file.path, file.reason) for file in found.rejected[:LISTED]],
+        rejected_total=len(found.rejected),
+    )
+
+
+def class_labels(classes: int, scores: Scores | None) -> list[ClassLabel]:
+    """Name and colour of every found class."""
+    names = tables.class_names(classes, scores.unsupervised.matching if scores else {})
+    return [ClassLabel(name, color) for name, color in zip(names, tables.hex_colors(classes), strict=True)]
+
+
+def count_pixels(index: Sequence[Mapping[str, Any]], classes: int) -> tuple[Int64, Int64]:
+    """Pixels per class and images per class, both (classes,), from the masks' index."""
+    pixels, images = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
+    for entry in index:
+        for name, count in entry["pixels"].items():
+            pixels[int(name)] += count
+            images[int(name)] += 1
+    return pixels, images
+
+
+def share_rows(
+    labels: Sequence[ClassLabel], index: Sequence[Mapping[str, Any]]
+) -> tuple[list[ShareRow], list[ClassLabel]]:
+    """The table of shares, largest first, and the classes without a pixel."""
+    pixels, images = count_pixels(index, len(labels))
+    total = max(1, int(pixels.sum()))
+    order = np.argsort(-pixels, kind="stable").tolist()
+    rows = [ShareRow(k, labels[k], int(pixels[k]) / total, int(images[k])) for k in order if pixels[k]]
+    return rows, [label for k, label in enumerate(labels) if not pixels[k]]
+
+
+def class_cards(found: Findings, rows: Sequence[ShareRow]) -> list[ClassCard]:
+    """The gallery, largest class first."""
+    return [
+        ClassCard(row, patch_shots(found, row.number), cover_shots(found, row.number))
+        for row in rows
+        if row.number in found.best
+    ]
+
+
+def patch_shots(found: Findings, label: int) -> list[Shot]:
+    """The best patches of a class with their cosines."""
+    return [
+        Shot(found.drawn.patches[patch], f"patch of {found.name(patch.image)}", f"{patch.cosine:.2f}")
+        for patch in found.best[label]
+    ]
+
+
+def cover_shots(found: Findings, label: int) -> list[Shot]:
+    """The images that a class covers most, with the shares."""
+    return [
+        Shot(found.drawn.covers[cover.image, label], found.name(cover.image), percent(cover.share, 0))
+        for cover in found.widest[label]
+    ]
+
+
+def overlay_groups(found: Findings, labels: Sequence[ClassLabel]) -> list[Group]:
+    """The images beside their class maps."""
+    titles = wording.group_titles(scored=found.judged is not None)
+    note = "accuracy {:.0%}" if found.judged else "fit {:.2f}"
+
+    def shown(image: int, value: float) -> Overlay:
+        classes = present(found.index[image], labels)
+        return Overlay(found.name(image), note.format(value), *found.drawn.overlays[image], classes)
+
+    return [
+        Group(titles[name], [shown(image, value) for image, value in group.items()])
+        for name, group in found.groups.items()
+    ]
+
+
+def present(entry: Mapping[str, Any], labels: Sequence[ClassLabel]) -> list[tuple[ClassLabel, float]]:
+    """The classes that cover at least 2% of an image, largest first, from its line of the masks' index."""
+    total = max(1, sum(entry["pixels"].values()))
+    shares = sorted(((count / total, int(k)) for k, count in entry["pixels"].items()), reverse=True)
+    return [(labels[k], share) for share, k in shares if share >= 0.02]
+
+
+def confusion_plot(judged: Judged, labels: Sequence[ClassLabel]) -> Plot | None:
+    """The confusion matrix, matched pairs on the diagonal; None where no pixel is labelled."""
+    if not judged.confusion.any():
+        return None
+    matching = judged.scores.unsupervised.matching
+    counts, rows, columns = tables.order_confusion(judged.labels, judged.confusion, matching)
+    clusters = tables.label_clusters(matching)
+    names = [judged.labels[i] for i in rows]
+    found = [labels[k] if k < len(labels) else ClassLabel("no data", "") for k in columns]
+    drawn = matrix.confusion(
+        counts,
+        names,
+        [label.name for label in found],
+        row_colors=[labels[clusters[name]].color if name in clusters else "" for name in names],
+        column_colors=[label.color for label in found],
+    )
+    caption = (
+        "Where the labelled pixels of each class (row) went (columns), in percent of the row. Matched pairs lie on the "
+        "diagonal from the top left; a found class to the right of it was left without a partner, and its pixels "
+        "count as errors. A dark cell off the diagonal names a confusion."
+    )
+    return Plot("Confusion matrix", drawn, caption, wide=True)

@@ -1,0 +1,186 @@
+"""What the tables of a report say: rows made from the manifest and the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.records.labels import class_colors
+from segpipe.records.manifest import Manifest
+from segpipe.records.scores import Pair, Scores
+
+HIDDEN = {"fingerprint"}
+"""Parts of a summary that say nothing to a reader."""
+
+
+def hex_colors(classes: int) -> list[str]:
+    """The classes' colours as `#rrggbb`."""
+    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in class_colors(classes).tolist()]
+
+
+def class_names(classes: int, matching: Mapping[str, str | None]) -> list[str]:
+    """Names of the found classes: the number, and the labelled class it was matched with.
+
+    >>> class_names(2, {"0": "sand", "1": None})
+    ['0 · sand', 'class 1']
+    """
+    matched = [matching.get(str(k)) for k in range(classes)]
+    return [f"class {k}" if name is None else f"{k} · {name}" for k, name in enumerate(matched)]
+
+
+def label_clusters(matching: Mapping[str, str | None]) -> dict[str, int]:
+    """For each matched labelled class the number of its found class.
+
+    >>> label_clusters({"0": "sand", "1": None})
+    {'sand': 0}
+    """
+    return {name: int(number) for number, name in matching.items() if name is not None}
+
+
+def score_tables(scores: Scores) -> dict[str, Any]:
+    """The scores of the run beside those of the baseline.
+
+    Returns:
+        `rows`: one per way of judging, with `ours` and `baseline` pairs and their intervals; `iou`: one per
+        labelled class that has pixels, in the order of the labels.
+    """
+    ours, baseline = scores.unsupervised, scores.baseline_kmeans
+    linear, knn = scores.linear_probe, scores.knn_probe
+    probed = "trained on labels, judged on images it has not seen: how much the vectors know"
+    strict = "each found class stands for at most one labelled class; all its other pixels are errors"
+    generous = "each found class stands for the labelled class it meets most"
+    rows = [
+        _row("Unsupervised, one-to-one", strict, ours, baseline),
+        _row("Unsupervised, many-to-one", generous, scores.many_to_one, baseline.many_to_one),
+        _row("Linear probe", linear.reason or probed, linear.codes, linear.features),
+        _row("k-NN probe", knn.reason or probed, knn.codes, knn.features),
+    ]
+    clusters = label_clusters(ours.matching)
+    colors = hex_colors(max(clusters.values(), default=0) + 1)
+    iou = [
+        {
+            "name": name,
+            "color": colors[clusters[name]] if name in clusters else None,
+            "ours": ours.per_class_iou.get(name),
+            "baseline": baseline.per_class_iou.get(name),
+        }
+        for name in scores.classes
+        if ours.per_class_iou.get(name) is not None
+    ]
+    return {
+        "rows": rows,
+        "iou": iou,
+        "images": scores.images,
+        "pixels": scores.labelled_pixels,
+        "protocol": scores.protocol,
+    }
+
+
+def _row(name: str, note: str, ours: Pair, baseline: Pair) -> dict[str, Any]:
+    cells = []
+    for measure in ("accuracy", "miou"):
+        values = [getattr(pair, measure) for pair in (ours, baseline)]
+        known = [value for value in values if value is not None]
+        for pair, value in zip((ours, baseline), values, strict=True):
+            best = len(known) == 2 and value == max(known) != min(known)
+            cells.append({"value": value, "interval": getattr(pair, f"{measure}_ci", None), "best": best})
+    return {"name": name, "note": note, "cells": cells}
+
+
+def order_confusion(
+    labels: Sequence[str], counts: npt.NDArray[np.int64], matching: Mapping[str, str | None]
+) -> tuple[npt.NDArray[np.int64], list[int], list[int]]:
+    """Sort a confusion matrix so that matched pairs lie on the diagonal.
+
+    Args:
+        labels: names of the rows.
+        counts: (labels, clusters + 1), the last column is no data.
+        matching: class name by cluster number.
+
+    Returns:
+        The sorted counts; rows as indices into `labels`, those without a labelled pixel left out; columns as cluster
+        numbers, matched ones first in the order of the rows, the rest by size; no data only where it holds pixels.
+    """
+    rows = [i for i in range(len(labels)) if counts[i].any()]
+    clusters = label_clusters(matching)
+    first = [clusters[labels[i]] for i in rows if labels[i] in clusters]
+    last = counts.shape[1] - 1
+    totals = counts.sum(axis=0)
+    rest = sorted((k for k in range(last) if k not in first and totals[k]), key=lambda k: -int(totals[k]))
+    columns = first + rest + ([last] if totals[last] else [])
+    # rows with a partner come first, so that the diagonal starts in the corner
+    rows.sort(key=lambda i: labels[i] not in clusters)
+    return counts[np.ix_(rows, columns)], rows, columns
+
+
+def stage_rows(manifest: Manifest, order: Sequence[str]) -> list[dict[str, Any]]:
+    """Finished stages in the order of the pipeline: seconds, share of the longest, when, and what each found."""
+    done = [(name, manifest.stages[name]) for name in order if name in manifest.stages]
+    longest = max((record.seconds for _, record in done), default=0.0)
+    return [
+        {
+            "name": name,
+            "seconds": record.seconds,
+            "share": record.seconds / longest if longest else 0.0,
+            "finished": record.finished.replace("T", " ").removesuffix("+00:00"),
+            "found": [
+                (key.replace("_", " "), text(value)) for key, value in record.summary.items() if _short(key, value)
+            ],
+        }
+        for name, record in done
+    ]
+
+
+def _short(key: str, value: Any) -> bool:
+    if isinstance(value, dict | list | tuple):
+        return 0 < len(value) <= 4 and not any(isinstance(part, dict | list) for part in value)
+    return key not in HIDDEN and value is not None
+
+
+def setting_rows(manifest: Manifest, order: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The settings of each finished stage that its result depends on."""
+    return [
+        (name, [(key, text(value)) for key, value in manifest.stages[name].parts.get("settings", {}).items()])
+        for name in order
+        if name in manifest.stages and manifest.stages[name].parts.get("settings")
+    ]
+
+
+def version_rows(manifest: Manifest) -> list[tuple[str, str]]:
+    """Packages with their versions; where stages ran under several, all of them."""
+    found: dict[str, dict[str, None]] = {}
+    for record in manifest.stages.values():
+        for name, version in record.versions.items():
+            found.setdefault(name, {})[version] = None
+    return [(name, ", ".join(versions)) for name, versions in found.items()]
+
+
+def machine_rows(manifest: Manifest) -> list[tuple[str, str]]:
+    """Device, workers and platform; where stages ran on several, all of them."""
+    found: dict[str, dict[str, None]] = {}
+    for record in manifest.stages.values():
+        for name, value in record.machine.items():
+            found.setdefault(name, {})[text(value)] = None
+    return [(name, ", ".join(values)) for name, values in found.items()]
+
+
+def text(value: Any) -> str:
+    """A JSON value as a reader would write it.
+
+    >>> text(None), text(True), text(0.123456789), text([1, 2]), text(1234), text("")
+    ('none', 'yes', '0.1235', '1, 2', '1234', '(empty)')
+    """
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\u202f") if abs(value) >= 10_000 else str(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {text(part)}" for key, part in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(text, value)) or "none"
+    return str(value) or "(empty)"

@@ -1,0 +1,93 @@
+"""The figures that say how a training went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.plots import curves
+from segpipe.plots.page import Plot
+
+KINDS = {"self": "within a crop", "neighbor": "crop and neighbor", "negative": "random crops"}
+"""Kinds of pairs of points, as the history names them and as a reader would."""
+
+Int64 = npt.NDArray[np.int64]
+
+
+def history_plots(rows: Sequence[Mapping[str, float]]) -> list[Plot]:
+    """Loss and correlations over the steps.
+
+    Args:
+        rows: each with `step`, `loss` and, for every kind of pair, `loss_<kind>`, `code_<kind>`, `feature_<kind>`.
+    """
+    if not rows:
+        return []
+    steps = np.array([row["step"] for row in rows])
+    loss = _columns(rows, {f"loss_{kind}": name for kind, name in KINDS.items()} | {"loss": "total"})
+    codes = _columns(rows, {f"code_{kind}": name for kind, name in KINDS.items()})
+    features = _columns(rows, {f"feature_{kind}": name for kind, name in KINDS.items()})
+    about_loss = (
+        "The loss and its parts, by where the two points of a pair come from: pale every logged step, strong a running "
+        "mean. It is a correlation, not an error: it can be negative, and only its levelling off says that training "
+        "is done."
+    )
+    about_codes = (
+        "Mean cosine of two codes (solid) and of the features under them, as the loss compares them (dashed). Good: "
+        "the codes of random crops stay well below those within a crop. All three near 1: the codes have collapsed."
+    )
+    return [
+        Plot("Loss", curves.lines(steps, loss, xlabel="step", ylabel="loss"), about_loss),
+        Plot(
+            "Code correlations",
+            curves.lines(steps, codes, xlabel="step", ylabel="mean cosine", references=features),
+            about_codes,
+        ),
+    ]
+
+
+def histogram_plots(
+    steps: Int64, edges: npt.NDArray[np.float64], counts: Mapping[str, Int64], settings: Mapping[str, Any]
+) -> list[Plot]:
+    """Distributions of the correlations, one figure per kind of pair.
+
+    Args:
+        steps: (m,) when they were taken.
+        edges: (bins + 1,)
+        counts: `code_<kind>` and `feature_<kind>` to (m, bins).
+        settings: of `train`; `shift_<kind>` is marked where it is there.
+    """
+    about = (
+        "Blue, cosines of two codes, from the first step (pale) to the last (dark); grey, the same pairs' feature "
+        "correlations at the last step. Features to the right of the dashed shift pull their codes together, those "
+        "to the left push them apart: most same things should lie right of it, most different things left."
+    )
+    plots = list[Plot]()
+    for kind, name in KINDS.items():
+        if f"code_{kind}" in counts and len(steps):
+            shift = settings.get(f"shift_{kind}")
+            marks = {} if shift is None else {f"shift {shift:g}": float(shift)}
+            features = counts.get(f"feature_{kind}")
+            drawn = curves.histograms(
+                steps,
+                edges,
+                counts[f"code_{kind}"],
+                xlabel="cosine",
+                ground=None if features is None else features[-1],
+                marks=marks,
+            )
+            plots.append(
+                Plot(f"Distribution of correlations: {name}", drawn, "The same for these pairs." if plots else about)
+            )
+    return plots
+
+
+def _columns(rows: Sequence[Mapping[str, float]], names: Mapping[str, str]) -> dict[str, npt.NDArray[np.float64]]:
+    """Columns that some row has, under their readers' names; NaN where a row lacks them."""
+    return {
+        name: np.array([row.get(key, np.nan) for row in rows], np.float64)
+        for key, name in names.items()
+        if any(key in row for row in rows)
+    }

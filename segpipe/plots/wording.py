@@ -1,0 +1,132 @@
+"""The sentences and headline numbers of a report, from plain facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from segpipe.plots.page import duration, percent
+from segpipe.plots.tables import text
+from segpipe.records.features import FeatureHeader
+from segpipe.records.scores import Scores
+
+_FACETS = {"token": "patch tokens", "key": "keys", "query": "queries", "value": "values"}
+
+
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """A number with its noun.
+
+    >>> plural(1, "class", "classes"), plural(1500, "image")
+    ('1 class', '1500 images')
+    """
+    return f"{text(count)} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def lead(images: int, classes: int, header: FeatureHeader) -> str:
+    """One sentence: what this run is."""
+    return (
+        f"{plural(images, 'image')} divided into {plural(classes, 'class', 'classes')} found without labels, "
+        f"from the {_FACETS.get(header.facet, header.facet)} of the frozen backbone {header.backbone}."
+    )
+
+
+def facts(
+    *,
+    images: int,
+    megapixels: float,
+    classes: int,
+    used: int,
+    fit: float,
+    scores: Scores | None,
+    seconds: float,
+    rejected: int,
+) -> list[tuple[str, str, str]]:
+    """Headline numbers: value, what it is, small print."""
+    size = f"{megapixels:.3g} megapixels"
+    found = [
+        (text(images), "images", f"{size}; {plural(rejected, 'file')} put aside" if rejected else size),
+        (str(used), "classes in use", f"of {classes} asked for"),
+    ]
+    if scores is None:
+        found.append((f"{fit:.2f}", "fit of patches to classes", "mean cosine of code and class center, at most 1"))
+    else:
+        ours, baseline = scores.unsupervised, scores.baseline_kmeans
+        found.append((percent(ours.accuracy), "pixel accuracy", f"baseline {percent(baseline.accuracy)}"))
+        found.append((percent(ours.miou), "mean IoU", f"baseline {percent(baseline.miou)}"))
+    return [*found, (duration(seconds), "computing", "all stages")] if seconds else found
+
+
+def rule(groups: Mapping[str, int], *, of: int, total: int, scored: bool) -> str:
+    """How the images shown were chosen.
+
+    Args:
+        groups: number of images per group.
+        of: number of images chosen from.
+        total: number of images of the corpus.
+        scored: whether they were ordered by accuracy, else by fit.
+    """
+    if scored:
+        order = "pixel accuracy against the labels, under the one matching of classes used for all images"
+        among = plural(of, "labelled image")
+    else:
+        order = (
+            "how well their patches fit the classes (mean cosine of a patch's code and its class center), "
+            "for want of labels; a low fit marks an unusual image, not a wrong class map"
+        )
+        among = plural(of, "image") if of == total else f"{text(of)} of the {text(total)} images, chosen at random and by class,"
+    if "all" in groups:
+        first = "All" if of == total else "These"
+        head = "The one image" if groups["all"] == 1 and of == total else f"{first} {among}"
+        return f"{head}, ordered by {order}: lowest first."
+    parts = {"worst": "the {n} lowest", "median": "the {n} around the median", "best": "the {n} highest"}
+    shown = [parts[name].format(n=n) for name, n in groups.items()]
+    listed = " and ".join([", ".join(shown[:-1]), shown[-1]] if shown[1:] else shown)
+    return f"From {among} ordered by {order}: {listed}."
+
+
+def group_titles(scored: bool) -> dict[str, str]:
+    """Headings of the groups of images."""
+    what = "accuracy" if scored else "fit"
+    return {"worst": f"Lowest {what}", "median": f"Median {what}", "best": f"Highest {what}", "all": ""}
+
+
+def gallery_note(*, crops: int, total: int, shown: int, used: int) -> str:
+    """How the gallery was filled: `crops` of `total` were looked at, `shown` of `used` classes are in it."""
+    looked = (
+        f"all {plural(total, 'crop')} of the corpus"
+        if crops == total
+        else f"{text(crops)} of the {text(total)} crops of the corpus (of the images each class covers most, the rest at random)"
+    )
+    note = (
+        "Left, the patches with the highest cosine to the class center, at most two of an image, "
+        f"found in {looked}; the outlined square is the patch, around it lies what surrounds it. "
+        "Right, the images of the whole corpus where the class covers most, the rest of each image faded."
+    )
+    return note if shown == used else f"{note} Shown are the {shown} largest of {used} classes."
+
+
+def training_note(shown: bool) -> str:
+    """How to read the curves."""
+    if not shown:
+        return "The run holds no record of the training."
+    return (
+        "The head learns codes whose correlations follow those of the frozen features: within an image, between images "
+        "that look alike, and between random ones. No label takes part."
+    )
+
+
+def scores_note(scores: Scores | None, *, outdated: bool) -> str:
+    """What the scores stand on, or why there are none."""
+    if outdated:
+        return (
+            "The scores of this run belong to earlier masks and are left out; "
+            "run segpipe evaluate again, then segpipe report."
+        )
+    if scores is None:
+        return (
+            "This run was not compared with labels. A few labelled images, or points, are enough: "
+            "segpipe evaluate RUN --labels DIR_OR_CSV, then segpipe report RUN."
+        )
+    return (
+        f"Against {plural(scores.labelled_pixels, 'labelled pixel')} in {plural(scores.images, 'image')}. "
+        f"Labels were used for this judgement only, never to find the classes."
+    )

@@ -1,0 +1,154 @@
+"""What evaluation finds: counts of labelled pixels by class and cluster, and the scores made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """How many labelled pixels of each class got each cluster, kept image by image, only cells that are not zero.
+
+    The cluster after the last one, number `clusters`, stands for pixels that the mask calls no data.
+    """
+
+    images: int
+    classes: int
+    clusters: int
+    image: Int64
+    """(m,) which image each count belongs to."""
+    label: Int64
+    """(m,) class."""
+    cluster: Int64
+    """(m,) cluster, or `clusters` for no data."""
+    count: Int64
+    """(m,) pixels, at least 1."""
+
+    def __post_init__(self) -> None:
+        for name, values, limit in (
+            ("image", self.image, self.images),
+            ("label", self.label, self.classes),
+            ("cluster", self.cluster, self.clusters + 1),
+        ):
+            if values.shape != self.count.shape or values.ndim != 1:
+                raise ValueError(f"{name} must be ({len(self.count)},) like count, got {values.shape}")
+            if len(values) and (values.min() < 0 or values.max() >= limit):
+                raise ValueError(f"{name} must lie in 0 to {limit - 1}, got {values.min()} to {values.max()}")
+        if len(self.count) and self.count.min() < 1:
+            raise ValueError("counts must be positive")
+
+    @property
+    def pixels(self) -> int:
+        """Labelled pixels of all images."""
+        return int(self.count.sum())
+
+    def total(self) -> Int64:
+        """Counts over all images, (classes, clusters + 1); the last column is no data."""
+        table = np.zeros((self.classes, self.clusters + 1), np.int64)
+        np.add.at(table, (self.label, self.cluster), self.count)
+        return table
+
+
+def confusion_of(table: Int64) -> Confusion:
+    """One image's counts from their (classes, clusters + 1) table."""
+    label, cluster = np.nonzero(table)
+    return Confusion(1, table.shape[0], table.shape[1] - 1, np.zeros_like(label), label, cluster, table[label, cluster])
+
+
+def join(parts: Sequence[Confusion]) -> Confusion:
+    """The counts of several sets of images, at least one, in their order."""
+    if len({(part.classes, part.clusters) for part in parts}) != 1:
+        raise ValueError("only counts of the same classes and clusters can be joined")
+    starts = np.cumsum([0, *(part.images for part in parts)])
+    return Confusion(
+        images=int(starts[-1]),
+        classes=parts[0].classes,
+        clusters=parts[0].clusters,
+        image=np.concatenate([part.image + start for part, start in zip(parts, starts, strict=False)]),
+        label=np.concatenate([part.label for part in parts]),
+        cluster=np.concatenate([part.cluster for part in parts]),
+        count=np.concatenate([part.count for part in parts]),
+    )
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pair(_Record):
+    """Two fractions from 0 to 1; None where there was nothing to measure."""
+
+    accuracy: float | None
+    miou: float | None
+
+
+class Matched(Pair):
+    """Scores under one global one-to-one matching of clusters and classes."""
+
+    accuracy_ci: tuple[float, float] | None
+    """95% interval by bootstrap over images; None with fewer than two images."""
+    miou_ci: tuple[float, float] | None
+    per_class_iou: dict[str, float | None]
+    """By class name; None for a class that no labelled pixel has."""
+    matching: dict[str, str | None]
+    """Class name by cluster number; None for a cluster without a class."""
+
+
+class Baseline(Matched):
+    """Scores of the k-means baseline."""
+
+    many_to_one: Pair
+
+
+class Probe(_Record):
+    """A supervised probe on the head's codes and on the backbone's features, cross-validated by image."""
+
+    codes: Pair
+    features: Pair
+    reason: str | None = None
+    """Why there are no numbers."""
+
+
+class Unmatched(_Record):
+    """Labels and classes that the scores say nothing about."""
+
+    labels: int
+    """Label files or image names of the CSV that belong to no image of the corpus."""
+    examples: list[str]
+    """The first of them."""
+    empty: int
+    """Images whose labels hold no labelled pixel."""
+    absent_classes: list[str]
+    """Classes that no labelled pixel has; they are left out of every mean."""
+
+
+class Scores(_Record):
+    """The content of scores.json; fractions from 0 to 1."""
+
+    images: int
+    labelled_pixels: int
+    classes: list[str]
+    unsupervised: Matched
+    many_to_one: Pair
+    linear_probe: Probe
+    knn_probe: Probe
+    baseline_kmeans: Baseline
+    protocol: str
+    unmatched: Unmatched
+
+
+class ImageScore(_Record):
+    """One line of images.jsonl: an image under the global one-to-one matching."""
+
+    id: str
+    labelled_pixels: int
+    accuracy: float
+    miou: float
+    """Over the classes that the image's labels hold."""

@@ -1,0 +1,254 @@
+"""Refine: a class for every pixel of every image, at the image's own size.
+
+Reads  corpus/    the images and where their crops lie
+       features/  patch features of every crop
+       head/      the head that turns features into codes
+       clusters/  the centers of the classes
+Writes masks/     one index PNG per image, pixel counts, header
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import BaseModel
+from threadpoolctl import threadpool_limits
+
+from segpipe.base import parallel
+from segpipe.base.config import Section, setting
+from segpipe.base.errors import UsageError
+from segpipe.base.runtime import Runtime
+from segpipe.data.originals import read_original
+from segpipe.nn.head import Head, build_head, codes
+from segpipe.ops.crf import Crf
+from segpipe.ops.segment import segment
+from segpipe.records.clusters import ClusterModel
+from segpipe.records.corpus import Corpus
+from segpipe.records.labels import nodata
+from segpipe.store import masks
+from segpipe.store.checkpoints import load_tensors
+from segpipe.store.clusters import load_clusters
+from segpipe.store.corpus import load_corpus
+from segpipe.store.features import FeatureStore
+from segpipe.store.run_dir import RunDir
+
+NAME = "refine"
+ARTEFACT = "masks"
+NEEDS = ("index", "extract", "train", "cluster")
+FORMAT = 1
+
+
+class Config(Section):
+    """Settings of `refine`."""
+
+    side: int = setting(480, "longest side, in pixels, of the canvas on which codes become classes", ge=16)
+    sharpness: float = setting(2.0, "factor of the cosines under the softmax", gt=0)
+    flip: bool = setting(False, "average with the codes of the mirrored image (needs extract.flip=true)")
+    crf: bool = setting(True, "move class borders to the image's edges with a dense CRF")
+    crf_gaussian_sxy: float = setting(1.0, "reach of the smoothness kernel in canvas pixels", gt=0)
+    crf_gaussian_compat: float = setting(3.0, "weight of the smoothness kernel", ge=0)
+    crf_bilateral_sxy: float = setting(67.0, "reach of the appearance kernel in canvas pixels", gt=0)
+    crf_bilateral_srgb: float = setting(3.0, "reach of the appearance kernel in grey levels of 0 to 255", gt=0)
+    crf_bilateral_compat: float = setting(4.0, "weight of the appearance kernel", ge=0)
+    crf_iterations: int = setting(10, "mean-field steps of the CRF", ge=1)
+
+
+class Summary(BaseModel):
+    """What the manifest, the log line and the report say about this stage."""
+
+    images: int
+    classes: int
+    pixels: int
+    """Pixels with a class, of all images."""
+    nodata: int
+    """Pixels without image content, of all images."""
+    shares: list[float]
+    """Share of each class among the pixels with a class."""
+    empty_classes: list[int]
+    """Classes that no pixel has."""
+    crf: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What refining one image takes; opened once in each process."""
+
+    corpus: Corpus
+    features: FeatureStore
+    head: Head
+    clusters: ClusterModel
+    side: int
+    sharpness: float
+    flip: bool
+    crf: Crf | None
+
+
+def refine_image(inputs: Inputs, index: int) -> masks.Mask:
+    """The mask (H, W) of one image of the corpus; pixels that hold no image are `nodata`.
+
+    Raises:
+        CorpusError: the image file is gone or has changed since it was indexed.
+    """
+    pixels = read_original(inputs.corpus, inputs.corpus.images[index])
+    rows = inputs.corpus.crops_of[index]
+    boxes = [inputs.corpus.crops[row].box for row in rows]
+    centers = inputs.clusters.centers
+    labels = segment(
+        [_codes(inputs, row, flipped=False) for row in rows],
+        [inputs.features.header.grid(box.size) for box in boxes],
+        boxes,
+        pixels.rgb,
+        centers,
+        side=inputs.side,
+        sharpness=inputs.sharpness,
+        crf=inputs.crf,
+        mirrored=[_codes(inputs, row, flipped=True) for row in rows] if inputs.flip else None,
+    )
+    if pixels.valid is not None:
+        labels[~pixels.valid] = nodata(len(centers))
+    return labels
+
+
+def _codes(inputs: Inputs, row: int, *, flipped: bool) -> npt.NDArray[np.float32]:
+    found = codes(inputs.head, inputs.features.patches(row, flipped=flipped))
+    return inputs.clusters.project(found)
+
+
+def summarize(index: Sequence[Mapping[str, Any]], *, classes: int, crf: bool) -> Summary:
+    """Count the pixels of all masks."""
+    pixels, _ = masks.count_pixels(index, classes=classes)
+    total = int(pixels.sum())
+    return Summary(
+        images=len(index),
+        classes=classes,
+        pixels=total,
+        nodata=sum(entry["nodata"] for entry in index),
+        shares=[round(count / max(1, total), 6) for count in pixels.tolist()],
+        empty_classes=np.flatnonzero(pixels == 0).tolist(),
+        crf=crf,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker process needs to know to open its inputs: the directories of the artefacts, and settings."""
+
+    corpus: Path
+    features: Path
+    head: Path
+    clusters: Path
+    side: int
+    sharpness: float
+    flip: bool
+    crf: Crf | None
+
+
+def open_inputs(job: Job) -> Inputs:
+    """Open everything that refining takes.
+
+    Raises:
+        UsageError: mirrored features are wanted and were not extracted, or an artefact is damaged.
+    """
+    features = FeatureStore(job.features)
+    if job.flip and not features.header.flipped:
+        raise UsageError(
+            f"refine.flip=true averages with mirrored features and {job.features} holds none; "
+            "set extract.flip=true, or refine.flip=false"
+        )
+    return Inputs(
+        corpus=load_corpus(job.corpus),
+        features=features,
+        head=build_head(*load_tensors(job.head / "head.safetensors")),
+        clusters=load_clusters(job.clusters / "clusters.npz"),
+        side=job.side,
+        sharpness=job.sharpness,
+        flip=job.flip,
+        crf=job.crf,
+    )
+
+
+_worker: tuple[Inputs, Path] | None = None  # of this worker process, set by `_start` alone
+
+
+def _start(job: Job, out: Path) -> None:
+    global _worker
+    torch.set_num_threads(1)  # workers share the processors by images
+    cv2.setNumThreads(1)
+    threadpool_limits(1)
+    _worker = open_inputs(job), out
+
+
+def _refine_one(index: int) -> dict[str, Any]:
+    """Write one mask unless an interrupted attempt left it (files appear whole); return its line of the index."""
+    assert _worker is not None
+    inputs, out = _worker
+    image_id, classes = inputs.corpus.images[index].id, inputs.clusters.clusters
+    path = masks.mask_path(out, image_id)
+    if path.exists():
+        mask = masks.read_mask(path)
+    else:
+        mask = refine_image(inputs, index)
+        masks.write_mask(path, mask, classes=classes)
+    return masks.describe_mask(image_id, mask, classes=classes)
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """Put this process's thread counts back afterwards: with one worker `_start` runs here."""
+    of_torch, of_cv2 = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(of_torch)
+        cv2.setNumThreads(of_cv2)
+
+
+def _refine_all(job: Job, out: Path, *, images: int, runtime: Runtime) -> list[dict[str, Any]]:
+    """Write the masks that are not there yet; returns the lines of the index, all images."""
+    for leftover in out.rglob(".*.tmp"):
+        leftover.unlink()
+    with _threads_kept():
+        workers = min(runtime.workers, images)
+        refined = parallel.process_map(
+            _refine_one, range(images), workers=workers, initializer=_start, arguments=(job, out)
+        )
+        return list(runtime.track(refined, total=images, unit="images"))
+
+
+def _header(job: Job, *, classes: int) -> dict[str, Any]:
+    return {
+        "classes": classes,
+        "nodata": nodata(classes),
+        "side": job.side,
+        "sharpness": job.sharpness,
+        "flip": job.flip,
+        "crf": asdict(job.crf) if job.crf else None,
+    }
+
+
+def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
+    """Refine the images of a run in several processes; the result does not depend on their number."""
+    crf = Crf(**{name: getattr(config, f"crf_{name}") for name in Crf.__dataclass_fields__})
+    job = Job(
+        **{name: run_dir.path(name) for name in ("corpus", "features", "head", "clusters")},
+        side=config.side,
+        sharpness=config.sharpness,
+        flip=config.flip,
+        crf=crf if config.crf else None,
+    )
+    inputs = open_inputs(job)  # what is wrong with the inputs is said here, not in a worker
+    images, classes = len(inputs.corpus.images), inputs.clusters.clusters
+    with run_dir.resuming(ARTEFACT) as out:
+        index = _refine_all(job, out, images=images, runtime=runtime)
+        masks.save_index(out, index)
+        masks.save_header(out, _header(job, classes=classes))
+    return summarize(index, classes=classes, crf=config.crf)

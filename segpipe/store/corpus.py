@@ -1,0 +1,97 @@
+"""The corpus on disk.
+
+    corpus.jsonl     one image per line with the boxes of its crops
+    header.json      format, root folder, how many images and crops, scaling of deep images
+    rejected.jsonl   one line per file put aside: path and reason
+
+Names with bytes that are not UTF-8 survive (surrogateescape).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from segpipe.base import files
+from segpipe.base.errors import UsageError
+from segpipe.base.geometry import Box, Size
+from segpipe.records.corpus import Corpus, Crop, Image, Rejected
+
+_FORMAT = 1
+
+
+def save_corpus(corpus: Corpus, rejected: Sequence[Rejected], path: Path) -> None:
+    """Write a corpus and the files put aside into the directory `path`; the header is written last."""
+    files.write_jsonl(path / "rejected.jsonl", ({"path": r.path, "reason": r.reason} for r in rejected))
+    files.write_jsonl(path / "corpus.jsonl", (_row(corpus, i) for i in range(len(corpus.images))))
+    header = {
+        "format": _FORMAT,
+        "root": str(corpus.root),
+        "images": len(corpus.images),
+        "crops": len(corpus.crops),
+        "scaling": {depth: list(limits) for depth, limits in corpus.scaling.items()},
+    }
+    files.write_json(path / "header.json", header)
+
+
+def load_corpus(path: Path) -> Corpus:
+    """Read what `save_corpus` wrote.
+
+    Raises:
+        UsageError: `path` holds no corpus, one of another format, or a damaged one.
+    """
+    try:
+        header = json.loads(files.read_text(path / "header.json"))
+        if header["format"] != _FORMAT:
+            raise UsageError(f"{path} has format {header['format']}, not {_FORMAT}; run `segpipe index` again")
+        rows = files.read_jsonl(path / "corpus.jsonl")
+        corpus = Corpus(
+            root=Path(header["root"]),
+            images=tuple(_image(row) for row in rows),
+            crops=tuple(Crop(i, Box(*box)) for i, row in enumerate(rows) for box in row["crops"]),
+            scaling={depth: (low, high) for depth, (low, high) in header["scaling"].items()},
+        )
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"{path} holds no corpus ({error.filename} is missing); make it with `segpipe index`"
+        ) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{path} holds a damaged corpus ({error}); run `segpipe index` again") from error
+    if (len(corpus.images), len(corpus.crops)) != (header["images"], header["crops"]):
+        raise UsageError(
+            f"{path / 'corpus.jsonl'} holds {len(corpus.images)} images where its header says {header['images']}; "
+            "run `segpipe index` again"
+        )
+    return corpus
+
+
+def load_rejected(path: Path) -> list[Rejected]:
+    """Read the files put aside.
+
+    Raises:
+        UsageError: `path` holds no list of them.
+    """
+    try:
+        return [Rejected(row["path"], row["reason"]) for row in files.read_jsonl(path / "rejected.jsonl")]
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} holds no rejected.jsonl; make it with `segpipe index`") from error
+
+
+def _row(corpus: Corpus, index: int) -> dict[str, Any]:
+    image = corpus.images[index]
+    boxes = [corpus.crops[i].box for i in corpus.crops_of[index]]
+    return {
+        "id": image.id,
+        "path": image.path,
+        "size": [image.size.height, image.size.width],
+        "depth": image.depth,
+        "sha256": image.sha256,
+        "bytes": image.bytes,
+        "crops": [[box.top, box.left, box.height, box.width] for box in boxes],
+    }
+
+
+def _image(row: dict[str, Any]) -> Image:
+    return Image(row["id"], row["path"], Size(*row["size"]), row["depth"], row["sha256"], row["bytes"])

@@ -1,0 +1,81 @@
+"""Scores to files and back: scores.json, images.jsonl, confusion.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.base import files
+from segpipe.base.errors import UsageError
+from segpipe.records.scores import ImageScore, Scores
+
+_SCORES, _IMAGES, _CONFUSION = "scores.json", "images.jsonl", "confusion.csv"
+_NO_DATA = "no data"
+
+T = TypeVar("T")
+
+
+def save_scores(scores: Scores, images: Sequence[ImageScore], confusion: npt.NDArray[np.int64], path: Path) -> None:
+    """Write the three files into `path`.
+
+    Args:
+        scores: becomes scores.json.
+        images: becomes images.jsonl.
+        confusion: (classes, clusters + 1) pixels, last column no data; becomes confusion.csv, rows named by class.
+        path: the directory `scores/`.
+    """
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["class", *range(confusion.shape[1] - 1), _NO_DATA])
+    writer.writerows([name, *row] for name, row in zip(scores.classes, confusion.tolist(), strict=True))
+    files.write_text(path / _CONFUSION, table.getvalue())
+    files.write_jsonl(path / _IMAGES, (image.model_dump(mode="json") for image in images))
+    files.write_json(path / _SCORES, scores.model_dump(mode="json"))
+
+
+def load_scores(path: Path) -> Scores:
+    """Read scores.json.
+
+    Raises:
+        UsageError: the file is missing or damaged.
+    """
+    return _checked(Scores.model_validate_json, path / _SCORES)
+
+
+def load_image_scores(path: Path) -> list[ImageScore]:
+    """Read images.jsonl.
+
+    Raises:
+        UsageError: the file is missing or damaged.
+    """
+    return _checked(
+        lambda text: [ImageScore.model_validate_json(line) for line in text.splitlines() if line], path / _IMAGES
+    )
+
+
+def load_confusion(path: Path) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Read confusion.csv: class names and the (classes, clusters + 1) counts, last column no data.
+
+    Raises:
+        UsageError: the file is missing or damaged.
+    """
+
+    def parse(text: str) -> tuple[list[str], npt.NDArray[np.int64]]:
+        header, *rows = csv.reader(io.StringIO(text, newline=""))
+        counts = np.array([[int(value) for value in row[1:]] for row in rows], np.int64)
+        return [row[0] for row in rows], counts.reshape(len(rows), len(header) - 1)
+
+    return _checked(parse, path / _CONFUSION)
+
+
+def _checked(parse: Callable[[str], T], path: Path) -> T:
+    try:
+        return parse(files.read_text(path))
+    except (OSError, ValueError) as error:  # ValidationError is a ValueError
+        raise UsageError(f"{path} is missing or damaged; run `segpipe evaluate` again") from error

@@ -1,0 +1,48 @@
+"""Facts about a whole store: which patches show image, and the mean of those that do."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.store.features import FeatureStore
+
+MEAN_CROPS = 2000
+_BLOCK = 4096
+
+
+class Valid:
+    """Which patches show image, of all crops; one bit each, so that memory stays small beside the store."""
+
+    def __init__(self, store: FeatureStore) -> None:
+        rows, cols = store.grids.max(axis=0).tolist()
+        self._shape = (rows, cols)
+        self._bits = np.zeros((len(store), -(-rows * cols // 8)), np.uint8)
+        for start in range(0, len(store), _BLOCK):
+            block = store.valid_block(start, start + _BLOCK)
+            self._bits[start : start + _BLOCK] = np.packbits(block.reshape(len(block), -1), axis=1)
+        self.crops = np.flatnonzero(self._bits.any(axis=1))
+        """Crops that show anything."""
+
+    def __call__(self, crops: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """(m, ROWS, COLS) bool of some crops."""
+        size = self._shape[0] * self._shape[1]
+        return np.unpackbits(self._bits[crops], axis=1, count=size).reshape(-1, *self._shape).astype(bool)
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """(n,) valid patches of every crop."""
+        return np.asarray(np.bitwise_count(self._bits).sum(axis=1), np.int64)
+
+
+def mean_feature(store: FeatureStore, valid: Valid, *, seed: int) -> npt.NDArray[np.float32]:
+    """The mean of all valid patches (d,) of a seeded sample of at most 2000 crops."""
+    crops = valid.crops
+    if len(crops) > MEAN_CROPS:
+        crops = np.sort(np.random.default_rng((seed, 0)).choice(crops, MEAN_CROPS, replace=False))
+    total, patches = np.zeros(store.header.dim), 0
+    for start in range(0, len(crops), 8):
+        some = crops[start : start + 8]
+        tokens = store.batch(some)[valid(some)]
+        total += tokens.sum(axis=0, dtype=np.float64)
+        patches += len(tokens)
+    return np.asarray(total / patches, np.float32)

@@ -1,0 +1,59 @@
+import unicodedata
+
+import pytest
+
+from segpipe.base.geometry import Size
+from segpipe.data.names import ImageNames
+from segpipe.records.corpus import Image
+
+
+def image(path: str, name: str | None = None) -> Image:
+    return Image(name or path.rsplit(".", 1)[0], path, Size(4, 6), "uint8", "", 1)
+
+
+IMAGES = [
+    image("a.jpg"),
+    image("dive 1/001.jpg"),
+    image("dive 2/001.jpg"),
+    image("dive 2/002.PNG"),
+    image("twin.jpg", "twin.jpg"),
+    image("twin.tif", "twin.tif"),
+    image("site.12.png"),
+    image("deep/Tauchgang/grün.jpg"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("a", [0]),
+        ("a.jpg", [0]),
+        ("a.JPEG", [0]),  # another ending of the same name
+        ("./a.jpg", [0]),
+        ("dive 1/001", [1]),
+        ("dive 2\\001.jpg", [2]),
+        ("001", [1, 2]),
+        ("001.jpg", [1, 2]),
+        ("002", [3]),
+        ("002.png", [3]),
+        ("twin.jpg", [4]),
+        ("twin.tif", [5]),
+        ("twin", [4, 5]),
+        ("site.12", [6]),
+        ("site.12.png", [6]),
+        ("site", []),
+        ("Tauchgang/grün", [7]),
+        (unicodedata.normalize("NFD", "grün.jpg"), [7]),
+        ("dive 3/002", []),  # another folder is another image
+        ("01", []),
+        ("", []),
+    ],
+)
+def test_names_mean_images(name, found):
+    assert ImageNames(IMAGES).find(name) == found
+
+
+def test_an_exact_path_comes_before_the_end_of_another():
+    names = ImageNames([image("x/a.jpg"), image("a.jpg")])
+    assert names.find("a") == [1]
+    assert names.find("x/a") == [0]

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import torch
+
+from segpipe.nn.head import Head, build_head, codes, describe_head, drop_channels, new_head
+
+
+def test_codes_are_the_published_sum_of_a_linear_and_a_nonlinear_part() -> None:
+    head = new_head(6, 4, 0.1, seed=0)
+    head.mean.copy_(torch.arange(6.0))
+    x = np.random.default_rng(0).normal(size=(2, 3, 5, 6)).astype(np.float32)
+    w = {name: tensor.detach().numpy().astype(float) for name, tensor in head.state_dict().items()}
+    z = x - w["mean"]
+    hidden = np.maximum(z @ w["nonlinear.0.weight"].T + w["nonlinear.0.bias"], 0)
+    expected = z @ w["linear.weight"].T + w["linear.bias"] + hidden @ w["nonlinear.2.weight"].T + w["nonlinear.2.bias"]
+    found = codes(head.eval(), x)
+    assert found.shape == (2, 3, 5, 4)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_linear_layer_starts_like_a_convolution_of_one_pixel() -> None:
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(6, 4, 1)
+    torch.manual_seed(0)
+    linear = torch.nn.Linear(6, 4)
+    assert torch.equal(conv.weight[:, :, 0, 0], linear.weight)
+    assert torch.equal(conv.bias, linear.bias)
+
+
+def test_a_new_head_leaves_the_global_generator_alone() -> None:
+    state = torch.get_rng_state()
+    first, second = new_head(5, 3, 0.0, seed=1), new_head(5, 3, 0.0, seed=1)
+    assert torch.equal(first.linear.weight, second.linear.weight)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_whole_channels_of_an_item_are_dropped_and_the_rest_is_scaled() -> None:
+    x = torch.ones(50, 3, 4, 20)
+    found = drop_channels(x, 0.25, torch.Generator().manual_seed(0))
+    per_channel = found.flatten(1, 2)
+    assert torch.equal(per_channel.amin(1), per_channel.amax(1))
+    assert sorted(set(found.flatten().tolist())) == pytest.approx([0, 4 / 3])
+    assert abs((found == 0).float().mean() - 0.25) < 0.05
+    assert drop_channels(x, 0, torch.Generator()) is x
+
+
+def test_the_two_parts_are_dropped_independently_in_training_alone() -> None:
+    head = new_head(40, 3, 0.5, seed=0)
+    x = torch.randn(2, 3, 3, 40, generator=torch.Generator().manual_seed(1))
+    draw = torch.Generator().manual_seed(2)
+    first, second = (drop_channels(x, 0.5, draw) for _ in range(2))
+    head.train()
+    torch.testing.assert_close(head(x, torch.Generator().manual_seed(2)), head.linear(first) + head.nonlinear(second))
+    head.eval()
+    torch.testing.assert_close(head(x, torch.Generator().manual_seed(2)), head.linear(x) + head.nonlinear(x))
+
+
+def test_a_saved_head_is_the_same_head() -> None:
+    head = new_head(7, 3, 0.1, seed=4)
+    again = build_head(head.state_dict(), describe_head(head))
+    x = np.random.default_rng(0).normal(size=(9, 7)).astype(np.float16)
+    np.testing.assert_array_equal(codes(head.eval(), x), codes(again, x))
+    assert isinstance(again, Head)
+    assert not again.training
+    with pytest.raises(ValueError, match="not a head"):
+        build_head({"mean": torch.zeros(7)}, describe_head(head))
+    assert codes(head, np.zeros((0, 7), np.float16)).shape == (0, 3)

@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segpipe.base.geometry import Box, Size
+from segpipe.records.clusters import ClusterModel
+from segpipe.records.corpus import Corpus, Crop, Image
+from segpipe.records.labels import LabelSpace, class_colors
+from segpipe.records.pairs import PairIndex
+
+
+def image(name: str, depth: str = "uint8") -> Image:
+    return Image(name, f"{name}.png", Size(4, 6), depth, "00", 10)
+
+
+WHOLE = Box(0, 0, 4, 6)
+
+
+def test_crops_of_each_image() -> None:
+    crops = tuple(Crop(i, WHOLE) for i in (0, 0, 1, 2, 2, 2))
+    corpus = Corpus(Path("/x"), (image("a"), image("b"), image("c")), crops)
+    assert corpus.crops_of == (range(0, 2), range(2, 3), range(3, 6))
+
+
+@pytest.mark.parametrize(
+    ("images", "crops", "message"),
+    [
+        ([image("a"), image("a")], [Crop(0, WHOLE), Crop(1, WHOLE)], "unique"),
+        ([image("a"), image("b")], [Crop(0, WHOLE)], "every image needs crops"),
+        ([image("a"), image("b")], [Crop(1, WHOLE), Crop(0, WHOLE)], "ordered by image"),
+        ([image("a", "uint16")], [Crop(0, WHOLE)], "no scaling"),
+        ([image("a")], [Crop(0, Box(0, 0, 5, 6))], "outside"),
+    ],
+)
+def test_a_corpus_checks_itself(images: list[Image], crops: list[Crop], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Corpus(Path("/x"), tuple(images), tuple(crops))
+
+
+@pytest.mark.parametrize(
+    ("neighbors", "scores", "message"),
+    [
+        ([[0], [0]], [[1.0], [1.0]], "own neighbor"),
+        ([[-1], [0]], [[1.0], [1.0]], "from 0 to 1"),
+        ([[1], [0]], [[np.nan], [1.0]], "finite"),
+        ([[1], [0]], [[1.0, 2.0], [1.0, 2.0]], r"\(2, 1\)"),
+    ],
+)
+def test_pairs_check_themselves(neighbors: list[list[int]], scores: list[list[float]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PairIndex(np.array(neighbors), np.array(scores, np.float32))
+
+
+def test_clusters_check_themselves_and_project() -> None:
+    eye = np.eye(2, dtype=np.float32)
+    with pytest.raises(ValueError, match="unit length"):
+        ClusterModel(2 * eye, 1.0)
+    with pytest.raises(ValueError, match="together"):
+        ClusterModel(eye, 1.0, mean=np.zeros(2, np.float32))
+    model = ClusterModel(eye, 1.0, mean=np.ones(3, np.float32), components=np.eye(2, 3, dtype=np.float32))
+    np.testing.assert_array_equal(model.project(np.array([[2.0, 3.0, 9.0]])), [[1, 2]])
+    assert model.clusters == 2
+
+
+def test_colors_differ_and_do_not_move() -> None:
+    colors = class_colors(60)
+    assert len({tuple(color) for color in colors.tolist()}) == 60
+    np.testing.assert_array_equal(class_colors(7), colors[:7])
+
+
+def test_class_names_differ() -> None:
+    with pytest.raises(ValueError, match="differ"):
+        LabelSpace(("a", "a"))

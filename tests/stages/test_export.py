@@ -1,0 +1,143 @@
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from segpipe.base.config import Layer, build
+from segpipe.base.errors import UsageError
+from segpipe.base.geometry import Box, Size
+from segpipe.base.runtime import Runtime
+from segpipe.plots.overlay import overlay
+from segpipe.records.corpus import Corpus, Crop, Image
+from segpipe.records.labels import class_colors
+from segpipe.stages import export
+from segpipe.store import masks
+from segpipe.store.corpus import save_corpus
+from segpipe.store.run_dir import RunDir
+
+CLASSES = 4
+SIZES = {"one": Size(40, 60), "sub dir/zwei ü": Size(60, 40), "sub dir/=3+1": Size(1, 9)}
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> RunDir:
+    rng, root = np.random.default_rng(0), tmp_path / "images"
+    run = RunDir(tmp_path / "run", {"masks": "refine", "corpus": "index", "export": "export"})
+    images, index = [], []
+    for image_id, size in SIZES.items():
+        path = root / f"{image_id}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Pillow.fromarray(rng.integers(0, 256, (size.height, size.width, 3), dtype=np.uint8)).save(path)
+        images.append(Image(image_id, f"{image_id}.png", size, "uint8", "0" * 64, path.stat().st_size))
+        mask = np.sort(rng.integers(0, CLASSES - 1, (size.height, size.width)).astype(np.uint8))
+        mask[0, 0] = 255
+        masks.write_mask(masks.mask_path(run.root / "masks", image_id), mask, classes=CLASSES)
+        index.append(masks.describe_mask(image_id, mask, classes=CLASSES))
+    corpus = Corpus(root, tuple(images), tuple(Crop(i, Box(0, 0, *_shape(s))) for i, s in enumerate(SIZES.values())))
+    (run.root / "corpus").mkdir()
+    save_corpus(corpus, [], run.root / "corpus")
+    masks.save_index(run.root / "masks", index)
+    masks.save_header(run.root / "masks", {"classes": CLASSES, "nodata": 255})
+    return run
+
+
+def _shape(size: Size) -> tuple[int, int]:
+    return size.height, size.width
+
+
+def _tree(root: Path) -> dict[str, bytes]:
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def test_every_format_is_written_for_every_image(run_dir: RunDir) -> None:
+    summary = export.run(export.Config(), run_dir, Runtime(workers=2))
+    assert summary == export.Summary(images=3, files={"png": 3, "color": 3, "overlay": 3, "classes": 1})
+    out, colors = run_dir.path("export"), class_colors(CLASSES)
+    assert set(_tree(out)) == {
+        *(f"png/{name}.png" for name in SIZES),
+        *(f"color/{name}.png" for name in SIZES),
+        *(f"overlay/{name}.jpg" for name in SIZES),
+        "classes.csv",
+    }
+    for name, size in SIZES.items():
+        mask = masks.read_mask(out / f"png/{name}.png")
+        np.testing.assert_array_equal(mask, masks.read_mask(run_dir.root / f"masks/{name}.png"))
+        with Pillow.open(out / f"color/{name}.png") as picture:
+            color = np.asarray(picture)
+        np.testing.assert_array_equal(color[mask < CLASSES], colors[mask[mask < CLASSES]])
+        assert not color[mask == 255].any()
+        with Pillow.open(out / f"overlay/{name}.jpg") as picture:
+            laid = np.asarray(picture).astype(int)
+        assert laid.shape == (size.height, size.width, 3)
+        with Pillow.open(run_dir.root.parent / f"images/{name}.png") as picture:
+            expected = overlay(np.asarray(picture), mask, colors, opacity=0.5)
+        assert np.abs(laid - expected).mean() < 12  # JPEG of noise
+
+
+def test_an_exported_mask_is_a_copy(run_dir: RunDir) -> None:
+    export.run(export.Config(formats=("png",)), run_dir, Runtime())
+    with (run_dir.path("export") / "png/one.png").open("r+b") as file:
+        file.write(b"edited")
+    masks.read_mask(run_dir.root / "masks/one.png")
+
+
+def test_the_class_table_counts_pixels_and_images(run_dir: RunDir) -> None:
+    export.run(export.Config(formats=("classes",)), run_dir, Runtime())
+    with (run_dir.path("export") / "classes.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    every = [masks.read_mask(run_dir.root / f"masks/{name}.png") for name in SIZES]
+    total = sum(int((mask < CLASSES).sum()) for mask in every)
+    assert [int(row["class"]) for row in rows] == list(range(CLASSES))
+    for k, row in enumerate(rows):
+        pixels = sum(int((mask == k).sum()) for mask in every)
+        assert int(row["pixels"]) == pixels
+        assert float(row["share"]) == pytest.approx(pixels / total, abs=1e-6)
+        assert int(row["images"]) == sum(bool((mask == k).any()) for mask in every)
+        assert row["color"] == "#" + bytes(class_colors(CLASSES)[k].tolist()).hex()
+    assert rows[CLASSES - 1]["pixels"] == "0"
+
+
+def test_the_number_of_workers_changes_nothing_and_an_old_export_is_replaced(run_dir: RunDir) -> None:
+    export.run(export.Config(), run_dir, Runtime(workers=1))
+    first = _tree(run_dir.path("export"))
+    export.run(export.Config(formats=("color",)), run_dir, Runtime(workers=3))
+    assert set(_tree(run_dir.path("export"))) == {name for name in first if name.startswith("color")}
+    export.run(export.Config(), run_dir, Runtime(workers=3))
+    assert _tree(run_dir.path("export")) == first
+
+
+def test_a_failed_export_leaves_the_old_one(run_dir: RunDir) -> None:
+    export.run(export.Config(formats=("classes",)), run_dir, Runtime())
+    (run_dir.root / "masks/one.png").unlink()
+    with pytest.raises(UsageError, match=r"one\.png does not exist"):
+        export.run(export.Config(), run_dir, Runtime())
+    assert set(_tree(run_dir.path("export"))) == {"classes.csv"}
+
+
+def test_progress_is_told(run_dir: RunDir) -> None:
+    told: list[tuple[int, str]] = []
+
+    def track(items: Iterable[Any], *, total: int, unit: str, done: int = 0) -> Iterator[Any]:
+        told.append((total, unit))
+        return iter(items)
+
+    export.run(export.Config(), run_dir, Runtime(track=track))
+    assert told == [(3, "png files"), (3, "color files"), (3, "overlay files")]
+
+
+def test_formats_are_the_table_and_unknown_ones_get_a_hint() -> None:
+    assert export.Config().formats == tuple(export.FORMATS)
+    section: Any = build({"export": export.Config}, [Layer("--set", {"export.formats": "color,png,color"})])["export"]
+    assert section.formats == ("color", "png")
+    with pytest.raises(
+        UsageError, match=r"--set: export\.formats=.*'overly', which is not a format; did you mean overlay"
+    ):
+        build({"export": export.Config}, [Layer("--set", {"export.formats": ["overly"]})])
+    with pytest.raises(UsageError, match="formats are png, color, overlay, classes"):
+        build({"export": export.Config}, [Layer("--set", {"export.formats": "zzzz"})])
+    with pytest.raises(UsageError, match=r"export\.formats"):
+        build({"export": export.Config}, [Layer("--set", {"export.formats": 7})])

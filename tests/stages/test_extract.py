@@ -1,0 +1,289 @@
+"""The extract stage end to end, against one crop at a time computed plainly."""
+
+import hashlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import safetensors.torch
+import timm
+import torch
+
+from segpipe.base.cost import Work
+from segpipe.base.errors import CorpusError, MachineError, UsageError
+from segpipe.base.geometry import Box, Size
+from segpipe.base.runtime import Runtime
+from segpipe.nn import classical
+from segpipe.records.corpus import Corpus, Crop, Image
+from segpipe.records.features import FeatureHeader
+from segpipe.stages import extract
+from segpipe.store import features as store
+from segpipe.store.corpus import save_corpus
+from segpipe.store.features import FeatureStore
+from segpipe.store.run_dir import RunDir
+
+TINY = "vit_tiny_patch16_224"
+SIZES = [(96, 128), (128, 96), (70, 70), (40, 100), (96, 128), (96, 128)]
+RUNTIME = Runtime(workers=2)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tiny networks are slower on more threads, and much slower on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def make_run(root, sizes=SIZES):
+    """A run directory with a corpus of PNGs of mixed shapes; image 2 has a transparent half, image 4 two crops."""
+    rng = np.random.default_rng(0)
+    folder = root / "images"
+    folder.mkdir(parents=True)
+    images, crops = [], []
+    for i, (height, width) in enumerate(sizes):
+        coarse = rng.integers(0, 256, (4, 4, 3), np.uint8)
+        bgr = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        if i == 2:
+            alpha = np.full((height, width, 1), 255, np.uint8)
+            alpha[:, width // 2 :] = 0
+            bgr = np.concatenate([bgr, alpha], axis=-1)
+        path = folder / f"{i}.png"
+        cv2.imwrite(str(path), bgr)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        images.append(Image(str(i), path.name, Size(height, width), "uint8", digest, path.stat().st_size))
+        boxes = [Box(0, 0, height, width)] if i != 4 else [Box(0, 0, 48, 64), Box(48, 64, 48, 64)]
+        crops += [Crop(i, box) for box in boxes]
+    corpus = Corpus(folder, tuple(images), tuple(crops))
+    run_dir = RunDir(root / "run", {"corpus": "index", "features": "extract"})
+    with run_dir.writing("corpus") as out:
+        save_corpus(corpus, [], out)
+    return run_dir, corpus
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    model = timm.create_model(TINY, num_classes=0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    safetensors.torch.save_file(model.state_dict(), path)
+    return path
+
+
+def config(file, **changes):
+    return extract.Config(**({"backbone": TINY, "weights": file, "size": 64, "batch": 2} | changes))
+
+
+def plain_crop(corpus, crop, grid):
+    """Cut, scale and pad by hand."""
+    raw = cv2.imread(str(corpus.path(corpus.images[crop.image])), cv2.IMREAD_UNCHANGED)
+    rgb = np.ascontiguousarray(raw[..., 2::-1])
+    if raw.shape[2] == 4:
+        rgb[raw[..., 3] == 0] = 0
+    box = crop.box
+    part = rgb[box.top : box.top + box.height, box.left : box.left + box.width]
+    if part.shape[:2] != (grid.content.height, grid.content.width):
+        smaller = grid.content.height < part.shape[0]
+        how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+        part = cv2.resize(part, (grid.content.width, grid.content.height), interpolation=how)
+    return np.pad(part, ((0, grid.input.height - part.shape[0]), (0, grid.input.width - part.shape[1]), (0, 0)), "edge")
+
+
+def test_the_store_holds_what_one_crop_at_a_time_gives(tmp_path, weights):
+    run_dir, corpus = make_run(tmp_path)
+    summary = extract.run(config(weights, flip=True), run_dir, RUNTIME)
+    found = FeatureStore(run_dir.path("features"))
+    found.check()
+    model = timm.create_model(TINY, num_classes=0, dynamic_img_size=True).eval()
+    model.load_state_dict(safetensors.torch.load_file(weights))
+    mean, std = model.pretrained_cfg["mean"], model.pretrained_cfg["std"]
+
+    def plain(rgb):
+        x = torch.from_numpy(((rgb / 255.0 - mean) / std).transpose(2, 0, 1)[None].copy()).float()
+        with torch.inference_mode():
+            return model.forward_features(x)[0, 1:].numpy()
+
+    vectors = found.vectors()
+    for row, crop in enumerate(corpus.crops):
+        grid = found.header.grid(crop.box.size)
+        rgb = plain_crop(corpus, crop, grid)
+        expected = plain(rgb).reshape(grid.rows, grid.cols, -1)
+        np.testing.assert_allclose(found.patches(row), expected, atol=2e-3, rtol=2e-3)
+        seen = expected[found.valid(row)]
+        np.testing.assert_allclose(vectors[row], seen.mean(axis=0), atol=1e-4)
+        mirrored = plain_crop(corpus, crop, grid)[: grid.content.height, : grid.content.width][:, ::-1]
+        border = ((0, grid.input.height - grid.content.height), (0, grid.input.width - grid.content.width), (0, 0))
+        expected = plain(np.pad(mirrored, border, "edge")).reshape(grid.rows, grid.cols, -1)
+        np.testing.assert_allclose(found.patches(row, flipped=True), expected, atol=2e-3, rtol=2e-3)
+    assert not found.valid(2)[:, -1].any(), "the transparent half is no image"
+    assert found.valid(2)[:, 0].all()
+    assert (summary.crops, summary.dim, summary.patch, summary.size) == (7, 192, 16, 64)
+    assert summary.weights.startswith("tiny.safetensors sha256:")
+    grids = found.grids[np.argsort(found.grids.prod(axis=1))]
+    assert summary.grid.startswith(f"{grids[0][0]} x ")
+    assert summary.grid.endswith(f" x {grids[-1][1]}")
+    assert summary.bytes > 0
+
+
+def test_cls_keys_and_several_blocks(tmp_path, weights):
+    run_dir, _ = make_run(tmp_path, SIZES[:2])
+    extract.run(config(weights, facet="key", blocks=(2, -1), pool="cls"), run_dir, RUNTIME)
+    found = FeatureStore(run_dir.path("features"))
+    assert found.header.dim == 384
+    assert found.header.blocks == (2, -1)
+    assert found.vectors().shape == (2, 384)
+    assert np.abs(found.vectors()[0] - found.patches(0).mean(axis=(0, 1))).max() > 1e-3
+
+
+class Killed(BaseException):
+    pass
+
+
+def arrays(path):
+    return {p.relative_to(path): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize("backbone", [TINY, "classical"])
+def test_interrupted_after_a_shard_and_resumed_the_bytes_are_the_same(tmp_path, weights, backbone, monkeypatch):
+    monkeypatch.setattr(store, "_SHARD_BYTES", 2 * 2 * 20 * 192)  # two or so crops a shard
+    settings = config(weights) if backbone == TINY else config(None, backbone="classical")
+    whole, _ = make_run(tmp_path / "whole")
+    extract.run(settings, whole, RUNTIME)
+
+    broken, _ = make_run(tmp_path / "broken")
+    write, written = store.FeatureWriter.write, []
+
+    def dying(self, rows, features):
+        if len(written) == 1:
+            raise Killed
+        written.append(rows)
+        write(self, rows, features)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.FeatureWriter, "write", dying)
+        with pytest.raises(Killed):
+            extract.run(settings, broken, RUNTIME)
+    assert not broken.has("features")
+    with monkeypatch.context() as patch:
+        patch.setattr(classical, "fit_whitening", None)  # what was learned must be taken up, not learned again
+        again = []
+
+        def counting(self, rows, features):
+            again.append(rows)
+            write(self, rows, features)
+
+        patch.setattr(store.FeatureWriter, "write", counting)
+        extract.run(settings, broken, RUNTIME)
+    assert written[0] not in again
+    assert len(again) >= 1
+    assert arrays(broken.path("features")) == arrays(whole.path("features"))
+
+
+def test_classical_end_to_end(tmp_path):
+    run_dir, corpus = make_run(tmp_path)
+    summary = extract.run(config(None, backbone="classical"), run_dir, RUNTIME)
+    found = FeatureStore(run_dir.path("features"))
+    header = found.header
+    assert (summary.weights, header.patch, header.dim) == ("embedded", 16, summary.dim)
+    raws = []
+    for crop in corpus.crops:
+        grid = header.grid(crop.box.size)
+        raws.append(classical.raw_features(plain_crop(corpus, crop, grid)))
+    whitening = classical.fit_whitening(raw[found.valid(i)] for i, raw in enumerate(raws))
+    for row, raw in enumerate(raws):
+        expected = (raw - whitening.mean) @ whitening.projection
+        np.testing.assert_allclose(found.patches(row), expected, atol=2e-3, rtol=2e-3)
+
+
+def test_progress_counts_crops(tmp_path, weights):
+    run_dir, corpus = make_run(tmp_path)
+    seen = []
+
+    def track(items, *, total, unit, done=0):
+        seen.append((total, unit, done))
+        yield from items
+
+    extract.run(config(weights), run_dir, Runtime(workers=1, track=track))
+    assert seen == [(len(corpus.crops), "crops", 0)]
+
+
+HEADER = FeatureHeader("x", "token", (-1,), 32, 16, 3, "mean", False)
+
+
+def shards_of(corpus, describe, pending=None, batch=4):
+    pending = pending or [range(len(corpus.crops))]
+    return list(extract.extract_shards(corpus, HEADER, pending, describe=describe, batch=batch, workers=2))
+
+
+def colors(images):
+    n, height, width, _ = images.shape
+    return images.reshape(n, height // 16, 16, width // 16, 16, 3).mean(axis=(2, 4)).astype(np.float32), None
+
+
+def test_shards_come_in_order_with_their_rows(tmp_path):
+    _, corpus = make_run(tmp_path)
+    found = shards_of(corpus, colors, [range(2), range(4, 7)])
+    assert [(rows, len(features)) for rows, features in found] == [(range(2), 2), (range(4, 7), 3)]
+    for rows, features in found:
+        for row, item in zip(rows, features, strict=True):
+            grid = HEADER.grid(corpus.crops[row].box.size)
+            expected = colors(plain_crop(corpus, corpus.crops[row], grid)[None])[0][0]
+            assert item.patches.dtype == np.float16
+            np.testing.assert_allclose(item.patches, expected, atol=0.1)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 70_000.0, -70_000.0])
+def test_features_that_16_bits_cannot_hold_name_the_image(tmp_path, bad):
+    _, corpus = make_run(tmp_path)
+
+    def describe(images):
+        patches, _ = colors(images)
+        patches[-1, 0, 0, 0] = bad
+        return patches, None
+
+    with pytest.raises(MachineError, match=r"images.\d\.png: .*not finite, or too large for 16 bits"):
+        shards_of(corpus, describe)
+
+
+def test_an_image_that_changed_since_index_is_named(tmp_path):
+    _, corpus = make_run(tmp_path)
+    (corpus.root / "3.png").write_bytes(b"short")
+    with pytest.raises(CorpusError, match=r"3\.png has changed since it was indexed"):
+        shards_of(corpus, colors)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"backbone": "dino_vits61", "weights": None}, r"did you mean dino_vits16.*segpipe backbones"),
+        ({"backbone": "classical"}, r"extract\.weights=.*classical is no network"),
+        ({"backbone": "classical", "weights": None, "facet": "key"}, r"extract\.facet=key"),
+        ({"backbone": "classical", "weights": None, "pool": "cls"}, r"extract\.pool=cls"),
+        ({"blocks": (12,)}, r"extract\.blocks=\[12\].*12: 0 to 11"),
+        ({"weights": Path("/nowhere/x.pth")}, r"/nowhere/x\.pth: there is no such weights file"),
+    ],
+)
+def test_wrong_settings_are_answered(tmp_path, weights, changes, message):
+    run_dir, _ = make_run(tmp_path, SIZES[:1])
+    with pytest.raises(UsageError, match=message):
+        extract.run(config(weights, **changes), run_dir, RUNTIME)
+    assert not run_dir.has("features")
+
+
+def test_a_full_disk_is_seen_before_the_work(tmp_path, weights, monkeypatch):
+    run_dir, _ = make_run(tmp_path, SIZES[:1])
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    with pytest.raises(MachineError, match=r"features need 0\.0 GB and 0\.0 GB are free"):
+        extract.run(config(weights), run_dir, RUNTIME)
+
+
+def test_what_the_result_depends_on(weights):
+    assert extract.outside(config(weights)) == [weights]
+    assert extract.outside(config(None)) == []
+    assert "batch" not in config(weights).identity()
+    work = Work(images=10, crops=50, megapixels=3.0, workers=2, gflops=100.0)
+    small, large = (extract.cost(extract.Config(backbone=name), work) for name in ("dino_vits16", "dino_vitb8"))
+    assert 0 < small.seconds < large.seconds
+    assert large.bytes == pytest.approx(50 * (28 * 28 * 768 * 2 + 768 * 4))

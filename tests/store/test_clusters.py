@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segpipe.base.errors import UsageError
+from segpipe.records.clusters import ClusterModel
+from segpipe.store.clusters import load_clusters, save_clusters
+
+
+@pytest.mark.parametrize("projects", [False, True])
+def test_models_read_back_and_equal_models_give_equal_bytes(tmp_path: Path, projects: bool) -> None:
+    centers = np.eye(3, dtype=np.float32)
+    mean, components = (np.ones(5, np.float32), np.eye(3, 5, dtype=np.float32)) if projects else (None, None)
+    model = ClusterModel(centers, 0.75, mean, components)
+    for name in ("one.npz", "two.npz"):
+        save_clusters(model, tmp_path / name)
+    again = load_clusters(tmp_path / "one.npz")
+    np.testing.assert_array_equal(again.centers, centers)
+    assert again.inertia == 0.75
+    assert (again.mean is None) != projects
+    np.testing.assert_array_equal(
+        again.project(np.ones((2, 5 if projects else 3))), model.project(np.ones((2, 5 if projects else 3)))
+    )
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no zip"])
+def test_a_damaged_file_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "clusters.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"clusters\.npz is missing or damaged.*segpipe cluster"):
+        load_clusters(path)

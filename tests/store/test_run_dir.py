@@ -1,0 +1,113 @@
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from segpipe.base.errors import LockedError, UsageError
+from segpipe.records.manifest import StageRecord
+from segpipe.store.run_dir import RunDir
+
+RECORD = StageRecord(
+    key="k",
+    artefact="a",
+    parts={},
+    summary={},
+    seconds=1.0,
+    finished="2026-01-01T00:00:00+00:00",
+    versions={},
+    machine={},
+)
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> RunDir:
+    return RunDir(tmp_path / "run", {"pairs": "mine"})
+
+
+def test_an_artefact_appears_whole_or_not_at_all(run_dir: RunDir) -> None:
+    run_dir.prepare("pairs", "key")
+    with pytest.raises(RuntimeError), run_dir.writing("pairs") as out:  # noqa: PT012
+        (out / "a").write_text("half")
+        raise RuntimeError
+    assert not run_dir.has("pairs")
+    with run_dir.writing("pairs") as out:
+        assert [path.name for path in out.iterdir()] == [".key"]
+        (out / "b").write_text("whole")
+    assert [path.name for path in run_dir.path("pairs").iterdir()] == ["b"]
+    assert [path.name for path in run_dir.root.iterdir()] == ["pairs"]
+
+
+def test_an_interrupted_attempt_goes_on_only_with_the_same_key(run_dir: RunDir) -> None:
+    for key, kept in (("one", False), ("one", True), ("two", False)):
+        run_dir.prepare("pairs", key)
+        with pytest.raises(RuntimeError), run_dir.resuming("pairs") as out:  # noqa: PT012
+            assert (out / "half").exists() is kept
+            (out / "half").write_text(key)
+            raise RuntimeError
+
+
+def test_a_new_artefact_replaces_the_old_one(run_dir: RunDir) -> None:
+    for text in ("old", "new"):
+        run_dir.prepare("pairs", text)
+        with run_dir.writing("pairs") as out:
+            (out / text).write_text(text)
+    assert [path.name for path in run_dir.path("pairs").iterdir()] == ["new"]
+
+
+def test_a_missing_artefact_names_its_stage(run_dir: RunDir) -> None:
+    with pytest.raises(UsageError, match=r"has no pairs/ yet; make it with `segpipe mine"):
+        run_dir.path("pairs")
+
+
+def test_the_manifest_is_written_and_taken_back(run_dir: RunDir) -> None:
+    run_dir.root.mkdir()
+    run_dir.record("mine", RECORD)
+    assert run_dir.manifest().stages == {"mine": RECORD}
+    run_dir.record("mine", None)
+    assert run_dir.manifest().stages == {}
+
+
+def test_a_damaged_manifest_says_what_to_do(run_dir: RunDir) -> None:
+    run_dir.root.mkdir()
+    (run_dir.root / "manifest.json").write_text('{"stages": {"mine": 3}}')
+    with pytest.raises(UsageError, match=r"manifest\.json is damaged .* delete it"):
+        run_dir.manifest()
+
+
+def _try_to_lock(root: Path, answers: "multiprocessing.Queue[str]") -> None:
+    try:
+        with RunDir(root, {}).lock():
+            answers.put("locked")
+    except LockedError as error:
+        answers.put(str(error))
+
+
+def test_a_second_process_is_told_who_holds_the_run(run_dir: RunDir) -> None:
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    for expected in ("is in use by process", "locked"):
+        if expected == "locked":
+            _ask(context, run_dir.root, answers)
+        else:
+            with run_dir.lock():
+                _ask(context, run_dir.root, answers)
+        assert expected in answers.get(timeout=30)
+
+
+def _ask(context: object, root: Path, answers: object) -> None:
+    process = context.Process(target=_try_to_lock, args=(root, answers))  # type: ignore[attr-defined]
+    process.start()
+    process.join(60)
+
+
+def test_a_killed_holder_leaves_no_lock(run_dir: RunDir) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from segpipe.store.run_dir import RunDir\n"
+        "with RunDir(Path(sys.argv[1]), {}).lock(): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(run_dir.root)], check=False)
+    assert killed.returncode == -9
+    with run_dir.lock():
+        pass

@@ -1,0 +1,68 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from segpipe.base.errors import UsageError
+from segpipe.ops import scoring
+from segpipe.records.scores import confusion_of, join
+from segpipe.store.scores import load_confusion, load_image_scores, load_scores, save_scores
+
+CLASSES = ["sand, fine", "Lophelia pertusa", 'the "third"', "absent"]
+
+
+def made():
+    rng = np.random.default_rng(0)
+    tables = rng.integers(0, 50, (3, 4, 6))
+    tables[:, 3] = 0
+    counts = join([confusion_of(table) for table in tables])
+    vectors = rng.normal(size=(60, 5)).astype(np.float32)
+    evidence = scoring.Evidence(counts, counts, vectors, vectors, rng.integers(3, size=60), np.arange(60) % 3)
+    scores, images = scoring.score(
+        evidence, CLASSES, labels_without_image=["x"], empty=1, drawn=9, folds=5, resamples=100, seed=0
+    )
+    return scores, scoring.score_images(["a", "b/ö", "c"], images), counts.total()
+
+
+def test_scores_come_back(tmp_path):
+    scores, images, table = made()
+    save_scores(scores, images, table, tmp_path)
+    assert load_scores(tmp_path) == scores
+    assert load_image_scores(tmp_path) == images
+    names, counts = load_confusion(tmp_path)
+    assert names == CLASSES
+    assert np.array_equal(counts, table)
+
+
+def test_scores_json_has_the_layout_that_was_promised(tmp_path):
+    save_scores(*made(), tmp_path)
+    text = (tmp_path / "scores.json").read_text("utf-8")
+    scores = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert list(scores) == [
+        *("images", "labelled_pixels", "classes", "unsupervised", "many_to_one", "linear_probe", "knn_probe"),
+        *("baseline_kmeans", "protocol", "unmatched"),
+    ]
+    fields = {"accuracy", "miou", "accuracy_ci", "miou_ci", "per_class_iou", "matching"}
+    assert set(scores["unsupervised"]) == fields
+    assert set(scores["baseline_kmeans"]) == fields | {"many_to_one"}
+    assert scores["unsupervised"]["per_class_iou"]["absent"] is None
+    assert set(scores["unsupervised"]["matching"]) == set("01234")
+    low, high = scores["unsupervised"]["miou_ci"]
+    assert 0 <= low <= scores["unsupervised"]["miou"] <= high <= 1
+    for probe in ("linear_probe", "knn_probe"):
+        for kind in ("codes", "features"):
+            assert set(scores[probe][kind]) == {"accuracy", "miou"}
+    assert scores["unmatched"] == {"labels": 1, "examples": ["x"], "empty": 1, "absent_classes": ["absent"]}
+    header = (tmp_path / "confusion.csv").read_text("utf-8").splitlines()[:1]
+    assert next(csv.reader(header)) == ["class", "0", "1", "2", "3", "4", "no data"]
+
+
+@pytest.mark.parametrize("load", [load_scores, load_image_scores, load_confusion])
+def test_damaged_files_say_what_to_do(load, tmp_path):
+    with pytest.raises(UsageError, match="segpipe evaluate"):
+        load(tmp_path)
+    for name in ("scores.json", "images.jsonl", "confusion.csv"):
+        (tmp_path / name).write_text("{\n1,x")
+    with pytest.raises(UsageError, match="segpipe evaluate"):
+        load(tmp_path)

@@ -1,0 +1,73 @@
+"""Killed with SIGKILL in every stage and started again, a run ends with the artefacts of one that was never killed."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from segpipe.data.synthetic import write_reef_corpus
+
+CHILD = Path(__file__).with_name("killed_child.py")
+STAGES = ("index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "report")
+
+
+def arguments(reef: Path, run: Path) -> list[str]:
+    sets = [
+        f"evaluate.labels={reef / 'labels'}",
+        f"evaluate.classes={reef / 'classes.txt'}",
+        "extract.size=112",
+        "train.steps=40",
+        "train.checkpoint_every=10",
+        "refine.crf_iterations=2",
+        "evaluate.bootstrap=50",
+        "runtime.workers=2",
+    ]
+    options = [part for pair in sets for part in ("--set", pair)]
+    return ["run", str(reef / "images"), str(run), "--config", "demo", "-q", *options]
+
+
+def artefacts(run: Path) -> dict[str, bytes]:
+    """Every file that a run leaves, but for what holds the time of day: manifest, report, TensorBoard events."""
+    kept = {}
+    for path in sorted(run.rglob("*")):
+        name = path.relative_to(run).as_posix()
+        if path.is_file() and not name.startswith((".", "manifest.json", "report/", "head/tb/")):
+            kept[name] = path.read_bytes()
+    return kept
+
+
+@pytest.fixture(scope="module")
+def reef(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reef")
+    write_reef_corpus(folder, images=8, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def untouched(reef: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("untouched") / "run"
+    subprocess.run([sys.executable, "-m", "segpipe", *arguments(reef, run)], check=True, timeout=300)
+    return run
+
+
+@pytest.mark.parametrize("moment", ["middle", "before", "after"])
+def test_killed_in_every_stage(reef: Path, untouched: Path, tmp_path: Path, moment: str) -> None:
+    run = tmp_path / "run"
+    for stage in STAGES:
+        command = [sys.executable, str(CHILD), stage, moment, *arguments(reef, run)]
+        killed = subprocess.run(command, check=False, timeout=300, capture_output=True, text=True)
+        assert killed.returncode == -signal.SIGKILL, f"{stage}: {killed.stderr}"
+    subprocess.run([sys.executable, "-m", "segpipe", *arguments(reef, run)], check=True, timeout=300)
+    expected, found = artefacts(untouched), artefacts(run)
+    assert sorted(found) == sorted(expected)
+    differing = [name for name in expected if found[name] != expected[name]]
+    assert differing == []
+    keys = [
+        {n: s["key"] for n, s in json.loads((r / "manifest.json").read_text())["stages"].items()}
+        for r in (run, untouched)
+    ]
+    assert keys[0] == keys[1]
+    assert (run / "report" / "index.html").exists()
+    assert not list(run.glob("*.partial"))

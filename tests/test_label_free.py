@@ -1,0 +1,90 @@
+"""Labels are used by `evaluate` and nowhere else: no other stage can import their readers, and none opens the files."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import grimp
+import pytest
+
+from segpipe.data.synthetic import write_reef_corpus
+from segpipe.stages import STAGES
+
+READERS = ("segpipe.data.labelmaps", "segpipe.data.points", "segpipe.data.truth")
+
+WATCH = """
+import json, os, runpy, sys
+
+log, folder = sys.argv[1], os.path.realpath(sys.argv[2])
+
+def watch(event, arguments):
+    if event != "open" or not isinstance(arguments[0], (str, bytes, os.PathLike)):
+        return
+    path = os.path.realpath(os.fsdecode(arguments[0]))
+    if path.startswith(folder + os.sep):
+        handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(handle, (json.dumps(path) + "\\n").encode())
+        os.close(handle)
+
+sys.addaudithook(watch)
+sys.argv = ["segpipe", *sys.argv[3:]]
+runpy.run_module("segpipe", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_only_evaluate_reaches_the_readers_of_labels():
+    graph = grimp.build_graph("segpipe")
+    stages = {f"segpipe.stages.{stage.NAME}" for stage in STAGES}
+    assert len(stages) == 9
+    for reader in READERS:
+        chains = {stage: graph.find_shortest_chain(stage, reader) for stage in stages}
+        assert [stage for stage, chain in chains.items() if chain] == ["segpipe.stages.evaluate"]
+        direct = graph.find_modules_that_directly_import(reader)
+        assert all(name in (*READERS, "segpipe.stages.evaluate") for name in direct), direct
+
+
+@pytest.fixture(scope="module")
+def reef(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reef")
+    write_reef_corpus(folder, images=4, seed=3)
+    return folder
+
+
+def opened(log: Path, watched: Path, *arguments: str) -> set[Path]:
+    """Run a command in one process, and tell which files below `watched` it opened, whoever asked for them."""
+    command = [sys.executable, "-c", WATCH, str(log), str(watched), *arguments]
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # for tiny arrays the fastest
+    done = subprocess.run(command, check=False, timeout=300, capture_output=True, text=True, env=one_thread)
+    assert done.returncode == 0, done.stderr
+    return {Path(json.loads(line)) for line in log.read_text().splitlines()} if log.exists() else set()
+
+
+def test_no_other_stage_opens_a_label(reef: Path, tmp_path: Path):
+    """Labels are configured from the start, so every stage could find them; each runs with one worker, in-process."""
+    run, labels = tmp_path / "run", reef / "labels"
+    settings = [
+        "extract.backbone=classical",
+        "extract.size=96",
+        "train.steps=3",
+        "refine.crf_iterations=1",
+        "runtime.workers=1",
+        f"evaluate.labels={labels}",
+        f"evaluate.classes={reef / 'classes.txt'}",
+    ]
+    sets = [part for pair in settings for part in ("--set", pair)]
+    images = {path.resolve() for path in (reef / "images").rglob("*") if path.is_file()}
+    seen = opened(tmp_path / "1", reef, "run", str(reef / "images"), str(run), "--to", "export", "-q", *sets)
+    assert seen == images  # the watch is not blind; no label, and not the names of the classes either
+    finished = json.loads((run / "manifest.json").read_text())["stages"]
+    assert list(finished) == ["index", "extract", "mine", "train", "cluster", "refine", "export"]
+    assert not (run / "scores").exists()
+    seen = opened(tmp_path / "2", reef, "evaluate", str(run), "--labels", str(labels), "-q")
+    assert seen == images | {path.resolve() for path in (*labels.rglob("*.png"), reef / "classes.txt")}
+    seen = opened(tmp_path / "3", reef, "report", str(run), "-q")  # it shows scores; it never needs labels
+    assert seen <= images
+    assert (run / "report" / "index.html").exists()
+    scores = json.loads((run / "scores" / "scores.json").read_text())
+    assert scores["images"] == len(images) == 4
+    assert scores["classes"] == (reef / "classes.txt").read_text().split()

@@ -1,0 +1,71 @@
+"""Peak memory of each stage at several corpus sizes: it must not grow with the number of images.
+
+Usage: python tools/memory.py [N ...]        default 500 5000; no weights needed
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from segpipe.base.geometry import Size
+from segpipe.data.synthetic import reef_scene
+
+STAGES = ("extract", "mine", "train", "cluster", "refine")
+SETTINGS = (
+    "extract.backbone=classical",
+    "extract.size=112",
+    "train.steps=500",
+    "cluster.k=5",
+    "cluster.patches=100000",
+    "refine.crf_iterations=3",
+)
+
+
+def write_images(folder: Path, count: int) -> None:
+    """`count` different JPEG photographs of one size: twenty scenes, each with fresh noise every time it is used."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    scenes = [reef_scene(rng, Size(120, 160))[0].astype(np.int16) for _ in range(20)]
+    for i in range(count):
+        noisy = scenes[i % 20] + rng.integers(-12, 13, scenes[0].shape, dtype=np.int16)
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{i:05}.jpg", quality=90)
+
+
+def peak(arguments: list[str]) -> tuple[float, float]:
+    """Seconds, and MiB of the largest process (the stage's own or one of its workers) while a command runs."""
+    start = time.monotonic()
+    process = os.posix_spawn(sys.executable, [sys.executable, "-m", "segpipe", *arguments, "-q"], dict(os.environ))
+    _, status, usage = os.wait4(process, 0)
+    if status:
+        raise SystemExit(f"segpipe {' '.join(arguments)} ended with status {status}")
+    return time.monotonic() - start, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    counts = [int(text) for text in sys.argv[1:]] or [500, 5000]
+    found: dict[str, list[str]] = {stage: [] for stage in STAGES}
+    for count in counts:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            write_images(folder / "images", count)
+            sets = [part for text in SETTINGS for part in ("--set", text)]
+            index = [sys.executable, "-m", "segpipe", "index", str(folder / "images"), str(folder / "run"), "-q", *sets]
+            subprocess.run(index, check=True)
+            for stage in STAGES:
+                seconds, mebibytes = peak([stage, str(folder / "run")])
+                found[stage].append(f"{mebibytes:.0f} MiB ({seconds:.0f} s)")
+    print("| stage | " + " | ".join(f"{count} images" for count in counts) + " |")
+    print("|---|" + "---|" * len(counts))
+    for stage, cells in found.items():
+        print(f"| {stage} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
