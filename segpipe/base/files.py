@@ -17,7 +17,7 @@ from segpipe.base.errors import UsageError
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the name `path` when the block ends without error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(f".{digest(path.name)}.{os.getpid()}.tmp")  # a name of 255 bytes has no room for more
     try:
         yield beside
         sync(beside)

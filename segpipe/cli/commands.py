@@ -28,6 +28,7 @@ from segpipe.records.manifest import StageRecord
 from segpipe.stages import STAGES, Stage
 from segpipe.store.corpus import load_rejected
 from segpipe.store.run_dir import RunDir
+from segpipe.store.scores import load_scores
 
 EXIT_CODES = """\b
 Exit codes:
@@ -345,9 +346,7 @@ def show_plan(steps: Sequence[pipeline.Step], settings: Mapping[str, Section], r
 
 def show_scores(run_dir: RunDir) -> None:
     """Print the main scores, classes beside the k-means baseline."""
-    scores = checks.read_scores(run_dir)
-    if scores:
-        Console().print(tables.score_table(scores))
+    Console().print(tables.score_table(load_scores(run_dir.path("scores"))))
 
 
 def rejected_code(run_dir: RunDir, *, tell: bool = True) -> int:

@@ -22,7 +22,7 @@ def compare(a: RunDir, b: RunDir, settings_a: Mapping[str, Section], settings_b:
     """Settings, scores and masks of two runs, side by side."""
     parts: list[Any] = [_settings(settings_a, settings_b), ""]
     if a.has("scores") and b.has("scores"):
-        parts += [_scores(load_scores(a.path("scores")), load_scores(b.path("scores"))), ""]
+        parts += [_scores(*(load_scores(run.path("scores")).model_dump() for run in (a, b))), ""]
     if a.has("masks") and b.has("masks"):
         parts.append(_agreement(a, b))
     return Group(*parts)

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from segpipe.nn.backbones import BackboneStatus
+from segpipe.records.scores import Scores
 
 
 def plain_table(*headings: str) -> Table:
@@ -26,8 +27,9 @@ def backbone_table(rows: Sequence[BackboneStatus]) -> Table:
     return table
 
 
-def score_table(scores: Mapping[str, Any]) -> Table:
+def score_table(found: Scores) -> Table:
     """The main scores, the run's classes beside the k-means baseline."""
+    scores = found.model_dump()
     table = plain_table(f"{scores['images']} labelled images", "accuracy", "95%", "mIoU", "95%")
     baseline = scores["baseline_kmeans"]
     for name, row in (("classes of this run", scores["unsupervised"]), ("k-means baseline", baseline)):

@@ -24,7 +24,11 @@ class BadImage(CorpusError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
+        self.path = path
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type[BadImage], tuple[Path, str]]:
+        return BadImage, (self.path, self.reason)  # survives the way back from a worker process
 
 
 @dataclass(frozen=True, slots=True)

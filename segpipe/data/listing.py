@@ -53,6 +53,8 @@ def list_images(images: str, *, skip: Path | None = None) -> Listing:
         raise UsageError("index.images is not set; name a folder of images: `segpipe index IMAGES RUN`")
     path = Path(os.path.abspath(Path(images).expanduser()))  # noqa: PTH100  links in the name are kept
     run = os.path.realpath(skip) if skip is not None else None
+    if _inside(os.path.realpath(path), run):
+        run = None  # images that lie in the run itself were meant
     if path.is_dir():
         names, rejected = _walk(path, ("**", "*"), run)
         listing = _listing(path, filter(_is_image, names), rejected)

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 Float32 = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]

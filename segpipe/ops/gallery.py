@@ -191,12 +191,3 @@ def widest(index: Iterable[Mapping[str, Any]], *, classes: int, keep: int) -> li
             if len(heaps[int(name)]) > keep:
                 heapq.heappop(heaps[int(name)])
     return [[Cover(-image, share) for share, image in sorted(heap, reverse=True)] for heap in heaps]
-
-
-def largest(index: Iterable[Mapping[str, Any]], *, classes: int, keep: int) -> list[int]:
-    """The `keep` classes with most pixels among those that have any, largest first."""
-    pixels = np.zeros(classes, np.int64)
-    for entry in index:
-        for name, count in entry["pixels"].items():
-            pixels[int(name)] += count
-    return [k for k in np.argsort(-pixels, kind="stable").tolist() if pixels[k]][:keep]

@@ -47,6 +47,10 @@ class Findings:
     """How many classes were asked for."""
     index: Sequence[Mapping[str, Any]]
     """The masks' index: pixel counts per image."""
+    pixels: Int64
+    """(classes,) of all masks."""
+    holding: Int64
+    """(classes,) images that hold the class."""
     manifest: Manifest
     stages: Sequence[str]
     """Names of the stages in their order."""
@@ -75,7 +79,7 @@ def compose(found: Findings) -> Page:
     """Lay out the page."""
     scores = found.judged.scores if found.judged else None
     labels = class_labels(found.classes, scores)
-    rows, empty = share_rows(labels, found.index)
+    rows, empty = share_rows(labels, found.pixels, found.holding)
     manifest, images = found.manifest, found.corpus.images
     return Page(
         title=found.title,
@@ -124,21 +128,14 @@ def class_labels(classes: int, scores: Scores | None) -> list[ClassLabel]:
     return [ClassLabel(name, color) for name, color in zip(names, tables.hex_colors(classes), strict=True)]
 
 
-def count_pixels(index: Sequence[Mapping[str, Any]], classes: int) -> tuple[Int64, Int64]:
-    """Pixels per class and images per class, both (classes,), from the masks' index."""
-    pixels, images = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
-    for entry in index:
-        for name, count in entry["pixels"].items():
-            pixels[int(name)] += count
-            images[int(name)] += 1
-    return pixels, images
+def share_rows(labels: Sequence[ClassLabel], pixels: Int64, images: Int64) -> tuple[list[ShareRow], list[ClassLabel]]:
+    """The table of shares, largest first, and the classes without a pixel.
 
-
-def share_rows(
-    labels: Sequence[ClassLabel], index: Sequence[Mapping[str, Any]]
-) -> tuple[list[ShareRow], list[ClassLabel]]:
-    """The table of shares, largest first, and the classes without a pixel."""
-    pixels, images = count_pixels(index, len(labels))
+    Args:
+        labels: of the classes.
+        pixels: (classes,) of the whole corpus.
+        images: (classes,) that hold the class.
+    """
     total = max(1, int(pixels.sum()))
     order = np.argsort(-pixels, kind="stable").tolist()
     rows = [ShareRow(k, labels[k], int(pixels[k]) / total, int(images[k])) for k in order if pixels[k]]

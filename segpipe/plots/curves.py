@@ -36,7 +36,7 @@ def lines(
     """
     window = max(1, len(steps) // 40)
     marker = "o" if len(steps) < 3 else None
-    with drawing(5.6, 3.2) as figure:
+    with drawing(4.8, 2.8) as figure:
         axes = figure.subplots()
         for i, (name, raw) in enumerate(series.items()):
             color = PALETTE[i % len(PALETTE)]
@@ -86,7 +86,7 @@ def histograms(
         SVG.
     """
     shown = np.unique(np.linspace(0, len(steps) - 1, min(6, len(steps))).round().astype(int)).tolist()
-    with drawing(5.6, 2.7) as figure:
+    with drawing(4.8, 2.4) as figure:
         axes = figure.subplots()
         if ground is not None:
             axes.stairs(_density(ground, edges), edges, fill=True, color=RULE, label="features")
@@ -101,7 +101,8 @@ def histograms(
         axes.set(xlabel=xlabel, ylabel="density", xlim=(edges[0], edges[-1]))
         axes.set_ylim(0, _height([_density(counts[i], edges) for i in shown]))
         axes.set_yticks([])
-        figure.legend(loc="outside right upper", fontsize=8)
+        if shown or ground is not None:
+            figure.legend(loc="outside right upper", fontsize=8)
         return svg(figure)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ PALETTE = ("#1f5fa8", "#d1702b", "#2f8f6b", INK, "#8a5aa8", "#a8842c")
 
 _ROOMS = ("axes.", "font.", "xtick.", "ytick.", "lines.", "legend.", "grid.", "savefig.", "svg.", "image.")
 _LOOK = {
-    "font.size": 9,
+    "font.size": 8.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": FAINT,
@@ -28,22 +29,37 @@ _LOOK = {
     "grid.linewidth": 0.6,
     "xtick.color": FAINT,
     "ytick.color": FAINT,
+    "text.parse_math": False,  # a dollar in a class name is a dollar
     "legend.frameon": False,
-    "legend.fontsize": 9,
+    "legend.fontsize": 8.5,
     "svg.fonttype": "path",  # the same letters on every machine
     "svg.hashsalt": "segpipe",  # the same bytes for the same data
     "savefig.transparent": False,
 }
+
+_MORE_FONTS = (
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Noto Sans",
+    "Arial Unicode MS",
+    "Microsoft YaHei",
+    "Hiragino Sans",
+)
+"""For letters that DejaVu, which comes with matplotlib, does not have."""
 
 
 @contextmanager
 def drawing(width: float, height: float) -> Iterator[Any]:
     """Yield an empty figure of this size in inches, in the common look whatever the user's matplotlibrc says."""
     import matplotlib as mpl  # slow to import: only a page being drawn pays for it
+    from matplotlib import font_manager
     from matplotlib.figure import Figure
 
     plain = {key: value for key, value in mpl.rcParamsDefault.items() if key.startswith(_ROOMS)}
-    with mpl.rc_context({**plain, **_LOOK}):
+    known = set(font_manager.get_font_names())
+    fonts = {"font.family": ["DejaVu Sans", *(name for name in _MORE_FONTS if name in known)]}
+    with mpl.rc_context({**plain, **_LOOK, **fonts}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # no font here has it: a box is drawn
         yield Figure(figsize=(width, height), layout="constrained")
 
 

@@ -72,7 +72,11 @@ def rule(groups: Mapping[str, int], *, of: int, total: int, scored: bool) -> str
             "how well their patches fit the classes (mean cosine of a patch's code and its class center), "
             "for want of labels; a low fit marks an unusual image, not a wrong class map"
         )
-        among = plural(of, "image") if of == total else f"{text(of)} of the {text(total)} images, chosen at random and by class,"
+        among = (
+            plural(of, "image")
+            if of == total
+            else f"{text(of)} of the {text(total)} images, chosen at random and by class,"
+        )
     if "all" in groups:
         first = "All" if of == total else "These"
         head = "The one image" if groups["all"] == 1 and of == total else f"{first} {among}"
@@ -94,7 +98,7 @@ def gallery_note(*, crops: int, total: int, shown: int, used: int) -> str:
     looked = (
         f"all {plural(total, 'crop')} of the corpus"
         if crops == total
-        else f"{text(crops)} of the {text(total)} crops of the corpus (of the images each class covers most, the rest at random)"
+        else f"{text(crops)} of the {text(total)} crops (of the images that each class covers most, the rest at random)"
     )
     note = (
         "Left, the patches with the highest cosine to the class center, at most two of an image, "

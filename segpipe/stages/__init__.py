@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,18 +18,33 @@ from segpipe.store.run_dir import RunDir
 class Stage(Protocol):
     """What a stage module offers; optional: `outside(config)`, `cost(config, work)`, `WANTS` (used where present)."""
 
-    NAME: str
-    """The verb: module, command, config section."""
-    ARTEFACT: str
-    """The directory in the run that it writes."""
-    NEEDS: tuple[str, ...]
-    """The stages whose artefacts it reads."""
-    FORMAT: int
-    """Raised when the artefact's layout or meaning changes, so that old ones are made again."""
-    Config: type[Section]
+    @property
+    def NAME(self) -> str:
+        """The verb: module, command, config section."""
+        ...
 
-    @staticmethod
-    def run(config: Any, run_dir: RunDir, runtime: Runtime) -> BaseModel:
+    @property
+    def ARTEFACT(self) -> str:
+        """The directory in the run that it writes."""
+        ...
+
+    @property
+    def NEEDS(self) -> tuple[str, ...]:
+        """The stages whose artefacts it reads."""
+        ...
+
+    @property
+    def FORMAT(self) -> int:
+        """Raised when the artefact's layout or meaning changes, so that old ones are made again."""
+        ...
+
+    @property
+    def Config(self) -> type[Section]:
+        """The stage's settings."""
+        ...
+
+    @property
+    def run(self) -> Callable[[Any, RunDir, Runtime], BaseModel]:
         """Read artefacts, compute, write one artefact, return a summary."""
         ...
 

@@ -57,7 +57,7 @@ Float32 = npt.NDArray[np.float32]
 
 _PROBE_VECTORS = 20_000  # of all images: keeps the probes at seconds
 _BATCH = 4  # images that a worker takes at once, at most
-_SECONDS_PER_MEGAPIXEL = 6.0  # of one worker: a CRF on 0.3 megapixels takes 2
+_SECONDS_PER_MEGAPIXEL = 8.0  # of one worker, nearly all of it the CRF; a rough guess, pictures differ by 5 times
 
 
 class Config(Section):

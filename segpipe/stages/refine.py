@@ -13,12 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 from pydantic import BaseModel
 from threadpoolctl import threadpool_limits
 
@@ -27,7 +26,6 @@ from segpipe.base.config import Section, setting
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.data.originals import read_original
-from segpipe.nn.head import Head, build_head, codes
 from segpipe.ops.crf import Crf
 from segpipe.ops.segment import segment
 from segpipe.records.clusters import ClusterModel
@@ -39,6 +37,9 @@ from segpipe.store.clusters import load_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
+
+if TYPE_CHECKING:
+    from segpipe.nn.head import Head
 
 NAME = "refine"
 ARTEFACT = "masks"
@@ -118,6 +119,8 @@ def refine_image(inputs: Inputs, index: int) -> masks.Mask:
 
 
 def _codes(inputs: Inputs, row: int, *, flipped: bool) -> npt.NDArray[np.float32]:
+    from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
+
     found = codes(inputs.head, inputs.features.patches(row, flipped=flipped))
     return inputs.clusters.project(found)
 
@@ -157,6 +160,8 @@ def open_inputs(job: Job) -> Inputs:
     Raises:
         UsageError: mirrored features are wanted and were not extracted, or an artefact is damaged.
     """
+    from segpipe.nn.head import build_head
+
     features = FeatureStore(job.features)
     if job.flip and not features.header.flipped:
         raise UsageError(
@@ -179,6 +184,8 @@ _worker: tuple[Inputs, Path] | None = None  # of this worker process, set by `_s
 
 
 def _start(job: Job, out: Path) -> None:
+    import torch
+
     global _worker
     torch.set_num_threads(1)  # workers share the processors by images
     cv2.setNumThreads(1)
@@ -203,6 +210,8 @@ def _refine_one(index: int) -> dict[str, Any]:
 @contextmanager
 def _threads_kept() -> Iterator[None]:
     """Put this process's thread counts back afterwards: with one worker `_start` runs here."""
+    import torch
+
     of_torch, of_cv2 = torch.get_num_threads(), cv2.getNumThreads()
     try:
         with threadpool_limits(1):

@@ -197,10 +197,11 @@ def open_inputs(run_dir: RunDir) -> Inputs:
     """Open what the page is made of."""
     from segpipe.nn.head import build_head, codes  # brings torch: only a stage at work pays for it
 
+    corpus = load_corpus(run_dir.path("corpus"))
     head = build_head(*load_tensors(run_dir.path("head") / "head.safetensors"))
     clusters = load_clusters(run_dir.path("clusters") / "clusters.npz")
     return Inputs(
-        corpus=load_corpus(run_dir.path("corpus")),
+        corpus=corpus,
         features=FeatureStore(run_dir.path("features")),
         encode=lambda patches: clusters.project(codes(head, patches)),
         clusters=clusters,
@@ -294,7 +295,8 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     tracked = runtime.track(crops, total=len(crops), unit="crops")
     found = survey(inputs, tracked, keep=config.patches, per_crop=max(8, 4096 // len(crops)), seed=config.seed)
     groups = choose_images(inputs, found, judged, count=config.images)
-    cards = gallery.largest(inputs.index, classes=classes, keep=_CARDS)
+    pixels, holding = masks.count_pixels(inputs.index, classes=classes)
+    cards = [k for k in np.argsort(-pixels, kind="stable").tolist() if pixels[k]][:_CARDS]
     best, covers = {k: found.best[k] for k in cards}, {k: wide[k] for k in cards}
     wanted = plan_drawing(corpus.crops_of, [image for group in groups.values() for image in group], best, covers)
     html = page.render(
@@ -306,6 +308,8 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
                 header=inputs.features.header,
                 classes=classes,
                 index=inputs.index,
+                pixels=pixels,
+                holding=holding,
                 manifest=manifest,
                 stages=_ORDER,
                 judged=judged,

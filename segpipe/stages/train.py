@@ -261,11 +261,11 @@ def fit(
 
 def measure(total: Tensor, terms: dict[str, Term]) -> dict[str, float]:
     """What is logged of a step: the loss, and by kind of pair the loss and the mean correlations."""
-    values = {"loss": float(total)}
+    values = {"loss": total.item()}
     for kind, term in terms.items():
-        values[f"loss_{kind}"] = float(term.loss)
-        values[f"code_{kind}"] = float(term.codes.mean())
-        values[f"feature_{kind}"] = float(term.features.mean())
+        values[f"loss_{kind}"] = term.loss.item()
+        values[f"code_{kind}"] = term.codes.mean().item()
+        values[f"feature_{kind}"] = term.features.mean().item()
     return values
 
 

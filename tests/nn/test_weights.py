@@ -10,8 +10,6 @@ import torch
 from segpipe.base.errors import UsageError
 from segpipe.nn import backbones, weights
 
-S16 = {"embed": 384, "patch": 16, "tokens": 197}
-
 
 def published_vit(*, width=384, patch=16, tokens=197, blocks=12, seed=0):
     """Names and shapes of dino_deitsmall16_pretrain.pth, as published."""

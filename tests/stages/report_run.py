@@ -15,12 +15,15 @@ from segpipe.records.corpus import Corpus, Crop, Image, Rejected
 from segpipe.records.features import FeatureHeader
 from segpipe.records.labels import class_colors
 from segpipe.records.manifest import StageRecord
+from segpipe.records.scores import ImageScore, Scores
 from segpipe.store import masks
 from segpipe.store.checkpoints import save_tensors
 from segpipe.store.clusters import save_clusters
 from segpipe.store.corpus import save_corpus
 from segpipe.store.features import CropFeatures, FeatureWriter, create_features
+from segpipe.store.journal import Journal
 from segpipe.store.run_dir import RunDir
+from segpipe.store.scores import save_scores
 
 PATCH, DIM = 8, 12
 MAKERS = {
@@ -44,7 +47,7 @@ def make_run(
     rejected: Sequence[Rejected] = (),
     five: bool = False,
 ) -> RunDir:
-    """Images of square fields, each field of one class; features say the class, masks are exact."""
+    """Images of square fields, each field of one class; features say the class, masks are exact. Sides are multiples of 8."""
     rng, size = np.random.default_rng(0), Size(height, width)
     run_dir = RunDir(root / "run", MAKERS)
     truth = [rng.integers(classes, size=(size.height // PATCH, size.width // PATCH)) for _ in names]
@@ -120,5 +123,46 @@ def _write_features(
     centers = codes(head, directions)
     with run_dir.writing("head") as out:
         save_tensors(out / "head.safetensors", head.state_dict(), describe_head(head))
+        history = Journal(out, np.linspace(-1, 1, 21), done=0, events=False)
+        for step in range(0, 40, 10):
+            history.add(step, {"loss": 1 / (1 + step), "loss_self": 0.1, "code_self": 0.5, "feature_self": 0.4})
+        history.add_histograms(0, {"code_self": np.arange(20), "feature_self": np.ones(20, np.int64)})
+        history.save()
     with run_dir.writing("clusters") as out:
         save_clusters(ClusterModel(centers / np.linalg.norm(centers, axis=1, keepdims=True), 0.9), out / "clusters.npz")
+
+
+def add_scores(run_dir: RunDir, labels: Sequence[str], *, classes: int, names: Sequence[str]) -> None:
+    """Scores whose labelled class i is found class i; the labels beyond `classes` are left without a partner."""
+    counts = np.ones((len(labels), classes + 1), np.int64)
+    counts[np.arange(min(len(labels), classes)), np.arange(min(len(labels), classes))] = 90
+    matching = {str(k): labels[k] if k < len(labels) else None for k in range(classes)}
+    pair = {"accuracy": 0.8125, "miou": 0.61}
+    matched = {
+        **pair,
+        "accuracy_ci": (0.75, 0.86),
+        "miou_ci": (0.55, 0.66),
+        "per_class_iou": dict.fromkeys(labels, 0.5),
+        "matching": matching,
+    }
+    probe = {"codes": pair, "features": {"accuracy": None, "miou": None}, "reason": "too few <labelled> images"}
+    found = Scores.model_validate(
+        {
+            "images": len(names),
+            "labelled_pixels": int(counts.sum()),
+            "classes": list(labels),
+            "unsupervised": matched,
+            "many_to_one": pair,
+            "linear_probe": probe,
+            "knn_probe": probe,
+            "baseline_kmeans": {**matched, "accuracy": 0.4, "many_to_one": pair},
+            "protocol": "p",
+            "unmatched": {"labels": 0, "examples": [], "empty": 0, "absent_classes": []},
+        }
+    )
+    images = [
+        ImageScore(id=name, labelled_pixels=10, accuracy=(i + 1) / (len(names) + 1), miou=0.5)
+        for i, name in enumerate(names)
+    ]
+    with run_dir.writing("scores") as out:
+        save_scores(found, images, counts, out)

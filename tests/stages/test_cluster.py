@@ -1,10 +1,10 @@
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from planted_run import plant
 from sklearn.metrics import adjusted_rand_score
 
 from segpipe.base.errors import CorpusError, UsageError
@@ -16,7 +16,18 @@ from segpipe.store.clusters import load_clusters
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
 
+from .planted_run import plant
+
 SMALL = {"k": 4, "restarts": 3, "iterations": 20, "baseline_dim": 8}
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> Iterator[None]:
+    """Threads cost more than they save on tensors this small."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def headed(root: Path, **planted: Any) -> tuple[RunDir, list[np.ndarray]]:

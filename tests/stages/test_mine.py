@@ -3,11 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from planted_run import plant
 
 from segpipe.base.runtime import Runtime
 from segpipe.stages import mine
 from segpipe.store.pairs import load_pairs
+
+from .planted_run import plant
 
 
 def test_pairs_leave_out_the_own_image_unless_asked(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from planted_run import plant
 
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
@@ -19,7 +18,18 @@ from segpipe.store.features import FeatureStore
 from segpipe.store.journal import load_histograms, load_history
 from segpipe.store.run_dir import RunDir
 
+from .planted_run import plant
+
 SMALL = {"steps": 30, "batch": 4, "dim": 6, "samples": 4, "checkpoint_every": 10, "tensorboard": False}
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> Iterator[None]:
+    """Threads cost more than they save on tensors this small."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def mined(root: Path, **planted: Any) -> RunDir:

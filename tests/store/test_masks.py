@@ -104,3 +104,9 @@ def test_what_is_no_mask_is_named(tmp_path: Path) -> None:
         masks.read_mask(tmp_path / "rgb.png")
     with pytest.raises(UsageError, match="does not name a file inside"):
         masks.mask_path(tmp_path, "../x")
+
+
+def test_the_longest_file_name_there_is(tmp_path: Path) -> None:
+    path = masks.mask_path(tmp_path, "x" * 251)
+    masks.write_mask(path, np.zeros((2, 2), np.uint8), classes=2)
+    assert masks.read_mask(path).shape == (2, 2)

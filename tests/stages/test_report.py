@@ -1,0 +1,157 @@
+"""The report of runs of every kind."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from segpipe.base.errors import UsageError
+from segpipe.base.runtime import Runtime
+from segpipe.records.corpus import Rejected
+from segpipe.stages import report
+from segpipe.store.run_dir import RunDir
+
+from . import report_run
+
+NAMES = [f"sub/im {i:02d}" for i in range(20)]
+
+
+class Page(HTMLParser):
+    """The page's texts, and whether every element is closed."""
+
+    VOID = frozenset({"meta", "link", "img", "br"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.open: list[str] = []
+        self.images: list[str] = []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+        self.images += [value or "" for name, value in attrs if tag == "img" and name == "src"]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["style"]:
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+def write(run_dir: RunDir, **settings: object) -> tuple[Page, report.Summary, str]:
+    summary = report.run(report.Config.model_validate(settings), run_dir, Runtime(workers=2))
+    html = (run_dir.root / "report" / "index.html").read_text("utf-8")
+    assert summary.bytes == len(html.encode())
+    return Page(html), summary, html
+
+
+def test_a_run_without_labels_says_so(tmp_path: Path) -> None:
+    page, summary, html = write(report_run.make_run(tmp_path, NAMES, classes=4))
+    assert (summary.images, summary.crops, summary.scored) == (12, 20, False)
+    assert "This run was not compared with labels." in page.text
+    assert "From 20 images ordered by how well their patches fit" in page.text
+    assert "None: every file that was found could be read." in page.text
+    assert "Confusion matrix" not in page.text
+    assert re.search(r"https?://(?!www\.w3\.org)", html) is None
+    assert all(image.startswith("data:image/") for image in page.images)
+
+
+def test_a_run_with_scores_shows_worst_median_and_best(tmp_path: Path) -> None:
+    run_dir = report_run.make_run(tmp_path, NAMES, classes=4)
+    report_run.add_scores(run_dir, ["sand", "rock"], classes=4, names=NAMES)
+    page, summary, _ = write(run_dir, images=3)
+    assert summary.scored
+    assert summary.images == 3
+    for text in (
+        "Lowest accuracy",
+        "Median accuracy",
+        "Highest accuracy",
+        "Confusion matrix",
+        "81.2%",
+        "75.0% to 86.0%",
+    ):
+        assert text in page.text
+    assert "0 · sand" in page.text
+    assert "class 3" in page.text
+    shown = re.findall(r"accuracy (\d+)%", page.text)
+    assert shown == ["5", "48", "95"]
+
+
+def test_names_from_outside_stay_text(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script> & \"x\" 'y'"
+    names = [evil.replace("/", "\u2215"), "jardín 珊瑚", "odd \udcff byte"]
+    run_dir = report_run.make_run(tmp_path, names, classes=2, rejected=[Rejected(evil, "<img src=x onerror=y>")])
+    page, _, html = write(run_dir, title=evil)
+    assert "<script" not in html
+    assert "onerror=y>" not in html
+    assert page.text.count("<script>alert(1)") >= 3
+    assert "jardín 珊瑚" in page.text
+    assert "odd ? byte" in page.text
+    assert "/some/<folder>" in page.text
+
+
+@pytest.mark.parametrize(("images", "classes"), [(1, 1), (1, 3), (2, 60)])
+def test_small_and_odd_runs(tmp_path: Path, images: int, classes: int) -> None:
+    page, summary, _ = write(report_run.make_run(tmp_path, NAMES[:images], classes=classes, five=True))
+    assert summary.images == images
+    assert summary.crops == 3 * images
+    assert ("The one image" in page.text) == (images == 1)
+
+
+def test_many_images_stay_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "_CROPS", 8)
+    page, summary, _ = write(report_run.make_run(tmp_path, NAMES, classes=3, five=True), images=6, patches=2)
+    assert summary.crops == 8
+    assert "8 of the 60 crops" in page.text
+
+
+def test_sixty_classes_stay_below_six_megabytes(tmp_path: Path) -> None:
+    run_dir = report_run.make_run(tmp_path, NAMES, classes=60, height=200, width=304)
+    report_run.add_scores(run_dir, [f"label {i}" for i in range(40)], classes=60, names=NAMES)
+    page, summary, _ = write(run_dir)
+    assert summary.bytes < 6e6
+    assert len(page.images) > 400
+
+
+def test_scores_of_earlier_masks_are_left_out(tmp_path: Path) -> None:
+    run_dir = report_run.make_run(tmp_path, NAMES[:3], classes=2)
+    report_run.add_scores(run_dir, ["sand"], classes=2, names=NAMES[:3])
+    run_dir.record("evaluate", report_run.record({}, inputs={"refine": "another"}))
+    page, summary, _ = write(run_dir)
+    assert not summary.scored
+    assert "belong to earlier masks" in page.text
+
+
+def test_the_same_run_gives_the_same_page(tmp_path: Path) -> None:
+    run_dir = report_run.make_run(tmp_path, NAMES[:4], classes=3)
+    assert write(run_dir)[2] == write(run_dir)[2]
+
+
+def test_patches_shown_belong_to_their_class(tmp_path: Path) -> None:
+    """The features say the class exactly, so every best patch must lie in a field of its class."""
+    run_dir = report_run.make_run(tmp_path, NAMES[:5], classes=3)
+    inputs = report.open_inputs(run_dir)
+    crops = [(image, image) for image in range(5)]
+    found = report.survey(inputs, crops, keep=6, per_crop=8, seed=0)
+    for label, patches in enumerate(found.best):
+        assert len(patches) == 6
+        for patch in patches:
+            mask = report.masks.read_mask(report.masks.mask_path(inputs.masks, NAMES[patch.image]))
+            assert mask[patch.row * report_run.PATCH, patch.col * report_run.PATCH] == label
+    assert min(found.fit.values()) > 0.9
+
+
+def test_a_missing_artefact_names_its_stage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="segpipe index"):
+        report.run(report.Config(), RunDir(tmp_path, report_run.MAKERS), Runtime())

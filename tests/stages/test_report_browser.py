@@ -1,0 +1,97 @@
+"""The report in a real browser: nothing missing, nothing cut off, nothing asked of the network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from segpipe.base.runtime import Runtime
+from segpipe.records.corpus import Rejected
+from segpipe.stages import report
+
+from . import chromium, report_run
+
+PROGRAM = chromium.find()
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this machine (apt-get install chromium)")
+
+MEASURE = """(async () => {
+  await Promise.all([...document.images].map(image => image.decode().catch(() => null)));
+  const wide = document.documentElement.clientWidth;
+  const boxed = element => {
+    for (let up = element.parentElement; up; up = up.parentElement)
+      if (getComputedStyle(up).overflowX === 'auto') return true;
+    return false;
+  };
+  const out = [...document.body.querySelectorAll('*')].filter(element => {
+    const box = element.getBoundingClientRect();
+    return box.width > 0 && !boxed(element) && (box.right > wide + 0.5 || box.left < -0.5);
+  });
+  return {
+    wide,
+    scroll: document.documentElement.scrollWidth,
+    out: out.slice(0, 5).map(element => element.outerHTML.slice(0, 120)),
+    cut: [...document.body.querySelectorAll('*')].filter(
+      element => getComputedStyle(element).overflowX === 'hidden' && element.scrollWidth > element.clientWidth + 1
+    ).length,
+    images: document.images.length,
+    broken: [...document.images].filter(image => !(image.naturalWidth > 0)).map(image => image.alt),
+    unnamed: [...document.images].filter(image => !image.alt).length,
+    anchors: [...document.querySelectorAll('nav a')].filter(
+      link => !document.getElementById(link.getAttribute('href').slice(1))
+    ).length,
+    unreachable: [...document.querySelectorAll('.scroll')].filter(box => box.tabIndex !== 0).length,
+    small: [...document.querySelectorAll('.plots img')].filter(image => image.clientWidth < 250).length,
+    elements: document.querySelectorAll('x-bad, script').length,
+  };
+})()"""
+
+
+def write(root: Path, kind: str) -> Path:
+    """A report of a small run of some kind."""
+    if kind == "plain":
+        names, classes = ["a/long name " + "x" * 90, "b", *(f"c{i:02d}" for i in range(14))], 5
+        rejected = [Rejected("b<x-bad>.jpg", "not an image " * 20), Rejected("d" * 200, "empty")]
+        run_dir = report_run.make_run(root, names, classes=classes, rejected=rejected)
+    elif kind == "one":
+        run_dir = report_run.make_run(root, ["only"], classes=1, height=152, width=24)
+    else:
+        names, labels = [f"i{i}" for i in range(10)], [f"label <x-bad> {i} " + "y" * (i % 30) for i in range(50)]
+        run_dir = report_run.make_run(root, names, classes=60, height=160, width=240)
+        report_run.add_scores(run_dir, labels, classes=60, names=names)
+    report.run(report.Config(), run_dir, Runtime())
+    return run_dir.root / "report" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[chromium.Tab]:
+    assert PROGRAM is not None
+    with chromium.open_tab(PROGRAM) as tab:
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            tab.send(f"{domain}.enable")
+        yield tab
+
+
+@pytest.mark.parametrize("kind", ["plain", "one", "many"])
+def test_the_page_is_whole_at_any_width(kind: str, tab: chromium.Tab, tmp_path: Path) -> None:
+    page = write(tmp_path, kind)
+    for width in (1280, 400):
+        tab.events.clear()
+        tab.send("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        tab.send("Page.navigate", url=page.as_uri())
+        tab.wait("Page.loadEventFired")
+        found = tab.evaluate(MEASURE)
+        assert found["wide"] == width
+        assert found["scroll"] <= width, found
+        assert found["out"] == []
+        assert found["images"] > 3
+        assert found["broken"] == []
+        faults = {"unnamed", "cut", "anchors", "unreachable", "small", "elements"}
+        assert {name: found[name] for name in faults} == dict.fromkeys(faults, 0)
+        complaints = {"Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded", "Network.loadingFailed"}
+        assert [event for event in tab.events if event["method"] in complaints] == []
+        asked = [e["params"]["request"]["url"] for e in tab.events if e["method"] == "Network.requestWillBeSent"]
+        assert [url for url in asked if not url.startswith(("data:", "file:"))] == []
+        assert [url for url in asked if url.startswith("file:")] == [page.as_uri()], json.dumps(asked)[:500]
