@@ -261,7 +261,7 @@ def run(
     """
     stages = chosen(start, stop)
     for stage in STAGES[: STAGES.index(stages[0])]:
-        if any(stage.NAME in (*later.NEEDS, *wants(later)) for later in stages):
+        if any(stage.NAME in later.NEEDS for later in stages):
             require(stage, settings, run_dir)
     for stage in stages:
         step = step_of(stage, settings, run_dir, run_dir.manifest(), force=stage.NAME in force)

@@ -49,7 +49,7 @@ def lines(
                 axes.plot(steps, held, color=color, linewidth=1.1, linestyle=(0, (4, 2)), marker=marker)
         axes.set(xlabel=xlabel, ylabel=ylabel)
         if series:
-            figure.legend(loc="outside upper left", ncols=min(4, len(series)))
+            figure.legend(loc="outside upper left", ncols=2 if len(series) > 3 else len(series))
         return svg(figure)
 
 

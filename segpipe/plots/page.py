@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import jinja2
-
 from segpipe.plots.panels import Picture, data_uri
 from segpipe.records.gallery import Patch
 
@@ -154,7 +152,7 @@ class Page:
 
 def render(page: Page) -> str:
     """The page as HTML. Every text is escaped; bytes of file names that are not UTF-8 become question marks."""
-    html = _template().render(page=page, present=_present(page))
+    html: str = _template().render(page=page, present=_present(page))
     return html.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -199,7 +197,9 @@ def duration(seconds: float) -> str:
 
 
 @cache
-def _template() -> jinja2.Template:
+def _template() -> Any:
+    import jinja2  # only a page being written pays for it
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("segpipe", "plots"),
         autoescape=True,

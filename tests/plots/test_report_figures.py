@@ -71,7 +71,7 @@ def test_histograms_of_nothing_are_drawn() -> None:
     assert is_svg(curves.histograms(np.zeros(1, int), EDGES, np.zeros((1, 20), int), xlabel="cosine"))
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 5), (22, 22), (60, 61)])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 5), (60, 61)])
 def test_confusion_draws_every_name(rows: int, columns: int) -> None:
     counts = np.random.default_rng(1).integers(0, 100, (rows, columns))
     names, found = [f"row {i}" for i in range(rows)], [f"found {i}" for i in range(columns)]

@@ -47,7 +47,7 @@ def make_run(
     rejected: Sequence[Rejected] = (),
     five: bool = False,
 ) -> RunDir:
-    """Images of square fields, each field of one class; features say the class, masks are exact. Sides are multiples of 8."""
+    """Images of square fields, each field of one class; features say it, masks are exact; sides are multiples of 8."""
     rng, size = np.random.default_rng(0), Size(height, width)
     run_dir = RunDir(root / "run", MAKERS)
     truth = [rng.integers(classes, size=(size.height // PATCH, size.width // PATCH)) for _ in names]

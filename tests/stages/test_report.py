@@ -117,8 +117,9 @@ def test_many_images_stay_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_sixty_classes_stay_below_six_megabytes(tmp_path: Path) -> None:
-    run_dir = report_run.make_run(tmp_path, NAMES, classes=60, height=200, width=304)
-    report_run.add_scores(run_dir, [f"label {i}" for i in range(40)], classes=60, names=NAMES)
+    names = NAMES[:8]
+    run_dir = report_run.make_run(tmp_path, names, classes=60, height=200, width=304)
+    report_run.add_scores(run_dir, [f"label {i}" for i in range(40)], classes=60, names=names)
     page, summary, _ = write(run_dir)
     assert summary.bytes < 6e6
     assert len(page.images) > 400
