@@ -127,9 +127,8 @@ def step_of(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manifes
     config = settings[stage.NAME]
     if stage.NAME == "evaluate" and getattr(config, "labels", None) is None:
         return Step(stage, "idle", "no labels given (evaluate.labels)")
-    missing = [name for name in stage.NEEDS if name not in manifest.stages]
-    if missing:
-        return Step(stage, "run", f"{' and '.join(missing)} not done yet")
+    if any(name not in manifest.stages for name in stage.NEEDS):
+        return Step(stage, "run", "not done yet")
     parts = {
         "format": stage.FORMAT,
         "settings": config.identity(),

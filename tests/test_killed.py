@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from segpipe.data.synthetic import write_reef_corpus
 
 CHILD = Path(__file__).with_name("killed_child.py")

@@ -218,7 +218,7 @@ def show_command(run_path: Path) -> int:
             step.stage.NAME,
             state,
             f"{record.seconds:.1f}" if record else "",
-            record.finished if record else "",
+            record.finished[:16].replace("T", " ") if record else "",
             facts,
         )
     Console().print(table)

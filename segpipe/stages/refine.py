@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from segpipe.base import parallel
 from segpipe.base.config import Section, setting
+from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.data.originals import read_original
@@ -242,6 +243,13 @@ def _header(job: Job, *, classes: int) -> dict[str, Any]:
         "flip": job.flip,
         "crf": asdict(job.crf) if job.crf else None,
     }
+
+
+def cost(config: Config, work: Work) -> Cost:
+    """What `--dry-run` expects: mostly the CRF, on canvases of at most `side` pixels, for some 25 classes."""
+    pixels = min(work.megapixels * 1e6, work.images * config.side**2 * 0.75)
+    per_pixel = 3e-6 + (7.5e-7 * config.crf_iterations if config.crf else 0)
+    return Cost(8 + pixels * per_pixel / work.workers, work.megapixels * 4e4)
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:

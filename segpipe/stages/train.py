@@ -301,9 +301,9 @@ def summarize(rows: list[dict[str, float]], **facts: Any) -> Summary:
 
 
 def cost(config: Config, work: Work) -> Cost:
-    """Anchors and neighbors pass the head, forward and backward, as grids of about 28 x 28 features of length 384."""
-    operations = config.steps * config.batch * 2 * 784 * 3 * 2 * 384 * (384 + 2 * config.dim)
-    return Cost(operations / work.gflops / 1e9 + config.steps * 0.02, 2e6)
+    """Anchors and neighbors pass the head, forward and backward, as grids of about 256 features of length 384."""
+    operations = config.steps * config.batch * 2 * 256 * 3 * 2 * 384 * (384 + 2 * config.dim)
+    return Cost(operations / work.gflops / 1e9 + config.steps * 0.06, 2e6)
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
