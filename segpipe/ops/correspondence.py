@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -29,64 +30,55 @@ def onto_valid(coords: Tensor, valid: Tensor, grids: Tensor, generator: torch.Ge
 
     Args:
         coords: (B, S, S, 2) of `sample_coords`.
-        valid: (B, ROWS, COLS) bool.
+        valid: (B, N) bool; item i fills the first rows * cols, row by row.
         grids: (B, 2) rows and columns of each item's own grid.
         generator: on the CPU.
     """
     last = (grids.flip(-1) - 1)[:, None, None, :]  # (B, 1, 1, 2) index of the last column, last row
-    cells = ((coords + 1) / 2 * last).round().long()
-    items = torch.arange(len(coords))[:, None, None]
-    lost = ~valid[items, cells[..., 1], cells[..., 0]] & valid.flatten(1).any(1)[:, None, None]
+    x, y = ((coords + 1) / 2 * last).round().long().unbind(-1)
+    cells = y * grids[:, 1, None, None] + x
+    lost = ~valid.gather(1, cells.flatten(1)).view(cells.shape) & valid.any(1)[:, None, None]
     if not lost.any():
         return coords
     moved = coords.clone()
     for item in lost.flatten(1).any(1).nonzero().flatten().tolist():
-        patches = valid[item].nonzero().flip(-1)  # (m, 2) as (x, y)
-        count = int(lost[item].sum())
-        picked = patches[torch.randint(len(patches), (count,), generator=generator)].float()
-        moved[item][lost[item]] = picked / (grids[item].flip(-1) - 1).clamp(min=1) * 2 - 1
+        patches = valid[item].nonzero().flatten()
+        picked = patches[torch.randint(len(patches), (int(lost[item].sum()),), generator=generator)]
+        cols = grids[item, 1]
+        place = torch.stack([picked % cols, picked // cols], dim=-1).float()
+        moved[item][lost[item]] = place / (grids[item].flip(-1) - 1).clamp(min=1) * 2 - 1
     return moved
 
 
-def bilinear(tokens: Tensor, grids: Tensor, coords: Tensor) -> Tensor:
+def bilinear(tokens: Tensor, grids: Tensor, coords: Tensor, items: Tensor | None = None) -> Tensor:
     """Read tokens at points of each item's own grid, bilinearly.
 
-    The same as torch's `grid_sample(mode="bilinear", padding_mode="border", align_corners=True)` on
-    `tokens[i, :rows, :cols]` of each item, with channels last.
+    The same as torch's `grid_sample(mode="bilinear", padding_mode="border", align_corners=True)` on the rows x cols
+    tokens of each item, with channels last.
 
     Args:
-        tokens: (B, ROWS, COLS, d); item i fills the top left `grids[i]`.
+        tokens: (B, N, d); item i fills the first rows * cols, row by row.
         grids: (B, 2) rows and columns.
         coords: (B, S, S, 2) of (x, y) in [-1, 1].
+        items: (B,) item that the points of each place lie on; each place's own where None.
 
     Returns:
         (B, S, S, d).
     """
-    last = (grids.to(coords).flip(-1) - 1)[:, None, None, :]
+    count, length, dim = tokens.shape
+    items = (torch.arange(count) if items is None else items).to(tokens.device)
+    grids = grids.to(tokens.device)[items]
+    last = (grids.flip(-1) - 1)[:, None, None, :]
     place = ((coords + 1) / 2 * last).clamp(min=0).minimum(last)  # (B, S, S, 2) in patches
-    if tokens.requires_grad:
-        return _by_product(tokens, place)
     low = place.floor()
     (x0, y0), (x1, y1) = low.long().unbind(-1), (low + 1).minimum(last).long().unbind(-1)
-    wx, wy = (w[..., None] for w in (place - low).unbind(-1))
-    items = torch.arange(len(tokens), device=tokens.device)[:, None, None]
-    upper = tokens[items, y0, x0] * (1 - wx) + tokens[items, y0, x1] * wx
-    lower = tokens[items, y1, x0] * (1 - wx) + tokens[items, y1, x1] * wx
-    return upper * (1 - wy) + lower * wy
-
-
-def _by_product(tokens: Tensor, place: Tensor) -> Tensor:
-    """The same as a product with hat functions; slower for long features.
-
-    Gradients of indexing are added up by several threads in any order: a run could not be resumed bit by bit.
-    """
-    hats = (
-        (1 - (place[..., axis, None] - torch.arange(count, device=place.device)).abs()).clamp(min=0)
-        for axis, count in ((1, tokens.shape[1]), (0, tokens.shape[2]))
-    )
-    weights = torch.einsum("bhwr,bhwc->bhwrc", *hats)  # (B, S, S, ROWS, COLS)
-    found = torch.bmm(weights.flatten(3).flatten(1, 2), tokens.flatten(1, 2))
-    return found.view(*place.shape[:3], -1)
+    wx, wy = (place - low).unbind(-1)
+    start = items[:, None, None] * length
+    above, below = (start + y * grids[:, 1, None, None] for y in (y0, y1))
+    corners = torch.stack([above + x0, above + x1, below + x0, below + x1])
+    shares = torch.stack([(1 - wy) * (1 - wx), (1 - wy) * wx, wy * (1 - wx), wy * wx])
+    # not by indexing: an embedding adds up its gradients in a fixed order, so that a run can be resumed bit by bit
+    return (functional.embedding(corners, tokens.reshape(-1, dim)) * shares[..., None]).sum(0)
 
 
 def other_indices(generator: torch.Generator, n: int) -> Tensor:
@@ -163,27 +155,26 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Crops with features and codes on whole grids."""
+    """Crops with features and codes on whole grids, row by row; items with fewer patches than N end in anything."""
 
     features: Tensor
-    """(B, ROWS, COLS, d)"""
+    """(B, N, d)"""
     codes: Tensor
-    """(B, ROWS, COLS, c)"""
+    """(B, N, c)"""
     grids: Tensor
     """(B, 2) int64 on the CPU."""
     valid: Tensor
-    """(B, ROWS, COLS) bool on the CPU."""
+    """(B, N) bool on the CPU."""
 
-    def gather(self, coords: Tensor, generator: torch.Generator) -> Points:
-        """Read features and codes at points (B, S, S, 2), moved off patches without image."""
-        coords = onto_valid(coords, self.valid, self.grids, generator).to(self.codes.device)
-        return Points(bilinear(self.features, self.grids, coords), bilinear(self.codes, self.grids, coords))
+    def gather(self, coords: Tensor, generator: torch.Generator, *, items: Tensor | None = None) -> Points:
+        """Read features and codes at points (B, S, S, 2), moved off patches without image.
 
-    def take(self, indices: Tensor) -> Side:
-        """The crops at `indices`, with repeats."""
-        parts = self.codes.unbind()  # unlike indexing, this adds up gradients in a fixed order
-        codes = torch.stack([parts[i] for i in indices.tolist()])
-        return Side(self.features[indices.to(self.features.device)], codes, self.grids[indices], self.valid[indices])
+        `items` (B,) are the crops to read, with repeats; each in its turn where None.
+        """
+        items = torch.arange(len(self.grids)) if items is None else items
+        coords = onto_valid(coords, self.valid[items], self.grids[items], generator).to(self.codes.device)
+        read = partial(bilinear, grids=self.grids, coords=coords, items=items)
+        return Points(read(self.features), read(self.codes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +209,7 @@ def sample_groups(
         groups["neighbor"] = [neighbors.gather(there, generator)]
     if size > 1:
         others = [other_indices(generator, size) for _ in range(negatives)]
-        groups["negative"] = [anchors.take(indices).gather(there, generator) for indices in others]
+        groups["negative"] = [anchors.gather(there, generator, items=items) for items in others]
     return anchor, groups
 
 

@@ -109,14 +109,14 @@ class Summary(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Crops:
-    """Some crops of the store."""
+    """Some crops of the store; each fills the first rows * cols of its N places, row by row, zeros follow."""
 
     tokens: npt.NDArray[np.float16]
-    """(B, ROWS, COLS, d)"""
+    """(B, N, d)"""
     grids: Int64
     """(B, 2)"""
     valid: npt.NDArray[np.bool_]
-    """(B, ROWS, COLS)"""
+    """(B, N)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +142,23 @@ class Loss:
     stabilize: bool
 
 
+def read_crops(store: FeatureStore, valid: Valid, crops: Int64) -> Crops:
+    """Read crops, without what pads their grids to the largest of the corpus."""
+    grids = store.grids[crops]
+    tokens = np.zeros((len(crops), int(grids.prod(axis=1).max()), store.header.dim), np.float16)
+    shows = np.zeros(tokens.shape[:2], bool)
+    for i, (crop, (rows, cols)) in enumerate(zip(crops.tolist(), grids.tolist(), strict=True)):
+        tokens[i, : rows * cols] = store.patches(crop).reshape(rows * cols, -1)
+    for i, (block, (rows, cols)) in enumerate(zip(valid(crops), grids.tolist(), strict=True)):
+        shows[i, : rows * cols] = block[:rows, :cols].ravel()
+    return Crops(tokens, grids, shows)
+
+
 def read_batch(
     store: FeatureStore, valid: Valid, rows_of: Callable[[int], tuple[Int64, Int64 | None]], step: int
 ) -> Batch:
     """Read what a step looks at."""
-    anchors, neighbors = (
-        None if crops is None else Crops(store.batch(crops), store.grids[crops], valid(crops))
-        for crops in rows_of(step)
-    )
+    anchors, neighbors = (None if crops is None else read_crops(store, valid, crops) for crops in rows_of(step))
     assert anchors is not None
     return Batch(step, anchors, neighbors)
 

@@ -131,12 +131,13 @@ def slow_bilinear(image: np.ndarray, x: float, y: float) -> np.ndarray:
 )
 def test_bilinear_reads_each_items_own_grid(grids: list[tuple[int, int]], grad: bool, seed: int) -> None:
     rows, cols = (max(side) for side in zip(*grids, strict=True))
-    tokens = torch.randn(len(grids), rows, cols, D, generator=generator(seed)).requires_grad_(grad)
+    whole = torch.randn(len(grids), rows * cols, D, generator=generator(seed))
+    tokens = whole.clone().requires_grad_(grad)
     coords = ops.sample_coords(generator(seed + 1), len(grids), S)
     coords[0, 0, 0], coords[0, 0, 1], coords[0, 1, 0] = torch.tensor([[-1.0, 1.0], [1.0, 1.0], [1.0, -1.0]])
     found = ops.bilinear(tokens, torch.tensor(grids), coords).detach()
     for i, (r, c) in enumerate(grids):
-        image = tokens[i, :r, :c].detach()
+        image = whole[i, : r * c].view(r, c, D)
         theirs = functional.grid_sample(
             image.permute(2, 0, 1)[None], coords[i : i + 1], mode="bilinear", padding_mode="border", align_corners=True
         )
@@ -150,7 +151,7 @@ def test_gradients_of_bilinear_are_those_of_grid_sample() -> None:
     tokens = torch.randn(2, 5, 7, C, generator=generator(), requires_grad=True)
     coords = ops.sample_coords(generator(1), 2, S)
     weight = torch.randn(2, S, S, C, generator=generator(2))
-    (ops.bilinear(tokens, torch.tensor([[5, 7]] * 2), coords) * weight).sum().backward()
+    (ops.bilinear(tokens.flatten(1, 2), torch.tensor([[5, 7]] * 2), coords) * weight).sum().backward()
     ours, tokens.grad = tokens.grad, None
     found = functional.grid_sample(tokens.permute(0, 3, 1, 2), coords, padding_mode="border", align_corners=True)
     (found.permute(0, 2, 3, 1) * weight).sum().backward()
@@ -180,9 +181,9 @@ def test_other_indices_are_the_published_permutation(n: int, seed: int) -> None:
 
 def test_points_leave_patches_without_image_and_only_those() -> None:
     grids = torch.tensor([[4, 6], [5, 3], [1, 1]])
-    valid = torch.zeros(3, 5, 6, dtype=torch.bool)
-    valid[0, :4, :2] = True  # the right of the first item shows nothing
-    valid[1, :5, :3] = True
+    valid = torch.zeros(3, 24, dtype=torch.bool)
+    valid[0].view(4, 6)[:, :2] = True  # the right of the first item shows nothing
+    valid[1, :15] = True
     coords = ops.sample_coords(generator(), 3, 11)
     moved = ops.onto_valid(coords, valid, grids, generator(1))
     assert torch.equal(moved[1:], coords[1:])  # all valid; none valid
@@ -194,9 +195,9 @@ def test_points_leave_patches_without_image_and_only_those() -> None:
 
 
 def test_sampled_groups_follow_the_published_scheme() -> None:
-    features = torch.randn(B, 4, 4, D, generator=generator(5))
-    codes = torch.randn(B, 4, 4, C, generator=generator(6))
-    grids, valid = torch.full((B, 2), 4), torch.ones(B, 4, 4, dtype=torch.bool)
+    features = torch.randn(B, 16, D, generator=generator(5))
+    codes = torch.randn(B, 16, C, generator=generator(6))
+    grids, valid = torch.full((B, 2), 4), torch.ones(B, 16, dtype=torch.bool)
     anchors, near = Side(features, codes, grids, valid), Side(features + 1, codes + 1, grids, valid)
     anchor, groups = ops.sample_groups(anchors, near, generator(7), samples=S, negatives=2)
     rng = generator(7)
@@ -208,5 +209,6 @@ def test_sampled_groups_follow_the_published_scheme() -> None:
         others = ops.other_indices(rng, B)
         torch.testing.assert_close(points.features, ops.bilinear(features[others], grids, there))
         torch.testing.assert_close(points.codes, ops.bilinear(codes[others], grids, there))
-    _, alone = ops.sample_groups(anchors.take(torch.tensor([0])), None, generator(7), samples=S, negatives=2)
+    first = Side(features[:1], codes[:1], grids[:1], valid[:1])
+    _, alone = ops.sample_groups(first, None, generator(7), samples=S, negatives=2)
     assert list(alone) == ["self"]
