@@ -19,7 +19,7 @@ from typing import Any, Literal
 import segpipe
 from segpipe.base import files
 from segpipe.base.config import Layer, Section, build, read_sets, read_yaml, setting, to_yaml
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import SegpipeError, UsageError
 from segpipe.base.runtime import Runtime, Track, cpu_count, no_track, pick_device
 from segpipe.records.manifest import Manifest, StageRecord
 from segpipe.stages import MAKERS, STAGES, Stage, outside, wants
@@ -129,13 +129,19 @@ def step_of(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manifes
         return Step(stage, "idle", "no labels given (evaluate.labels)")
     if any(name not in manifest.stages for name in stage.NEEDS):
         return Step(stage, "run", "not done yet")
+    try:
+        own_files = _fingerprint(outside(stage, config))
+    except SegpipeError as error:  # the stage itself will say so when it runs
+        return Step(stage, "run", str(error))
+    except OSError as error:
+        return Step(stage, "run", f"{error.filename} cannot be read ({error.strerror})")
     parts = {
         "format": stage.FORMAT,
         "settings": config.identity(),
         "inputs": {
             name: manifest.stages[name].artefact for name in (*stage.NEEDS, *wants(stage)) if name in manifest.stages
         },
-        "files": _fingerprint(outside(stage, config)),
+        "files": own_files,
     }
     key = files.digest(parts)
     old = manifest.stages.get(stage.NAME)

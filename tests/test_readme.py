@@ -20,7 +20,8 @@ def test_the_file_tree_lists_every_module() -> None:
 
 
 def test_every_command_it_shows_exists() -> None:
-    shown = set(re.findall(r"^segpipe (\w+)", README, re.MULTILINE))
+    blocks = "".join(re.findall(r"```bash\n(.*?)```", README, re.DOTALL))
+    shown = set(re.findall(r"^segpipe (\w+)", blocks, re.MULTILINE))
     assert shown
     assert shown <= set(cli.commands)
 

@@ -21,9 +21,9 @@ def plain_table(*headings: str) -> Table:
 
 def backbone_table(rows: Sequence[BackboneStatus]) -> Table:
     """The backbones with what a user chooses by."""
-    table = plain_table("backbone", "patch", "width", "weights", "licence", "timm model")
+    table = plain_table("backbone", "patch", "width", "weights", "licence")
     for row in rows:
-        table.add_row(row.name, str(row.patch), str(row.width), row.weights, row.licence, row.timm_name)
+        table.add_row(row.name, str(row.patch), str(row.width), row.weights, row.licence)
     return table
 
 

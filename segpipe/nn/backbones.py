@@ -76,7 +76,7 @@ def _dinov3(name: str, timm: str, width: int, depth: int, heads: int, norm: tupl
 
 # fmt: off
 BACKBONES: tuple[Backbone, ...] = (
-    Backbone("classical", "", "classical", 16, 64, 1, 0, 0, ((0, 0, 0), (1, 1, 1)), "part of segpipe (Apache-2.0)"),
+    Backbone("classical", "", "classical", 16, 64, 1, 0, 0, ((0, 0, 0), (1, 1, 1)), "Apache-2.0, part of segpipe"),
     #      name                 timm name                             patch width heads
     _dino("dino_vits16",       "vit_small_patch16_224.dino",            16,  384,  6, "dino_deitsmall16"),
     _dino("dino_vits8",        "vit_small_patch8_224.dino",              8,  384,  6, "dino_deitsmall8"),
