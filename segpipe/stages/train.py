@@ -59,7 +59,7 @@ log = logging.getLogger(__name__)
 class Config(Section):
     """Settings of `train`. Defaults are those published for ViT-S/8, but for `steps` and `center`."""
 
-    steps: int = setting(3000, "optimizer steps (published: 5000 to 7000, for thousands of images)", ge=1)
+    steps: int = setting(2000, "optimizer steps (published: 5000 to 7000, for thousands of images)", ge=1)
     batch: int = setting(16, "anchor crops per step", ge=1)
     dim: int = setting(70, "length of a code", ge=1)
     samples: int = setting(11, "points per crop and step are samples x samples", ge=2)
