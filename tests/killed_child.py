@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from segpipe import pipeline
-from segpipe.cli.commands import main
+from segpipe.cli.entry import main
 from segpipe.store.run_dir import RunDir
 
 

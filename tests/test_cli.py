@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segpipe.cli.commands import run_cli
+from segpipe.cli.entry import run_cli
 from segpipe.data.synthetic import write_reef_corpus
 
 SMALL = ["--set", "extract.size=112", "--set", "train.steps=20", "--set", "refine.crf=false"]

@@ -1,5 +1,5 @@
 """Floor 5: the `segpipe` command. Arguments, exit codes, progress on the terminal."""
 
-from segpipe.cli.commands import main
+from segpipe.cli.entry import main
 
 __all__ = ["main"]

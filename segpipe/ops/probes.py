@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from segpipe.base.geometry import Box
 from segpipe.ops.metrics import confusion
 
 Float32 = npt.NDArray[np.float32]
@@ -61,6 +62,15 @@ def read_points(patches: npt.NDArray[np.floating], ys: Float64, xs: Float64) -> 
     upper = at(top, left) * (1 - across) + at(top, right) * across
     lower = at(bottom, left) * (1 - across) + at(bottom, right) * across
     return np.asarray(upper * (1 - down) + lower * down, np.float32)
+
+
+def nearest_box(boxes: Sequence[Box], ys: Float64, xs: Float64) -> Int64:
+    """For each pixel position (m,) the index of the box whose centre is nearest, in units of the box's sides."""
+    away = [
+        np.maximum(abs(ys - box.top - box.height / 2) / box.height, abs(xs - box.left - box.width / 2) / box.width)
+        for box in boxes
+    ]
+    return np.argmin(away, axis=0).astype(np.int64)
 
 
 def linear_probe() -> Any:

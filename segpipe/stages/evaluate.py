@@ -219,11 +219,7 @@ def read_vectors(task: Task, drawn: Points, store: FeatureStore, head: Any) -> t
     from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
 
     y, x = drawn.rows + 0.5, drawn.cols + 0.5
-    away = [
-        np.maximum(abs(y - box.top - box.height / 2) / box.height, abs(x - box.left - box.width / 2) / box.width)
-        for box in task.boxes
-    ]
-    nearest = np.argmin(away, axis=0)
+    nearest = probes.nearest_box(task.boxes, y, x)
     parts: dict[int, tuple[Float32, Float32]] = {}
     for crop in np.unique(nearest).tolist():
         box, own = task.boxes[crop], nearest == crop

@@ -27,6 +27,7 @@ from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.ops import draws
+from segpipe.store.batches import Batch, Crops, read_batch
 from segpipe.store.checkpoints import load_tensors, save_tensors
 from segpipe.store.features import FeatureStore
 from segpipe.store.journal import Journal, count
@@ -108,27 +109,6 @@ class Summary(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Crops:
-    """Some crops of the store; each fills the first rows * cols of its N places, row by row, zeros follow."""
-
-    tokens: npt.NDArray[np.float16]
-    """(B, N, d)"""
-    grids: Int64
-    """(B, 2)"""
-    valid: npt.NDArray[np.bool_]
-    """(B, N)"""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """The crops of one step: anchors, and for each a neighbor (None in a corpus without pairs)."""
-
-    step: int
-    anchors: Crops
-    neighbors: Crops | None
-
-
-@dataclass(frozen=True, slots=True)
 class Loss:
     """Everything that shapes the loss besides the data."""
 
@@ -140,27 +120,6 @@ class Loss:
     pointwise: bool
     zero_clamp: bool
     stabilize: bool
-
-
-def read_crops(store: FeatureStore, valid: Valid, crops: Int64) -> Crops:
-    """Read crops, without what pads their grids to the largest of the corpus."""
-    grids = store.grids[crops]
-    tokens = np.zeros((len(crops), int(grids.prod(axis=1).max()), store.header.dim), np.float16)
-    shows = np.zeros(tokens.shape[:2], bool)
-    for i, (crop, (rows, cols)) in enumerate(zip(crops.tolist(), grids.tolist(), strict=True)):
-        tokens[i, : rows * cols] = store.patches(crop).reshape(rows * cols, -1)
-    for i, (block, (rows, cols)) in enumerate(zip(valid(crops), grids.tolist(), strict=True)):
-        shows[i, : rows * cols] = block[:rows, :cols].ravel()
-    return Crops(tokens, grids, shows)
-
-
-def read_batch(
-    store: FeatureStore, valid: Valid, rows_of: Callable[[int], tuple[Int64, Int64 | None]], step: int
-) -> Batch:
-    """Read what a step looks at."""
-    anchors, neighbors = (None if crops is None else read_crops(store, valid, crops) for crops in rows_of(step))
-    assert anchors is not None
-    return Batch(step, anchors, neighbors)
 
 
 def fitting_batch(wanted: int, *, crops: int) -> int:
@@ -334,7 +293,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
             head.mean.copy_(torch.from_numpy(mean_feature(store, valid, seed=config.seed)))
         journal = Journal(out, _EDGES, done=start, events=config.tensorboard)
         batches = parallel.thread_map(
-            lambda step: read_batch(store, valid, rows_of, step), range(start, config.steps), workers=1, ahead=3
+            lambda step: read_batch(store, valid, step, *rows_of(step)), range(start, config.steps), workers=1, ahead=3
         )
         fit(
             head,
