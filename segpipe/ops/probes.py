@@ -64,13 +64,13 @@ def read_points(patches: npt.NDArray[np.floating], ys: Float64, xs: Float64) -> 
     return np.asarray(upper * (1 - down) + lower * down, np.float32)
 
 
-def nearest_box(boxes: Sequence[Box], ys: Float64, xs: Float64) -> Int64:
+def nearest_box(boxes: Sequence[Box], ys: npt.NDArray[np.floating], xs: npt.NDArray[np.floating]) -> Int64:
     """For each pixel position (m,) the index of the box whose centre is nearest, in units of the box's sides."""
     away = [
         np.maximum(abs(ys - box.top - box.height / 2) / box.height, abs(xs - box.left - box.width / 2) / box.width)
         for box in boxes
     ]
-    return np.argmin(away, axis=0).astype(np.int64)
+    return np.asarray(np.argmin(away, axis=0), np.int64)
 
 
 def linear_probe() -> Any:
