@@ -245,7 +245,7 @@ def run(
     start: str | None = None,
     stop: str | None = None,
     force: Sequence[str] = (),
-    told: Callable[[Step, StageRecord | None], None] = lambda step, record: None,
+    told: Callable[[Step], None] = lambda step: None,
 ) -> Iterator[tuple[Step, StageRecord | None]]:
     """Run every stage that is not up to date, in order; the caller holds the run's lock.
 
@@ -256,7 +256,7 @@ def run(
         start: first stage, default the first of all; the stages before it must be up to date.
         stop: last stage.
         force: names of stages to run although they are up to date.
-        told: called before a stage starts (with no record).
+        told: called before a stage starts.
 
     Yields:
         Each step with its record once it is finished, or with None where it was skipped.
@@ -273,7 +273,7 @@ def run(
         if step.action != "run":
             yield step, None
             continue
-        told(step, None)
+        told(step)
         yield step, run_stage(step, settings, run_dir, runtime)
 
 

@@ -1,5 +1,19 @@
-"""Settings of the whole test run."""
+"""Settings of the whole test run, and the fixtures that several modules share."""
 
 import os
+from collections.abc import Iterator
+
+import pytest
 
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # several test processes share the processors
+
+
+@pytest.fixture(scope="module")
+def one_torch_thread() -> Iterator[None]:
+    """Tiny networks are slower on more threads, and much slower on a busy machine."""
+    import torch  # not for the many modules that need none
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

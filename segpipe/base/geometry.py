@@ -56,21 +56,6 @@ class Box:
         """Index an (H, W, ...) array with this to cut the box out."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
-    def scaled(self, image: Size, out: Size) -> Box:
-        """This box of `image` on a canvas of size `out`, rounded so that touching boxes still touch.
-
-        >>> Box(0, 50, 100, 50).scaled(Size(100, 100), Size(10, 10))
-        Box(top=0, left=5, height=10, width=5)
-        """
-        top, bottom = (_scale(v, image.height, out.height) for v in (self.top, self.top + self.height))
-        left, right = (_scale(v, image.width, out.width) for v in (self.left, self.left + self.width))
-        top, left = min(top, out.height - 1), min(left, out.width - 1)
-        return Box(top, left, max(1, bottom - top), max(1, right - left))
-
-
-def _scale(value: int, old: int, new: int) -> int:
-    return (2 * value * new + old) // (2 * old)
-
 
 @dataclass(frozen=True, slots=True)
 class Grid:

@@ -33,7 +33,7 @@ def work(
         runtime = pipeline.make_runtime(settings, terminal.tracker(screen, quiet=quiet))
         pipeline.save_settings(run_dir, settings)
 
-        def tell(step: pipeline.Step, record: StageRecord | None) -> None:
+        def tell(step: pipeline.Step) -> None:
             pipeline.log.info("%-8s %s", step.stage.NAME, step.reason)
 
         for step, record in pipeline.run(settings, run_dir, runtime, start=start, stop=stop, force=force, told=tell):

@@ -1,29 +1,14 @@
-"""Class names, class colours and the values that mean no class."""
+"""Class colours and the values that mean no class."""
 
 from __future__ import annotations
 
 import colorsys
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 IGNORE = 255
 """Value of unlabelled pixels in label maps of 8 bits."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelSpace:
-    """Names of the labelled classes; index in the tuple = value in a label map."""
-
-    names: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if len(set(self.names)) != len(self.names):
-            raise ValueError(f"class names must differ: {self.names}")
-
-    def __len__(self) -> int:
-        return len(self.names)
 
 
 def nodata(classes: int) -> int:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segpipe.base.geometry import Box, Size, five_crops, plan_grid, windows
+from segpipe.base.geometry import Size, five_crops, plan_grid, windows
 
 sides = st.integers(1, 5000)
 sizes = st.builds(Size, sides, sides)
@@ -58,17 +58,6 @@ def test_five_crops_cover_every_pixel(size: Size) -> None:
     assert boxes[0].height * 2 >= size.height
     assert boxes[3].top + boxes[3].height == size.height
     assert boxes[3].left + boxes[3].width == size.width
-
-
-@given(st.integers(2, 400), st.integers(2, 400), st.integers(2, 400), st.data())
-def test_scaled_boxes_that_touch_still_touch(width: int, out: int, height: int, data: st.DataObject) -> None:
-    cut = data.draw(st.integers(1, width - 1))
-    image, canvas = Size(height, width), Size(height, out)
-    left = Box(0, 0, height, cut).scaled(image, canvas)
-    right = Box(0, cut, height, width - cut).scaled(image, canvas)
-    assert right.left + right.width == out
-    assert left.left == 0
-    assert left.width >= min(right.left, out - 1)
 
 
 @pytest.mark.parametrize("bad", [(0, 5), (5, 0), (-1, 5)])

@@ -14,13 +14,7 @@ VIT = Backbone("tiny", "tiny", "vit", 8, 24, 2, 2, 1, NORM, "none")
 CNN = Backbone("r18", "resnet18", "cnn", 32, 512, 5, 0, 0, NORM, "none")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Tiny networks are slower on more threads, and much slower on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 def tiny_vit():

@@ -6,7 +6,7 @@ import pytest
 from segpipe.base.geometry import Box, Size
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
-from segpipe.records.labels import LabelSpace, class_colors
+from segpipe.records.labels import class_colors
 from segpipe.records.pairs import PairIndex
 
 
@@ -67,8 +67,3 @@ def test_colors_differ_and_do_not_move() -> None:
     colors = class_colors(60)
     assert len({tuple(color) for color in colors.tolist()}) == 60
     np.testing.assert_array_equal(class_colors(7), colors[:7])
-
-
-def test_class_names_differ() -> None:
-    with pytest.raises(ValueError, match="differ"):
-        LabelSpace(("a", "a"))

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,7 @@ from .planted_run import plant
 SMALL = {"k": 4, "restarts": 3, "iterations": 20, "baseline_dim": 8}
 
 
-@pytest.fixture(autouse=True)
-def one_torch_thread() -> Iterator[None]:
-    """Threads cost more than they save on tensors this small."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 def headed(root: Path, **planted: Any) -> tuple[RunDir, list[np.ndarray]]:

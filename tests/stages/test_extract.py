@@ -28,13 +28,7 @@ SIZES = [(96, 128), (128, 96), (70, 70), (40, 100), (96, 128), (96, 128)]
 RUNTIME = Runtime(workers=2)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Tiny networks are slower on more threads, and much slower on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 def make_run(root, sizes=SIZES):

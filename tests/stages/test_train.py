@@ -23,13 +23,7 @@ from .planted_run import plant
 SMALL = {"steps": 30, "batch": 4, "dim": 6, "samples": 4, "checkpoint_every": 10, "tensorboard": False}
 
 
-@pytest.fixture(autouse=True)
-def one_torch_thread() -> Iterator[None]:
-    """Threads cost more than they save on tensors this small."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 def mined(root: Path, **planted: Any) -> RunDir:
