@@ -3,7 +3,7 @@
 Decoders differ in what they do with half a file (a full-size picture and a line on stderr, in the worst case), and
 some of that is a switch any library in the process can flip. So the containers are walked here: every byte that the
 header promises must be there. The formats are those of ITU T.81 (JPEG), the PNG specification, TIFF 6.0 and BigTIFF,
-the WebP container specification and the Windows bitmap header.
+the WebP container specification, the Windows bitmap header and the MAT-file level 5 format.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Size
+from segpipe.data import matfile
 
 
 class BadImage(CorpusError):
@@ -36,7 +37,7 @@ class Container:
     """The facts of one image file."""
 
     kind: str
-    """JPEG, PNG, TIFF, WEBP or BMP, by content, whatever the ending."""
+    """JPEG, PNG, TIFF, WEBP, BMP or MAT, by content, whatever the ending."""
     size: Size
     """Stored size, before the orientation is applied."""
     orientation: int = 1
@@ -71,13 +72,13 @@ class _Reader:
     """Random access to a file; reading past its end is an error."""
 
     def __init__(self, handle: BinaryIO, length: int) -> None:
-        self._handle = handle
+        self.handle = handle
         self.length = length
 
     def at(self, offset: int, count: int) -> bytes:
         self.need(offset + count)
-        self._handle.seek(offset)
-        return self._handle.read(count)
+        self.handle.seek(offset)
+        return self.handle.read(count)
 
     def unpack(self, layout: str, offset: int) -> tuple[int, ...]:
         return struct.unpack(layout, self.at(offset, struct.calcsize(layout)))
@@ -187,6 +188,18 @@ def _bmp(file: _Reader) -> Container:
     return Container("BMP", size)
 
 
+def _mat(file: _Reader) -> Container:
+    order = "<" if file.at(126, 2) == b"IM" else ">"
+    at = 128
+    while at < file.length:
+        at += 8 + file.unpack(order + "II", at)[1]
+        file.need(at)
+    shape = matfile.find_shape(file.handle, matfile.IMAGE)
+    if len(shape) != 3 or shape[2] < 3:
+        raise ValueError(f"MATLAB file whose {matfile.IMAGE!r} is {' x '.join(map(str, shape))}, not H x W x 3 or more")
+    return Container("MAT", _size(*shape[:2]))
+
+
 _TYPES = {1: "B", 3: "H", 4: "I", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _PHOTOMETRIC = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr"}
@@ -275,11 +288,13 @@ _PARSERS: tuple[tuple[bytes, Callable[[_Reader], Container]], ...] = (
     (b"MM\0+", _tiff),
     (b"RIFF", _webp),
     (b"BM", _bmp),
+    (b"MATLAB 5.0", _mat),
 )
 _FOREIGN = (
     (b"version https:/", "a Git LFS pointer (`git lfs pull` fetches the image)"),
     (b"ftyp", "a HEIC, AVIF or video file"),
     (b"GIF8", "a GIF file"),
+    (b"MATLAB 7.3", "a MATLAB 7.3 file (save it with -v7)"),
     (b"%PDF", "a PDF file"),
     (b"<", "a web page or other text"),
 )

@@ -1,7 +1,8 @@
 """Read still images of any common kind as 8-bit RGB, the right way up, with a mask of the pixels that hold image.
 
 Pillow reads 8-bit photographs, rasterio (GDAL) reads what is deeper than 8 bits and TIFFs of plain bands, because
-Pillow crushes 16-bit colour to 8 bits without a word. Which one is decided by the file's header, not by its ending.
+Pillow crushes 16-bit colour to 8 bits without a word. Of MATLAB files the variable `img` is the image. Which reader is
+decided by the file's header, not by its ending.
 The first page of a file with several pages, and the first frame of an animation, is the image.
 """
 
@@ -30,6 +31,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window
 
 from segpipe.base.geometry import Size
+from segpipe.data import matfile
 from segpipe.data.containers import BadImage, Container, inspect
 
 __all__ = ["BadImage", "Pixels", "Probe", "probe_image", "read_image", "sample_values"]
@@ -90,6 +92,9 @@ def probe_image(path: Path, *, max_pixels: int) -> Probe:
                 depth = _depth(dataset)
                 for _, _, valid in _slabs(dataset, container):
                     any_valid |= valid is None or bool(valid.any())
+        elif container.kind == "MAT":
+            _read_mat(path)
+            any_valid = True
         else:
             alpha = _pillow(path, container, only_alpha=True)
             any_valid = alpha is None or alpha.getextrema() != (0, 0)
@@ -121,6 +126,8 @@ def read_image(path: Path, *, depth: str, scaling: Mapping[str, tuple[float, flo
                 found = _depth(dataset)
                 if found == depth:
                     rgb, valid = _read_raster(dataset, container, limits)
+        elif container.kind == "MAT":
+            found, rgb, valid = "uint8", _read_mat(path), None
         else:
             found, (rgb, valid) = "uint8", _read_photograph(path, container)
     if found != depth:
@@ -163,6 +170,11 @@ def _read_photograph(path: Path, container: Container) -> tuple[npt.NDArray[np.u
         array = _upright(array, container.orientation)
     valid = array[..., 3] > 0 if array.shape[2] == 4 else None
     return np.array(array[..., :3], order="C"), None if valid is None or valid.all() else valid
+
+
+def _read_mat(path: Path) -> npt.NDArray[np.uint8]:
+    with path.open("rb") as handle:
+        return np.array(matfile.read_variable(handle, matfile.IMAGE)[..., :3], order="C")
 
 
 @contextmanager

@@ -30,12 +30,13 @@ UNLABELLED = -1
 """Value of pixels without a label in what `read_label_map` returns."""
 
 # the readers themselves: PIL.Image.open refuses large files, and here the size is known beforehand
-_READERS: dict[bytes, Callable[[BinaryIO], ImageFile]] = {
+READERS: dict[bytes, Callable[[BinaryIO], ImageFile]] = {
     b"\x89PNG": PngImageFile,
     b"II": TiffImageFile,
     b"MM": TiffImageFile,
     b"BM": BmpImageFile,
 }
+"""By the first bytes of a file."""
 _INDEX_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
 _FEW_BITS = ("1", "P;1", "P;2", "P;4")
 # Pillow spreads the values of grey files of 2 and 4 bits over 0 to 255; these factors take that back
@@ -120,7 +121,7 @@ def _decode(path: Path, image: Image) -> tuple[npt.NDArray[np.generic], str, str
         with path.open("rb") as handle:
             start = handle.read(4)
             handle.seek(0)
-            reader = next((reader for mark, reader in _READERS.items() if start.startswith(mark)), None)
+            reader = next((reader for mark, reader in READERS.items() if start.startswith(mark)), None)
             if reader is None:
                 raise UsageError(f"{path}: not a PNG, TIFF or BMP file inside; save the labels as index PNG")
             file = reader(handle)

@@ -11,11 +11,37 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.geometry import Size
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
-from segpipe.data.labelmaps import find_label_maps, list_label_files, read_classes, read_label_map
+from segpipe.data.codings import CODINGS, read_coded
+from segpipe.data.labelmaps import UNLABELLED, find_label_maps, list_label_files, read_classes, read_label_map
+from segpipe.data.layouts import FOLDER, Sample, existing, find_samples
 from segpipe.data.points import Points, read_points
 from segpipe.records.corpus import Corpus, Image
+
+
+@dataclass(frozen=True, slots=True)
+class LabelReader:
+    """Reads label maps of one kind; small, so that it can travel to worker processes."""
+
+    layout: str
+    values: npt.NDArray[np.int32]
+    """As in `Truth`."""
+
+    def __call__(self, path: Path, image: Image) -> npt.NDArray[np.int32]:
+        """The label map of an image, (H, W) int32 classes, `UNLABELLED` where there is none.
+
+        Raises:
+            UsageError: the file cannot be read, holds a wrong value or has another size than the image.
+        """
+        if self.layout == FOLDER:
+            stored = read_label_map(path, image)
+            return np.where(stored == UNLABELLED, np.int32(UNLABELLED), self.values[stored])
+        labels = read_coded(path, self.layout)
+        if Size(*labels.shape) != image.size:
+            raise UsageError(f"{path}: {_misfit(labels, image)}; labels are never resized")
+        return labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +56,17 @@ class Truth:
     """Names of labels that belong to no image."""
     empty: int
     """Images whose labels hold no labelled pixel; they are not in `sources`."""
+    layout: str = FOLDER
+    """Of the label maps."""
+
+    @property
+    def reader(self) -> LabelReader:
+        """Reads the label maps."""
+        return LabelReader(self.layout, self.values)
 
 
 def label_files(labels: Path, classes: Path | None) -> list[Path]:
-    """The files that `read_truth` will read.
+    """The files that `read_truth` will read where there is no layout.
 
     Raises:
         UsageError: one of the paths does not exist.
@@ -85,6 +118,71 @@ def _read_maps(labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, ru
     values = sorted(set[int]().union(*held.values()))
     table = np.searchsorted(values, np.arange(max(values, default=0) + 1)).astype(np.int32)
     return Truth(kept, tuple(f"class {v}" for v in values), table, found.unmatched, len(held) - len(kept))
+
+
+def layout_samples(labels: Path, classes: Path | None, *, layout: str, split: str) -> list[Sample]:
+    """The images and labels of a published set's split.
+
+    Raises:
+        UsageError: class names are given although the layout brings its own, or something is missing.
+    """
+    if classes is not None:
+        raise UsageError(f"--classes {classes}: the layout {layout} names its own classes; leave --classes out")
+    samples = find_samples(labels, layout=layout, split=split, section="evaluate")
+    return existing(labels, samples, layout=layout)
+
+
+def read_layout(labels: Path, samples: Sequence[Sample], corpus: Corpus, runtime: Runtime, *, layout: str) -> Truth:
+    """Find the labels of a corpus in a published set, and check every one of them.
+
+    An image of the corpus belongs to a label where its file is the set's, or has the same path below the run's folder.
+    A label of another size than its image cannot be used (SUIM has dozens); it counts as belonging to no image.
+
+    Args:
+        labels: the set's folder.
+        samples: images and labels of the split.
+        corpus: the images of the run.
+        runtime: workers and progress.
+        layout: the set.
+
+    Raises:
+        UsageError: a label file is wrong.
+        CorpusError: no label belongs to an image, or nothing is labelled.
+    """
+    names = {image.path: i for i, image in enumerate(corpus.images)}
+    names |= {str(corpus.path(image)): i for i, image in enumerate(corpus.images)}
+    places = [names.get(str(labels / sample.image), names.get(sample.image)) for sample in samples]
+    own = [(i, sample.label) for i, sample in zip(places, samples, strict=True) if i is not None]
+    unmatched = [sample.label for i, sample in zip(places, samples, strict=True) if i is None]
+    if not own:
+        raise CorpusError(
+            f"none of the {len(samples)} labels of {labels} belongs to an image of the run: {samples[0].image!r} is "
+            f"not among them, {corpus.images[0].path!r} is; choose the evaluate.split of the run's images, or set "
+            "evaluate.protocol=published, which looks at images outside the run"
+        )
+    jobs = [(labels / label, corpus.images[i]) for i, label in own]
+    seen = thread_map(partial(_state, layout=layout), jobs, workers=runtime.workers, ahead=runtime.workers)
+    states = list(runtime.track(seen, total=len(jobs), unit="label maps"))
+    unmatched += [f"{label} ({state})" for (_, label), state in zip(own, states, strict=True) if state]
+    kept = {i: labels / label for (i, label), state in zip(own, states, strict=True) if state == ""}
+    if not kept:
+        raise CorpusError(f"{labels}: no label of the split holds a labelled pixel of its image; choose another split")
+    classes = CODINGS[layout].classes
+    identity = np.arange(len(classes), dtype=np.int32)
+    return Truth(kept, classes, identity, unmatched, sum(state is None for state in states), layout)
+
+
+def _state(job: tuple[Path, Image], layout: str) -> str | None:
+    """Why a label cannot be used, or empty where it can; None where it holds no labelled pixel."""
+    labels = read_coded(job[0], layout)
+    if Size(*labels.shape) != job[1].size:
+        return _misfit(labels, job[1])
+    return "" if (labels != UNLABELLED).any() else None
+
+
+def _misfit(labels: npt.NDArray[np.int32], image: Image) -> str:
+    height, width = labels.shape
+    return f"{width} x {height} pixels where {image.path} has {image.size.width} x {image.size.height}"
 
 
 def _values(job: tuple[Path, Image], classes: tuple[str, ...] | None) -> set[int]:

@@ -21,11 +21,12 @@ from pydantic import AfterValidator, BaseModel
 
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
-from segpipe.base.errors import CorpusError
+from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size, five_crops, windows
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.data.images import BadImage, probe_image, sample_values
+from segpipe.data.layouts import FOLDER, known_layout, list_layout
 from segpipe.data.listing import Listing, list_images, make_ids
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected
 from segpipe.store.corpus import save_corpus
@@ -54,6 +55,10 @@ class Config(Section):
     images: AbsoluteName = setting(
         "", "folder of images (searched with its sub-folders), image file, glob, or text file of paths (.txt, .lst)"
     )
+    layout: Annotated[str, AfterValidator(known_layout)] = setting(
+        FOLDER, "how the folder is laid out: folder (any), or a published set such as cityscapes27"
+    )
+    split: str = setting("", "the images of a published set to take, such as train (where layout is not folder)")
     crops: Literal["whole", "five", "windows"] = setting(
         "whole", "what the network sees of an image: all of it, five crops of half its size, or overlapping windows"
     )
@@ -171,9 +176,22 @@ def summarize(corpus: Corpus, rejected: Sequence[Rejected]) -> Summary:
     )
 
 
+def list_files(config: Config, *, skip: Path | None = None) -> Listing:
+    """The files that the settings mean; see `list_images` and `list_layout`.
+
+    Raises:
+        UsageError: there are none, or a split is given for a plain folder.
+    """
+    if config.layout != FOLDER:
+        return list_layout(config.images, layout=config.layout, split=config.split)
+    if config.split:
+        raise UsageError(f"index.split={config.split}: a plain folder has no splits; set index.layout, or leave it out")
+    return list_images(config.images, skip=skip)
+
+
 def outside(config: Config) -> list[Path]:
     """The files found now, without opening them: a file added, changed or gone makes `index` run again."""
-    listing = list_images(config.images)
+    listing = list_files(config)
     return [listing.root / path for path in listing.paths]
 
 
@@ -184,7 +202,7 @@ def cost(config: Config, work: Work) -> Cost:
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Write `corpus/`."""
-    listing = list_images(config.images, skip=run_dir.root)
+    listing = list_files(config, skip=run_dir.root)
     check = partial(check_file, root=listing.root, max_pixels=config.max_pixels)
     results = thread_map(check, listing.paths, workers=runtime.workers, ahead=4 * runtime.workers)
     checked = list(runtime.track(results, total=len(listing.paths), unit="images"))
