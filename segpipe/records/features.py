@@ -23,6 +23,14 @@ class FeatureHeader:
     pool: str
     flipped: bool
     """Whether features of the mirrored crops are stored too."""
+    norm: bool = True
+    """Whether tokens passed the network's final norm."""
+    precision: str = "float32"
+    """Number type the network computed in."""
+    weights: str = ""
+    """The user's weights file; empty: the hub's, or none are needed."""
+    source: str = ""
+    """Where the weights came from, with what identifies them; empty in stores of versions before 0.2."""
 
     def __post_init__(self) -> None:
         if min(self.side, self.patch, self.dim) < 1:

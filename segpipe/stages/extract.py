@@ -6,10 +6,8 @@ Writes features/  store.zarr: patch features and one pooled vector per crop (whi
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
@@ -25,8 +23,9 @@ from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime, Track, no_track
 from segpipe.data.originals import read_original
-from segpipe.nn.backbones import Backbone, find_backbone, load_network
+from segpipe.nn.backbones import Backbone, find_backbone
 from segpipe.ops.crops import Cut, batches, cut
+from segpipe.parts.encoder import Describe, Encoder, has_whitening, open_encoder, save_whitening
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
 from segpipe.store.corpus import load_corpus
@@ -41,14 +40,10 @@ ARTEFACT = "features"
 NEEDS = ("index",)
 FORMAT = 1
 
-_WHITENING = "whitening.safetensors"
 _SAMPLE = 256  # crops the classical features are whitened by: some 50,000 patches for 454 numbers each
 _LARGEST = float(np.finfo(np.float16).max)
 
-Bytes = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
-Describe = Callable[[Bytes], tuple[Float32, Float32 | None]]
-"""(B, H, W, 3) crops of one size to patches (B, rows, cols, d) and CLS vectors (B, d), if the network has CLS."""
 
 
 class Config(Section):
@@ -81,16 +76,6 @@ class Summary(BaseModel):
     dim: int
     grid: str
     bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Encoder:
-    """A backbone ready to describe crops."""
-
-    describe: Describe
-    patch: int
-    dim: int
-    weights: str
 
 
 def read_cuts(rows: Sequence[int], *, corpus: Corpus, header: FeatureHeader) -> list[Cut]:
@@ -177,7 +162,7 @@ def _image_of(corpus: Corpus, row: int) -> str:
     return str(corpus.path(corpus.images[corpus.crops[row].image]))
 
 
-def open_encoder(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime) -> Encoder:
+def prepare(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime) -> Encoder:
     """Load the backbone; fit the classical one to the corpus, or take up the fit of an interrupted attempt.
 
     Raises:
@@ -185,53 +170,20 @@ def open_encoder(config: Config, row: Backbone, corpus: Corpus, out: Path, runti
         MachineError: the weights are not at hand.
     """
     if row.kind == "classical":
-        return _open_classical(config, corpus, out, runtime)
-    from segpipe.nn.network import open_network
+        for key in ("weights", "facet", "blocks", "norm", "pool", "precision"):
+            if getattr(config, key) != Config.model_fields[key].default:
+                raise UsageError(
+                    f"extract.{key}={getattr(config, key)}: extract.backbone=classical is no network and has no {key}; "
+                    f"leave extract.{key} out, or choose another backbone"
+                )
+        if not has_whitening(out):
+            from segpipe.nn import classical
 
-    model, source = load_network(row, weights=config.weights)
-    network = open_network(
-        row,
-        model,
-        device=runtime.device,
-        facet=config.facet,
-        blocks=config.blocks,
-        norm=config.norm,
-        precision=config.precision,
-    )
-    if config.pool == "cls" and not network.has_cls:
+            save_whitening(fit_whitening(corpus, _header(config, classical.PATCH, 1), runtime), out)
+    encoder = open_encoder(_header(config, 1, 1), out, runtime)
+    if row.kind != "classical" and config.pool == "cls" and not encoder.has_cls:
         raise UsageError(f"extract.pool=cls: extract.backbone={row.name} has no CLS token; set extract.pool=mean")
-    if config.weights is not None:
-        source = f"{source} sha256:{_sha256(config.weights)[:16]}"
-    return Encoder(network, network.patch, network.dim, source)
-
-
-def _open_classical(config: Config, corpus: Corpus, out: Path, runtime: Runtime) -> Encoder:
-    import torch
-
-    from segpipe.nn import classical
-    from segpipe.store.checkpoints import load_tensors, save_tensors
-
-    for key in ("weights", "facet", "blocks", "norm", "pool", "precision"):
-        if getattr(config, key) != Config.model_fields[key].default:
-            raise UsageError(
-                f"extract.{key}={getattr(config, key)}: extract.backbone=classical is no network and has no {key}; "
-                f"leave extract.{key} out, or choose another backbone"
-            )
-    path = out / _WHITENING
-    if path.exists():
-        tensors, _ = load_tensors(path)
-        whitening = classical.Whitening(tensors["mean"].numpy(), tensors["projection"].numpy())
-    else:
-        whitening = fit_whitening(corpus, _header(config, classical.PATCH, 1), runtime)
-        tensors = {"mean": torch.from_numpy(whitening.mean), "projection": torch.from_numpy(whitening.projection)}
-        save_tensors(path, tensors, {"groups": dict(classical.GROUPS), "patch": classical.PATCH})
-
-    def describe(images: Bytes) -> tuple[Float32, None]:
-        each = partial(classical.describe, whitening=whitening)
-        found = thread_map(each, images, workers=runtime.workers, ahead=2 * runtime.workers)
-        return np.stack(list(found)), None
-
-    return Encoder(describe, classical.PATCH, whitening.dim, "embedded")
+    return encoder
 
 
 def fit_whitening(corpus: Corpus, header: FeatureHeader, runtime: Runtime) -> classical.Whitening:
@@ -249,7 +201,7 @@ def fit_whitening(corpus: Corpus, header: FeatureHeader, runtime: Runtime) -> cl
     return classical.fit_whitening(runtime.track(pieces, total=len(rows), unit="sample crops"))
 
 
-def _header(config: Config, patch: int, dim: int) -> FeatureHeader:
+def _header(config: Config, patch: int, dim: int, source: str = "") -> FeatureHeader:
     return FeatureHeader(
         backbone=config.backbone,
         facet=config.facet,
@@ -259,12 +211,11 @@ def _header(config: Config, patch: int, dim: int) -> FeatureHeader:
         dim=dim,
         pool=config.pool,
         flipped=config.flip,
+        norm=config.norm,
+        precision=config.precision,
+        weights=str(config.weights or ""),
+        source=source,
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_room(out: Path, grids: npt.NDArray[np.int64], header: FeatureHeader) -> None:
@@ -326,8 +277,8 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     corpus = load_corpus(run_dir.path("corpus"))
     row = find_backbone(config.backbone)
     with run_dir.resuming(ARTEFACT) as out:
-        encoder = open_encoder(config, row, corpus, out, runtime)
-        header = _header(config, encoder.patch, encoder.dim)
+        encoder = prepare(config, row, corpus, out, runtime)
+        header = _header(config, encoder.patch, encoder.dim, encoder.weights)
         grids = np.array([(g.rows, g.cols) for g in (header.grid(crop.box.size) for crop in corpus.crops)])
         if not exists(out):
             check_room(out, grids, header)

@@ -1,0 +1,131 @@
+"""The frozen backbone of a run, opened from what its feature store says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.base.errors import UsageError
+from segpipe.base.parallel import thread_map
+from segpipe.base.runtime import Runtime
+from segpipe.nn.backbones import find_backbone, load_network
+from segpipe.records.features import FeatureHeader
+from segpipe.store.checkpoints import load_tensors, save_tensors
+
+if TYPE_CHECKING:
+    from segpipe.nn import classical
+
+_WHITENING = "whitening.safetensors"
+
+Bytes = npt.NDArray[np.uint8]
+Float32 = npt.NDArray[np.float32]
+Describe = Callable[[Bytes], tuple[Float32, Float32 | None]]
+"""(B, H, W, 3) crops of one size to patches (B, rows, cols, d) and CLS vectors (B, d), if the network has CLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """A backbone ready to describe crops."""
+
+    describe: Describe
+    patch: int
+    dim: int
+    weights: str
+    """Where the weights come from, with what identifies them."""
+    has_cls: bool = False
+
+
+def open_encoder(header: FeatureHeader, folder: Path, runtime: Runtime) -> Encoder:
+    """Load the backbone that a header names; `patch`, `dim` and `source` of the header are not looked at.
+
+    Args:
+        header: backbone, weights, facet, blocks, norm and precision.
+        folder: where the store lies, and beside it the whitening of the classical features.
+        runtime: device and workers.
+
+    Raises:
+        UsageError: settings that this backbone does not have, or the weights are of another network.
+        MachineError: the weights are not at hand.
+    """
+    row = find_backbone(header.backbone)
+    if row.kind == "classical":
+        return _open_classical(folder, runtime)
+    from segpipe.nn.network import open_network
+
+    model, source = load_network(row, weights=Path(header.weights) if header.weights else None)
+    facet: Any = header.facet
+    precision: Any = header.precision
+    network = open_network(
+        row,
+        model,
+        device=runtime.device,
+        facet=facet,
+        blocks=header.blocks,
+        norm=header.norm,
+        precision=precision,
+    )
+    if header.weights:
+        source = f"{source} sha256:{_sha256(Path(header.weights))[:16]}"
+    return Encoder(network, network.patch, network.dim, source, network.has_cls)
+
+
+def reopen_encoder(header: FeatureHeader, folder: Path, runtime: Runtime) -> Encoder:
+    """Load the very backbone that a store was filled with.
+
+    Raises:
+        UsageError: the store does not say which one that was, or the weights are others now; or as `open_encoder`.
+        MachineError: the weights are not at hand.
+    """
+    if not header.source:
+        raise UsageError(
+            f"{folder} was made by an earlier version and does not name its network's weights; make it again with "
+            "`segpipe extract RUN --force`"
+        )
+    encoder = open_encoder(header, folder, runtime)
+    if encoder.weights != header.source:
+        raise UsageError(
+            f"{folder} was made with the weights {header.source}, found are {encoder.weights}; put the old ones back, "
+            "or run `segpipe extract` again"
+        )
+    return encoder
+
+
+def has_whitening(folder: Path) -> bool:
+    """Whether the classical features' whitening was saved here."""
+    return (folder / _WHITENING).exists()
+
+
+def save_whitening(whitening: classical.Whitening, folder: Path) -> None:
+    """Write the classical features' whitening, for `open_encoder`."""
+    import torch
+
+    from segpipe.nn import classical
+
+    tensors = {"mean": torch.from_numpy(whitening.mean), "projection": torch.from_numpy(whitening.projection)}
+    save_tensors(folder / _WHITENING, tensors, {"groups": dict(classical.GROUPS), "patch": classical.PATCH})
+
+
+def _open_classical(folder: Path, runtime: Runtime) -> Encoder:
+    from segpipe.nn import classical
+
+    tensors, _ = load_tensors(folder / _WHITENING)
+    whitening = classical.Whitening(tensors["mean"].numpy(), tensors["projection"].numpy())
+
+    def describe(images: Bytes) -> tuple[Float32, None]:
+        each = partial(classical.describe, whitening=whitening)
+        found = thread_map(each, images, workers=runtime.workers, ahead=2 * runtime.workers)
+        return np.stack(list(found)), None
+
+    return Encoder(describe, classical.PATCH, whitening.dim, "embedded")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
