@@ -101,7 +101,11 @@ def stage_command(stage: Stage) -> click.Command:
     options.append(click.Argument(["run_path"], metavar="RUN", type=click.Path(path_type=Path, file_okay=False)))
     if needs_labels:
         options += [
-            click.Option(["--labels"], metavar="DIR|CSV", help="A folder of index PNGs or a CSV of points."),
+            click.Option(
+                ["--labels"],
+                metavar="DIR|CSV",
+                help="A folder of index PNGs, a CSV of points, or (evaluate.layout) the folder of a published set.",
+            ),
             click.Option(["--classes"], metavar="FILE", help="Class names, one a line in index order."),
         ]
     if needs_images:

@@ -40,6 +40,8 @@ def _settings(a: Mapping[str, Section], b: Mapping[str, Section]) -> Table | str
 
 def _scores(a: Mapping[str, Any], b: Mapping[str, Any]) -> Table:
     table = plain_table("score", "A", "B", "B - A")
+    if a["protocol_name"] != b["protocol_name"]:  # such numbers cannot be compared
+        table.add_row("protocol", a["protocol_name"], b["protocol_name"], "differs")
     for group, key in (
         ("unsupervised", "accuracy"),
         ("unsupervised", "miou"),

@@ -44,6 +44,9 @@ def score_table(found: Scores) -> Table:
         for kind, row in (scores.get(probe) or {}).items():
             if isinstance(row, Mapping):
                 table.add_row(f"  {probe.replace('_', ' ')} on {kind}", *_cells(row))
+    # the whole description is in scores.json and in the report
+    table.caption = f"protocol {found.protocol_name}: {found.protocol.split('. ')[0].removesuffix('.')}."
+    table.caption_justify = "left"
     return table
 
 

@@ -34,6 +34,11 @@ class Judged:
     confusion: Int64
     """(labelled classes, found classes + 1), the last column is no data."""
 
+    @property
+    def ranks(self) -> bool:
+        """Whether the images shown are ordered by accuracy: only where their whole masks were judged."""
+        return self.scores.protocol_name == "whole"
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -78,6 +83,7 @@ class Findings:
 def compose(found: Findings) -> Page:
     """Lay out the page."""
     scores = found.judged.scores if found.judged else None
+    ranked = found.judged if found.judged and found.judged.ranks else None
     labels = class_labels(found.classes, scores)
     rows, empty = share_rows(labels, found.pixels, found.holding)
     manifest, images = found.manifest, found.corpus.images
@@ -97,9 +103,9 @@ def compose(found: Findings) -> Page:
         groups=overlay_groups(found, labels),
         rule=wording.rule(
             {name: len(group) for name, group in found.groups.items()},
-            of=len(found.judged.images) if found.judged else len(found.fit),
+            of=len(ranked.images) if ranked else len(found.fit),
             total=len(images),
-            scored=found.judged is not None,
+            scored=ranked is not None,
         ),
         shares=rows,
         empty=empty,
@@ -169,8 +175,9 @@ def cover_shots(found: Findings, label: int) -> list[Shot]:
 
 def overlay_groups(found: Findings, labels: Sequence[ClassLabel]) -> list[Group]:
     """The images beside their class maps."""
-    titles = wording.group_titles(scored=found.judged is not None)
-    note = "accuracy {:.0%}" if found.judged else "fit {:.2f}"
+    ranked = found.judged is not None and found.judged.ranks
+    titles = wording.group_titles(scored=ranked)
+    note = "accuracy {:.0%}" if ranked else "fit {:.2f}"
 
     def shown(image: int, value: float) -> Overlay:
         classes = present(found.index[image], labels)

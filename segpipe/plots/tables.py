@@ -75,6 +75,7 @@ def score_tables(scores: Scores) -> dict[str, Any]:
         "iou": iou,
         "images": scores.images,
         "pixels": scores.labelled_pixels,
+        "protocol_name": scores.protocol_name,
         "protocol": scores.protocol,
     }
 

@@ -50,8 +50,9 @@ def facts(
         found.append((f"{fit:.2f}", "fit of patches to classes", "mean cosine of code and class center, at most 1"))
     else:
         ours, baseline = scores.unsupervised, scores.baseline_kmeans
-        found.append((percent(ours.accuracy), "pixel accuracy", f"baseline {percent(baseline.accuracy)}"))
-        found.append((percent(ours.miou), "mean IoU", f"baseline {percent(baseline.miou)}"))
+        by = "" if scores.protocol_name == "whole" else f"; {scores.protocol_name} protocol"
+        found.append((percent(ours.accuracy), "pixel accuracy", f"baseline {percent(baseline.accuracy)}{by}"))
+        found.append((percent(ours.miou), "mean IoU", f"baseline {percent(baseline.miou)}{by}"))
     return [*found, (duration(seconds), "computing", "all stages")] if seconds else found
 
 
@@ -70,7 +71,7 @@ def rule(groups: Mapping[str, int], *, of: int, total: int, scored: bool) -> str
     else:
         order = (
             "how well their patches fit the classes (mean cosine of a patch's code and its class center), "
-            "for want of labels; a low fit marks an unusual image, not a wrong class map"
+            "without labels; a low fit marks an unusual image, not a wrong class map"
         )
         among = (
             plural(of, "image")
@@ -131,6 +132,7 @@ def scores_note(scores: Scores | None, *, outdated: bool) -> str:
             "segpipe evaluate RUN --labels DIR_OR_CSV, then segpipe report RUN."
         )
     return (
-        f"Against {plural(scores.labelled_pixels, 'labelled pixel')} in {plural(scores.images, 'image')}. "
+        f"Against {plural(scores.labelled_pixels, 'labelled pixel')} in {plural(scores.images, 'image')}, "
+        f"by the protocol “{scores.protocol_name}” (below). "
         f"Labels were used for this judgement only, never to find the classes."
     )

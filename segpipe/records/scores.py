@@ -140,6 +140,8 @@ class Scores(_Record):
     linear_probe: Probe
     knn_probe: Probe
     baseline_kmeans: Baseline
+    protocol_name: str = "whole"
+    """`whole` or `published`; what `protocol` says in sentences."""
     protocol: str
     unmatched: Unmatched
 

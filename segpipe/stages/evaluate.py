@@ -1,6 +1,6 @@
 """Evaluate: how well the masks, the codes and the k-means baseline agree with a few labelled images.
 
-Reads  the user's labels (a folder of index images, or a CSV of points): no other stage does
+Reads  the user's labels (a folder of index images, a CSV of points, or a published set): no other stage does
        corpus/ features/ head/ clusters/ masks/
 Writes scores/  scores.json, a line per image, the confusion matrix
 """
@@ -8,40 +8,30 @@ Writes scores/  scores.json, a line per image, the confusion matrix
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-from pydantic import BaseModel
-from threadpoolctl import threadpool_limits
+from pydantic import AfterValidator, BaseModel
 
 from segpipe.base.config import AbsolutePath, Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
-from segpipe.base.geometry import Box
-from segpipe.base.parallel import process_map
 from segpipe.base.runtime import Runtime
-from segpipe.data.labelmaps import UNLABELLED, read_label_map
-from segpipe.data.originals import read_original
+from segpipe.data.layouts import FOLDER, known_layout
 from segpipe.data.points import Points
-from segpipe.data.truth import Truth, label_files, read_truth
-from segpipe.ops import metrics, probes, scoring
+from segpipe.data.truth import Truth, label_files, layout_samples, read_layout, read_truth
+from segpipe.ops import scoring
 from segpipe.ops.crf import Crf
-from segpipe.ops.segment import Labels, segment
-from segpipe.records.clusters import ClusterModel
-from segpipe.records.corpus import Corpus, Crop, Image
-from segpipe.records.labels import nodata
-from segpipe.records.scores import Confusion, Scores, Unmatched, confusion_of, join
+from segpipe.parts import published, whole
+from segpipe.parts.encoder import reopen_encoder
+from segpipe.records.corpus import Corpus
+from segpipe.records.scores import Scores, Unmatched
 from segpipe.store.checkpoints import load_tensors
 from segpipe.store.clusters import load_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
-from segpipe.store.masks import load_header, mask_path, read_mask
+from segpipe.store.masks import load_header
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import save_scores
 
@@ -51,20 +41,26 @@ NEEDS = ("index", "extract", "train", "cluster", "refine")
 FORMAT = 1
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
-Int64 = npt.NDArray[np.int64]
-Float32 = npt.NDArray[np.float32]
 
 _PROBE_VECTORS = 20_000  # of all images: keeps the probes at seconds
-_BATCH = 4  # images that a worker takes at once, at most
 _SECONDS_PER_MEGAPIXEL = 8.0  # of one worker, nearly all of it the CRF; a rough guess, pictures differ by 5 times
+_SECONDS_PER_CROP = 2.0  # of one worker, under the published protocol
 
 
 class Config(Section):
     """Settings of `evaluate`."""
 
-    labels: AbsolutePath | None = setting(None, "folder of index images, or CSV of points; null = nothing to evaluate")
+    labels: AbsolutePath | None = setting(
+        None, "folder of index images, CSV of points, or folder of a published set; null = nothing to evaluate"
+    )
     classes: AbsolutePath | None = setting(None, "text file of class names, one per line in index order")
+    layout: Annotated[str, AfterValidator(known_layout)] = setting(
+        FOLDER, "how the labels' folder is laid out: folder (any), or a published set such as cityscapes27"
+    )
+    split: str = setting("", "the images of a published set to judge, such as val (where layout is not folder)")
+    protocol: Literal["whole", "published"] = setting(
+        "whole", "judge whole images at their own size, or STEGO's middle crops of 320 x 320, also outside the run"
+    )
     probe_pixels: int = setting(256, "labelled pixels drawn per image for the probes (of points: all)", ge=1)
     folds: int = setting(5, "folds of the probes' cross-validation by image", ge=2)
     bootstrap: int = setting(1000, "resamples of the images behind each 95% interval", ge=20)
@@ -74,6 +70,7 @@ class Config(Section):
 class Summary(BaseModel):
     """What the manifest, the log line and the report say about this stage."""
 
+    protocol: str
     images: int
     labelled_pixels: int
     classes: int
@@ -91,169 +88,103 @@ class Summary(BaseModel):
 
 
 def outside(config: Config) -> list[Path]:
-    """The user's label files, and the file of class names."""
-    return [] if config.labels is None else label_files(config.labels, config.classes)
+    """The user's label files, the file of class names, and the images that need not belong to the run."""
+    if config.labels is None:
+        return []
+    if config.layout == FOLDER:
+        _refuse_split(config)
+        return label_files(config.labels, config.classes)
+    samples = layout_samples(config.labels, config.classes, layout=config.layout, split=config.split)
+    found = [config.labels / sample.label for sample in samples]
+    return [*found, *(config.labels / s.image for s in samples)] if config.protocol == "published" else found
 
 
-# --- counting: what worker processes do -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One labelled image."""
-
-    index: int
-    """Its place in the run's corpus."""
-    corpus: Corpus
-    """A corpus of this image alone."""
-    rows: range
-    """Its rows of the feature store."""
-    source: Path | Points
-
-    @property
-    def image(self) -> Image:
-        """The image."""
-        return self.corpus.images[0]
-
-    @property
-    def boxes(self) -> list[Box]:
-        """The boxes of its crops, in the order of `rows`."""
-        return [crop.box for crop in self.corpus.crops]
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What is the same for all labelled images; small, because it travels to the workers with every batch."""
-
-    features: Path
-    masks: Path
-    baseline: ClusterModel
-    refine: Mapping[str, Any]
-    """side, sharpness, flip and crf, as the masks' header tells."""
-    clusters: int
-    nodata: int
-    classes: int
-    values: npt.NDArray[np.int32]
-    quota: int
-    """Labelled pixels to draw for the probes."""
-    seed: int
+def _refuse_split(config: Config) -> None:
+    if config.split:
+        raise UsageError(
+            f"evaluate.split={config.split}: a plain folder has no splits; set evaluate.layout, or leave it out"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What counting one image gives."""
+    """What judging under either protocol gives."""
 
-    task: Task
-    masks: Confusion
-    baseline: Confusion
-    drawn: Points
-    """Labelled pixels for the probes."""
-
-
-def judge(tasks: Sequence[Task], setup: Setup) -> list[Judged]:
-    """Count the labelled pixels of some images by class and cluster, for the masks and for the baseline."""
-    store = FeatureStore(setup.features)
-    with threadpool_limits(1):
-        return [_judge_image(task, setup, store) for task in tasks]
+    evidence: scoring.Evidence
+    classes: tuple[str, ...]
+    names: list[str]
+    """Ids of the images, in the order of the evidence."""
+    unmatched: list[str]
+    """Labels that belong to no image."""
+    empty: int
+    drawn: int
+    """Labelled pixels drawn of each image, at most."""
 
 
-def _judge_image(task: Task, setup: Setup, store: FeatureStore) -> Judged:
-    mask = read_mask(mask_path(setup.masks, task.image.id))
-    size = task.image.size
-    if mask.shape != (size.height, size.width):
-        raise UsageError(
-            f"{mask_path(setup.masks, task.image.id)} does not have its image's size; run `segpipe refine`"
-        )
-    base = baseline_mask(task, setup, store)
-    seed = (setup.seed, task.index)
-    if isinstance(task.source, Points):
-        labels, at = task.source.labels, (task.source.rows, task.source.cols)
-        mask, base = mask[at], base[at]
-        chosen = probes.draw_pixels(labels, count=setup.quota, seed=seed)
-        drawn = Points(at[0][chosen], at[1][chosen], labels[chosen])
-    else:
-        stored = read_label_map(task.source, task.image)
-        labels = np.where(stored == UNLABELLED, np.int32(UNLABELLED), setup.values[stored])
-        chosen = probes.draw_pixels(labels, count=setup.quota, seed=seed)
-        drawn = Points(*np.divmod(chosen, size.width), labels.ravel()[chosen].astype(np.int64))
-    count = partial(metrics.confusion, labels, n_classes=setup.classes)
-    own = count(mask, n_clusters=setup.clusters, nodata=setup.nodata)
-    other = count(base, n_clusters=setup.baseline.clusters, nodata=nodata(setup.baseline.clusters))
-    return Judged(task, confusion_of(own), confusion_of(other), drawn)
+def quota(images: int, config: Config, *, points: bool) -> int:
+    """Labelled pixels to draw of each image for the probes."""
+    most = max(1, _PROBE_VECTORS // max(1, images))
+    return most if points else min(most, config.probe_pixels)
 
 
-def baseline_mask(task: Task, setup: Setup, store: FeatureStore) -> Labels:
-    """The k-means baseline's classes (H, W), made like the masks; pixels that hold no image are `nodata`."""
-    pixels = read_original(task.corpus, task.image)
-    project, settings = setup.baseline.project, setup.refine
-    crf = settings["crf"]
-    labels = segment(
-        [project(store.patches(row)) for row in task.rows],
-        [store.header.grid(box.size) for box in task.boxes],
-        task.boxes,
-        pixels.rgb,
-        setup.baseline.centers,
-        side=settings["side"],
-        sharpness=settings["sharpness"],
-        crf=None if crf is None else Crf(**crf),
-        mirrored=[project(store.patches(row, flipped=True)) for row in task.rows] if settings["flip"] else None,
-    )
-    if pixels.valid is not None:
-        labels[~pixels.valid] = nodata(setup.baseline.clusters)
-    return labels
+def read_labels(config: Config, corpus: Corpus, runtime: Runtime) -> Truth:
+    """Find and check the labels of the run's images.
 
-
-def _batches(items: Sequence[T], workers: int) -> list[Sequence[T]]:
-    step = max(1, min(_BATCH, len(items) // workers))
-    return [items[start : start + step] for start in range(0, len(items), step)]
-
-
-# --- the stage ------------------------------------------------------------------------------------------------------
-
-
-def read_vectors(task: Task, drawn: Points, store: FeatureStore, head: Any) -> tuple[Float32, Float32]:
-    """Codes (m, dim) and features (m, d) at an image's drawn pixels.
-
-    Where crops overlap, a pixel is read from the crop whose centre is nearest, in units of the crop's sides.
+    Raises:
+        UsageError: a label file or setting is wrong.
+        CorpusError: no label belongs to an image.
     """
-    from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
-
-    y, x = drawn.rows + 0.5, drawn.cols + 0.5
-    nearest = probes.nearest_box(task.boxes, y, x)
-    parts: dict[int, tuple[Float32, Float32]] = {}
-    for crop in np.unique(nearest).tolist():
-        box, own = task.boxes[crop], nearest == crop
-        patches = store.patches(task.rows[crop])
-        at = store.header.grid(box.size).locate(y[own] - box.top, x[own] - box.left)
-        parts[crop] = probes.read_points(codes(head, patches), *at), probes.read_points(patches, *at)
-    order = np.argsort(np.argsort(nearest, kind="stable"), kind="stable")
-    found = [np.concatenate([parts[crop][i] for crop in sorted(parts)])[order] for i in range(2)]
-    return found[0], found[1]
+    assert config.labels is not None
+    if config.layout == FOLDER:
+        _refuse_split(config)
+        return read_truth(config.labels, config.classes, corpus, runtime)
+    samples = layout_samples(config.labels, config.classes, layout=config.layout, split=config.split)
+    return read_layout(config.labels, samples, corpus, runtime, layout=config.layout)
 
 
-def gather(tasks: Sequence[Task], setup: Setup, head: Any, runtime: Runtime) -> scoring.Evidence:
-    """Count in worker processes; read codes and features at the drawn pixels here."""
-    store = FeatureStore(setup.features)
-    masks, baseline = list[Confusion](), list[Confusion]()
-    vectors: list[tuple[Float32, Float32, Int64, Int64]] = []
-    batches = _batches(tasks, runtime.workers)
-    judged = chain.from_iterable(
-        process_map(partial(judge, setup=setup), batches, workers=min(runtime.workers, len(batches)))
+def judge_whole(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, runtime: Runtime) -> Judged:
+    """Judge the run's masks at their own size."""
+    truth = read_labels(config, corpus, runtime)
+    points = any(isinstance(source, Points) for source in truth.sources.values())
+    drawn = quota(len(truth.sources), config, points=points)
+    setup, tasks = whole.plan(truth, corpus, run_dir, quota=drawn, seed=config.seed)
+    evidence = whole.gather(tasks, setup, head, runtime)
+    names = [task.image.id for task in tasks]
+    return Judged(evidence, truth.classes, names, list(truth.unmatched), truth.empty, drawn)
+
+
+def judge_published(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, runtime: Runtime) -> Judged:
+    """Judge the middle crops of a set's split, or of the run's labelled images, as STEGO did."""
+    assert config.labels is not None
+    unmatched, empty = list[str](), 0
+    if config.layout == FOLDER:
+        truth = read_labels(config, corpus, runtime)
+        cases, classes = published.cases_of_run(corpus, truth), truth.classes
+        unmatched, empty = list(truth.unmatched), truth.empty
+    else:
+        samples = layout_samples(config.labels, config.classes, layout=config.layout, split=config.split)
+        cases = published.cases_of_set(config.labels, samples, layout=config.layout)
+        classes = published.classes_of(config.layout)
+    features, clusters = run_dir.path("features"), run_dir.path("clusters")
+    crf = load_header(run_dir.path("masks"))["crf"]
+    encoder = reopen_encoder(FeatureStore(features).header, features, runtime)
+    judge = published.plan(
+        encoder.patch,
+        load_clusters(clusters / "clusters.npz"),
+        load_clusters(clusters / "baseline.npz"),
+        None if crf is None else Crf(**crf),
+        classes=len(classes),
     )
-    for found in runtime.track(judged, total=len(tasks), unit="labelled images"):
-        masks.append(found.masks)
-        baseline.append(found.baseline)
-        labels = found.drawn.labels
-        vectors.append(
-            (*read_vectors(found.task, found.drawn, store, head), labels, np.full_like(labels, found.task.index))
-        )
-    codes, features, values, images = (np.concatenate(column) for column in zip(*vectors, strict=True))
-    return scoring.Evidence(join(masks), join(baseline), codes, features, values, images)
+    drawn = quota(len(cases), config, points=False)
+    found = published.gather(cases, judge, encoder, head.to(runtime.device), runtime, quota=drawn, seed=config.seed)
+    unmatched += found.unmatched
+    return Judged(found.evidence, classes, list(found.names), unmatched, empty + found.empty, drawn)
 
 
 def summarise(scores: Scores) -> Summary:
     """The main numbers."""
     return Summary(
+        protocol=scores.protocol_name,
         images=scores.images,
         labelled_pixels=scores.labelled_pixels,
         classes=len(scores.classes),
@@ -277,49 +208,23 @@ def _tell(unmatched: Unmatched) -> None:
         log.warning("classes in no label, left out of mIoU: %s", ", ".join(unmatched.absent_classes))
 
 
-def plan(truth: Truth, corpus: Corpus, run_dir: RunDir, config: Config) -> tuple[Setup, list[Task]]:
-    """What to count, and in which images."""
-    header = load_header(run_dir.path("masks"))
-    quota = max(1, _PROBE_VECTORS // len(truth.sources))
-    points = any(isinstance(source, Points) for source in truth.sources.values())
-    setup = Setup(
-        features=run_dir.path("features"),
-        masks=run_dir.path("masks"),
-        baseline=load_clusters(run_dir.path("clusters") / "baseline.npz"),
-        refine={name: header[name] for name in ("side", "sharpness", "flip", "crf")},
-        clusters=header["classes"],
-        nodata=header["nodata"],
-        classes=len(truth.classes),
-        values=truth.values,
-        quota=quota if points else min(quota, config.probe_pixels),
-        seed=config.seed,
-    )
-    tasks = [
-        Task(index, _alone(corpus, index), corpus.crops_of[index], source)
-        for index, source in sorted(truth.sources.items())
-    ]
-    return setup, tasks
-
-
-def _alone(corpus: Corpus, index: int) -> Corpus:
-    crops = tuple(Crop(0, corpus.crops[row].box) for row in corpus.crops_of[index])
-    return Corpus(corpus.root, (corpus.images[index],), crops, corpus.scaling)
-
-
 def cost(config: Config, work: Work) -> Cost:
     """What `--dry-run` expects."""
     if config.labels is None:
         return Cost(0, 0)
-    images = len(label_files(config.labels, None)) if config.labels.is_dir() else work.images
-    share = min(images, work.images) / max(work.images, 1)
-    return Cost(10 + _SECONDS_PER_MEGAPIXEL * share * work.megapixels / work.workers, 20_000 + 100 * images)
+    files = len(outside(config)) if config.labels.is_dir() else work.images
+    if config.protocol == "published":
+        images = files // 2 if config.layout != FOLDER else min(files, work.images)
+        return Cost(10 + _SECONDS_PER_CROP * images / work.workers, 20_000 + 100 * images)
+    share = min(files, work.images) / max(work.images, 1)
+    return Cost(10 + _SECONDS_PER_MEGAPIXEL * share * work.megapixels / work.workers, 20_000 + 100 * files)
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Score the run against the labels.
 
     Raises:
-        UsageError: no labels are given, or a label file is wrong.
+        UsageError: no labels are given, or a label file or setting is wrong.
         CorpusError: no label belongs to an image.
     """
     from segpipe.nn.head import build_head
@@ -328,21 +233,20 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         raise UsageError("nothing to score; give --labels (a folder of index images, or a CSV of points)")
     corpus = load_corpus(run_dir.path("corpus"))
     head = build_head(*load_tensors(run_dir.path("head") / "head.safetensors"))
-    truth = read_truth(config.labels, config.classes, corpus, runtime)
-    setup, tasks = plan(truth, corpus, run_dir, config)
-    evidence = gather(tasks, setup, head, runtime)
+    judge = judge_published if config.protocol == "published" else judge_whole
+    judged = judge(config, corpus, head, run_dir, runtime)
     scores, images = scoring.score(
-        evidence,
-        truth.classes,
-        labels_without_image=truth.unmatched,
-        empty=truth.empty,
-        drawn=setup.quota,
+        judged.evidence,
+        judged.classes,
+        labels_without_image=judged.unmatched,
+        empty=judged.empty,
+        drawn=judged.drawn,
         folds=config.folds,
         resamples=config.bootstrap,
         seed=config.seed,
+        protocol=config.protocol,
     )
     with run_dir.writing("scores") as out:
-        lines = scoring.score_images([task.image.id for task in tasks], images)
-        save_scores(scores, lines, evidence.masks.total(), out)
+        save_scores(scores, scoring.score_images(judged.names, images), judged.evidence.masks.total(), out)
     _tell(scores.unmatched)
     return summarise(scores)

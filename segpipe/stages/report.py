@@ -235,7 +235,7 @@ def training_plots(head: Path, manifest: Manifest) -> list[page.Plot]:
 
 def choose_images(inputs: Inputs, found: Survey, judged: Judged | None, *, count: int) -> dict[str, dict[int, float]]:
     """Choose images to show: group to image to accuracy or, without labels, fit."""
-    if judged is not None:
+    if judged is not None and judged.ranks:
         places = {image.id: i for i, image in enumerate(inputs.corpus.images)}
         values = {places[score.id]: score.accuracy for score in judged.images if score.id in places}
     else:

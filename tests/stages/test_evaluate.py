@@ -14,6 +14,7 @@ from segpipe.base.geometry import Box, Size, five_crops, windows
 from segpipe.base.runtime import Runtime
 from segpipe.data.points import Points
 from segpipe.nn.head import Head, describe_head
+from segpipe.parts import whole
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
@@ -276,8 +277,8 @@ def test_vectors_are_read_where_the_pixels_are(tmp_path):
         tensor[:] = torch.tensor([[1.0, 1.0]]) if name == "linear.weight" else 0
     rng = np.random.default_rng(0)
     rows, cols = rng.integers(8, size.height - 8, 200), rng.integers(8, size.width - 8, 200)
-    task = evaluate.Task(0, corpus, range(len(crops)), Path())
+    task = whole.Task(0, corpus, range(len(crops)), Path())
     drawn = Points(rows, cols, np.zeros(200, np.int64))
-    codes, features = evaluate.read_vectors(task, drawn, FeatureStore(tmp_path), head)
+    codes, features = whole.read_vectors(task, drawn, FeatureStore(tmp_path), head)
     np.testing.assert_allclose(features, np.stack([rows + 0.5, cols + 0.5], 1), atol=0.1)  # float16 at 100
     np.testing.assert_allclose(codes[:, 0], rows + cols + 1, atol=0.2)

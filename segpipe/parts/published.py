@@ -1,0 +1,259 @@
+"""Judging under the published protocol: crops of 320 x 320, described by the run's own backbone, and counted.
+
+The images need not belong to the run. The network works in this process, batch by batch, the CRF in worker processes.
+What is held at a time does not grow with the number of images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from segpipe.base.errors import CorpusError, MachineError, UsageError
+from segpipe.base.geometry import Box, Grid, Size, plan_grid
+from segpipe.base.parallel import process_map, thread_map
+from segpipe.base.runtime import Runtime
+from segpipe.data.codings import CODINGS, read_coded
+from segpipe.data.images import read_image
+from segpipe.data.labelmaps import UNLABELLED
+from segpipe.data.layouts import Sample
+from segpipe.data.originals import read_original
+from segpipe.data.truth import Truth
+from segpipe.ops import metrics, probes, published, scoring
+from segpipe.ops.crf import Crf
+from segpipe.ops.crops import cut
+from segpipe.parts.encoder import Encoder
+from segpipe.records.clusters import ClusterModel
+from segpipe.records.corpus import Corpus
+from segpipe.records.scores import Confusion, confusion_of, join
+
+_BATCH = 8  # crops the network sees at once; their mirror images follow
+
+Bytes = npt.NDArray[np.uint8]
+Float32 = npt.NDArray[np.float32]
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One labelled image."""
+
+    name: str
+    path: Path
+    read: Callable[[], tuple[Bytes, Int32]]
+    """Its pixels (H, W, 3) and labels (H, W), of any size each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What is the same for all images; small, because it travels to the workers."""
+
+    clusters: ClusterModel
+    baseline: ClusterModel
+    crf: Crf | None
+    grid: Grid
+    classes: int
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is kept of one image once it was read."""
+
+    index: int
+    rgb: Bytes
+    """(side, side, 3)"""
+    labels: Int32
+    """(side, side)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A view with its codes and projected features: for each (rows, cols, d) of the crop and of its mirror image."""
+
+    view: View
+    codes: tuple[Float32, Float32]
+    features: tuple[Float32, Float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What judging found."""
+
+    evidence: scoring.Evidence
+    names: Sequence[str]
+    """Of the images that were counted."""
+    unmatched: Sequence[str]
+    """Labels that do not fit their image."""
+    empty: int
+    """Crops without a labelled pixel."""
+
+
+def cases_of_set(root: Path, samples: Sequence[Sample], *, layout: str) -> list[Case]:
+    """The images of a published set, whether or not they belong to the run."""
+
+    def read(sample: Sample) -> tuple[Bytes, Int32]:
+        rgb = read_image(root / sample.image, depth="uint8", scaling={}).rgb
+        return rgb, read_coded(root / sample.label, layout)
+
+    return [
+        Case(PurePosixPath(sample.image).with_suffix("").as_posix(), root / sample.image, partial(read, sample))
+        for sample in samples
+    ]
+
+
+def cases_of_run(corpus: Corpus, truth: Truth) -> list[Case]:
+    """The images of the run that have label maps.
+
+    Raises:
+        UsageError: the labels are points.
+    """
+
+    def read(index: int, source: Path) -> tuple[Bytes, Int32]:
+        image = corpus.images[index]
+        return read_original(corpus, image).rgb, truth.reader(source, image)
+
+    cases = []
+    for index, source in sorted(truth.sources.items()):
+        if not isinstance(source, Path):
+            raise UsageError(
+                "evaluate.protocol=published scales label maps, which points have not; set evaluate.protocol=whole"
+            )
+        image = corpus.images[index]
+        cases.append(Case(image.id, corpus.path(image), partial(read, index, source)))
+    return cases
+
+
+def classes_of(layout: str) -> tuple[str, ...]:
+    """The class names of a published set."""
+    return CODINGS[layout].classes
+
+
+def look(item: tuple[int, Case]) -> View | str:
+    """Read an image with its label and keep what the protocol sees; where they do not fit, the reason."""
+    index, case = item
+    rgb, labels = case.read()
+    if rgb.shape[:2] != labels.shape:
+        (height, width), (h, w) = rgb.shape[:2], labels.shape
+        return f"{case.name} (labels of {w} x {h} pixels for an image of {width} x {height})"
+    return View(index, published.crop(rgb), published.crop(labels))
+
+
+def describe(
+    views: Sequence[View], cases: Sequence[Case], encoder: Encoder, head: Any, judge: Judge
+) -> Iterator[tuple[Described, Float32]]:
+    """Codes and projected features of some crops, and beside them their mean raw features (rows, cols, d).
+
+    Raises:
+        MachineError: a feature is not finite.
+    """
+    from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
+
+    box = Box(0, 0, published.SIDE, published.SIDE)
+    cuts = [cut(view.rgb, None, box, judge.grid, row=view.index, flip=True) for view in views]
+    plain, _ = encoder.describe(np.stack([item.rgb for item in cuts]))
+    mirrored, _ = encoder.describe(np.stack([item.mirrored for item in cuts if item.mirrored is not None]))
+    for view, *both in zip(views, plain, mirrored, strict=True):
+        if not all(np.isfinite(part).all() for part in both):
+            raise MachineError(
+                f"{cases[view.index].path}: the backbone's features of this image are not finite; take out the image"
+            )
+        coded = tuple(judge.clusters.project(codes(head, part)) for part in both)
+        base = tuple(judge.baseline.project(part) for part in both)
+        yield Described(view, (coded[0], coded[1]), (base[0], base[1])), published.unmirror(both[0], both[1])
+
+
+def count(item: Described, judge: Judge) -> tuple[Confusion, Confusion]:
+    """Count the labelled pixels of a crop by class and cluster, for the run's classes and for the baseline."""
+    found = []
+    with threadpool_limits(1):
+        for vectors, model in ((item.codes, judge.clusters), (item.features, judge.baseline)):
+            labels = published.classify_crop(*vectors, judge.grid, item.view.rgb, model.centers, crf=judge.crf)
+            table = metrics.confusion(item.view.labels, labels, n_classes=judge.classes, n_clusters=model.clusters)
+            found.append(confusion_of(table))
+    return found[0], found[1]
+
+
+def plan(patch: int, clusters: ClusterModel, baseline: ClusterModel, crf: Crf | None, *, classes: int) -> Judge:
+    """What judging takes, for a network of this patch."""
+    grid = plan_grid(Size(published.SIDE, published.SIDE), side=published.SIDE, patch=patch)
+    return Judge(clusters, baseline, crf, grid, classes)
+
+
+def gather(
+    cases: Sequence[Case], judge: Judge, encoder: Encoder, head: Any, runtime: Runtime, *, quota: int, seed: int
+) -> Found:
+    """Judge every image.
+
+    Args:
+        cases: the images.
+        judge: centers and constants.
+        encoder: the run's backbone.
+        head: the run's head.
+        runtime: device, workers, progress.
+        quota: labelled pixels of each crop drawn for the probes.
+        seed: of that draw.
+
+    Raises:
+        CorpusError: no crop holds a labelled pixel, or an image cannot be read.
+        UsageError: a label cannot be read.
+    """
+    unmatched: list[str] = []
+    names: list[str] = []
+    empty = 0
+    vectors: list[tuple[Float32, Float32, Int64, Int64]] = []
+
+    def views() -> Iterator[View]:
+        nonlocal empty
+        seen = thread_map(look, enumerate(cases), workers=runtime.workers, ahead=2 * _BATCH)
+        for view in runtime.track(seen, total=len(cases), unit="labelled images"):
+            if isinstance(view, str):
+                unmatched.append(view)
+            elif (view.labels == UNLABELLED).all():
+                empty += 1
+            else:
+                yield view
+
+    def described() -> Iterator[Described]:
+        for batch in _batches(views()):
+            for item, features in describe(batch, cases, encoder, head, judge):
+                vectors.append(draw(item, features, judge.grid, quota=quota, seed=seed))
+                names.append(cases[item.view.index].name)
+                yield item
+
+    counted = list(process_map(partial(count, judge=judge), described(), workers=min(runtime.workers, len(cases))))
+    if not counted:
+        raise CorpusError(
+            f"none of the {len(cases)} labelled images has a labelled pixel in its middle {published.SIDE} x "
+            f"{published.SIDE} pixels; check the labels"
+        )
+    codes, features, labels, images = (np.concatenate(column) for column in zip(*vectors, strict=True))
+    masks, baseline = (join(column) for column in zip(*counted, strict=True))
+    return Found(scoring.Evidence(masks, baseline, codes, features, labels, images), names, unmatched, empty)
+
+
+def draw(
+    item: Described, features: Float32, grid: Grid, *, quota: int, seed: int
+) -> tuple[Float32, Float32, Int64, Int64]:
+    """Codes (m, dim), raw features (m, d), labels (m,) and image (m,) at some labelled pixels of a crop."""
+    view = item.view
+    chosen = probes.draw_pixels(view.labels, count=quota, seed=(seed, view.index))
+    rows, cols = np.divmod(chosen, view.labels.shape[1])
+    at = grid.locate(rows + 0.5, cols + 0.5)
+    labels = view.labels.ravel()[chosen].astype(np.int64)
+    codes = probes.read_points(published.unmirror(*item.codes), *at)
+    return codes, probes.read_points(features, *at), labels, np.full_like(labels, view.index)
+
+
+def _batches(views: Iterable[View]) -> Iterator[list[View]]:
+    rest = iter(views)
+    while batch := list(islice(rest, _BATCH)):
+        yield batch
