@@ -51,7 +51,7 @@ def crop(array: npt.NDArray[Any], side: int = SIDE) -> npt.NDArray[Any]:
 def _nearest(length: int, wanted: int) -> npt.NDArray[np.int32]:
     """Which of `length` pixels each of `wanted` takes: a ruler scaled by Pillow itself, whose rounding counts."""
     ruler = Image.fromarray(np.arange(length, dtype=np.int32)[None])
-    return np.asarray(ruler.resize((wanted, 1), Image.Resampling.NEAREST), np.int32)[0]
+    return np.asarray(ruler.resize((wanted, 1), Image.Resampling.NEAREST), np.int32).reshape(wanted)
 
 
 def unmirror(vectors: Float32, mirrored: Float32) -> Float32:

@@ -120,7 +120,7 @@ class Unmatched(_Record):
     """Labels and classes that the scores say nothing about."""
 
     labels: int
-    """Label files or image names of the CSV that belong to no image of the corpus."""
+    """Label files or image names of the CSV that belong to no image, or have another size than it."""
     examples: list[str]
     """The first of them."""
     empty: int

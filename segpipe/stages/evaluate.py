@@ -201,7 +201,7 @@ def summarise(scores: Scores) -> Summary:
 
 def _tell(unmatched: Unmatched) -> None:
     if unmatched.labels:
-        log.warning("%d labels belong to no image of the corpus, such as %s", unmatched.labels, unmatched.examples[0])
+        log.warning("%d labels fit no image, such as %s", unmatched.labels, unmatched.examples[0])
     if unmatched.empty:
         log.warning("%d label files or images hold nothing but ignored pixels", unmatched.empty)
     if unmatched.absent_classes:

@@ -1,0 +1,79 @@
+"""The published protocol against torchvision, Pillow and torch."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image as Pillow
+from torch.nn import functional as F
+from torchvision import transforms
+
+from segpipe.base.geometry import Size, plan_grid
+from segpipe.ops import published
+from segpipe.ops.crf import Crf, refine_probabilities
+
+
+def by_torchvision(array: np.ndarray, side: int) -> np.ndarray:
+    steps = transforms.Compose(
+        [transforms.Resize(side, transforms.InterpolationMode.NEAREST), transforms.CenterCrop(side)]
+    )
+    return np.asarray(steps(Pillow.fromarray(array)))
+
+
+def numbered(height: int, width: int) -> np.ndarray:
+    """An int32 picture in which every pixel is another number."""
+    return np.arange(height * width, dtype=np.int32).reshape(height, width)
+
+
+@pytest.mark.parametrize(
+    ("height", "width"),
+    [(320, 320), (375, 500), (640, 427), (1024, 2048), (321, 320), (319, 321), (200, 200), (333, 999), (51, 1000)],
+)
+def test_crops_are_torchvisions(height, width):
+    stored = numbered(height, width)
+    assert np.array_equal(published.crop(stored), by_torchvision(stored, 320))
+    rgb = np.random.default_rng(0).integers(256, size=(height, width, 3), dtype=np.uint8)
+    assert np.array_equal(published.crop(rgb), by_torchvision(rgb, 320))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 40))
+def test_crops_of_any_size_are_torchvisions(height, width, side):
+    stored = numbered(height, width)
+    found = published.crop(stored, side)
+    assert found.shape == (side, side)
+    assert np.array_equal(found, by_torchvision(stored, side))
+
+
+@pytest.mark.parametrize(("patch", "side"), [(8, 320), (16, 320), (14, 320)])
+@pytest.mark.parametrize("crf", [None, Crf(iterations=2)])
+def test_a_crop_is_classified_as_torch_would(patch, side, crf):
+    """Average with the mirrored-back codes of the mirror image, upsample the codes, cosine, softmax, CRF, argmax."""
+    rng = np.random.default_rng(patch)
+    grid = plan_grid(Size(side, side), side=side, patch=patch)
+    codes, mirrored = rng.normal(size=(2, grid.rows, grid.cols, 5)).astype(np.float32)
+    centers = rng.normal(size=(4, 5)).astype(np.float32)
+    centers /= np.linalg.norm(centers, axis=1, keepdims=True)
+    rgb = np.kron(rng.integers(256, size=(20, 20, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+
+    first, second = (torch.from_numpy(part).permute(2, 0, 1)[None] for part in (codes, mirrored))
+    code = (first + second.flip(dims=[3])) / 2
+    np.testing.assert_allclose(published.unmirror(codes, mirrored), code[0].permute(1, 2, 0), rtol=1e-6)
+    code = F.interpolate(code, (side, side), mode="bilinear", align_corners=False)
+    cosines = torch.einsum("bchw,kc->bkhw", F.normalize(code, dim=1), F.normalize(torch.from_numpy(centers), dim=1))
+    log_probs = torch.log_softmax(2 * cosines, dim=1)
+    probabilities = torch.softmax(log_probs, dim=1)[0].numpy()
+    if crf is not None:
+        probabilities = refine_probabilities(probabilities, np.ascontiguousarray(rgb[..., ::-1]), crf)  # BGR there
+    wanted = probabilities.argmax(axis=0)
+
+    found = published.classify_crop(codes, mirrored, grid, rgb, centers, crf=crf)
+    assert found.shape == (side, side)
+    if crf is not None:  # its lattice rounds positions, so that it is not quite the same for another channel order
+        assert np.mean(found != wanted) < 5e-3
+        return
+    top = np.sort(probabilities, axis=0)
+    sure = top[-1] - top[-2] > 1e-5  # elsewhere rounding decides
+    assert sure.mean() > 0.99
+    assert np.array_equal(found[sure], wanted[sure])
