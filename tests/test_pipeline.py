@@ -150,8 +150,47 @@ def test_to_and_force(world: World) -> None:
 def test_every_named_config_is_valid() -> None:
     assert set(pipeline.config_names()) == {
         "demo", "folder", "underwater", "camvid", "msrc21", "potsdam", "cityscapes", "cocostuff27",
+        "cocostuff27_vits8", "suim",
     }  # fmt: skip
     for name in pipeline.config_names():
         pipeline.resolve(pipeline.open_run(Path("nowhere")), config=name)
         header = (pipeline.configs_dir() / f"{name}.yaml").read_text("utf-8").splitlines()[0]
         assert header.startswith("# segpipe "), f"{name}.yaml must be headed by its command"
+
+
+# what the released STEGO models were trained with: backbone, code length, steps, batch, crops, pointwise, weights and
+# shifts of negatives, neighbors and the crop itself
+@pytest.mark.parametrize(
+    ("name", "layout", "settings", "weights", "shifts"),
+    [
+        ("cocostuff27", "cocostuff27", ("dino_vitb8", 90, 7000, 32, "five", True), (0.1538, 1, 0.1), (1, 0.2, 0.12)),
+        ("cityscapes", "cityscapes27", ("dino_vitb8", 100, 7000, 32, "five", False), (0.9059, 0.5775, 1),
+         (0.3136, 0.1754, 0.4583)),
+        ("potsdam", "potsdam3", ("dino_vits8", 70, 5000, 16, "whole", True), (0.63, 0.25, 0.67), (0.76, 0.02, 0.08)),
+        ("cocostuff27_vits8", "cocostuff27", ("dino_vits8", 70, 5000, 16, "five", True), (0.63, 0.25, 0.67),
+         (0.66, 0.02, 0.08)),
+    ],
+)  # fmt: skip
+def test_published_configs_are_those_of_the_released_models(
+    name: str,
+    layout: str,
+    settings: tuple[Any, ...],
+    weights: tuple[float, float, float],
+    shifts: tuple[float, float, float],
+) -> None:
+    found = {
+        key: part.model_dump() for key, part in pipeline.resolve(pipeline.open_run(Path("x")), config=name).items()
+    }
+    train = found["train"]
+    assert settings == (
+        found["extract"]["backbone"], train["dim"], train["steps"], train["batch"], found["index"]["crops"],
+        train["pointwise"],
+    )  # fmt: skip
+    for kind, wanted in (("weight", weights), ("shift", shifts)):
+        values = [train[f"{kind}_{term}"] for term in ("negative", "neighbor", "self")]
+        assert values == pytest.approx(wanted, abs=5e-5)
+    assert (train["samples"], train["negatives"], train["neighbors"], train["lr"]) == (11, 5, 7, 5e-4)
+    assert (found["extract"]["size"], found["mine"]["same_image"]) == (224, True)
+    assert (found["index"]["layout"], found["index"]["split"]) == (layout, "train")
+    evaluate = found["evaluate"]
+    assert (evaluate["layout"], evaluate["split"], evaluate["protocol"]) == (layout, "val", "published")
