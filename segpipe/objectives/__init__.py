@@ -7,6 +7,7 @@ device.
 from collections.abc import Callable
 
 from segpipe.objectives.base import Objective
+from segpipe.objectives.cause import Cause
 from segpipe.objectives.smooseg import Smooseg
 
-OBJECTIVES: dict[str, Callable[..., Objective]] = {"smooseg": Smooseg}
+OBJECTIVES: dict[str, Callable[..., Objective]] = {"smooseg": Smooseg, "cause": Cause}

@@ -14,6 +14,7 @@ from segpipe.objectives.base import Objective, Patches
 D, DIM, STEPS = 24, 12, 60
 SETTINGS: dict[str, dict[str, Any]] = {
     "smooseg": {"prototypes": 3, "shift_self": 0.2, "lr": 1e-3},
+    "cause": {"codes": 24, "projection": 32, "block": 2, "bank": 30, "clip": 1.0, "keep": 0.9, "lr": 3e-3},
 }
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
