@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from segpipe.objectives.base import Objective
 from segpipe.objectives.cause import Cause
+from segpipe.objectives.hidden_positives import HiddenPositives
 from segpipe.objectives.smooseg import Smooseg
 
-OBJECTIVES: dict[str, Callable[..., Objective]] = {"smooseg": Smooseg, "cause": Cause}
+OBJECTIVES: dict[str, Callable[..., Objective]] = {"smooseg": Smooseg, "cause": Cause, "hp": HiddenPositives}

@@ -46,6 +46,8 @@ class Objective(nn.Module):
     """The published learning rate of the head."""
     DIM: ClassVar[int]
     """The published length of a code."""
+    GROWING: ClassVar[tuple[str, ...]] = ()
+    """Buffers whose first axis changes in training: they take the size of what is loaded."""
 
     clip: float | None = None
     """Largest norm of all gradients together."""
@@ -92,6 +94,13 @@ class Objective(nn.Module):
     def centers(self) -> Tensor | None:
         """Unit directions (K, dim) of classes in the final head's codes, None where a method leaves that to k-means."""
         return None
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        for name in self.GROWING:
+            given, held = state_dict.get(prefix + name), getattr(self, name)
+            if given is not None and given.shape[1:] == held.shape[1:]:
+                setattr(self, name, held.new_empty(given.shape))
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def copied(module: M) -> M:

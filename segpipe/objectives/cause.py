@@ -25,6 +25,7 @@ class Cause(Objective):
     """
 
     LR, DIM = 1e-3, 90
+    GROWING = ("bank_ids", "bank_vectors")
 
     bank_ids: Tensor
     bank_vectors: Tensor
@@ -150,10 +151,3 @@ class Cause(Objective):
     def final(self, head: Head) -> Head:
         """The teacher."""
         return self.teacher
-
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
-        # the bank grows: make room for what is to be loaded
-        for name in ("bank_ids", "bank_vectors"):
-            if prefix + name in state_dict:
-                setattr(self, name, torch.empty_like(state_dict[prefix + name], device=self.codebook.device))
-        super()._load_from_state_dict(state_dict, prefix, *args)

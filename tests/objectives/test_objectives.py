@@ -15,6 +15,7 @@ D, DIM, STEPS = 24, 12, 60
 SETTINGS: dict[str, dict[str, Any]] = {
     "smooseg": {"prototypes": 3, "shift_self": 0.2, "lr": 1e-3},
     "cause": {"codes": 24, "projection": 32, "block": 2, "bank": 30, "clip": 1.0, "keep": 0.9, "lr": 3e-3},
+    "hp": {"pool": 64, "warmup": 20, "renew": 7, "keep": 0.95, "kept": 0.5, "lr": 1e-3},
 }
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
