@@ -115,22 +115,23 @@ class Cause(Objective):
             return loss, {"modularity": loss.detach()}
         with torch.no_grad():
             ids = cause.nearest_code(features, self.codebook)
-            codes = self.codebook[ids]
             teachers = self.teacher_projection(self.teacher(tokens, generator)).flatten(0, 1)
         students = self.projection(head(tokens, generator))
         found = {
             "batch": cause.contrast_losses(
-                students, teachers, codes, codes.flatten(0, 1), taken, taken.flatten(), own=True, **self.contrast
+                students, teachers, ids, ids.flatten(), self.codebook, taken, taken.flatten(), own=True, **self.contrast
             )
         }
         if len(self.bank_ids):
+            all_of_it = torch.ones_like(self.bank_ids, dtype=torch.bool)
             found["bank"] = cause.contrast_losses(
                 students,
                 self.bank_vectors,
-                codes,
-                self.codebook.detach()[self.bank_ids],
+                ids,
+                self.bank_ids,
+                self.codebook,
                 taken,
-                torch.ones_like(self.bank_ids, dtype=torch.bool),
+                all_of_it,
                 own=False,
                 **self.contrast,
             )

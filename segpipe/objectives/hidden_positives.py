@@ -102,8 +102,8 @@ class HiddenPositives(Objective):
         mixed = hp.mix_neighbors(codes, features, anchors.valid, anchors.grids)
         with torch.no_grad():
             means = self.average(anchors.tokens, generator)
-            agnostic = hp.Space(features, hp.limits(features, self.pool - head.mean))
-            specific = hp.Space(means, hp.limits(means, self.pool_codes))
+            agnostic = hp.Space.of(features, self.pool - head.mean)
+            specific = hp.Space.of(means, self.pool_codes)
         count, length = anchors.valid.shape
         random = None
         if self.kept < 1:  # the same for every item, as published

@@ -116,8 +116,9 @@ def nearest_code(features: Tensor, codebook: Tensor) -> Tensor:
 def contrast_losses(
     students: Tensor,
     teachers: Tensor,
-    codes: Tensor,
-    other_codes: Tensor,
+    ids: Tensor,
+    other_ids: Tensor,
+    codebook: Tensor,
     valid: Tensor,
     other_valid: Tensor,
     *,
@@ -135,8 +136,9 @@ def contrast_losses(
     Args:
         students: (B, N, p).
         teachers: (T, p), without gradient.
-        codes: (B, N, d) the code vector of each patch.
-        other_codes: (T, d) the same of the others.
+        ids: (B, N) int64 of each patch's code.
+        other_ids: (T,) the same of the others.
+        codebook: (K, d), any length, without gradient.
         valid: (B, N) bool.
         other_valid: (T,) bool.
         own: the others are the same patches (T = B * N, item by item), and none is held against itself.
@@ -148,7 +150,8 @@ def contrast_losses(
         The mean over the positive pairs of each item (B,), and whether it has any (B,) bool; 0 where not.
     """
     count, length = valid.shape
-    cosine = functional.normalize(codes, dim=-1).flatten(0, 1) @ functional.normalize(other_codes, dim=-1).T
+    units = functional.normalize(codebook.detach(), dim=-1)
+    cosine = (units[ids.flatten()] @ units.T)[:, other_ids]
     both = valid.flatten()[:, None] & other_valid[None, :]
     if own:
         both = both & ~torch.eye(count * length, dtype=torch.bool, device=both.device)

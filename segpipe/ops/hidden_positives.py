@@ -16,35 +16,36 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def limits(features: Tensor, pool: Tensor) -> Tensor:
-    """The largest cosine of each patch to the pool: (..., d), (P, d) to (...). Larger ones mean hidden positives."""
-    return (functional.normalize(features, dim=-1) @ functional.normalize(pool, dim=-1).T).amax(-1)
-
-
 @dataclass(frozen=True, slots=True)
 class Space:
     """Vectors in which positives are looked for, without gradient."""
 
-    features: Tensor
-    """(B, N, d)"""
+    units: Tensor
+    """(B, N, d) unit rows."""
     limits: Tensor
-    """(B, N) of `limits`."""
+    """(B, N) largest cosine of each patch to a pool: larger ones mean hidden positives (equation 1)."""
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, features: Tensor, pool: Tensor) -> Space:
+        """The space of features (B, N, d) and a pool (P, d), both of any length."""
+        units = functional.normalize(features, dim=-1)
+        return cls(units, (units @ functional.normalize(pool, dim=-1).T).amax(-1))
 
     def positives(self, item: int) -> Tensor:
         """Pairs of a patch of one item and any patch whose cosine is above the limit of either, (N, B * N) bool."""
-        units = functional.normalize(self.features, dim=-1)
-        cosines = units[item] @ units.flatten(0, 1).T
+        cosines = self.units[item] @ self.units.flatten(0, 1).T
         return (cosines > self.limits[item][:, None]) | (cosines > self.limits.flatten()[None, :])
 
 
-def contrast(codes: Tensor, weights: Tensor, kept: Tensor, item: int, *, temperature: float) -> Tensor:
+def contrast(units: Tensor, weights: Tensor, kept: Tensor, item: int, *, temperature: float) -> Tensor:
     """Supervised contrast of one item's patches against the batch (equation 3), anchors weighted by their positives.
 
     sum_ij w_ij (log sum_k exp(s_ik) - s_ij) / sum_ij w_ij with s = cos / temperature, k over the kept patches.
     Weighting each anchor's mean by its sum of weights, as published, makes it this one quotient.
 
     Args:
-        codes: (B, N, c).
+        units: (B, N, c) unit codes.
         weights: (N, B * N) of the positives of the item's patches, 0 for all other pairs.
         kept: (N, B * N) bool, what the positives stand against.
         item: which.
@@ -53,7 +54,6 @@ def contrast(codes: Tensor, weights: Tensor, kept: Tensor, item: int, *, tempera
     Returns:
         A scalar; 0 where all weights are. The published factor temperature / 0.07 is left to the caller.
     """
-    units = functional.normalize(codes, dim=-1)
     alike = units[item] @ units.flatten(0, 1).T / temperature
     sums = weights.sum(1)
     # anchors without weight keep all, as the log of an empty sum has no gradient
@@ -92,6 +92,7 @@ def hidden_positive_losses(
         For each set the mean over the items with positives, a scalar; 0 where there is none.
     """
     count, length = valid.shape
+    units = [functional.normalize(each, dim=-1) for each in codes]
     totals: list[list[Tensor]] = [[] for _ in codes]
     found = 0
     for item in range(count):
@@ -100,10 +101,12 @@ def hidden_positive_losses(
             own = torch.arange(length, device=valid.device)
             pairs[own, own + item * length] = False
             near = agnostic.positives(item) & pairs
-            weights = near + share * (specific.positives(item) & pairs & near.any(1, keepdim=True)).to(codes[0])
+            weights = near.to(codes[0])
+            if share:
+                weights += share * (specific.positives(item) & pairs & near.any(1, keepdim=True))
             kept = pairs if random is None else pairs & (near | random)
             found += int(near.any())
-        for losses, each in zip(totals, codes, strict=True):
+        for losses, each in zip(totals, units, strict=True):
             losses.append(contrast(each, weights, kept, item, temperature=temperature))
     return tuple(torch.stack(losses).sum() * (temperature / base / max(1, found)) for losses in totals)
 

@@ -105,20 +105,20 @@ def slow_contrast(
 
 @pytest.mark.parametrize("own", [True, False])
 def test_contrast_is_its_formula(own: bool) -> None:
-    codes, valid = crops(4)
+    _, valid = crops(4)
     rng = np.random.default_rng(5)
-    students = rng.normal(size=(B, N, P))
+    codebook, ids, students = rng.normal(size=(K, D)), rng.integers(K, size=(B, N)), rng.normal(size=(B, N, P))
     if own:
-        teachers, others, shown = rng.normal(size=(B * N, P)), codes.reshape(-1, D), valid.ravel()
+        teachers, other_ids, shown = rng.normal(size=(B * N, P)), ids.ravel(), valid.ravel()
     else:
-        teachers, others, shown = rng.normal(size=(11, P)), rng.normal(size=(11, D)), np.arange(11) != 4
-    if own:
-        others = others.copy()
+        teachers, other_ids, shown = rng.normal(size=(11, P)), rng.integers(K, size=11), np.arange(11) != 4
+    codes, others = codebook[ids], codebook[other_ids]
     found, has = ops.contrast_losses(
         tensor(students),
         tensor(teachers),
-        tensor(codes),
-        tensor(others),
+        torch.from_numpy(ids),
+        torch.from_numpy(other_ids),
+        tensor(codebook),
         torch.from_numpy(valid),
         torch.from_numpy(shown),
         own=own,
@@ -135,9 +135,9 @@ def test_contrast_is_its_formula(own: bool) -> None:
 
 
 def test_contrast_without_positive_pairs_is_nothing_and_has_no_gradient() -> None:
-    codes, students = torch.eye(D)[:4][None], tensor(np.random.default_rng(6).normal(size=(1, 4, P)), grad=True)
-    valid = torch.ones(1, 4, dtype=torch.bool)
-    found, has = ops.contrast_losses(students, students[0], codes, codes[0], valid, valid[0], own=True)
+    students = tensor(np.random.default_rng(6).normal(size=(1, 4, P)), grad=True)
+    ids, valid = torch.arange(4)[None], torch.ones(1, 4, dtype=torch.bool)
+    found, has = ops.contrast_losses(students, students[0], ids, ids[0], torch.eye(4), valid, valid[0], own=True)
     found.sum().backward()
     assert found.item() == 0
     assert not has.any()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from segpipe.ops import hidden_positives as ops
 
@@ -71,10 +72,7 @@ def test_the_losses_are_their_formula(rho: float) -> None:
     rng = np.random.default_rng(4)
     pools = [rng.normal(size=(P, dim)) for dim in (D, C)]
     random = rng.random((N, B * N)) < rho
-    given = [
-        ops.Space(tensor(x), ops.limits(tensor(x), tensor(pool)))
-        for x, pool in zip((features, means), pools, strict=True)
-    ]
+    given = [ops.Space.of(tensor(x), tensor(pool)) for x, pool in zip((features, means), pools, strict=True)]
     found = ops.hidden_positive_losses(
         tuple(tensor(codes) for codes in sets),
         *given,
@@ -90,7 +88,7 @@ def test_the_losses_are_their_formula(rho: float) -> None:
 
 def test_items_without_positives_are_left_out_and_have_no_gradient() -> None:
     (features, valid), (codes, _) = crops(0, D), crops(2, C)
-    space = ops.Space(tensor(features), torch.full((B, N), 2.0))  # no cosine is that large
+    space = ops.Space(functional.normalize(tensor(features), dim=-1), torch.full((B, N), 2.0))  # no cosine is so large
     given = tensor(codes).requires_grad_()
     (loss,) = ops.hidden_positive_losses(
         (given,), space, space, torch.from_numpy(valid), share=1.0, random=None, temperature=TEMPERATURE
