@@ -1,0 +1,117 @@
+"""What every way to train a head has in common: a loss per step, and whatever it keeps between steps."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from segpipe.nn.head import Head
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True)
+class Patches:
+    """The crops of a step as tensors; each fills the first rows * cols of its N places, row by row."""
+
+    tokens: Tensor
+    """(B, N, d) float32, what the head is given: it takes its mean away itself."""
+    grids: Tensor
+    """(B, 2) int64 rows and columns."""
+    valid: Tensor
+    """(B, N) bool: which patches show image."""
+
+    def to(self, device: torch.device) -> Patches:
+        """The same on a device."""
+        return Patches(self.tokens.to(device), self.grids.to(device), self.valid.to(device))
+
+
+class Objective(nn.Module):
+    """A way to train a head.
+
+    Whatever is trained or kept besides the head (prototypes, a codebook, a bank, running means) is a parameter or a
+    buffer, so that `state_dict` together with the head's and the optimizer's is all that the next step depends on.
+
+    The order of a training: `start` once before step 0 (not when it goes on from a checkpoint), then for each step
+    `loss`, backward, the gradients of `groups` clipped to `clip`, the optimizer's step and `after_step`; `final` at the
+    end. The optimizer is `torch.optim.Adam(objective.groups(head, lr))`; parameters that a step did not use must be
+    left without gradient (`zero_grad(set_to_none=True)`, which is torch's default).
+    """
+
+    LR: ClassVar[float]
+    """The published learning rate of the head."""
+    DIM: ClassVar[int]
+    """The published length of a code."""
+    GROWING: ClassVar[tuple[str, ...]] = ()
+    """Buffers whose first axis changes in training: they take the size of what is loaded."""
+
+    clip: float | None = None
+    """Largest norm of all gradients together."""
+    sample: int = 0
+    """How many random patches of the corpus `start` wants."""
+
+    def start(self, head: Head, sample: Tensor) -> None:
+        """Get ready for step 0.
+
+        Args:
+            head: as it is before training, its mean set.
+            sample: (`sample`, d) float32 features of random valid patches, each from another crop where there are
+                enough, as the head is given them; fewer are taken too.
+        """
+
+    def groups(self, head: Head, lr: float) -> list[dict[str, Any]]:
+        """Parameter groups for Adam, the head's at learning rate `lr` and the others in the published ratio to it."""
+        raise NotImplementedError
+
+    def loss(
+        self, head: Head, anchors: Patches, neighbors: Patches | None, generator: torch.Generator, step: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a step.
+
+        Args:
+            head: in training mode.
+            anchors: B crops.
+            neighbors: a neighbor of each, None in a corpus without pairs.
+            generator: on the CPU; draws everything random of the step.
+            step: counted from 0.
+
+        Returns:
+            The total with its gradient, and its named parts (scalars without gradient) for the log.
+        """
+        raise NotImplementedError
+
+    def after_step(self, head: Head, step: int) -> None:
+        """Move what follows the head, after the optimizer's step."""
+
+    def final(self, head: Head) -> Head:
+        """The head to keep when training is over."""
+        return head
+
+    def centers(self) -> Tensor | None:
+        """Unit directions (K, dim) of classes in the final head's codes, None where a method leaves that to k-means."""
+        return None
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        for name in self.GROWING:
+            given, held = state_dict.get(prefix + name), getattr(self, name)
+            if given is not None and given.shape[1:] == held.shape[1:]:
+                setattr(self, name, held.new_empty(given.shape))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def copied(module: M) -> M:
+    """A copy that no optimizer moves."""
+    return copy.deepcopy(module).requires_grad_(False)
+
+
+@torch.no_grad()
+def follow(average: nn.Module, module: nn.Module, *, keep: float) -> None:
+    """Move a running mean of a module: keep * average + (1 - keep) * module, for each parameter; buffers are copied."""
+    for ours, theirs in zip(average.parameters(), module.parameters(), strict=True):
+        ours.mul_(keep).add_(theirs, alpha=1 - keep)
+    for held, given in zip(average.buffers(), module.buffers(), strict=True):
+        held.copy_(given)

@@ -1,0 +1,140 @@
+"""Hidden positives: patches alike beyond what a pool of random patches shows are pulled together.
+
+Seong et al., "Leveraging Hidden Positives for Unsupervised Semantic Segmentation", CVPR 2023, equations 1 to 7; without
+the augmented view (alpha = 0), which would need features of changed images.
+
+Shapes: B items (crops) of N patches, d features, c codes, P patches in a pool. Everything is float32 and on the device
+of its inputs. Patches that are not valid take no part, whatever they hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Vectors in which positives are looked for, without gradient."""
+
+    units: Tensor
+    """(B, N, d) unit rows."""
+    limits: Tensor
+    """(B, N) largest cosine of each patch to a pool: larger ones mean hidden positives (equation 1)."""
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, features: Tensor, pool: Tensor) -> Space:
+        """The space of features (B, N, d) and a pool (P, d), both of any length."""
+        units = functional.normalize(features, dim=-1)
+        return cls(units, (units @ functional.normalize(pool, dim=-1).T).amax(-1))
+
+    def positives(self, item: int) -> Tensor:
+        """Pairs of a patch of one item and any patch whose cosine is above the limit of either, (N, B * N) bool."""
+        cosines = self.units[item] @ self.units.flatten(0, 1).T
+        return (cosines > self.limits[item][:, None]) | (cosines > self.limits.flatten()[None, :])
+
+
+def contrast(units: Tensor, weights: Tensor, kept: Tensor, item: int, *, temperature: float) -> Tensor:
+    """Supervised contrast of one item's patches against the batch (equation 3), anchors weighted by their positives.
+
+    sum_ij w_ij (log sum_k exp(s_ik) - s_ij) / sum_ij w_ij with s = cos / temperature, k over the kept patches.
+    Weighting each anchor's mean by its sum of weights, as published, makes it this one quotient.
+
+    Args:
+        units: (B, N, c) unit codes.
+        weights: (N, B * N) of the positives of the item's patches, 0 for all other pairs.
+        kept: (N, B * N) bool, what the positives stand against.
+        item: which.
+        temperature: see above.
+
+    Returns:
+        A scalar; 0 where all weights are. The published factor temperature / 0.07 is left to the caller.
+    """
+    alike = units[item] @ units.flatten(0, 1).T / temperature
+    sums = weights.sum(1)
+    # anchors without weight keep all, as the log of an empty sum has no gradient
+    wide = torch.logsumexp(alike.masked_fill(~(kept | (sums == 0)[:, None]), float("-inf")), dim=1)
+    return ((wide * sums).sum() - (alike * weights).sum()) / sums.sum().clamp(min=1e-12)
+
+
+def hidden_positive_losses(
+    codes: tuple[Tensor, ...],
+    agnostic: Space,
+    specific: Space,
+    valid: Tensor,
+    *,
+    share: float,
+    random: Tensor | None,
+    temperature: float,
+    base: float = 0.07,
+) -> tuple[Tensor, ...]:
+    """The contrast of several sets of codes by the same hidden positives.
+
+    A pair's weight is 1 where it is positive by the frozen features and `share` more where it is by the trained ones; a
+    patch without a positive by frozen features is no anchor. Positives stand against the positives by frozen features
+    and a random part of all others.
+
+    Args:
+        codes: sets of (B, N, c); published: the projected codes, and those mixed with their neighbors.
+        agnostic: the frozen features.
+        specific: codes of the head's running mean.
+        valid: (B, N) bool.
+        share: weight of the second kind, 0 to 1 in the course of training.
+        random: (N, B * N) bool, for the patch at each place the others that it stands against; None for all.
+        temperature: of the contrast.
+        base: the loss is multiplied by temperature / base.
+
+    Returns:
+        For each set the mean over the items with positives, a scalar; 0 where there is none.
+    """
+    count, length = valid.shape
+    units = [functional.normalize(each, dim=-1) for each in codes]
+    totals: list[list[Tensor]] = [[] for _ in codes]
+    found = 0
+    for item in range(count):
+        with torch.no_grad():
+            pairs = valid[item][:, None] & valid.flatten()[None, :]
+            own = torch.arange(length, device=valid.device)
+            pairs[own, own + item * length] = False
+            near = agnostic.positives(item) & pairs
+            weights = near.to(codes[0])
+            if share:
+                weights += share * (specific.positives(item) & pairs & near.any(1, keepdim=True))
+            kept = pairs if random is None else pairs & (near | random)
+            found += int(near.any())
+        for losses, each in zip(totals, units, strict=True):
+            losses.append(contrast(each, weights, kept, item, temperature=temperature))
+    return tuple(torch.stack(losses).sum() * (temperature / base / max(1, found)) for losses in totals)
+
+
+def mix_neighbors(codes: Tensor, features: Tensor, valid: Tensor, grids: Tensor) -> Tensor:
+    """Each code mixed with those of the alike ones among its 3 x 3 neighbors (local hidden positives, equation 6).
+
+    Published are the weights of the backbone's attention, where it is above the patch's mean attention. A feature store
+    holds no attention: here a neighbor's weight is the cosine of the frozen features, where that is above 0 and at
+    least the patch's mean cosine to all valid patches of its crop. Weights are divided by their sum.
+
+    Args:
+        codes: (B, N, c).
+        features: (B, N, d) without gradient.
+        valid: (B, N) bool.
+        grids: (B, 2) int64 on the same device; item i fills the first rows * cols places, row by row.
+
+    Returns:
+        (B, N, c); anything where a patch is not valid.
+    """
+    with torch.no_grad():
+        units = functional.normalize(features, dim=-1)
+        cosines = torch.einsum("bnd,bmd->bnm", units, units)
+        pairs = (valid[:, :, None] & valid[:, None, :]).to(cosines)
+        mean = (cosines * pairs).sum(2, keepdim=True) / pairs.sum(2, keepdim=True).clamp(min=1)
+        place = torch.arange(codes.shape[1], device=codes.device).expand(valid.shape)
+        rows, cols = place // grids[:, 1:], place % grids[:, 1:]
+        close = ((side[:, :, None] - side[:, None, :]).abs() <= 1 for side in (rows, cols))
+        weights = cosines.clamp(min=0) * pairs * (cosines >= mean) * next(close) * next(close)
+        weights = weights / weights.sum(2, keepdim=True).clamp(min=1e-12)
+    return weights @ codes
