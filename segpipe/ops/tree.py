@@ -1,0 +1,73 @@
+"""From many small clusters to few classes: a tree of merges by average linkage.
+
+k-means splits what is large and has no room left for what is small. Many small clusters, merged by how alike their
+members are, follow the sizes that things have.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+
+def average_linkage(means: npt.NDArray[np.floating], sizes: npt.NDArray[np.integer]) -> Float64:
+    """Merge clusters, the most alike first, until one is left (UPGMA, Sokal and Michener, 1958, over the members).
+
+    The likeness of two clusters is the mean cosine over all pairs of a member here and a member there. For unit vectors
+    that is the product of the two clusters' mean vectors, so the members themselves are not needed.
+
+    Args:
+        means: (F, d) mean of each cluster's unit vectors, not brought to unit length.
+        sizes: (F,) members, at least 1 each.
+
+    Returns:
+        (F - 1, 4) merges as SciPy writes them: the two clusters (F + i is what merge i made), the height 1 - mean
+        cosine, rising, and the members.
+
+    Raises:
+        ValueError: a cluster is empty.
+    """
+    if (np.asarray(sizes) < 1).any():
+        raise ValueError("an empty cluster cannot be merged")
+    count = len(means)
+    center, members = np.array(means, np.float64), np.array(sizes, np.float64)
+    names = np.arange(count)
+    alike = np.einsum("id,jd->ij", center, center)  # no BLAS: its sums depend on threads
+    np.fill_diagonal(alike, -np.inf)
+    merges = np.empty((max(0, count - 1), 4))
+    height = 0.0
+    for step in range(count - 1):
+        first, second = sorted(divmod(int(alike.argmax()), count))
+        # in exact numbers heights never fall; rounding may let them
+        height = max(height, 1 - float(alike[first, second]))
+        total = members[first] + members[second]
+        merges[step] = (*sorted((names[first], names[second])), height, total)
+        row = (members[first] * alike[first] + members[second] * alike[second]) / total
+        row[[first, second]] = -np.inf
+        alike[first], alike[:, first] = row, row
+        alike[second], alike[:, second] = -np.inf, -np.inf
+        members[first], names[first] = total, count + step
+    return merges
+
+
+def cut(merges: Float64, k: int) -> Int64:
+    """The class of every cluster when the tree is cut at k classes.
+
+    Args:
+        merges: (F - 1, 4) of `average_linkage`.
+        k: classes wanted, at least 1; with k of F or more every cluster is a class of its own.
+
+    Returns:
+        (F,) classes 0 to min(k, F) - 1, the class of cluster 0 first; two cuts of one tree are nested.
+    """
+    count = len(merges) + 1
+    member = np.arange(count + len(merges))
+    for step in range(count - k):
+        member[merges[step, :2].astype(int)] = count + step
+    for name in range(len(member) - 1, -1, -1):  # what a cluster was merged into comes after it
+        member[name] = member[member[name]]
+    _, first, classes = np.unique(member[:count], return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[classes]
