@@ -18,19 +18,23 @@ Float = npt.NDArray[np.floating]
 Float32 = npt.NDArray[np.float32]
 
 
-def assign(codes: Float, centers: Float32) -> tuple[npt.NDArray[np.int64], Float32]:
-    """The nearest center of every code by cosine.
+def assign(
+    codes: Float, centers: Float32, members: npt.NDArray[np.integer] | None = None
+) -> tuple[npt.NDArray[np.int64], Float32]:
+    """The class of the nearest center of every code by cosine.
 
     Args:
         codes: (..., dim), any length.
-        centers: (classes, dim) unit rows.
+        centers: (F, dim) unit rows.
+        members: (F,) class of each center; None where every center is a class of its own.
 
     Returns:
         Classes (...) and cosines to their centers (...); a code of length zero has cosine 0.
     """
     length = np.linalg.norm(codes, axis=-1, keepdims=True)
     cosines = np.asarray(codes / np.maximum(length, 1e-12), np.float32) @ centers.T
-    return cosines.argmax(axis=-1), cosines.max(axis=-1)
+    nearest = cosines.argmax(axis=-1)
+    return nearest if members is None else np.asarray(members[nearest], np.int64), cosines.max(axis=-1)
 
 
 class BestPatches:

@@ -67,6 +67,7 @@ def classify_crop(
     centers: Float32,
     *,
     crf: Crf | None,
+    members: npt.NDArray[np.integer] | None = None,
 ) -> Labels:
     """Classes of a crop: the vectors of both images averaged, upsampled, compared with the centers, CRF, argmax.
 
@@ -75,8 +76,9 @@ def classify_crop(
         mirrored: the same of its mirror image.
         grid: of a crop of this size.
         rgb: (side, side, 3) the crop.
-        centers: (K, d) unit rows.
+        centers: (F, d) unit rows.
         crf: constants; None leaves it out.
+        members: (F,) class of each center; None where every center is a class of its own.
 
     Returns:
         (side, side) classes 0 to K - 1.
@@ -84,5 +86,5 @@ def classify_crop(
     side = len(rgb)
     return segment(
         [vectors], [grid], [Box(0, 0, side, side)], rgb, centers,
-        side=side, sharpness=SHARPNESS, crf=crf, mirrored=[mirrored],
+        side=side, sharpness=SHARPNESS, crf=crf, members=members, mirrored=[mirrored],
     )  # fmt: skip

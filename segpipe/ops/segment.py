@@ -33,16 +33,18 @@ def segment(
     side: int,
     sharpness: float = 2.0,
     crf: Crf | None,
+    members: npt.NDArray[np.integer] | None = None,
     mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
 ) -> Labels:
-    """Give every pixel of an image the class whose center is most like the codes around it.
+    """Give every pixel of an image the class with the center that is most like the codes around it.
 
     Args:
         codes: for each crop (rows, cols, d).
         grids: for each crop its patch grid.
         boxes: for each crop its box in image pixels; together they cover the image.
         rgb: (H, W, 3) uint8, the image.
-        centers: (K, d) unit rows.
+        centers: (F, d) unit rows.
+        members: (F,) class 0 to K - 1 of each center; None where every center is a class of its own.
         side: longest side of the canvas, pixels; an image below it is worked on at its own size.
         sharpness: factor of the cosines under the softmax (STEGO: 2).
         crf: constants of the dense CRF in canvas pixels; None leaves it out.
@@ -53,7 +55,9 @@ def segment(
     """
     image = Size(*rgb.shape[:2])
     out = image.fit(side)
-    probabilities = classify(codes, grids, boxes, centers, image=image, out=out, sharpness=sharpness, mirrored=mirrored)
+    probabilities = classify(
+        codes, grids, boxes, centers, image=image, out=out, sharpness=sharpness, members=members, mirrored=mirrored
+    )
     if crf is not None:
         small = rgb if out == image else cv2.resize(rgb, (out.width, out.height), interpolation=cv2.INTER_AREA)
         probabilities = refine_probabilities(probabilities.transpose(2, 0, 1), small, crf).transpose(1, 2, 0)
@@ -69,24 +73,30 @@ def classify(
     image: Size,
     out: Size,
     sharpness: float,
+    members: npt.NDArray[np.integer] | None = None,
     mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
     strip: int = _STRIP,
 ) -> Float32:
-    """Class probabilities on a canvas of size `out`: softmax of `sharpness` x cosine of the blended code to a center.
+    """Class probabilities on a canvas of size `out`: softmax of `sharpness` x cosine of the blended code to a class.
+
+    The cosine to a class is the largest one to its centers.
 
     Arguments as `segment` and `blend.canvas`; `strip` numbers of the code field are held at once.
 
     Returns:
         (out.height, out.width, K) float32, the last axis sums to 1.
     """
-    directions = np.ascontiguousarray(np.asarray(centers, np.float32).T)
-    dim, classes = directions.shape
-    found = np.empty((out.height, out.width, classes), np.float32)
-    for rows in _strips(out.height, out.width * dim, strip):
+    members = np.arange(len(centers)) if members is None else members
+    order = np.argsort(members, kind="stable")
+    starts = np.flatnonzero(np.diff(members[order], prepend=-1))
+    directions = np.ascontiguousarray(np.asarray(centers, np.float32)[order].T)
+    found = np.empty((out.height, out.width, len(starts)), np.float32)
+    for rows in _strips(out.height, out.width * max(directions.shape), strip):
         field = blend.canvas(codes, grids, boxes, image=image, out=out, rows=rows, mirrored=mirrored)
         lengths = np.sqrt(np.einsum("hwd,hwd->hw", field, field))[..., None]
         cosines = field @ directions / np.maximum(lengths, np.finfo(np.float32).tiny)
-        found[rows.start : rows.stop] = _softmax(sharpness * cosines)
+        nearest = np.asarray(np.maximum.reduceat(cosines, starts, axis=-1), np.float32)
+        found[rows.start : rows.stop] = _softmax(sharpness * nearest)
     return found
 
 

@@ -1,7 +1,6 @@
 """Codes lean on their neighbors: a weighted mean over 3 x 3 patches.
 
-What a single patch shows is noisy, and things are mostly larger than one patch: before clustering this gains more than
-most ways to train a head (README, figures).
+What a single patch shows is noisy, and things are mostly larger than one patch.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ def smooth(field: npt.NDArray[np.floating], valid: npt.NDArray[np.bool_], share:
     Args:
         field: (rows, cols, d), any length; zero vectors have no direction and count as zeros.
         valid: (rows, cols); other patches take no part and become zeros.
-        share: weight of a neighbor against 1 of the patch itself; 0 leaves the unit vectors as they are.
+        share: weight of a neighbor against 1 of the patch itself; with 0 the field is returned as it is.
 
     Returns:
         (rows, cols, d) float32, vectors of length at most 1.
     """
+    if share == 0:
+        return np.asarray(field, np.float32)
     units = np.where(valid[..., None], field, 0).astype(np.float32)
     lengths = np.sqrt(np.einsum("rcd,rcd->rc", units, units))
     units /= np.where(lengths > 0, lengths, 1)[..., None]
-    if share == 0:
-        return units
     total, weights = units.copy(), valid.astype(np.float32)
     for to_rows, from_rows, to_cols, from_cols in _shifts():
         total[to_rows, to_cols] += np.float32(share) * units[from_rows, from_cols]

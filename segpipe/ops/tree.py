@@ -9,6 +9,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+ALIKE = 0.15
+"""Mean cosine between the members of two clusters from which they count as one thing.
+
+On four labelled sets the tree cut here has 22, 9, 21 and 19 classes where people named 23, 11, 10 and 11; largest gap
+of heights, and agreement of trees grown on halves of a corpus, came less near.
+"""
+
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 
@@ -25,7 +32,7 @@ def average_linkage(means: npt.NDArray[np.floating], sizes: npt.NDArray[np.integ
 
     Returns:
         (F - 1, 4) merges as SciPy writes them: the two clusters (F + i is what merge i made), the height 1 - mean
-        cosine, rising, and the members.
+        cosine, rising, and how many of the F clusters are in it.
 
     Raises:
         ValueError: a cluster is empty.
@@ -34,7 +41,7 @@ def average_linkage(means: npt.NDArray[np.floating], sizes: npt.NDArray[np.integ
         raise ValueError("an empty cluster cannot be merged")
     count = len(means)
     center, members = np.array(means, np.float64), np.array(sizes, np.float64)
-    names = np.arange(count)
+    names, leaves = np.arange(count), np.ones(count)
     alike = np.einsum("id,jd->ij", center, center)  # no BLAS: its sums depend on threads
     np.fill_diagonal(alike, -np.inf)
     merges = np.empty((max(0, count - 1), 4))
@@ -44,13 +51,19 @@ def average_linkage(means: npt.NDArray[np.floating], sizes: npt.NDArray[np.integ
         # in exact numbers heights never fall; rounding may let them
         height = max(height, 1 - float(alike[first, second]))
         total = members[first] + members[second]
-        merges[step] = (*sorted((names[first], names[second])), height, total)
+        leaves[first] += leaves[second]
+        merges[step] = (*sorted((names[first], names[second])), height, leaves[first])
         row = (members[first] * alike[first] + members[second] * alike[second]) / total
         row[[first, second]] = -np.inf
         alike[first], alike[:, first] = row, row
         alike[second], alike[:, second] = -np.inf, -np.inf
         members[first], names[first] = total, count + step
     return merges
+
+
+def count_alike(merges: Float64, *, alike: float = ALIKE) -> int:
+    """How many classes are left when clusters are merged as long as their members' mean cosine is at least `alike`."""
+    return len(merges) + 1 - int((1 - merges[:, 2] >= alike).sum())
 
 
 def cut(merges: Float64, k: int) -> Int64:

@@ -30,6 +30,7 @@ from segpipe.data.truth import Truth
 from segpipe.ops import metrics, probes, published, scoring
 from segpipe.ops.crf import Crf
 from segpipe.ops.crops import cut
+from segpipe.parts.coding import encode
 from segpipe.parts.encoder import Encoder
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
@@ -155,8 +156,7 @@ def describe(
     Raises:
         MachineError: a feature is not finite.
     """
-    from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
-
+    shown = np.ones((judge.grid.rows, judge.grid.cols), bool)
     box = Box(0, 0, published.SIDE, published.SIDE)
     cuts = [cut(view.rgb, None, box, judge.grid, row=view.index, flip=True) for view in views]
     plain, _ = encoder.describe(np.stack([item.rgb for item in cuts]))
@@ -166,8 +166,8 @@ def describe(
             raise MachineError(
                 f"{cases[view.index].path}: the backbone's features of this image are not finite; take out the image"
             )
-        coded = tuple(judge.clusters.project(codes(head, part)) for part in both)
-        base = tuple(judge.baseline.project(part) for part in both)
+        coded = tuple(encode(head, judge.clusters, part, shown) for part in both)
+        base = tuple(encode(None, judge.baseline, part, shown) for part in both)
         yield Described(view, (coded[0], coded[1]), (base[0], base[1])), published.unmirror(both[0], both[1])
 
 
@@ -176,7 +176,9 @@ def count(item: Described, judge: Judge) -> tuple[Confusion, Confusion]:
     found = []
     with threadpool_limits(1):
         for vectors, model in ((item.codes, judge.clusters), (item.features, judge.baseline)):
-            labels = published.classify_crop(*vectors, judge.grid, item.view.rgb, model.centers, crf=judge.crf)
+            labels = published.classify_crop(
+                *vectors, judge.grid, item.view.rgb, model.centers, members=model.members, crf=judge.crf
+            )
             table = metrics.confusion(item.view.labels, labels, n_classes=judge.classes, n_clusters=model.clusters)
             found.append(confusion_of(table))
     return found[0], found[1]

@@ -27,7 +27,6 @@ from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.labels import nodata
 from segpipe.records.scores import Confusion, confusion_of, join
-from segpipe.store.clusters import load_clusters
 from segpipe.store.features import FeatureStore
 from segpipe.store.masks import load_header, mask_path, read_mask
 from segpipe.store.run_dir import RunDir
@@ -189,13 +188,15 @@ def gather(tasks: Sequence[Task], setup: Setup, head: Any, runtime: Runtime) -> 
     return scoring.Evidence(join(masks), join(baseline), codes, features, values, images)
 
 
-def plan(truth: Truth, corpus: Corpus, run_dir: RunDir, *, quota: int, seed: int) -> tuple[Setup, list[Task]]:
+def plan(
+    truth: Truth, corpus: Corpus, baseline: ClusterModel, run_dir: RunDir, *, quota: int, seed: int
+) -> tuple[Setup, list[Task]]:
     """What to count, and in which images; `quota` labelled pixels of each are drawn for the probes."""
     header = load_header(run_dir.path("masks"))
     setup = Setup(
         features=run_dir.path("features"),
         masks=run_dir.path("masks"),
-        baseline=load_clusters(run_dir.path("clusters") / "baseline.npz"),
+        baseline=baseline,
         refine={name: header[name] for name in ("side", "sharpness", "flip", "crf")},
         clusters=header["classes"],
         nodata=header["nodata"],

@@ -12,14 +12,19 @@ import numpy.typing as npt
 class ClusterModel:
     """Cosine clusters of codes, or of features projected on principal components.
 
-    A vector x is first projected, z = (x - mean) @ components.T (identity where both are None), then belongs to
-    the center with the largest cosine.
+    A vector x is first projected, z = (x - mean) @ components.T (identity where both are None), and a grid of them is
+    smoothed over 3 x 3 patches (`smooth` above 0). It then belongs to the cluster of the center with the largest
+    cosine: a cluster may have several centers.
     """
 
     centers: npt.NDArray[np.float32]
-    """(clusters, dim) unit rows."""
+    """(centers, dim) unit rows."""
     inertia: float
     """Mean cosine of the fitted vectors to their center; larger is tighter."""
+    members: npt.NDArray[np.int64] | None = None
+    """(centers,) the cluster of each center; None where every center is a cluster of its own."""
+    smooth: float = 0.0
+    """Weight of a neighbor in the smoothing, against 1 of the patch itself."""
     mean: npt.NDArray[np.float32] | None = None
     """(in_dim,)"""
     components: npt.NDArray[np.float32] | None = None
@@ -27,9 +32,11 @@ class ClusterModel:
 
     def __post_init__(self) -> None:
         if self.centers.ndim != 2 or not np.isfinite(self.centers).all():
-            raise ValueError(f"centers must be a finite (clusters, dim) array, got {self.centers.shape}")
+            raise ValueError(f"centers must be a finite (centers, dim) array, got {self.centers.shape}")
         if not np.allclose(np.linalg.norm(self.centers, axis=1), 1, atol=1e-3):
             raise ValueError("centers must have unit length")
+        if self.members is not None and len(self.members) != len(self.centers):
+            raise ValueError(f"{len(self.members)} members for {len(self.centers)} centers")
         if (self.mean is None) != (self.components is None):
             raise ValueError("mean and components come together")
         if self.components is not None and len(self.components) != self.centers.shape[1]:
@@ -38,7 +45,7 @@ class ClusterModel:
     @property
     def clusters(self) -> int:
         """How many clusters."""
-        return len(self.centers)
+        return len(self.centers) if self.members is None else int(self.members.max()) + 1
 
     def project(self, vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """Bring vectors (..., in_dim) to the space of the centers (..., dim)."""
@@ -46,3 +53,25 @@ class ClusterModel:
         if self.mean is None or self.components is None:
             return x
         return np.asarray((x - self.mean) @ self.components.T, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterTree:
+    """Many small clusters, and the order in which they merge into fewer."""
+
+    centers: npt.NDArray[np.float32]
+    """(F, dim) unit rows."""
+    sizes: npt.NDArray[np.int64]
+    """(F,) patches in each."""
+    merges: npt.NDArray[np.float64]
+    """(F - 1, 4) as SciPy writes linkages; heights are 1 - mean cosine between members."""
+    inertia: float
+    """Mean cosine of the patches to their center."""
+    restarts: tuple[float, ...]
+    """The same of every restart."""
+    patches: int
+    """Patches clustered."""
+    of: int
+    """Patches that show image, in the whole corpus."""
+    origin: str
+    """Digest of what the tree was made from."""

@@ -1,46 +1,55 @@
-"""Cluster: the classes, found over the whole corpus at once.
+"""Cluster: many small clusters of the codes, and a tree that merges them to as many classes as wanted.
 
-Reads  corpus/    only its fingerprint: which crops there are
-       features/  patch features, a few crops at a time
+Reads  features/  patch features of every crop
        head/      the head that turns features into codes
-Writes clusters/  clusters.npz, k-means of the codes; baseline.npz, PCA and k-means of the features themselves
+Writes clusters/  tree.npz (small clusters and the order in which they merge), clusters.npz (the tree, cut)
+
+The tree does not depend on the number of classes: when only `k` changed it is cut anew, which takes seconds.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from segpipe.base import parallel
+from segpipe.base import files
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
-from segpipe.base.errors import CorpusError, UsageError
-from segpipe.base.runtime import Runtime, Track
-from segpipe.ops.kmeans import Clustering, Moments, spherical_kmeans
-from segpipe.records.clusters import ClusterModel
+from segpipe.base.errors import UsageError
+from segpipe.base.runtime import Runtime
+from segpipe.ops.kmeans import member_means, spherical_kmeans
+from segpipe.ops.knn import unit_rows
+from segpipe.ops.smoothing import smooth
+from segpipe.ops.tree import ALIKE, average_linkage, count_alike, cut
+from segpipe.parts.sample import Block, Sample, open_sample
+from segpipe.records.clusters import ClusterModel, ClusterTree
 from segpipe.store.checkpoints import load_tensors
-from segpipe.store.clusters import save_clusters
+from segpipe.store.clusters import load_tree, save_clusters, save_tree
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
-from segpipe.store.valid import Valid
+
+if TYPE_CHECKING:
+    from segpipe.nn.head import Head
 
 NAME = "cluster"
 ARTEFACT = "clusters"
-NEEDS = ("index", "extract", "train")
-FORMAT = 1
+NEEDS = ("extract", "train")
+FORMAT = 2
 
-_BLOCK = 16  # crops read at once
+TREE = "tree.npz"
+_PER_CLASS = 4  # small clusters for each class wanted, at least
+_HEIGHTS = 100  # merges told, from the last
 
-Float16 = npt.NDArray[np.float16]
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
-KMeans = Callable[[Float32], Clustering]
 
 log = logging.getLogger(__name__)
 
@@ -48,195 +57,164 @@ log = logging.getLogger(__name__)
 class Config(Section):
     """Settings of `cluster`."""
 
-    k: int = setting(27, "number of clusters, the classes of the masks", ge=1, le=65535)
-    restarts: int = setting(5, "independent k-means runs, of which the tightest is kept", ge=1)
-    iterations: int = setting(50, "steps of each k-means run", ge=1)
+    k: Annotated[int, Field(ge=1, le=65535)] | Literal["auto"] = setting(
+        27,
+        f"number of clusters, the classes of the masks; auto = merge while patches agree by a mean cosine of {ALIKE}",
+    )
+    prototypes: int = setting(120, "small clusters that are merged to the clusters, at least 4 for each", ge=1, le=4096)
+    smooth: float = setting(0.5, "weight of the 8 neighbors of a patch in its code, against 1 of its own", ge=0, le=1)
+    restarts: int = setting(3, "independent k-means runs, of which the tightest is kept", ge=1)
+    iterations: int = setting(30, "steps of each k-means run", ge=1)
     patches: int = setting(1_000_000, "most patches clustered; of more an even random sample is taken", ge=1)
-    baseline_dim: int = setting(64, "principal components that the baseline clusters; 0 = the whole features", ge=0)
     seed: int = setting(0, "seed of the sample and of every restart", ge=0)
-
-
-class Found(BaseModel):
-    """One clustering."""
-
-    k: int
-    """Clusters; fewer than wanted where there are fewer distinct patches."""
-    dim: int
-    inertia: float
-    """Mean cosine of patches to their cluster's center; larger is tighter."""
-    restarts: list[float]
-    """The same of every restart."""
-    shares: list[float]
-    """Share of the clustered patches, cluster by cluster, the largest first."""
 
 
 class Summary(BaseModel):
     """What the manifest, the log line and the report say about this stage."""
 
-    wanted: int
+    wanted: int | Literal["auto"]
+    k: int
+    """Clusters; fewer than wanted where there are fewer distinct patches."""
     patches: int
     """Patches clustered."""
     of: int
     """Patches that show image, in the whole corpus."""
-    clusters: Found
-    baseline: Found
+    dim: int
+    prototypes: int
+    inertia: float
+    """Mean cosine of patches to their small cluster's center; larger is tighter."""
+    restarts: list[float]
+    """The same of every restart."""
+    shares: list[float]
+    """Share of the clustered patches, cluster by cluster, the largest first."""
+    heights: list[float]
+    """Mean cosine between the members of the two clusters that were merged last, next to last, and so on: the first
+    left 1 cluster, the second 2."""
+    cut_only: bool
+    """The tree was there already."""
 
 
-def sample_counts(counts: Int64, *, most: int, seed: int) -> Int64:
-    """How many patches of each crop to take, so that `most` of all are taken evenly, without repeats.
-
-    Args:
-        counts: (n,) valid patches of each crop.
-        most: patches wanted; all are taken where there are no more.
-        seed: of the draw.
-    """
-    if counts.sum() <= most:
-        return counts
-    # the law of how an even draw of single patches falls on the crops, without a list of all patches
-    rng = np.random.default_rng((seed, 0))
-    return np.asarray(rng.multivariate_hypergeometric(counts, most, method="marginals"), np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The patches to cluster; every pass reads the same ones in the same order, some crops at a time."""
-
-    store: FeatureStore
-    valid: Valid
-    counts: Int64
-    """(n,) valid patches to take of each crop."""
-    seed: int
-    """Crop i draws from (seed, 1, i)."""
-    track: Track
-
-    def __len__(self) -> int:
-        return int(self.counts.sum())
-
-    def read(self, crops: Int64) -> Float16:
-        """The patches (m, d) of these crops that belong to the sample."""
-        taken = []
-        for crop, tokens, shows in zip(crops.tolist(), self.store.batch(crops), self.valid(crops), strict=True):
-            patches = tokens[shows]
-            if self.counts[crop] < len(patches):
-                rng = np.random.default_rng((self.seed, 1, crop))
-                patches = patches[np.sort(rng.choice(len(patches), self.counts[crop], replace=False))]
-            taken.append(patches)
-        return np.concatenate(taken)
-
-    def collect(self, use: Callable[[Float16], Float32]) -> Float32:
-        """Pass all patches through `use`, (m, d) to (m, dim), and join what comes out."""
-        crops = np.flatnonzero(self.counts)
-        blocks = [crops[i : i + _BLOCK] for i in range(0, len(crops), _BLOCK)]
-        parts = parallel.thread_map(self.read, blocks, workers=1, ahead=3)
-        out, at = np.empty((0, 0), np.float32), 0
-        for part in self.track(parts, total=len(blocks), unit=f"blocks of {_BLOCK} crops"):
-            found = use(part)
-            if not at:
-                out = np.empty((len(self), found.shape[1]), np.float32)
-            out[at : at + len(part)] = found
-            at += len(part)
-        return out
-
-
-def open_sample(store: FeatureStore, *, most: int, seed: int, track: Track) -> Sample:
-    """Choose the patches to cluster.
-
-    Raises:
-        CorpusError: no patch shows image.
-    """
-    valid = Valid(store)
-    counts = sample_counts(valid.counts(), most=most, seed=seed)
-    if not counts.any():
-        raise CorpusError("no crop shows any image (all patches are without content), so there is nothing to cluster")
-    return Sample(store, valid, counts, seed, track)
-
-
-def cluster_codes(
-    sample: Sample, encode: Callable[[Float16], Float32], kmeans: KMeans, *, components: int
-) -> tuple[Clustering, ClusterModel]:
-    """Cluster the codes; in the same pass find the principal components of the features.
+def grow(
+    sample: Sample, encode: Callable[[Block], Float32], config: Config, *, origin: str, workers: int
+) -> ClusterTree:
+    """Find small clusters and the order in which they merge.
 
     Args:
         sample: the patches.
-        encode: features (m, d) to codes (m, dim).
-        kmeans: the clustering.
-        components: how many; 0 = all.
-
-    Returns:
-        The clusters of the codes, and a model that projects features and has no clusters of its own.
+        encode: a block to the vectors (m, dim) of the patches taken.
+        config: settings.
+        origin: what the tree is made from, kept with it.
+        workers: threads.
 
     Raises:
         UsageError: some codes are not finite.
     """
-    dim = sample.store.header.dim
-    moments = Moments(dim)
-
-    def both(patches: Float16) -> Float32:
-        moments.add(patches)
-        return encode(patches)
-
-    vectors = finite(sample.collect(both), "codes of some patches are not finite numbers; lower train.lr")
-    mean, directions = moments.principal_components(components or dim)
-    return kmeans(vectors), ClusterModel(np.eye(1, len(directions), dtype=np.float32), 0.0, mean, directions)
-
-
-def cluster_features(sample: Sample, projection: ClusterModel, kmeans: KMeans) -> Clustering:
-    """The baseline: cluster the features on their principal components.
-
-    Raises:
-        UsageError: some features are not finite.
-    """
-    message = "features of some patches are not finite numbers; check extract.weights and extract again"
-    return kmeans(finite(sample.collect(projection.project), message))
-
-
-def finite(vectors: Float32, message: str) -> Float32:
-    """Pass vectors on, or raise UsageError with the message."""
+    vectors = sample.collect(encode)
     if not np.isfinite(vectors).all():
-        raise UsageError(message)
-    return vectors
+        raise UsageError("codes of some patches are not finite numbers; lower train.lr and run `segpipe train` again")
+    found = spherical_kmeans(
+        vectors,
+        k=prototypes(config),
+        restarts=config.restarts,
+        iterations=config.iterations,
+        seed=config.seed,
+        workers=workers,
+    )
+    units, blank = unit_rows(vectors)
+    means, sizes = member_means(units[~blank] if blank.any() else units, found.centers)
+    held = sizes > 0
+    if not held.any():  # a corpus of one colour
+        held, sizes = np.ones(1, bool), np.array([len(vectors)])
+    return ClusterTree(
+        centers=found.centers[held],
+        sizes=sizes[held],
+        merges=average_linkage(means[held], sizes[held]),
+        inertia=found.inertia,
+        restarts=found.restarts,
+        patches=len(sample),
+        of=int(sample.valid.counts().sum()),
+        origin=origin,
+    )
 
 
-def describe(found: Clustering, *, wanted: int, what: str) -> Found:
-    """The facts of a clustering; warns where there are fewer clusters than wanted."""
-    k, dim = found.centers.shape
-    if k < wanted:
-        log.warning("cluster.k=%d: the %s of this corpus form only %d distinct clusters", wanted, what, k)
-    shares = (found.sizes / found.sizes.sum()).round(6).tolist()
-    return Found(k=k, dim=dim, inertia=found.inertia, restarts=list(found.restarts), shares=shares)
+def prototypes(config: Config) -> int:
+    """How many small clusters to look for."""
+    return config.prototypes if config.k == "auto" else max(config.prototypes, _PER_CLASS * config.k)
 
 
-def cost(config: Config, work: Work) -> Cost:
-    """k-means of codes and of the baseline, on features of about 784 patches a crop, which are read twice."""
-    patches = min(config.patches, 784 * work.crops)
-    operations = 2 * config.restarts * config.iterations * patches * config.k * 140
-    return Cost(operations / work.gflops / 1e9 + work.crops * 0.004, 5e4)
+def encode_block(head: Head, block: Block, *, share: float) -> Float32:
+    """Smoothed codes (m, dim) of the patches that were taken."""
+    from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
+
+    fields = codes(head, block.tokens)
+    each = zip(fields, block.valid, block.taken, strict=True)
+    return np.concatenate([smooth(field, valid, share)[taken] for field, valid, taken in each])
 
 
-def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
-    """Cluster the codes, and the features as the baseline."""
-    from segpipe.nn.head import build_head, codes  # brings torch: only a stage at work pays for it
+def cut_tree(tree: ClusterTree, k: int, *, share: float) -> tuple[ClusterModel, Int64]:
+    """The clusters of a tree cut at k, the largest first, and their sizes."""
+    members = cut(tree.merges, k)
+    sizes = np.bincount(members, weights=tree.sizes).astype(np.int64)
+    order = np.argsort(-sizes, kind="stable")
+    place = np.argsort(order)
+    return ClusterModel(tree.centers, tree.inertia, members=place[members], smooth=share), sizes[order]
+
+
+def origin_of(config: Config, run_dir: RunDir) -> str:
+    """What a tree depends on: the artefacts read and all settings but the number of clusters."""
+    stages = run_dir.manifest().stages
+    inputs = {name: stages[name].artefact for name in NEEDS if name in stages}
+    head = hashlib.sha256((run_dir.path("head") / "head.safetensors").read_bytes()).hexdigest()
+    settings = config.identity() | {"k": None, "prototypes": prototypes(config)}
+    return files.digest({"format": FORMAT, "settings": settings, "inputs": inputs, "head": head})
+
+
+def find_tree(config: Config, run_dir: RunDir, runtime: Runtime) -> tuple[ClusterTree, bool]:
+    """The tree of an earlier run of this stage where it still holds, or a new one; and whether it was there."""
+    origin = origin_of(config, run_dir)
+    with suppress(UsageError):  # none, or a damaged one
+        tree = load_tree(run_dir.root / ARTEFACT / TREE)
+        if tree.origin == origin:
+            log.info("cutting the tree of %d small clusters that is there", len(tree.centers))
+            return tree, True
+    from segpipe.nn.head import build_head  # brings torch: only a stage at work pays for it
 
     store = FeatureStore(run_dir.path("features"))
     head = build_head(*load_tensors(run_dir.path("head") / "head.safetensors")).to(runtime.device)
     sample = open_sample(store, most=config.patches, seed=config.seed, track=runtime.track)
-    kmeans = partial(
-        spherical_kmeans,
-        k=config.k,
-        restarts=config.restarts,
-        iterations=config.iterations,
-        seed=config.seed,
-        workers=runtime.workers,
-    )
-    found, projection = cluster_codes(sample, partial(codes, head), kmeans, components=config.baseline_dim)
-    base = cluster_features(sample, projection, kmeans)
-    with run_dir.writing("clusters") as out:
-        save_clusters(ClusterModel(found.centers, found.inertia), out / "clusters.npz")
-        save_clusters(replace(projection, centers=base.centers, inertia=base.inertia), out / "baseline.npz")
+    encode = partial(encode_block, head, share=config.smooth)
+    return grow(sample, encode, config, origin=origin, workers=runtime.workers), False
+
+
+def cost(config: Config, work: Work) -> Cost:
+    """k-means of codes, on features of about 784 patches a crop."""
+    patches = min(config.patches, 784 * work.crops)
+    operations = 2 * config.restarts * config.iterations * patches * prototypes(config) * 70
+    return Cost(operations / work.gflops / 1e9 + work.crops * 0.003, 5e4)
+
+
+def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
+    """Find the tree, or take the one that is there, and cut it."""
+    tree, kept = find_tree(config, run_dir, runtime)
+    k = count_alike(tree.merges) if config.k == "auto" else config.k
+    model, sizes = cut_tree(tree, k, share=config.smooth)
+    if config.k == "auto":
+        log.info("cluster.k=auto: %d clusters", model.clusters)
+    elif model.clusters < k:
+        log.warning("cluster.k=%d: the codes of this corpus form only %d distinct clusters", k, model.clusters)
+    with run_dir.writing(ARTEFACT) as out:
+        save_tree(tree, out / TREE)
+        save_clusters(model, out / "clusters.npz")
     return Summary(
         wanted=config.k,
-        patches=len(sample),
-        of=int(sample.valid.counts().sum()),
-        clusters=describe(found, wanted=config.k, what="codes"),
-        baseline=describe(base, wanted=config.k, what="features"),
+        k=model.clusters,
+        patches=tree.patches,
+        of=tree.of,
+        dim=tree.centers.shape[1],
+        prototypes=len(tree.centers),
+        inertia=tree.inertia,
+        restarts=list(tree.restarts),
+        shares=(sizes / sizes.sum()).round(6).tolist(),
+        heights=(1 - tree.merges[::-1, 2]).round(6).tolist()[:_HEIGHTS],
+        cut_only=kept,
     )

@@ -24,7 +24,10 @@ from segpipe.data.truth import Truth, label_files, layout_samples, read_layout, 
 from segpipe.ops import scoring
 from segpipe.ops.crf import Crf
 from segpipe.parts import published, whole
+from segpipe.parts.baseline import fit_baseline
 from segpipe.parts.encoder import reopen_encoder
+from segpipe.parts.sample import open_sample
+from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.scores import Scores, Unmatched
 from segpipe.store.checkpoints import load_tensors
@@ -64,7 +67,9 @@ class Config(Section):
     probe_pixels: int = setting(256, "labelled pixels drawn per image for the probes (of points: all)", ge=1)
     folds: int = setting(5, "folds of the probes' cross-validation by image", ge=2)
     bootstrap: int = setting(1000, "resamples of the images behind each 95% interval", ge=20)
-    seed: int = setting(0, "seed of the probes' pixels and folds and of the bootstrap", ge=0)
+    baseline_dim: int = setting(64, "principal components that the k-means baseline clusters; 0 = whole features", ge=0)
+    baseline_patches: int = setting(1_000_000, "most patches that the baseline clusters", ge=1)
+    seed: int = setting(0, "seed of the probes' pixels and folds, of the baseline and of the bootstrap", ge=0)
 
 
 class Summary(BaseModel):
@@ -142,12 +147,21 @@ def read_labels(config: Config, corpus: Corpus, runtime: Runtime) -> Truth:
     return read_layout(config.labels, samples, corpus, runtime, layout=config.layout)
 
 
+def baseline_of(config: Config, run_dir: RunDir, runtime: Runtime) -> ClusterModel:
+    """The baseline with as many clusters as the run has classes."""
+    store = FeatureStore(run_dir.path("features"))
+    sample = open_sample(store, most=config.baseline_patches, seed=config.seed, track=runtime.track)
+    k = load_clusters(run_dir.path("clusters") / "clusters.npz").clusters
+    return fit_baseline(sample, k=k, components=config.baseline_dim, seed=config.seed, runtime=runtime)
+
+
 def judge_whole(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, runtime: Runtime) -> Judged:
     """Judge the run's masks at their own size."""
     truth = read_labels(config, corpus, runtime)
     points = any(isinstance(source, Points) for source in truth.sources.values())
     drawn = quota(len(truth.sources), config, points=points)
-    setup, tasks = whole.plan(truth, corpus, run_dir, quota=drawn, seed=config.seed)
+    baseline = baseline_of(config, run_dir, runtime)
+    setup, tasks = whole.plan(truth, corpus, baseline, run_dir, quota=drawn, seed=config.seed)
     evidence = whole.gather(tasks, setup, head, runtime)
     names = [task.image.id for task in tasks]
     return Judged(evidence, truth.classes, names, list(truth.unmatched), truth.empty, drawn)
@@ -165,13 +179,13 @@ def judge_published(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, 
         samples = layout_samples(config.labels, config.classes, layout=config.layout, split=config.split)
         cases = published.cases_of_set(config.labels, samples, layout=config.layout)
         classes = published.classes_of(config.layout)
-    features, clusters = run_dir.path("features"), run_dir.path("clusters")
+    features = run_dir.path("features")
     crf = load_header(run_dir.path("masks"))["crf"]
     encoder = reopen_encoder(FeatureStore(features).header, features, runtime)
     judge = published.plan(
         encoder.patch,
-        load_clusters(clusters / "clusters.npz"),
-        load_clusters(clusters / "baseline.npz"),
+        load_clusters(run_dir.path("clusters") / "clusters.npz"),
+        baseline_of(config, run_dir, runtime),
         None if crf is None else Crf(**crf),
         classes=len(classes),
     )

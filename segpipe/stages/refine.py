@@ -29,6 +29,7 @@ from segpipe.base.runtime import Runtime
 from segpipe.data.originals import read_original
 from segpipe.ops.crf import Crf
 from segpipe.ops.segment import segment
+from segpipe.parts.coding import encode
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.labels import nodata
@@ -102,28 +103,28 @@ def refine_image(inputs: Inputs, index: int) -> masks.Mask:
     pixels = read_original(inputs.corpus, inputs.corpus.images[index])
     rows = inputs.corpus.crops_of[index]
     boxes = [inputs.corpus.crops[row].box for row in rows]
-    centers = inputs.clusters.centers
+    clusters = inputs.clusters
     labels = segment(
         [_codes(inputs, row, flipped=False) for row in rows],
         [inputs.features.header.grid(box.size) for box in boxes],
         boxes,
         pixels.rgb,
-        centers,
+        clusters.centers,
+        members=clusters.members,
         side=inputs.side,
         sharpness=inputs.sharpness,
         crf=inputs.crf,
         mirrored=[_codes(inputs, row, flipped=True) for row in rows] if inputs.flip else None,
     )
     if pixels.valid is not None:
-        labels[~pixels.valid] = nodata(len(centers))
+        labels[~pixels.valid] = nodata(clusters.clusters)
     return labels
 
 
 def _codes(inputs: Inputs, row: int, *, flipped: bool) -> npt.NDArray[np.float32]:
-    from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
-
-    found = codes(inputs.head, inputs.features.patches(row, flipped=flipped))
-    return inputs.clusters.project(found)
+    valid = inputs.features.valid(row)
+    patches = inputs.features.patches(row, flipped=flipped)
+    return encode(inputs.head, inputs.clusters, patches, valid[:, ::-1] if flipped else valid)
 
 
 def summarize(index: Sequence[Mapping[str, Any]], *, classes: int, crf: bool) -> Summary:

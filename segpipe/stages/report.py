@@ -28,6 +28,7 @@ from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
 from segpipe.data.originals import read_original
 from segpipe.ops import gallery
+from segpipe.parts.coding import encode
 from segpipe.plots import page, panels, training
 from segpipe.plots.compose import Findings, Judged, compose
 from segpipe.plots.overlay import overlay
@@ -85,8 +86,8 @@ class Inputs:
 
     corpus: Corpus
     features: FeatureStore
-    encode: Callable[[npt.NDArray[np.floating]], npt.NDArray[np.float32]]
-    """Patch features (..., d) to codes (..., dim)."""
+    encode: Callable[[npt.NDArray[np.floating], npt.NDArray[np.bool_]], npt.NDArray[np.float32]]
+    """A crop's features (rows, cols, d), and which patches are valid, to what clusters are compared with."""
     clusters: ClusterModel
     masks: Path
     index: Sequence[Mapping[str, Any]]
@@ -135,8 +136,8 @@ def survey(inputs: Inputs, crops: Iterable[tuple[int, int]], *, keep: int, per_c
     for image, crop in crops:
         patches, valid = inputs.features.patches(crop), inputs.features.valid(crop)
         valid = valid if valid.any() else ~valid  # an image of nothing but no data: better shown than left out
-        found = inputs.encode(patches)
-        labels, cosines = gallery.assign(found, inputs.clusters.centers)
+        found = inputs.encode(patches, inputs.features.valid(crop))
+        labels, cosines = gallery.assign(found, inputs.clusters.centers, inputs.clusters.members)
         best.add(labels, cosines, valid, image=image, crop=crop)
         places = np.argwhere(valid)
         cosines_of[image].append(float(cosines[valid].mean()))
@@ -184,7 +185,7 @@ def view_features(inputs: Inputs, found: Survey, crop: int, rgb: npt.NDArray[np.
     box = inputs.corpus.crops[crop].box
     grid = inputs.features.header.grid(box.size)
     patches = inputs.features.patches(crop)
-    projected = inputs.encode(patches)
+    projected = inputs.encode(patches, inputs.features.valid(crop))
     features, coded = (
         panels.drawing(panels.shrink(panels.blocks(colors, patch=grid.patch, content=grid.content), 320))
         for colors in (found.feature_axes.paint(patches), found.code_axes.paint(projected))
@@ -195,7 +196,7 @@ def view_features(inputs: Inputs, found: Survey, crop: int, rgb: npt.NDArray[np.
 
 def open_inputs(run_dir: RunDir) -> Inputs:
     """Open what the page is made of."""
-    from segpipe.nn.head import build_head, codes  # brings torch: only a stage at work pays for it
+    from segpipe.nn.head import build_head  # brings torch: only a stage at work pays for it
 
     corpus = load_corpus(run_dir.path("corpus"))
     head = build_head(*load_tensors(run_dir.path("head") / "head.safetensors"))
@@ -203,7 +204,7 @@ def open_inputs(run_dir: RunDir) -> Inputs:
     return Inputs(
         corpus=corpus,
         features=FeatureStore(run_dir.path("features")),
-        encode=lambda patches: clusters.project(codes(head, patches)),
+        encode=partial(encode, head, clusters),
         clusters=clusters,
         masks=run_dir.path("masks"),
         index=masks.load_index(run_dir.path("masks")),

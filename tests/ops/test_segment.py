@@ -174,3 +174,18 @@ def test_memory_of_a_large_image_does_not_hold_all_classes_at_full_size() -> Non
         tracemalloc.stop()
     assert len(np.unique(labels)) == 27
     assert peak < 200e6  # all classes at full size are 648 MB
+
+
+def test_a_class_with_several_centers_is_as_near_as_its_nearest():
+    rng = np.random.default_rng(3)
+    codes, size = rng.normal(size=(3, 4, 5)).astype(np.float32), Size(12, 16)
+    grid, box = plan_grid(size, side=14, patch=4), Box(0, 0, 12, 16)
+    centers = rng.normal(size=(6, 5)).astype(np.float32)
+    centers /= np.linalg.norm(centers, axis=1, keepdims=True)
+    members = np.array([2, 0, 1, 0, 2, 2])
+    given = {"image": size, "out": size, "sharpness": 2.0}
+    found = classify([codes], [grid], [box], centers, members=members, **given)
+    single = np.log(classify([codes], [grid], [box], centers, **given))
+    logits = np.stack([single[..., members == k].max(axis=-1) for k in range(3)], axis=-1)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -35,6 +35,7 @@ def test_a_cluster_counts_as_all_its_members():
     merges = average_linkage(means, np.bincount(groups))
     whole = linkage(rows, "average", metric="cosine")
     np.testing.assert_allclose(merges[:, 2], whole[-8:, 2], atol=1e-9)
+    assert is_valid_linkage(merges)
     for k in range(1, 9):
         assert adjusted_rand_score(cut(merges, k)[groups], fcluster(whole, k, "maxclust")) == 1
 

@@ -4,20 +4,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.cluster.hierarchy import fcluster
 from sklearn.metrics import adjusted_rand_score
 
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.nn.head import build_head, codes, describe_head, new_head
+from segpipe.nn.head import build_head, describe_head, new_head
+from segpipe.ops.gallery import assign
+from segpipe.parts.baseline import fit_baseline
+from segpipe.parts.coding import encode
+from segpipe.parts.sample import open_sample, sample_counts
 from segpipe.stages import cluster, mine, train
 from segpipe.store.checkpoints import load_tensors, save_tensors
-from segpipe.store.clusters import load_clusters
+from segpipe.store.clusters import load_clusters, load_tree
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
 
 from .planted_run import plant
 
-SMALL = {"k": 4, "restarts": 3, "iterations": 20, "baseline_dim": 8}
+SMALL = {"k": 4, "restarts": 2, "iterations": 20, "prototypes": 20}
 
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -32,31 +37,77 @@ def headed(root: Path, **planted: Any) -> tuple[RunDir, list[np.ndarray]]:
     return run_dir, truth
 
 
-def labels_of(vectors: np.ndarray, centers: np.ndarray) -> np.ndarray:
-    return (vectors.reshape(-1, vectors.shape[-1]) @ centers.T).argmax(1)
-
-
 def test_codes_and_baseline_find_the_planted_classes(tmp_path: Path) -> None:
     run_dir, truth = plant(tmp_path, images=24)
     mine.run(mine.Config(), run_dir, Runtime())
     settings = {"steps": 150, "batch": 8, "dim": 6, "samples": 5, "tensorboard": False}
     train.run(train.Config(**settings), run_dir, Runtime())
-    summary = cluster.run(cluster.Config(**SMALL), run_dir, Runtime(workers=2))
+    summary = cluster.run(cluster.Config(**SMALL, smooth=0), run_dir, Runtime(workers=2))
     head = build_head(*load_tensors(run_dir.path("head") / "head.safetensors"))
-    ours, base = (load_clusters(run_dir.path("clusters") / f"{name}.npz") for name in ("clusters", "baseline"))
+    store = FeatureStore(run_dir.path("features"))
+    ours = load_clusters(run_dir.path("clusters") / "clusters.npz")
+    sample = open_sample(store, most=10**6, seed=0, track=Runtime().track)
+    base = fit_baseline(sample, k=4, components=8, seed=0, runtime=Runtime(workers=2))
     assert base.components is not None
     assert base.components.shape == (8, 16)
-    store = FeatureStore(run_dir.path("features"))
     expected = np.concatenate([classes.ravel() for classes in truth])
-    for model, encode in ((ours, lambda patches: codes(head, patches)), (base, base.project)):
-        found = np.concatenate([labels_of(encode(store.patches(row)), model.centers) for row in range(24)])
+    for model, by in ((ours, head), (base, None)):
+        found = np.concatenate(
+            [
+                assign(encode(by, model, store.patches(row), store.valid(row)), model.centers, model.members)[0].ravel()
+                for row in range(24)
+            ]
+        )
         assert adjusted_rand_score(expected, found) > 0.98
         counts = np.bincount(found, minlength=4)
         assert (np.diff(counts) <= 2).all()  # class 0 is the largest
     assert summary.patches == summary.of == len(expected)
-    assert (summary.clusters.k, summary.clusters.dim, summary.baseline.dim) == (4, 6, 8)
-    assert summary.clusters.inertia == max(summary.clusters.restarts)
-    assert sum(summary.clusters.shares) == pytest.approx(1, abs=1e-4)
+    assert (summary.k, summary.dim, len(ours.centers)) == (4, 6, summary.prototypes)
+    assert summary.inertia == max(summary.restarts)
+    assert sum(summary.shares) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_tree_is_kept_and_cut_anew_without_reading_features(tmp_path: Path) -> None:
+    run_dir, _ = headed(tmp_path, images=12)
+    first = cluster.run(cluster.Config(**SMALL), run_dir, Runtime())
+    kept = (run_dir.path("clusters") / "tree.npz").read_bytes()
+    (run_dir.path("features") / "store.zarr" / "zarr.json").unlink()
+    again = cluster.run(cluster.Config(**SMALL | {"k": 2}), run_dir, Runtime())
+    assert (first.cut_only, again.cut_only) == (False, True)
+    assert (first.k, again.k) == (4, 2)
+    assert (run_dir.path("clusters") / "tree.npz").read_bytes() == kept
+    tree, model = (
+        load(run_dir.path("clusters") / f"{name}.npz")
+        for load, name in ((load_tree, "tree"), (load_clusters, "clusters"))
+    )
+    assert adjusted_rand_score(fcluster(tree.merges, 2, "maxclust"), model.members) == 1
+    with pytest.raises(UsageError, match="not a feature store"):  # the number of prototypes changes the tree
+        cluster.run(cluster.Config(**SMALL | {"prototypes": 19}), run_dir, Runtime())
+
+
+def test_a_damaged_tree_is_grown_again(tmp_path: Path) -> None:
+    run_dir, _ = headed(tmp_path, images=6)
+    cluster.run(cluster.Config(**SMALL), run_dir, Runtime())
+    path = run_dir.path("clusters") / "tree.npz"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    assert not cluster.run(cluster.Config(**SMALL), run_dir, Runtime()).cut_only
+    assert (run_dir.path("clusters") / "tree.npz").read_bytes() == whole
+
+
+def test_auto_finds_the_number_of_planted_classes(tmp_path: Path) -> None:
+    run_dir, truth = plant(tmp_path, images=24)
+    identity = new_head(16, 16, 0.0, seed=0)
+    tensors = {name: torch.zeros_like(tensor) for name, tensor in identity.state_dict().items()}
+    store = FeatureStore(run_dir.path("features"))
+    mean = np.concatenate([store.patches(row).reshape(-1, 16) for row in range(24)]).mean(axis=0, dtype=np.float64)
+    tensors |= {"linear.weight": torch.eye(16), "mean": torch.from_numpy(mean).float()}
+    with run_dir.writing("head") as out:
+        save_tensors(out / "head.safetensors", tensors, describe_head(identity))
+    summary = cluster.run(cluster.Config(**SMALL | {"k": "auto"}, smooth=0), run_dir, Runtime())
+    assert summary.wanted == "auto"
+    assert summary.k == len(np.unique(np.concatenate([classes.ravel() for classes in truth])))
+    assert summary.heights[summary.k - 2] < 0.15 <= summary.heights[summary.k - 1]
 
 
 def test_a_sample_is_even_seeded_and_said(tmp_path: Path) -> None:
@@ -65,24 +116,26 @@ def test_a_sample_is_even_seeded_and_said(tmp_path: Path) -> None:
     config = cluster.Config(**SMALL, patches=300)
     summary = cluster.run(config, run_dir, Runtime())
     assert (summary.patches, summary.of) == (300, every)
-    first = (run_dir.path("clusters") / "clusters.npz").read_bytes()
+    path = run_dir.path("clusters") / "tree.npz"
+    first = path.read_bytes()
+    path.unlink()
     cluster.run(config, run_dir, Runtime(workers=2))
-    assert (run_dir.path("clusters") / "clusters.npz").read_bytes() == first
-    sample = cluster.open_sample(FeatureStore(run_dir.path("features")), most=300, seed=0, track=Runtime().track)
-    twice = [sample.collect(lambda patches: patches.astype(np.float32)) for _ in range(2)]
+    assert path.read_bytes() == first
+    sample = open_sample(FeatureStore(run_dir.path("features")), most=300, seed=0, track=Runtime().track)
+    twice = [sample.collect(lambda block: block.tokens[block.taken].astype(np.float32)) for _ in range(2)]
     np.testing.assert_array_equal(*twice)
     assert len(np.unique(twice[0], axis=0)) == 300  # no repeats
     assert sample.counts[18:].tolist() == [0, 0]
     counts = np.array([10, 0, 30])
-    drawn = np.mean([cluster.sample_counts(counts, most=8, seed=seed) for seed in range(2000)], axis=0)
+    drawn = np.mean([sample_counts(counts, most=8, seed=seed) for seed in range(2000)], axis=0)
     np.testing.assert_allclose(drawn, [2, 0, 6], atol=0.15)
-    assert cluster.sample_counts(counts, most=40, seed=0) is counts
+    assert sample_counts(counts, most=40, seed=0) is counts
 
 
 def test_a_constant_corpus_is_one_class(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run_dir, _ = headed(tmp_path, images=3, constant=True)
     summary = cluster.run(cluster.Config(**SMALL), run_dir, Runtime())
-    assert (summary.clusters.k, summary.baseline.k) == (1, 1)
+    assert summary.k == 1
     assert "only 1 distinct" in caplog.text
 
 
@@ -90,8 +143,7 @@ def test_more_clusters_than_patches(tmp_path: Path) -> None:
     run_dir, truth = headed(tmp_path, images=1)
     summary = cluster.run(cluster.Config(k=500, restarts=1, iterations=2), run_dir, Runtime())
     assert summary.wanted == 500
-    assert summary.clusters.k <= truth[0].size
-    assert summary.baseline.dim == 16  # no more components than features
+    assert summary.k <= truth[0].size
 
 
 def test_what_cannot_be_clustered(tmp_path: Path) -> None:

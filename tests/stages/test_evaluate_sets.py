@@ -16,7 +16,10 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.cli.entry import run_cli
 from segpipe.data.synthetic import write_reef_corpus
 from segpipe.ops.crf import Crf, refine_probabilities
+from segpipe.ops.smoothing import smooth
+from segpipe.parts.baseline import fit_baseline
 from segpipe.parts.encoder import reopen_encoder
+from segpipe.parts.sample import open_sample
 from segpipe.store.clusters import load_clusters
 from segpipe.store.features import FeatureStore
 from segpipe.store.scores import load_confusion, load_image_scores, load_scores
@@ -112,7 +115,9 @@ def by_hand(root: Path) -> tuple[np.ndarray, np.ndarray]:
     resize = transforms.Compose(
         [transforms.Resize(320, transforms.InterpolationMode.NEAREST), transforms.CenterCrop(320)]
     )
-    models = [load_clusters(run / "clusters" / f"{name}.npz") for name in ("clusters", "baseline")]
+    sample = open_sample(FeatureStore(run / "features"), most=10**6, seed=0, track=Runtime().track)
+    ours = load_clusters(run / "clusters" / "clusters.npz")
+    models = [ours, fit_baseline(sample, k=ours.clusters, components=64, seed=0, runtime=Runtime())]
     tables = [np.zeros((27, model.clusters), np.int64) for model in models]
     for path in sorted((root / "set" / "leftImg8bit" / "val").rglob("*.png")):
         label_path = str(path).replace("leftImg8bit/", "gtFine/").replace("leftImg8bit.png", "gtFine_labelIds.png")
@@ -121,6 +126,7 @@ def by_hand(root: Path) -> tuple[np.ndarray, np.ndarray]:
         both = [encoder.describe(np.ascontiguousarray(x)[None])[0][0] for x in (rgb, rgb[:, ::-1])]
         with torch.inference_mode():
             coded = [head(torch.from_numpy(part)).numpy() for part in both]
+        coded = [smooth(part, np.ones(part.shape[:2], bool), ours.smooth) for part in coded]
         base = [(part - models[1].mean) @ models[1].components.T for part in both]
         for vectors, model, table in zip((coded, base), models, tables, strict=True):
             mean = torch.from_numpy((vectors[0] + vectors[1][:, ::-1]) / 2).permute(2, 0, 1)[None]
@@ -128,6 +134,9 @@ def by_hand(root: Path) -> tuple[np.ndarray, np.ndarray]:
             cosines = torch.einsum(
                 "bchw,kc->bkhw", torch.nn.functional.normalize(up, dim=1), torch.from_numpy(model.centers)
             )
+            if model.members is not None:
+                groups = [cosines[:, model.members == k].amax(dim=1) for k in range(model.clusters)]
+                cosines = torch.stack(groups, dim=1)
             probabilities = torch.softmax(2 * cosines, dim=1)[0].numpy()
             found = refine_probabilities(probabilities, rgb, Crf(iterations=1)).argmax(axis=0)
             seen = label >= 0

@@ -4,20 +4,21 @@ import numpy as np
 import pytest
 
 from segpipe.base.errors import UsageError
-from segpipe.records.clusters import ClusterModel
-from segpipe.store.clusters import load_clusters, save_clusters
+from segpipe.records.clusters import ClusterModel, ClusterTree
+from segpipe.store.clusters import load_clusters, load_tree, save_clusters, save_tree
 
 
 @pytest.mark.parametrize("projects", [False, True])
 def test_models_read_back_and_equal_models_give_equal_bytes(tmp_path: Path, projects: bool) -> None:
     centers = np.eye(3, dtype=np.float32)
     mean, components = (np.ones(5, np.float32), np.eye(3, 5, dtype=np.float32)) if projects else (None, None)
-    model = ClusterModel(centers, 0.75, mean, components)
+    members = np.array([1, 0, 1]) if projects else None
+    model = ClusterModel(centers, 0.75, members, 0.5 if projects else 0.0, mean, components)
     for name in ("one.npz", "two.npz"):
         save_clusters(model, tmp_path / name)
     again = load_clusters(tmp_path / "one.npz")
     np.testing.assert_array_equal(again.centers, centers)
-    assert again.inertia == 0.75
+    assert (again.inertia, again.smooth, again.clusters) == ((0.75, 0.5, 2) if projects else (0.75, 0, 3))
     assert (again.mean is None) != projects
     np.testing.assert_array_equal(
         again.project(np.ones((2, 5 if projects else 3))), model.project(np.ones((2, 5 if projects else 3)))
@@ -32,3 +33,16 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes | None) -> None:
         path.write_bytes(content)
     with pytest.raises(UsageError, match=r"clusters\.npz is missing or damaged.*segpipe cluster"):
         load_clusters(path)
+
+
+def test_a_tree_reads_back(tmp_path: Path) -> None:
+    merges = np.array([[0, 2, 0.25, 2], [1, 3, 0.5, 3.0]])
+    tree = ClusterTree(np.eye(3, dtype=np.float32), np.array([5, 4, 1]), merges, 0.5, (0.5, 0.4), 10, 12, "abc")
+    save_tree(tree, tmp_path / "tree.npz")
+    again = load_tree(tmp_path / "tree.npz")
+    for name in ("centers", "sizes", "merges"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(tree, name))
+    assert (again.inertia, again.restarts, again.patches, again.of, again.origin) == (0.5, (0.5, 0.4), 10, 12, "abc")
+    (tmp_path / "tree.npz").write_bytes(b"no zip")
+    with pytest.raises(UsageError, match=r"tree\.npz is missing or damaged"):
+        load_tree(tmp_path / "tree.npz")

@@ -1,0 +1,35 @@
+"""From the stored features of a crop to the vectors that clusters are compared with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.ops.smoothing import smooth
+from segpipe.records.clusters import ClusterModel
+
+if TYPE_CHECKING:
+    from segpipe.nn.head import Head
+
+Float32 = npt.NDArray[np.float32]
+
+
+def encode(
+    head: Head | None, model: ClusterModel, patches: npt.NDArray[np.floating], valid: npt.NDArray[np.bool_]
+) -> Float32:
+    """A crop's features as the clusters see them: codes, projected where the model projects, smoothed as it was fitted.
+
+    Args:
+        head: gives the codes; None for clusters of features.
+        model: the clusters.
+        patches: (rows, cols, d) features.
+        valid: (rows, cols) patches that show image.
+
+    Returns:
+        (rows, cols, dim).
+    """
+    from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
+
+    return smooth(model.project(patches if head is None else codes(head, patches)), valid, model.smooth)
