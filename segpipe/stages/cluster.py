@@ -61,7 +61,9 @@ class Config(Section):
         27,
         f"number of clusters, the classes of the masks; auto = merge while patches agree by a mean cosine of {ALIKE}",
     )
-    prototypes: int = setting(120, "small clusters that are merged to the clusters, at least 4 for each", ge=1, le=4096)
+    prototypes: int = setting(
+        120, "small clusters that are merged to the clusters, at least 4 for each; 0 = plain k-means at k", ge=0, le=4096
+    )
     smooth: float = setting(0.5, "weight of the 8 neighbors of a patch in its code, against 1 of its own", ge=0, le=1)
     restarts: int = setting(3, "independent k-means runs, of which the tightest is kept", ge=1)
     iterations: int = setting(30, "steps of each k-means run", ge=1)
@@ -138,8 +140,16 @@ def grow(
 
 
 def prototypes(config: Config) -> int:
-    """How many small clusters to look for."""
-    return config.prototypes if config.k == "auto" else max(config.prototypes, _PER_CLASS * config.k)
+    """How many small clusters to look for.
+
+    Raises:
+        UsageError: plain k-means is asked to find the number itself.
+    """
+    if config.k == "auto":
+        if not config.prototypes:
+            raise UsageError("cluster.k=auto needs small clusters to merge; set cluster.prototypes=120, or give a number")
+        return config.prototypes
+    return max(config.prototypes, _PER_CLASS * config.k) if config.prototypes else config.k
 
 
 def encode_block(head: Head, block: Block, *, share: float) -> Float32:

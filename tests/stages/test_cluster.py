@@ -9,8 +9,9 @@ from sklearn.metrics import adjusted_rand_score
 
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.nn.head import build_head, describe_head, new_head
+from segpipe.nn.head import build_head, codes, describe_head, new_head
 from segpipe.ops.gallery import assign
+from segpipe.ops.kmeans import spherical_kmeans
 from segpipe.parts.baseline import fit_baseline
 from segpipe.parts.coding import encode
 from segpipe.parts.sample import open_sample, sample_counts
@@ -83,6 +84,23 @@ def test_the_tree_is_kept_and_cut_anew_without_reading_features(tmp_path: Path) 
     assert adjusted_rand_score(fcluster(tree.merges, 2, "maxclust"), model.members) == 1
     with pytest.raises(UsageError, match="not a feature store"):  # the number of prototypes changes the tree
         cluster.run(cluster.Config(**SMALL | {"prototypes": 19}), run_dir, Runtime())
+
+
+def test_without_prototypes_it_is_plain_kmeans_at_k(tmp_path: Path) -> None:
+    run_dir, _ = headed(tmp_path, images=8)
+    settings = SMALL | {"prototypes": 0, "smooth": 0}
+    summary = cluster.run(cluster.Config(**settings), run_dir, Runtime())
+    model = load_clusters(run_dir.path("clusters") / "clusters.npz")
+    assert (summary.prototypes, len(model.centers), sorted(model.members.tolist())) == (4, 4, [0, 1, 2, 3])
+    store, head = (
+        FeatureStore(run_dir.path("features")),
+        build_head(*load_tensors(run_dir.path("head") / "head.safetensors")),
+    )
+    patches = np.concatenate([store.patches(row).reshape(-1, 16) for row in range(8)])
+    found = spherical_kmeans(codes(head, patches), k=4, restarts=2, iterations=20, seed=0)
+    np.testing.assert_allclose(model.centers, found.centers, atol=1e-5)
+    with pytest.raises(UsageError, match=r"cluster\.k=auto needs small clusters"):
+        cluster.run(cluster.Config(**settings | {"k": "auto"}), run_dir, Runtime())
 
 
 def test_a_damaged_tree_is_grown_again(tmp_path: Path) -> None:
