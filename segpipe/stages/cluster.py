@@ -62,7 +62,7 @@ class Config(Section):
         f"number of clusters, the classes of the masks; auto = merge while patches agree by a mean cosine of {ALIKE}",
     )
     prototypes: int = setting(
-        120, "small clusters that are merged to the clusters, at least 4 for each; 0 = plain k-means at k", ge=0, le=4096
+        120, "small clusters that are merged to the clusters, 4 for each at least; 0 = plain k-means", ge=0, le=4096
     )
     smooth: float = setting(0.5, "weight of the 8 neighbors of a patch in its code, against 1 of its own", ge=0, le=1)
     restarts: int = setting(3, "independent k-means runs, of which the tightest is kept", ge=1)
@@ -147,7 +147,7 @@ def prototypes(config: Config) -> int:
     """
     if config.k == "auto":
         if not config.prototypes:
-            raise UsageError("cluster.k=auto needs small clusters to merge; set cluster.prototypes=120, or give a number")
+            raise UsageError("cluster.k=auto needs small clusters to merge; set cluster.prototypes=120, or a number")
         return config.prototypes
     return max(config.prototypes, _PER_CLASS * config.k) if config.prototypes else config.k
 
