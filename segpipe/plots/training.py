@@ -32,9 +32,9 @@ def history_plots(rows: Sequence[Mapping[str, float]]) -> list[Plot]:
     codes = _columns(rows, {f"code_{kind}": name for kind, name in KINDS.items()})
     features = _columns(rows, {f"feature_{kind}": name for kind, name in KINDS.items()})
     about_loss = (
-        "The loss and its parts, in STEGO by where the two points of a pair come from: pale every logged step, strong a running "
-        "mean. It is a correlation, not an error: it can be negative, and only its levelling off says that training "
-        "is done."
+        "The loss and its parts (in STEGO by where the two points of a pair come from): pale every logged step, "
+        "strong a running mean. It can be negative where it is made of correlations, and only its levelling off says "
+        "that training is done."
     )
     about_codes = (
         "Mean cosine of two codes (solid) and of the features under them, as the loss compares them (dashed). Good: "
