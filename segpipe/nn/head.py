@@ -65,6 +65,23 @@ def new_head(in_dim: int, dim: int, dropout: float, *, seed: int) -> Head:
         return Head(in_dim, dim, dropout)
 
 
+def linear_head(directions: npt.NDArray[np.floating], mean: npt.NDArray[np.floating]) -> Head:
+    """A head without training: code(f) = directions @ (f - mean); its nonlinear part is zero.
+
+    Args:
+        directions: (dim, in_dim).
+        mean: (in_dim,).
+    """
+    dim, in_dim = directions.shape
+    head = new_head(in_dim, dim, 0.0, seed=0)
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.zero_()
+        head.linear.weight.copy_(torch.from_numpy(np.asarray(directions, np.float32)))
+        head.mean.copy_(torch.from_numpy(np.asarray(mean, np.float32)))
+    return head.eval()
+
+
 def describe_head(head: Head) -> dict[str, Any]:
     """What `build_head` needs to know besides the tensors."""
     return {"in_dim": head.in_dim, "dim": head.dim, "dropout": head.dropout}

@@ -10,5 +10,11 @@ from segpipe.objectives.base import Objective
 from segpipe.objectives.cause import Cause
 from segpipe.objectives.hidden_positives import HiddenPositives
 from segpipe.objectives.smooseg import Smooseg
+from segpipe.objectives.stego import Stego
 
-OBJECTIVES: dict[str, Callable[..., Objective]] = {"smooseg": Smooseg, "cause": Cause, "hp": HiddenPositives}
+OBJECTIVES: dict[str, Callable[..., Objective]] = {
+    "stego": Stego,
+    "smooseg": Smooseg,
+    "cause": Cause,
+    "hp": HiddenPositives,
+}

@@ -53,6 +53,8 @@ class Objective(nn.Module):
     """Largest norm of all gradients together."""
     sample: int = 0
     """How many random patches of the corpus `start` wants."""
+    first: int = 0
+    """The step from which on the head is trained."""
 
     def start(self, head: Head, sample: Tensor) -> None:
         """Get ready for step 0.
@@ -86,6 +88,14 @@ class Objective(nn.Module):
 
     def after_step(self, head: Head, step: int) -> None:
         """Move what follows the head, after the optimizer's step."""
+
+    def correlations(self) -> dict[str, Tensor]:
+        """Correlations behind the last loss by kind of pair (`self`, `neighbor`, `negative`), without gradient.
+
+        `code_<kind>` are cosines of codes, `feature_<kind>` what they are held against; any shape. Empty where a method
+        does not look at pairs of points.
+        """
+        return {}
 
     def final(self, head: Head) -> Head:
         """The head to keep when training is over."""

@@ -43,9 +43,9 @@ def draw_rows(crops: Int64, neighbors: Int64, *, batch: int, seed: int) -> Calla
     return rows_of
 
 
-def step_generator(seed: int, step: int) -> torch.Generator:
-    """The generator of a step's points, permutations and dropout."""
+def step_generator(seed: int, step: int, *, stream: int = 3) -> torch.Generator:
+    """The generator of a step's points, permutations and dropout; another `stream` draws for another purpose."""
     import torch  # only a stage at work pays for it
 
-    state = np.random.SeedSequence((seed, 3, step)).generate_state(1, np.uint64)[0]
+    state = np.random.SeedSequence((seed, stream, step)).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))

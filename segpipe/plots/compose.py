@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from segpipe.plots import matrix, tables, wording
 from segpipe.plots.page import ClassCard, ClassLabel, Drawn, Group, Overlay, Page, Plot, ShareRow, Shot, percent
+from segpipe.records.candidates import Candidate
 from segpipe.records.corpus import Corpus, Rejected
 from segpipe.records.features import FeatureHeader
 from segpipe.records.gallery import Cover, Patch
@@ -74,6 +75,7 @@ class Findings:
     """Per class in the gallery."""
     drawn: Drawn
     training: Sequence[Plot]
+    candidates: Sequence[Candidate]
 
     def name(self, image: int) -> str:
         """The id of an image."""
@@ -117,7 +119,8 @@ def compose(found: Findings) -> Page:
         confusion=confusion_plot(found.judged, labels) if found.judged else None,
         scores_note=wording.scores_note(scores, outdated=found.outdated),
         training=found.training,
-        training_note=wording.training_note(bool(found.training)),
+        training_note=wording.training_note(bool(found.training), found.candidates),
+        candidates=tables.candidate_rows(found.candidates),
         views=list(found.drawn.views.values()),
         stages=tables.stage_rows(manifest, found.stages),
         settings=tables.setting_rows(manifest, found.stages),

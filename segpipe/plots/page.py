@@ -141,6 +141,8 @@ class Page:
     scores_note: str
     training: Sequence[Plot]
     training_note: str
+    candidates: Sequence[Mapping[str, Any]]
+    """`tables.candidate_rows`."""
     views: Sequence[FeatureView]
     stages: Sequence[Mapping[str, Any]]
     settings: Sequence[tuple[str, Sequence[tuple[str, str]]]]

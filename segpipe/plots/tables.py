@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.records.candidates import Candidate
 from segpipe.records.labels import class_colors
 from segpipe.records.manifest import Manifest
 from segpipe.records.scores import Pair, Scores
@@ -115,6 +116,30 @@ def order_confusion(
     # rows with a partner come first, so that the diagonal starts in the corner
     rows.sort(key=lambda i: labels[i] not in clusters)
     return counts[np.ix_(rows, columns)], rows, columns
+
+
+def candidate_rows(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
+    """The heads that were made: name, neighbor agreement, steps, how its training ended, and why it was kept or not."""
+    rows = []
+    for found in candidates:
+        shifts = ", ".join(f"{kind} {value:.3f}" for kind, value in found.shifts.items())
+        fall = found.collapsed
+        notes = [
+            found.why,
+            f"codes of random pairs had a mean cosine of {fall.value:.2f} at step {fall.step}" if fall else "",
+            "" if found.center else "features as they are, not centered",
+            f"shifts {shifts}" if shifts else "",
+        ]
+        rows.append(
+            {
+                "name": found.name,
+                "chosen": found.chosen,
+                "agreement": "–" if found.agreement is None else f"{found.agreement:.3f}",
+                "steps": text(found.steps) if found.steps else "no training",
+                "note": "; ".join(note for note in notes if note),
+            }
+        )
+    return rows
 
 
 def stage_rows(manifest: Manifest, order: Sequence[str]) -> list[dict[str, Any]]:

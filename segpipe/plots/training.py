@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,35 +20,35 @@ def history_plots(rows: Sequence[Mapping[str, float]]) -> list[Plot]:
     """Loss and correlations over the steps.
 
     Args:
-        rows: each with `step`, `loss` and, for every kind of pair, `loss_<kind>`, `code_<kind>`, `feature_<kind>`.
+        rows: each with `step`, `loss`, its parts `loss_<part>` and, for kinds of pairs, `code_<kind>`,
+            `feature_<kind>`. Parts that are no kind of pair keep their own names.
     """
     if not rows:
         return []
     steps = np.array([row["step"] for row in rows])
-    loss = _columns(rows, {f"loss_{kind}": name for kind, name in KINDS.items()} | {"loss": "total"})
+    logged = dict.fromkeys(name for row in rows for name in row if name.startswith("loss_"))
+    others = {name: name.removeprefix("loss_") for name in logged}
+    loss = _columns(rows, others | {f"loss_{kind}": name for kind, name in KINDS.items()} | {"loss": "total"})
     codes = _columns(rows, {f"code_{kind}": name for kind, name in KINDS.items()})
     features = _columns(rows, {f"feature_{kind}": name for kind, name in KINDS.items()})
     about_loss = (
-        "The loss and its parts, by where the two points of a pair come from: pale every logged step, strong a running "
-        "mean. It is a correlation, not an error: it can be negative, and only its levelling off says that training "
-        "is done."
+        "The loss and its parts (in STEGO by where the two points of a pair come from): pale every logged step, "
+        "strong a running mean. It can be negative where it is made of correlations, and only its levelling off says "
+        "that training is done."
     )
     about_codes = (
         "Mean cosine of two codes (solid) and of the features under them, as the loss compares them (dashed). Good: "
         "the codes of random crops stay well below those within a crop. All three near 1: the codes have collapsed."
     )
-    return [
-        Plot("Loss", curves.lines(steps, loss, xlabel="step", ylabel="loss"), about_loss),
-        Plot(
-            "Code correlations",
-            curves.lines(steps, codes, xlabel="step", ylabel="mean cosine", references=features),
-            about_codes,
-        ),
-    ]
+    plots = [Plot("Loss", curves.lines(steps, loss, xlabel="step", ylabel="loss"), about_loss)]
+    if codes:
+        drawn = curves.lines(steps, codes, xlabel="step", ylabel="mean cosine", references=features)
+        plots.append(Plot("Code correlations", drawn, about_codes))
+    return plots
 
 
 def histogram_plots(
-    steps: Int64, edges: npt.NDArray[np.float64], counts: Mapping[str, Int64], settings: Mapping[str, Any]
+    steps: Int64, edges: npt.NDArray[np.float64], counts: Mapping[str, Int64], shifts: Mapping[str, float]
 ) -> list[Plot]:
     """Distributions of the correlations, one figure per kind of pair.
 
@@ -57,7 +56,7 @@ def histogram_plots(
         steps: (m,) when they were taken.
         edges: (bins + 1,)
         counts: `code_<kind>` and `feature_<kind>` to (m, bins).
-        settings: of `train`; `shift_<kind>` is marked where it is there.
+        shifts: by kind of pair, as used; marked where they are there.
     """
     about = (
         "Blue, cosines of two codes, from the first step (pale) to the last (dark); grey, the same pairs' feature "
@@ -67,7 +66,7 @@ def histogram_plots(
     plots = list[Plot]()
     for kind, name in KINDS.items():
         if f"code_{kind}" in counts and len(steps):
-            shift = settings.get(f"shift_{kind}")
+            shift = shifts.get(kind)
             marks = {} if shift is None else {f"shift {shift:g}": float(shift)}
             features = counts.get(f"feature_{kind}")
             drawn = curves.histograms(

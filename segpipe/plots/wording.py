@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from segpipe.plots.page import duration, percent
 from segpipe.plots.tables import text
+from segpipe.records.candidates import Candidate
 from segpipe.records.features import FeatureHeader
 from segpipe.records.scores import Scores
 
@@ -109,13 +110,17 @@ def gallery_note(*, crops: int, total: int, shown: int, used: int) -> str:
     return note if shown == used else f"{note} Shown are the {shown} largest of {used} classes."
 
 
-def training_note(shown: bool) -> str:
-    """How to read the curves."""
+def training_note(shown: bool, candidates: Sequence[Candidate]) -> str:
+    """How the head came to be, and how to read the curves."""
+    kept = next((found for found in candidates if found.chosen), None)
+    which = "" if kept is None or len(candidates) == 1 else f"Of {len(candidates)} candidates {kept.name} was kept. "
+    if kept is not None and not kept.steps:
+        return f"{which}No training: the principal components of the features were kept as codes. No label takes part."
     if not shown:
-        return "The run holds no record of the training."
+        return f"{which}The run holds no record of the training."
     return (
-        "The head learns codes whose correlations follow those of the frozen features: within an image, between images "
-        "that look alike, and between random ones. No label takes part."
+        f"{which}The head learns codes that say what the frozen features say of each pair of patches, more sharply: "
+        "within an image, between images that look alike, and between random ones. No label takes part."
     )
 
 

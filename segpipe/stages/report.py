@@ -32,6 +32,7 @@ from segpipe.parts.coding import encode
 from segpipe.plots import page, panels, training
 from segpipe.plots.compose import Findings, Judged, compose
 from segpipe.plots.overlay import overlay
+from segpipe.records.candidates import Candidate
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.gallery import Cover, Patch
@@ -39,6 +40,7 @@ from segpipe.records.labels import class_colors
 from segpipe.records.manifest import Manifest
 from segpipe.records.scores import Scores
 from segpipe.store import journal, masks, scores
+from segpipe.store.candidates import load_candidates
 from segpipe.store.checkpoints import load_tensors
 from segpipe.store.clusters import load_clusters
 from segpipe.store.corpus import load_corpus, load_rejected
@@ -224,13 +226,14 @@ def open_scores(run_dir: RunDir, manifest: Manifest) -> tuple[Judged | None, boo
     return Judged(found, scores.load_image_scores(path), *scores.load_confusion(path)), False
 
 
-def training_plots(head: Path, manifest: Manifest) -> list[page.Plot]:
-    """The figures of the training, as far as it kept records."""
-    record = manifest.stages.get("train")
-    settings = record.parts.get("settings", {}) if record else {}
+def training_plots(head: Path, made: Sequence[Candidate]) -> list[page.Plot]:
+    """The figures of the training, as far as it kept records; none where nothing was trained."""
+    shifts = next((found.shifts for found in made if found.chosen), {})
+    if made and not any(found.chosen and found.steps for found in made):
+        return []
     return [
         *training.history_plots(journal.load_history(head)),
-        *training.histogram_plots(*journal.load_histograms(head), settings),
+        *training.histogram_plots(*journal.load_histograms(head), shifts),
     ]
 
 
@@ -287,6 +290,7 @@ def draw(inputs: Inputs, found: Survey, wanted: Mapping[int, Wanted], *, small: 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Look at the run, draw, and write the page."""
     inputs, manifest = open_inputs(run_dir), run_dir.manifest()
+    made = load_candidates(run_dir.path("head"))
     corpus, classes = inputs.corpus, inputs.clusters.clusters
     judged, outdated = open_scores(run_dir, manifest)
     wide = gallery.widest(inputs.index, classes=classes, keep=_COVERS)
@@ -321,7 +325,8 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
                 best=best,
                 widest=covers,
                 drawn=draw(inputs, found, wanted, small=200 if len(cards) <= 24 else 140, runtime=runtime),
-                training=training_plots(run_dir.path("head"), manifest),
+                training=training_plots(run_dir.path("head"), made),
+                candidates=made,
             )
         )
     )

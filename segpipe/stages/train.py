@@ -1,74 +1,72 @@
-"""Train: a head that turns frozen patch features into short codes, without a single label (STEGO).
+"""Train: a head that turns frozen patch features into short codes, without a single label.
 
-Reads  corpus/    only its fingerprint: which crops there are
+Reads  corpus/    which crops belong to one image
        features/  patch features, a few crops at a time
        pairs/     the neighbors of every crop
-Writes head/      head.safetensors, history.jsonl, histograms.npz, tb/ where TensorBoard is installed
+Writes head/      head.safetensors and candidates.json; of a head that was trained history.jsonl, histograms.npz and,
+                  where TensorBoard is installed, tb/; candidates/NAME/history.jsonl of those that were not kept
 
-Every random number of step i comes from (seed, i): a training that was killed goes on from its checkpoint and ends with
-the same bits as one that was not, on the same machine.
+Several heads are made, in a folder each, and judged by how well patches that look alike in different images come to one
+class; one is kept. Every random number of step i comes from (seed, i): a training that was killed goes on from its
+checkpoint and ends with the same bits as one that was not, on the same machine.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from segpipe.base import parallel
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
-from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.errors import CorpusError
 from segpipe.base.runtime import Runtime
-from segpipe.ops import draws
-from segpipe.store.batches import Batch, Crops, read_batch
-from segpipe.store.checkpoints import load_tensors, save_tensors
+from segpipe.records.candidates import Candidate
+from segpipe.store import candidates as table
+from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
-from segpipe.store.journal import Journal, count
+from segpipe.store.journal import load_history
 from segpipe.store.pairs import load_pairs
 from segpipe.store.run_dir import RunDir
-from segpipe.store.valid import MEAN_CROPS, Valid, mean_feature
-
-if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
-    import torch
-    from torch import Tensor
-
-    from segpipe.nn.head import Head
-    from segpipe.ops.correspondence import Side, Term
+from segpipe.store.valid import MEAN_CROPS, Valid
+from segpipe.training.candidates import choose, make_all
+from segpipe.training.material import Material
+from segpipe.training.recipes import Method, Setup
 
 NAME = "train"
 ARTEFACT = "head"
 NEEDS = ("index", "extract", "mine")
-FORMAT = 1
-
-HEAD, _CHECKPOINT = "head.safetensors", "checkpoint.safetensors"
-_LOG_EVERY = 10
-_COLLAPSED = 0.95
-_EDGES = np.linspace(-1, 1, 101)
-
-Int64 = npt.NDArray[np.int64]
+FORMAT = 2
 
 log = logging.getLogger(__name__)
 
 
 class Config(Section):
-    """Settings of `train`. Defaults are those published for ViT-S/8, but for `steps` and `center`."""
+    """Settings of `train`. Those of STEGO's loss are published for ViT-S/8, but for `steps`, `center` and `shifts`."""
 
+    method: Literal["auto", Method] = setting(
+        "auto",
+        "auto = make the candidates and keep the best; pca = principal components, no training; or one way to train",
+    )
+    candidates: tuple[Method, ...] = setting(("pca", "stego"), "what auto chooses from", min_length=1)
+    rescue: bool = setting(
+        True, "stop a training whose codes collapse and do it again with centered features and measured shifts"
+    )
     steps: int = setting(2000, "optimizer steps (published: 5000 to 7000, for thousands of images)", ge=1)
     batch: int = setting(16, "anchor crops per step", ge=1)
-    dim: int = setting(70, "length of a code", ge=1)
+    dim: int | None = setting(None, "length of a code; null = as published for the method, pca 64", ge=1)
     samples: int = setting(11, "points per crop and step are samples x samples", ge=2)
-    lr: float = setting(5e-4, "learning rate of Adam", gt=0)
+    lr: float | None = setting(None, "learning rate of Adam; null = as published for the method", gt=0)
     dropout: float = setting(0.1, "probability of a feature channel to be dropped", ge=0, lt=1)
     weight_self: float = setting(0.67, "weight of pairs of points within a crop", ge=0)
     weight_neighbor: float = setting(0.25, "weight of pairs of points between a crop and a neighbor", ge=0)
     weight_negative: float = setting(0.63, "weight of pairs of points between random crops", ge=0)
+    shifts: Literal["auto", "published"] = setting(
+        "auto", "auto = measured: quantiles of the correlations this corpus shows; published = the three that follow"
+    )
     shift_self: float = setting(0.08, "within a crop, features that correlate more than this pull codes together")
     shift_neighbor: float = setting(0.02, "the same between a crop and a neighbor")
     shift_negative: float = setting(0.66, "the same between random crops")
@@ -89,7 +87,15 @@ class Config(Section):
 class Summary(BaseModel):
     """What the manifest, the log line and the report say about this stage."""
 
+    chosen: str
+    """The name of the candidate that was kept."""
+    method: str
+    agreement: float | None
+    """Its neighbor agreement; None where there was nothing to choose from."""
+    candidates: list[Candidate]
+    """All that were made, in their order."""
     steps: int
+    """Steps done; 0 = nothing was trained."""
     crops: int
     """Crops that take part: those that show anything."""
     batch: int
@@ -98,28 +104,16 @@ class Summary(BaseModel):
     dim: int
     mean_crops: int
     """Crops that the mean feature was computed from (a seeded sample of at most 2000); 0 without centering."""
-    loss: float
-    """Mean of the last logged steps, like all below."""
-    code_correlation: dict[str, float]
+    shifts: dict[str, float]
+    """Shifts used by kind of pair; empty where the method is not given any."""
+    loss: float | None = None
+    """Mean of the last logged steps, like all below; None without training."""
+    code_correlation: dict[str, float] = Field(default_factory=dict)
     """Mean cosine of codes by kind of pair: self, neighbor, negative."""
-    feature_correlation: dict[str, float]
+    feature_correlation: dict[str, float] = Field(default_factory=dict)
     """The same of the features, as the shifts are compared with."""
     collapsed: bool
-    """Random crops get nearly the same codes everywhere (mean cosine above 0.95): clusters will mean nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Everything that shapes the loss besides the data."""
-
-    weights: dict[str, float]
-    """By kind of pair: self, neighbor, negative."""
-    shifts: dict[str, float]
-    samples: int
-    negatives: int
-    pointwise: bool
-    zero_clamp: bool
-    stabilize: bool
+    """Random crops get nearly the same codes everywhere: clusters will mean nothing."""
 
 
 def fitting_batch(wanted: int, *, crops: int) -> int:
@@ -135,187 +129,116 @@ def fitting_batch(wanted: int, *, crops: int) -> int:
     return min(wanted, crops)
 
 
-def loss_of(config: Config) -> Loss:
-    """The settings that shape the loss."""
-    weights = {"self": config.weight_self, "neighbor": config.weight_neighbor, "negative": config.weight_negative}
-    shifts = {"self": config.shift_self, "neighbor": config.shift_neighbor, "negative": config.shift_negative}
-    return Loss(
-        weights, shifts, config.samples, config.negatives, config.pointwise, config.zero_clamp, config.stabilize
+def methods_of(config: Config) -> list[Method]:
+    """The methods whose heads are made, each once."""
+    return list(dict.fromkeys(config.candidates)) if config.method == "auto" else [config.method]
+
+
+def setup_of(config: Config) -> Setup:
+    """The settings that all candidates share."""
+    return Setup(
+        steps=config.steps,
+        dim=config.dim,
+        lr=config.lr,
+        dropout=config.dropout,
+        shifts={"self": config.shift_self, "neighbor": config.shift_neighbor, "negative": config.shift_negative},
+        stego={
+            "weights": {
+                "self": config.weight_self,
+                "neighbor": config.weight_neighbor,
+                "negative": config.weight_negative,
+            },
+            "samples": config.samples,
+            "negatives": config.negatives,
+            "pointwise": config.pointwise,
+            "zero_clamp": config.zero_clamp,
+            "stabilize": config.stabilize,
+        },
+        checkpoint_every=config.checkpoint_every,
+        tensorboard=config.tensorboard,
+        rescue=config.rescue,
     )
 
 
-def resume(checkpoint: Path, head: Head, optimizer: torch.optim.Optimizer) -> int:
-    """Go back to a checkpoint where there is one; returns the steps done."""
-    if not checkpoint.exists():
-        return 0
-    from segpipe.nn.head import unpack_state
-
-    tensors, meta = load_tensors(checkpoint)
-    unpack_state(tensors, head, optimizer)
-    log.info("going on at step %d", meta["step"])
-    return int(meta["step"])
-
-
-def encode(head: Head, crops: Crops, generator: torch.Generator) -> Side:
-    """Pass crops through the head in training; the features they are held against are dropped too, as published."""
-    import torch
-
-    from segpipe.nn.head import drop_channels
-    from segpipe.ops.correspondence import Side
-
-    tokens = torch.from_numpy(crops.tokens).to(head.mean.device).float()
-    features = drop_channels(tokens - head.mean, head.dropout, generator)
-    return Side(features, head(tokens, generator), torch.from_numpy(crops.grids), torch.from_numpy(crops.valid))
-
-
-def compute_loss(head: Head, batch: Batch, loss: Loss, generator: torch.Generator) -> tuple[Tensor, dict[str, Term]]:
-    """The loss of one step: within each crop, against a neighbor, against random others (where there are any)."""
-    from segpipe.ops import correspondence
-
-    anchors = encode(head, batch.anchors, generator)
-    neighbors = None if batch.neighbors is None else encode(head, batch.neighbors, generator)
-    anchor, groups = correspondence.sample_groups(
-        anchors, neighbors, generator, samples=loss.samples, negatives=loss.negatives
-    )
-    return correspondence.stego_loss(
-        anchor,
-        groups,
-        weights=loss.weights,
-        shifts=loss.shifts,
-        pointwise=loss.pointwise,
-        zero_clamp=loss.zero_clamp,
-        stabilize=loss.stabilize,
-    )
-
-
-def fit(
-    head: Head,
-    optimizer: torch.optim.Optimizer,
-    batches: Iterator[Batch],
-    journal: Journal,
-    *,
-    loss: Loss,
-    steps: int,
-    seed: int,
-    checkpoint: Callable[[int], None],
-    checkpoint_every: int,
-) -> None:
-    """Train the head on the batches that are left, log and save on the way.
+def open_material(config: Config, run_dir: RunDir) -> Material:
+    """The crops to make heads from.
 
     Raises:
-        UsageError: the loss is not finite.
+        CorpusError: none shows anything.
     """
-    pictured = {steps * quarter // 4 for quarter in range(4)} | {steps - 1}
-    head.train()
-    for batch in batches:
-        total, terms = compute_loss(head, batch, loss, draws.step_generator(seed, batch.step))
-        optimizer.zero_grad()
-        total.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        done = batch.step + 1
-        if batch.step % _LOG_EVERY == 0 or done == steps:
-            values = measure(total, terms)
-            if not np.isfinite(list(values.values())).all():
-                raise UsageError(
-                    f"train.lr={optimizer.param_groups[0]['lr']}: the loss is not finite at step {batch.step}; lower it"
-                )
-            journal.add(batch.step, values)
-        if batch.step in pictured:
-            journal.add_histograms(batch.step, picture(terms))
-        if done % checkpoint_every == 0 and done < steps:
-            journal.save()
-            checkpoint(done)
+    store, corpus = FeatureStore(run_dir.path("features")), load_corpus(run_dir.path("corpus"))
+    valid = Valid(store)
+    images = np.array([crop.image for crop in corpus.crops], np.int64)
+    neighbors = load_pairs(run_dir.path("pairs")).neighbors[:, : config.neighbors]
+    return Material(store, valid, images, neighbors, fitting_batch(config.batch, crops=len(valid.crops)), config.seed)
 
 
-def measure(total: Tensor, terms: dict[str, Term]) -> dict[str, float]:
-    """What is logged of a step: the loss, and by kind of pair the loss and the mean correlations."""
-    values = {"loss": total.item()}
-    for kind, term in terms.items():
-        values[f"loss_{kind}"] = term.loss.item()
-        values[f"code_{kind}"] = term.codes.mean().item()
-        values[f"feature_{kind}"] = term.features.mean().item()
-    return values
-
-
-def picture(terms: dict[str, Term]) -> dict[str, Int64]:
-    """Histograms of the correlations of codes and of features (as the shifts are compared with), by kind of pair."""
-    found = {}
-    for kind, term in terms.items():
-        found[f"code_{kind}"] = count(term.codes.cpu().numpy(), _EDGES)
-        found[f"feature_{kind}"] = count(term.features.cpu().numpy(), _EDGES)
-    return found
-
-
-def summarize(rows: list[dict[str, float]], **facts: Any) -> Summary:
-    """Say how training ended, from the last ten logged rows; warn of a collapse."""
-    kinds = [name.removeprefix("code_") for name in rows[-1] if name.startswith("code_")]
-
-    def last(name: str) -> float:
-        return round(float(np.mean([row[name] for row in rows[-10:]])), 6)
-
-    codes = {kind: last(f"code_{kind}") for kind in kinds}
-    collapsed = codes[kinds[-1]] > _COLLAPSED
-    if collapsed:
-        log.warning(
-            "the codes of %s pairs have a mean cosine of %.2f: the head sees hardly any difference between patches; "
-            "raise train.shift_negative or keep train.center=true",
-            kinds[-1],
-            codes[kinds[-1]],
-        )
-    features = {kind: last(f"feature_{kind}") for kind in kinds}
+def summarize(made: list[Candidate], rows: list[dict[str, float]], material: Material) -> Summary:
+    """Say what was kept and how its training ended, from the last ten logged rows."""
+    (kept,) = (found for found in made if found.chosen)
+    crops = len(material.valid.crops)
     return Summary(
-        loss=last("loss"), code_correlation=codes, feature_correlation=features, collapsed=collapsed, **facts
+        chosen=kept.name,
+        method=kept.method,
+        agreement=kept.agreement,
+        candidates=made,
+        steps=kept.steps,
+        crops=crops,
+        batch=material.batch,
+        neighbors=material.neighbors.shape[1],
+        in_dim=material.store.header.dim,
+        dim=kept.dim,
+        mean_crops=min(crops, MEAN_CROPS) if kept.center else 0,
+        shifts=kept.shifts,
+        loss=_last(rows, "loss").get("", None),
+        code_correlation=_last(rows, "code_"),
+        feature_correlation=_last(rows, "feature_"),
+        collapsed=kept.collapsed is not None,
     )
+
+
+def _last(rows: list[dict[str, float]], prefix: str) -> dict[str, float]:
+    """Means of the last ten rows of all that is named so, by the rest of the name."""
+    names = [name for name in rows[-1] if name.startswith(prefix) and name in rows[-10:][0]] if rows else []
+    return {name.removeprefix(prefix): round(float(np.mean([row[name] for row in rows[-10:]])), 6) for name in names}
+
+
+def history(head: Path) -> list[dict[str, float]]:
+    """What was logged; nothing where nothing was trained."""
+    return load_history(head) if (head / "history.jsonl").exists() else []
 
 
 def cost(config: Config, work: Work) -> Cost:
-    """Anchors and neighbors pass the head, forward and backward, as grids of about 256 features of length 384."""
-    operations = config.steps * config.batch * 2 * 256 * 3 * 2 * 384 * (384 + 2 * config.dim)
-    return Cost(operations / work.gflops / 1e9 + config.steps * 0.06, 2e6)
+    """Anchors and neighbors pass the head, forward and backward, as grids of about 256 features of length 384.
+
+    Principal components, and judging where there is a choice, read the features of at most 2000 crops.
+    """
+    methods = methods_of(config)
+    trained = sum(method != "pca" for method in methods)
+    operations = config.steps * config.batch * 2 * 256 * 3 * 2 * 384 * (384 + 2 * (config.dim or 70))
+    reading = min(work.crops, MEAN_CROPS) * 0.02 * len(methods)
+    judging = 20 * len(methods) if len(methods) > 1 else 0
+    seconds = trained * (operations / work.gflops / 1e9 + config.steps * 0.06) + reading + judging
+    return Cost(seconds, 2e6)
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
-    """Train the head, going on from a checkpoint where there is one."""
-    import torch
-
-    from segpipe.nn.head import describe_head, new_head, pack_state
-
-    store, pairs = FeatureStore(run_dir.path("features")), load_pairs(run_dir.path("pairs"))
-    valid = Valid(store)
-    batch = fitting_batch(config.batch, crops=len(valid.crops))
-    neighbors = pairs.neighbors[:, : config.neighbors]
-    rows_of = draws.draw_rows(valid.crops, neighbors, batch=batch, seed=config.seed)
-    head = new_head(store.header.dim, config.dim, config.dropout, seed=config.seed).to(runtime.device)
-    optimizer = torch.optim.Adam(head.parameters(), lr=config.lr)
-    with run_dir.resuming("head") as out:
-        start = resume(out / _CHECKPOINT, head, optimizer)
-        if config.center and not start:
-            head.mean.copy_(torch.from_numpy(mean_feature(store, valid, seed=config.seed)))
-        journal = Journal(out, _EDGES, done=start, events=config.tensorboard)
-        batches = parallel.thread_map(
-            lambda step: read_batch(store, valid, step, *rows_of(step)), range(start, config.steps), workers=1, ahead=3
-        )
-        fit(
-            head,
-            optimizer,
-            runtime.track(batches, total=config.steps, unit="steps", done=start),
-            journal,
-            loss=loss_of(config),
-            steps=config.steps,
-            seed=config.seed,
-            checkpoint=lambda done: save_tensors(out / _CHECKPOINT, pack_state(head, optimizer), {"step": done}),
-            checkpoint_every=config.checkpoint_every,
-        )
-        journal.close()
-        save_tensors(out / HEAD, head.state_dict(), describe_head(head))
-        (out / _CHECKPOINT).unlink(missing_ok=True)
-    return summarize(
-        journal.rows,
-        steps=config.steps,
-        crops=len(valid.crops),
-        batch=batch,
-        neighbors=neighbors.shape[1],
-        in_dim=head.in_dim,
-        dim=head.dim,
-        mean_crops=min(len(valid.crops), MEAN_CROPS) if config.center else 0,
-    )
+    """Make the candidates, going on where an earlier attempt was, and keep the best."""
+    material = open_material(config, run_dir)
+    with run_dir.resuming(ARTEFACT) as out:
+        made = table.load_candidates(out)
+        if not made:  # else an earlier attempt had chosen already
+            tried = make_all(
+                methods_of(config),
+                out,
+                setup_of(config),
+                material,
+                runtime,
+                center=config.center,
+                measured=config.shifts == "auto",
+            )
+            made = choose(tried, out, material, runtime)
+            table.save_candidates(made, out)
+        table.settle(out, made)
+        rows = history(out)
+    return summarize(made, rows, material)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -34,15 +36,20 @@ class Valid:
         return np.asarray(np.bitwise_count(self._bits).sum(axis=1), np.int64)
 
 
-def mean_feature(store: FeatureStore, valid: Valid, *, seed: int) -> npt.NDArray[np.float32]:
-    """The mean of all valid patches (d,) of a seeded sample of at most 2000 crops."""
+def sampled_blocks(store: FeatureStore, valid: Valid, *, seed: int) -> Iterator[npt.NDArray[np.float16]]:
+    """The valid patches (m, d) of a seeded sample of at most 2000 crops, eight crops at a time."""
     crops = valid.crops
     if len(crops) > MEAN_CROPS:
         crops = np.sort(np.random.default_rng((seed, 0)).choice(crops, MEAN_CROPS, replace=False))
-    total, patches = np.zeros(store.header.dim), 0
     for start in range(0, len(crops), 8):
         some = crops[start : start + 8]
-        tokens = store.batch(some)[valid(some)]
+        yield store.batch(some)[valid(some)]
+
+
+def mean_feature(store: FeatureStore, valid: Valid, *, seed: int) -> npt.NDArray[np.float32]:
+    """The mean of all valid patches (d,) of a seeded sample of at most 2000 crops."""
+    total, patches = np.zeros(store.header.dim), 0
+    for tokens in sampled_blocks(store, valid, seed=seed):
         total += tokens.sum(axis=0, dtype=np.float64)
         patches += len(tokens)
     return np.asarray(total / patches, np.float32)

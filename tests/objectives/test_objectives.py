@@ -13,6 +13,7 @@ from segpipe.objectives.base import Objective, Patches
 
 D, DIM, STEPS = 24, 12, 60
 SETTINGS: dict[str, dict[str, Any]] = {
+    "stego": {"samples": 5, "shifts": {"self": 0.2, "neighbor": 0.2, "negative": 0.3}, "lr": 5e-4},
     "smooseg": {"prototypes": 3, "shift_self": 0.2, "lr": 1e-3},
     "cause": {"codes": 24, "projection": 32, "block": 2, "bank": 30, "clip": 1.0, "keep": 0.9, "lr": 3e-3},
     "hp": {"pool": 64, "warmup": 20, "renew": 7, "keep": 0.95, "kept": 0.5, "lr": 1e-3},
@@ -102,7 +103,7 @@ def test_a_training_that_goes_on_from_its_state_ends_with_the_same_bits(name: st
         assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", sorted(OBJECTIVES.keys() - {"stego"}))  # it reads points between patches, as published
 def test_patches_without_image_take_no_part(name: str) -> None:
     heads = []
     for filler in (7.0, -2.0):

@@ -99,7 +99,7 @@ def test_training_figures_cope_with_kinds_that_are_missing() -> None:
     titles = [plot.title for plot in training.history_plots(rows)]
     assert titles == ["Loss", "Code correlations"]
     counts = {"code_self": np.ones((2, 20), int), "feature_self": np.ones((2, 20), int)}
-    plots = training.histogram_plots(np.array([0, 29]), EDGES, counts, {"shift_self": 0.08})
+    plots = training.histogram_plots(np.array([0, 29]), EDGES, counts, {"self": 0.08})
     assert [plot.title for plot in plots] == ["Distribution of correlations: within a crop"]
     assert "shift 0.08" in texts(plots[0].svg)
     assert training.history_plots([]) == []

@@ -10,8 +10,10 @@ import pytest
 
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
+from segpipe.records.candidates import Candidate, Collapse
 from segpipe.records.corpus import Rejected
 from segpipe.stages import report
+from segpipe.store.candidates import save_candidates
 from segpipe.store.run_dir import RunDir
 
 from . import report_run
@@ -132,6 +134,26 @@ def test_scores_of_earlier_masks_are_left_out(tmp_path: Path) -> None:
     page, summary, _ = write(run_dir)
     assert not summary.scored
     assert "belong to earlier masks" in page.text
+
+
+def test_principal_components_have_no_training_to_show(tmp_path: Path) -> None:
+    run_dir = report_run.make_run(tmp_path, NAMES[:4], classes=3)
+    head = run_dir.path("head")
+    for name in ("history.jsonl", "histograms.npz"):
+        (head / name).unlink()
+    kept = Candidate(
+        name="pca", method="pca", center=True, shifts={}, steps=0, dim=6, agreement=0.625, chosen=True, why="best"
+    )
+    fall = Collapse(step=130, value=0.97)
+    lost = Candidate(
+        name="stego-2", method="stego", center=False, shifts={"self": 0.1}, steps=131, dim=6, collapsed=fall, why="fell"
+    )
+    save_candidates([kept, lost], head)
+    page, _, _ = write(run_dir)
+    assert "Of 2 candidates pca was kept. No training: the principal components" in page.text
+    assert "pca 0.625 no training best" in page.text
+    assert "stego-2 – 131 fell; codes of random pairs had a mean cosine of 0.97 at step 130" in page.text
+    assert "shifts self 0.100" in page.text
 
 
 def test_the_same_run_gives_the_same_page(tmp_path: Path) -> None:

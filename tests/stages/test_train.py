@@ -20,7 +20,16 @@ from segpipe.store.run_dir import RunDir
 
 from .planted_run import plant
 
-SMALL = {"steps": 30, "batch": 4, "dim": 6, "samples": 4, "checkpoint_every": 10, "tensorboard": False}
+SMALL = {
+    "method": "stego",
+    "shifts": "published",
+    "steps": 30,
+    "batch": 4,
+    "dim": 6,
+    "samples": 4,
+    "checkpoint_every": 10,
+    "tensorboard": False,
+}
 
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -59,7 +68,7 @@ def test_a_training_that_was_killed_ends_with_the_same_bytes(tmp_path: Path) -> 
             train.run(config, run_dir, stopping(at))
     assert train.run(config, run_dir, Runtime()) == whole
     names = sorted(path.name for path in kept.iterdir())
-    assert names == ["head.safetensors", "histograms.npz", "history.jsonl"]
+    assert names == ["candidates.json", "head.safetensors", "histograms.npz", "history.jsonl"]
     assert sorted(path.name for path in run_dir.path("head").iterdir()) == names
     for name in names:
         assert (run_dir.path("head") / name).read_bytes() == (kept / name).read_bytes(), name

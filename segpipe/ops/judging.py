@@ -1,0 +1,82 @@
+"""Judge codes without labels: patches that look alike in different images should come to one class.
+
+The nearest patch in another image, by the frozen features, nearly always shows the same thing. Good codes put both into
+one class and still tell classes apart; the mutual information of the two classes measures both at once. Collapsed codes
+and codes that remember single images score low.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.ops import tree
+from segpipe.ops.kmeans import assign, spherical_kmeans
+from segpipe.ops.knn import one_thread, unit_rows
+
+CLASSES = (8, 16, 32)
+"""Numbers of classes that codes are judged with."""
+_FINE, _ITERATIONS, _BLOCK = 80, 20, 500
+
+Int64 = npt.NDArray[np.int64]
+
+
+def nearest_elsewhere(features: npt.NDArray[np.floating], queries: Int64, groups: Int64) -> Int64:
+    """For each query the row of largest cosine in another group, the first of equal ones.
+
+    Args:
+        features: (m, d), any length.
+        queries: (q,) rows.
+        groups: (m,) group of every row.
+
+    Returns:
+        (q,) rows.
+
+    Raises:
+        ValueError: there is a single group.
+    """
+    if len(np.unique(groups)) < 2:
+        raise ValueError("all rows belong to one group, so no row has another to be near to")
+    units, _ = unit_rows(features)
+    found = np.empty(len(queries), np.int64)
+    for start in range(0, len(queries), _BLOCK):
+        rows = queries[start : start + _BLOCK]
+        cosines = units[rows] @ units.T
+        cosines[groups[rows][:, None] == groups] = -np.inf
+        found[start : start + _BLOCK] = cosines.argmax(axis=1)
+    return found
+
+
+def agreement(codes: npt.NDArray[np.floating], queries: Int64, partners: Int64, *, seed: int) -> float:
+    """How well the classes of two patches that look alike tell one another: 1 = entirely, 0 = nothing.
+
+    Codes fall into 80 clusters (k-means by cosine), which average linkage merges into 8, 16 and 32 classes; for each
+    number the normalized mutual information (arithmetic mean of the entropies) between the classes of `queries` and
+    those of `partners`; the mean of the three.
+
+    Args:
+        codes: (m, c), any length.
+        queries: (q,) rows of codes.
+        partners: (q,) row that each query is held against.
+        seed: of k-means.
+
+    Returns:
+        0 where all queries come to one class: such codes tell nothing.
+    """
+    from sklearn.metrics import normalized_mutual_info_score  # a second to import
+
+    units, _ = unit_rows(codes)
+    centers = spherical_kmeans(units, k=_FINE, restarts=1, iterations=_ITERATIONS, seed=seed).centers
+    with one_thread():
+        labels, _ = assign(units, centers)
+    _, labels, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    means = np.zeros((len(sizes), units.shape[1]))
+    np.add.at(means, labels, units)
+    merges = tree.average_linkage(means / sizes[:, None], sizes)
+    found = []
+    for k in CLASSES:
+        classes = tree.cut(merges, k)[labels]
+        ours, theirs = classes[queries], classes[partners]
+        varied = len(np.unique(ours)) > 1
+        found.append(float(normalized_mutual_info_score(ours, theirs)) if varied else 0.0)
+    return float(np.mean(found))

@@ -1,0 +1,1 @@
+"""Making heads: one loop for every method, corrections of collapsed ones, and the choice between candidates."""

@@ -1,0 +1,182 @@
+"""Make the candidates one after the other, correct those that collapse, and choose one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segpipe.base.runtime import Runtime
+from segpipe.records.candidates import Candidate
+from segpipe.store import candidates as files
+from segpipe.store.checkpoints import load_tensors, save_tensors
+from segpipe.store.journal import Journal
+from segpipe.training.judge import open_exam
+from segpipe.training.material import Material
+from segpipe.training.recipes import PCA_DIM, Method, Recipe, Setup, find_shifts, first_recipe, new_training
+
+if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
+    from segpipe.nn.head import Head
+
+HEAD, _CHECKPOINT = "head.safetensors", "checkpoint.safetensors"
+
+log = logging.getLogger(__name__)
+
+
+def make_all(
+    methods: Sequence[Method],
+    out: Path,
+    setup: Setup,
+    material: Material,
+    runtime: Runtime,
+    *,
+    center: bool,
+    measured: bool,
+) -> list[Candidate]:
+    """Every method's candidates, those that an earlier attempt finished are taken as they are.
+
+    Args:
+        methods: each once.
+        out: the directory `head/` that is being made.
+        setup: what is the same for all.
+        material: what they are made from.
+        runtime: device and progress.
+        center: whether the first attempt subtracts the mean feature.
+        measured: whether the first attempt measures its shifts.
+    """
+    made = []
+    for method in methods:
+        recipe: Recipe | None = first_recipe(method, center=center, measured=measured)
+        while recipe is not None:
+            found = make(recipe, files.folder(out, recipe.name), setup, material, runtime)
+            made.append(found)
+            recipe = recipe.corrected() if setup.rescue and found.collapsed else None
+            if found.collapsed:
+                log.warning("%s", tell_collapse(found, recipe))
+    return made
+
+
+def make(recipe: Recipe, folder: Path, setup: Setup, material: Material, runtime: Runtime) -> Candidate:
+    """One candidate in its folder: head.safetensors, what was logged, and last that it is finished."""
+    finished = files.load_outcome(folder)
+    if finished is not None:
+        return finished
+    from segpipe.nn.head import describe_head, linear_head
+
+    if recipe.method == "pca":
+        mean, directions = material.principal_components(setup.dim or PCA_DIM)
+        head, found = (
+            linear_head(directions, mean),
+            Candidate(name=recipe.name, method="pca", center=True, shifts={}, steps=0, dim=len(directions)),
+        )
+    else:
+        head, found = train(recipe, folder, setup, material, runtime)
+    save_tensors(folder / HEAD, head.state_dict(), describe_head(head))
+    files.save_outcome(found, folder)
+    (folder / _CHECKPOINT).unlink(missing_ok=True)
+    return found
+
+
+def train(recipe: Recipe, folder: Path, setup: Setup, material: Material, runtime: Runtime) -> tuple[Head, Candidate]:
+    """Train a head, going on from a checkpoint where there is one."""
+    import torch
+
+    from segpipe.nn.head import pack_state, unpack_state
+    from segpipe.training import loop
+
+    tensors, meta = load_tensors(folder / _CHECKPOINT) if (folder / _CHECKPOINT).exists() else ({}, {"step": 0})
+    start, shifts = int(meta["step"]), dict(meta.get("shifts", []))
+    if not start:
+        shifts = find_shifts(recipe, setup, material)
+        if recipe.quantile is not None:
+            log.info("%s: shifts measured: %s", recipe.name, tell_shifts(shifts))
+    head, objective, optimizer = new_training(recipe, setup, shifts, material, runtime.device)
+    if start:
+        log.info("%s: going on at step %d", recipe.name, start)
+        unpack_state(tensors, head, optimizer)
+        own = {name.removeprefix("own."): tensor for name, tensor in tensors.items() if name.startswith("own.")}
+        objective.load_state_dict(own)
+    else:
+        if recipe.center:
+            head.mean.copy_(torch.from_numpy(material.mean))
+        objective.start(head, material.patches(objective.sample).to(head.mean.device))
+
+    def checkpoint(done: int) -> None:
+        own = {f"own.{name}": tensor for name, tensor in objective.state_dict().items()}
+        save_tensors(
+            folder / _CHECKPOINT, pack_state(head, optimizer) | own, {"step": done, "shifts": [*shifts.items()]}
+        )
+
+    journal = Journal(folder, loop.EDGES, done=start, events=setup.tensorboard)
+    collapse = loop.fit(
+        head,
+        objective,
+        optimizer,
+        runtime.track(material.batches(start, setup.steps), total=setup.steps, unit="steps", done=start),
+        journal,
+        steps=setup.steps,
+        seed=material.seed,
+        checkpoint=checkpoint,
+        checkpoint_every=setup.checkpoint_every,
+        stop=setup.rescue,
+    )
+    journal.close()
+    return objective.final(head), Candidate(
+        name=recipe.name,
+        method=recipe.method,
+        center=recipe.center,
+        shifts=shifts,
+        steps=int(journal.rows[-1]["step"]) + 1,
+        dim=head.dim,
+        collapsed=collapse or loop.collapsed_at_end(journal.rows),
+    )
+
+
+def tell_shifts(shifts: dict[str, float]) -> str:
+    """Shifts as a reader would write them."""
+    return ", ".join(f"{kind} {value:.3f}" for kind, value in shifts.items())
+
+
+def tell_collapse(found: Candidate, recipe: Recipe | None) -> str:
+    """One line: what happened, and what follows."""
+    assert found.collapsed is not None
+    what = (
+        f"{found.name}: the codes of random pairs have a mean cosine of {found.collapsed.value:.2f} at step "
+        f"{found.collapsed.step}, so the head sees hardly any difference between patches"
+    )
+    if recipe is None:
+        return f"{what}; use train.method=pca or raise train.shift_negative with train.shifts=published"
+    return f"{what}; it is trained again as {recipe.name} ({recipe})"
+
+
+def choose(made: Sequence[Candidate], out: Path, material: Material, runtime: Runtime) -> list[Candidate]:
+    """Keep the candidate of the highest neighbor agreement among those that did not collapse, all others if all did."""
+    sound = [found for found in made if not found.collapsed]
+    if len(sound) == 1 or len({found.method for found in made}) == 1:
+        best = sound[0] if sound else made[-1]
+        why = "the only candidate" if len(made) == 1 else "did not collapse" if sound else "the last attempt"
+        return [_said(found, why if found is best else "collapsed", chosen=found is best) for found in made]
+    entrants = sound or list(made)
+    exam = open_exam(material)
+    if exam is None:
+        log.warning("one crop cannot be judged by others, so the first candidate is kept: %s", entrants[0].name)
+        why = "the first; one crop cannot be judged by others"
+        return [_said(found, why if found is entrants[0] else "", chosen=found is entrants[0]) for found in made]
+    scores = {found.name: exam.mark(files.folder(out, found.name) / HEAD, runtime.device) for found in entrants}
+    best = entrants[int(np.argmax([scores[found.name] for found in entrants]))]  # the first of equal ones
+    log.info("neighbor agreement: %s; kept: %s", ", ".join(f"{n} {s:.3f}" for n, s in scores.items()), best.name)
+    return [
+        _said(
+            found.model_copy(update={"agreement": scores.get(found.name)}),
+            "highest neighbor agreement" if found is best else "collapsed" if found.collapsed else "lower agreement",
+            chosen=found is best,
+        )
+        for found in made
+    ]
+
+
+def _said(found: Candidate, why: str, *, chosen: bool) -> Candidate:
+    return found.model_copy(update={"why": why, "chosen": chosen})

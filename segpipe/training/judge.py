@@ -1,0 +1,68 @@
+"""An exam for heads, without labels: the same patches for all candidates (see `ops/judging.py`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.ops.judging import agreement, nearest_elsewhere
+from segpipe.ops.smoothing import smooth
+from segpipe.store.checkpoints import load_tensors
+from segpipe.training.material import Material
+
+_PATCHES, _CROPS, _QUERIES = 30_000, 1000, 3000
+_SHARE = 0.5  # weight of a neighbor on the grid, as in clustering
+
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """Patches of some crops, and which of them should come to one class."""
+
+    material: Material
+    picks: dict[int, Int64]
+    """By crop the patches that take part, as places in its grid."""
+    queries: Int64
+    partners: Int64
+
+    def mark(self, head: Path, device: str) -> float:
+        """The neighbor agreement of the head in a file, rounded to six digits."""
+        from segpipe.nn.head import build_head, codes  # brings torch: only a stage at work pays for it
+
+        made = build_head(*load_tensors(head)).to(device)
+        store, found = self.material.store, []
+        for crop, places in self.picks.items():
+            field = smooth(codes(made, store.patches(crop)), store.valid(crop), _SHARE)
+            found.append(field.reshape(-1, made.dim)[places])
+        return round(agreement(np.concatenate(found), self.queries, self.partners, seed=self.material.seed), 6)
+
+
+def open_exam(material: Material) -> Exam | None:
+    """Draw at most 30,000 patches evenly from at most 1000 crops, and 3000 of them to ask about.
+
+    The partner of a patch is the nearest one in another image, in another crop where there is one image; None where
+    there is one crop.
+    """
+    rng = np.random.default_rng((material.seed, 6))
+    crops = material.valid.crops
+    if len(crops) > _CROPS:
+        crops = np.sort(rng.choice(crops, _CROPS, replace=False))
+    if len(crops) < 2:
+        return None
+    each = max(1, _PATCHES // len(crops))
+    picks, features, groups = {}, [], []
+    several = len(np.unique(material.images[crops])) > 1
+    for crop in crops.tolist():
+        places = np.flatnonzero(material.store.valid(crop))
+        if len(places) > each:
+            places = np.sort(rng.choice(places, each, replace=False))
+        picks[crop] = places
+        features.append(material.store.patches(crop).reshape(-1, material.store.header.dim)[places])
+        groups.append(np.full(len(places), material.images[crop] if several else crop))
+    centered = np.concatenate(features).astype(np.float32) - material.mean
+    queries = np.sort(rng.choice(len(centered), min(_QUERIES, len(centered)), replace=False))
+    return Exam(material, picks, queries, nearest_elsewhere(centered, queries, np.concatenate(groups)))

@@ -1,0 +1,153 @@
+"""The loop that trains a head, whatever for; what it logs, and how it notices that codes collapse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from segpipe.base.errors import UsageError
+from segpipe.nn.head import Head
+from segpipe.objectives.base import Objective, Patches
+from segpipe.ops import draws
+from segpipe.records.candidates import Collapse
+from segpipe.store.batches import Batch, Crops
+from segpipe.store.journal import Journal, count
+
+EDGES = np.linspace(-1, 1, 101)
+_LOG_EVERY = 10
+_NOTICED, _SETTLED = 0.9, 100  # a larger cosine, twice in a row and after so many steps, does not come down again
+_COLLAPSED = 0.95
+
+Rows = Sequence[Mapping[str, float]]
+
+
+def fit(
+    head: Head,
+    objective: Objective,
+    optimizer: torch.optim.Optimizer,
+    batches: Iterable[Batch],
+    journal: Journal,
+    *,
+    steps: int,
+    seed: int,
+    checkpoint: Callable[[int], None],
+    checkpoint_every: int,
+    stop: bool,
+) -> Collapse | None:
+    """Train the head on the batches that are left, log and save on the way.
+
+    Args:
+        head: what is trained.
+        objective: what for; ready for the next step.
+        optimizer: of its groups.
+        batches: from the next step on.
+        journal: takes what is logged.
+        steps: of the whole training.
+        seed: step i draws from (seed, 3, i).
+        checkpoint: called with the steps done.
+        checkpoint_every: steps between two calls.
+        stop: end as soon as a collapse is noticed.
+
+    Returns:
+        The collapse that ended the training, if one did.
+
+    Raises:
+        UsageError: the loss is not finite.
+    """
+    pictured = {steps * quarter // 4 for quarter in range(4)} | {steps - 1}
+    held = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    head.train()
+    for batch in batches:
+        anchors = to_patches(batch.anchors)
+        neighbors = None if batch.neighbors is None else to_patches(batch.neighbors)
+        generator = draws.step_generator(seed, batch.step)
+        total, parts = objective.loss(head, anchors, neighbors, generator, batch.step)
+        optimizer.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        if objective.clip is not None:
+            torch.nn.utils.clip_grad_norm_(held, objective.clip)
+        optimizer.step()
+        objective.after_step(head, batch.step)
+        done = batch.step + 1
+        if batch.step % _LOG_EVERY == 0 or done == steps:
+            values = measure(total, parts, objective.correlations())
+            if "code_negative" not in values and len(anchors.tokens) > 1:
+                values["code_negative"] = cosine_of_items(head, anchors)
+            if not np.isfinite(list(values.values())).all():
+                raise UsageError(
+                    f"train.lr={optimizer.param_groups[0]['lr']}: the loss is not finite at step {batch.step}; lower it"
+                )
+            journal.add(batch.step, values)
+            found = noticed(journal.rows, since=objective.first) if stop else None
+            if found is not None:
+                return found
+        if batch.step in pictured and objective.correlations():
+            journal.add_histograms(batch.step, picture(objective.correlations()))
+        if done % checkpoint_every == 0 and done < steps:
+            journal.save()
+            checkpoint(done)
+    return None
+
+
+def to_patches(crops: Crops) -> Patches:
+    """The crops of a step as tensors on the CPU."""
+    tokens = torch.from_numpy(crops.tokens).float()
+    return Patches(tokens, torch.from_numpy(crops.grids), torch.from_numpy(crops.valid))
+
+
+def measure(total: Tensor, parts: Mapping[str, Tensor], correlations: Mapping[str, Tensor]) -> dict[str, float]:
+    """What is logged of a step: the loss, its parts as `loss_<part>`, and the mean of every correlation."""
+    values = {"loss": total.item()} | {f"loss_{name}": part.item() for name, part in parts.items()}
+    return values | {name: found.mean().item() for name, found in correlations.items()}
+
+
+def picture(correlations: Mapping[str, Tensor]) -> dict[str, npt.NDArray[np.int64]]:
+    """Histograms of the correlations of codes and of features (as the shifts are compared with), by kind of pair."""
+    return {name: count(found.cpu().numpy(), EDGES) for name, found in correlations.items()}
+
+
+@torch.no_grad()
+def cosine_of_items(head: Head, crops: Patches) -> float:
+    """Mean cosine of the codes of two valid patches of two different crops, without dropout; crops weigh the same."""
+    crops = crops.to(head.mean.device)
+    units = functional.normalize(head(crops.tokens), dim=-1) * crops.valid[..., None]
+    means = units.sum(1) / crops.valid.sum(1).clamp(min=1)[:, None]
+    size = len(means)
+    return ((means.sum(0).square().sum() - means.square().sum()) / (size * (size - 1))).item()
+
+
+def noticed(rows: Rows, *, since: int) -> Collapse | None:
+    """Whether the two last logged rows say that codes collapsed: random pairs have a mean cosine above 0.9.
+
+    Args:
+        rows: what was logged, with `step` and `code_negative`.
+        since: the step from which on the head is trained; a hundred steps later rows begin to count.
+    """
+    last = rows[-2:]
+    if len(last) < 2 or last[0]["step"] <= since + _SETTLED:
+        return None
+    if min(row.get("code_negative", 0.0) for row in last) <= _NOTICED:
+        return None
+    return Collapse(step=int(last[-1]["step"]), value=round(last[-1]["code_negative"], 6))
+
+
+def kinds_of(rows: Rows) -> list[str]:
+    """Kinds of pairs whose codes were looked at, random ones last."""
+    return [name.removeprefix("code_") for name in rows[-1] if name.startswith("code_")] if rows else []
+
+
+def last_mean(rows: Rows, name: str) -> float:
+    """The mean of the last ten logged values."""
+    return round(float(np.mean([row[name] for row in rows[-10:]])), 6)
+
+
+def collapsed_at_end(rows: Rows) -> Collapse | None:
+    """Whether a whole training ended with codes that hardly differ: mean cosine above 0.95 in the last logged rows."""
+    kinds = kinds_of(rows)
+    value = last_mean(rows, f"code_{kinds[-1]}") if kinds else 0.0
+    return Collapse(step=int(rows[-1]["step"]), value=value) if value > _COLLAPSED else None

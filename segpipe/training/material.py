@@ -1,0 +1,73 @@
+"""What heads are made from: the crops of a run, drawn by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.base import parallel
+from segpipe.ops import draws
+from segpipe.ops.kmeans import Moments
+from segpipe.store.batches import Batch, read_batch
+from segpipe.store.features import FeatureStore
+from segpipe.store.valid import Valid, mean_feature, sampled_blocks
+
+if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
+    from torch import Tensor
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Material:
+    """The crops of a run; everything random comes from the seed."""
+
+    store: FeatureStore
+    valid: Valid
+    images: Int64
+    """(n,) image of every crop."""
+    neighbors: Int64
+    """(n, k) neighbors of every crop."""
+    batch: int
+    """Anchors per step."""
+    seed: int
+
+    @cached_property
+    def mean(self) -> Float32:
+        """The mean feature (d,)."""
+        return mean_feature(self.store, self.valid, seed=self.seed)
+
+    def batches(self, start: int, stop: int) -> Iterator[Batch]:
+        """What the steps from `start` to `stop` look at."""
+        rows_of = draws.draw_rows(self.valid.crops, self.neighbors, batch=self.batch, seed=self.seed)
+        return parallel.thread_map(
+            lambda step: read_batch(self.store, self.valid, step, *rows_of(step)),
+            range(start, stop),
+            workers=1,
+            ahead=3,
+        )
+
+    def principal_components(self, count: int) -> tuple[Float32, Float32]:
+        """Mean (d,) and directions (count, d) of a seeded sample of crops, fewer where features are shorter."""
+        moments = Moments(self.store.header.dim)
+        for tokens in sampled_blocks(self.store, self.valid, seed=self.seed):
+            moments.add(tokens)
+        return moments.principal_components(count)
+
+    def patches(self, count: int) -> Tensor:
+        """(count, d) float32 random valid patches, each of another crop; fewer where there are fewer crops."""
+        import torch
+
+        rng = np.random.default_rng((self.seed, 5))
+        crops = np.sort(rng.choice(self.valid.crops, min(count, len(self.valid.crops)), replace=False))
+        picked = []
+        for crop in crops.tolist():
+            shown = self.store.patches(crop)[self.store.valid(crop)]
+            picked.append(shown[rng.integers(len(shown))])
+        return torch.from_numpy(np.array(picked, np.float32).reshape(len(crops), self.store.header.dim))

@@ -1,0 +1,138 @@
+"""How a head is made: the method with what it needs, and what to change when it collapsed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from segpipe.ops import draws
+from segpipe.training.material import Material
+
+if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
+    import torch
+
+    from segpipe.nn.head import Head
+    from segpipe.objectives.base import Objective
+    from segpipe.ops.correspondence import Side
+
+Method = Literal["pca", "stego", "smooseg", "cause", "hp"]
+
+PCA_DIM = 64
+_LADDER = (0.9, 0.95, 0.98)  # quantiles of the negative shift: the first, and those after a collapse
+_CALIBRATION = 12  # batches that shifts are measured on
+_OWN: Mapping[str, Mapping[str, Any]] = {
+    # a codebook as long as published is meant for a GPU
+    "cause": {"codes": 256, "projection": 256},
+    # STEGO's three learning rates are for thousands of steps; with this one short trainings of SmooSeg converge best
+    "smooseg": {"prototypes": 60, "shift_self": 0.1},
+}
+_RATES = {"smooseg": 1e-3}
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is the same for all candidates."""
+
+    steps: int
+    dim: int | None
+    """None: the method's own."""
+    lr: float | None
+    """None: the method's own."""
+    dropout: float
+    shifts: Mapping[str, float]
+    """The given ones, by kind of pair."""
+    stego: Mapping[str, Any]
+    """The other settings of its loss."""
+    checkpoint_every: int
+    tensorboard: bool
+    rescue: bool
+    """Whether an attempt that collapses is stopped and corrected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one candidate is made."""
+
+    method: Method
+    attempt: int
+    center: bool
+    quantile: float | None
+    """Of the negative shift, where shifts are measured."""
+
+    @property
+    def name(self) -> str:
+        """The method, with a number from the second attempt on."""
+        return self.method if self.attempt == 1 else f"{self.method}-{self.attempt}"
+
+    def corrected(self) -> Recipe | None:
+        """What to try after a collapse: centered features and measured shifts, then higher ones; None: nothing."""
+        again = replace(self, attempt=self.attempt + 1, center=True)
+        if self.method != "stego":
+            return None if self.center else again
+        if not self.center or self.quantile is None:
+            return replace(again, quantile=_LADDER[0])
+        higher = [quantile for quantile in _LADDER if quantile > self.quantile]
+        return replace(again, quantile=higher[0]) if higher else None
+
+    def __str__(self) -> str:
+        said = ["features centered" if self.center else "features as they are"]
+        if self.quantile is not None:
+            said.append(f"shifts measured, the negative one at quantile {self.quantile:g}")
+        return ", ".join(said)
+
+
+def first_recipe(method: Method, *, center: bool, measured: bool) -> Recipe:
+    """The first attempt of a method; principal components are centered in any case."""
+    stego = method == "stego"
+    return Recipe(method, 1, center or method == "pca", _LADDER[0] if stego and measured else None)
+
+
+def find_shifts(recipe: Recipe, setup: Setup, material: Material) -> dict[str, float]:
+    """The shifts of STEGO's loss, given or measured; none for other methods."""
+    if recipe.method != "stego":
+        return {}
+    if recipe.quantile is None:
+        return dict(setup.shifts)
+    import torch
+
+    from segpipe.ops import calibration
+    from segpipe.ops.correspondence import Side
+    from segpipe.store.batches import Crops
+
+    mean = torch.from_numpy(material.mean) if recipe.center else torch.zeros(material.store.header.dim)
+
+    def side(crops: Crops) -> Side:
+        features = torch.from_numpy(crops.tokens).float() - mean
+        return Side(features, features[..., :1], torch.from_numpy(crops.grids), torch.from_numpy(crops.valid))
+
+    def read(batch: Any) -> tuple[Side, Side | None, torch.Generator]:
+        near = None if batch.neighbors is None else side(batch.neighbors)
+        return side(batch.anchors), near, draws.step_generator(material.seed, batch.step, stream=4)
+
+    found = calibration.observed_shifts(
+        map(read, material.batches(0, _CALIBRATION)),
+        {**calibration.QUANTILES, "negative": recipe.quantile},
+        samples=setup.stego["samples"],
+        pointwise=setup.stego["pointwise"],
+    )
+    return {kind: round(value, 6) for kind, value in found.items()}
+
+
+def new_training(
+    recipe: Recipe, setup: Setup, shifts: Mapping[str, float], material: Material, device: str
+) -> tuple[Head, Objective, torch.optim.Optimizer]:
+    """Head, objective and optimizer before the first step; the head's mean is not set yet."""
+    import torch
+
+    from segpipe.nn.head import new_head
+    from segpipe.objectives import OBJECTIVES
+
+    make = OBJECTIVES[recipe.method]
+    published: Any = make
+    own = {**setup.stego, "shifts": shifts} if recipe.method == "stego" else _OWN.get(recipe.method, {})
+    head = new_head(material.store.header.dim, setup.dim or published.DIM, setup.dropout, seed=material.seed)
+    objective = make(head, steps=setup.steps, seed=material.seed, **own).to(device)
+    head = head.to(device)
+    lr = setup.lr or _RATES.get(recipe.method, published.LR)
+    return head, objective, torch.optim.Adam(objective.groups(head, lr))

@@ -1,0 +1,172 @@
+"""Every way to make a head, the choice between them, and what happens when one collapses."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from segpipe.base.runtime import Runtime
+from segpipe.nn.head import build_head, codes
+from segpipe.stages import train
+from segpipe.store.checkpoints import load_tensors
+from segpipe.store.features import FeatureStore
+from segpipe.store.journal import load_histograms, load_history
+from segpipe.store.run_dir import RunDir
+
+from .test_train import Killed, mined, stopping
+
+SMALL: dict[str, Any] = {
+    "steps": 30,
+    "batch": 4,
+    "dim": 6,
+    "samples": 4,
+    "checkpoint_every": 10,
+    "tensorboard": False,
+}
+RAW = {"center": False, "shifts": "published", "steps": 160, "lr": 3e-3, "shift_negative": -0.5}
+
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
+
+def head_of(run_dir: RunDir) -> Any:
+    return build_head(*load_tensors(run_dir.path("head") / "head.safetensors"))
+
+
+def left_files(run_dir: RunDir) -> list[str]:
+    head = run_dir.path("head")
+    return sorted(path.relative_to(head).as_posix() for path in head.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("method", ["stego", "smooseg", "cause", "hp"])
+def test_every_method_trains_resumes_and_logs(tmp_path: Path, method: str) -> None:
+    run_dir = mined(tmp_path, images=9)
+    config = train.Config(**SMALL | {"method": method})
+    whole = train.run(config, run_dir, Runtime())
+    assert (whole.chosen, whole.method, whole.steps, whole.collapsed) == (method, method, 30, False)
+    assert whole.shifts.keys() == ({"self", "neighbor", "negative"} if method == "stego" else set())
+    rows = load_history(run_dir.path("head"))
+    assert [row["step"] for row in rows] == [0, 10, 20, 29]
+    assert all("code_negative" in row and len(row) > 3 for row in rows)
+    assert len(load_histograms(run_dir.path("head"))[2]) == (6 if method == "stego" else 0)
+    names = left_files(run_dir)
+    assert names == ["candidates.json", "head.safetensors", "histograms.npz", "history.jsonl"]
+    kept = {name: (run_dir.path("head") / name).read_bytes() for name in names}
+    shutil.rmtree(run_dir.path("head"))
+    for at in (13, 25):
+        with pytest.raises(Killed):
+            train.run(config, run_dir, stopping(at))
+    assert train.run(config, run_dir, Runtime()) == whole
+    assert {name: (run_dir.path("head") / name).read_bytes() for name in names} == kept
+
+
+def test_the_head_of_principal_components_is_sklearns(tmp_path: Path) -> None:
+    run_dir = mined(tmp_path, images=6)
+    summary = train.run(train.Config(**SMALL | {"method": "pca"}), run_dir, Runtime())
+    store = FeatureStore(run_dir.path("features"))
+    patches = np.concatenate([store.patches(row).reshape(-1, 16) for row in range(6)]).astype(np.float64)
+    expected = PCA(6, svd_solver="full").fit_transform(patches)
+    found = codes(head_of(run_dir), patches)
+    signs = np.sign((found * expected).sum(0))
+    np.testing.assert_allclose(found * signs, expected, atol=1e-4)
+    assert (summary.steps, summary.loss, summary.code_correlation, summary.dim) == (0, None, {}, 6)
+    assert left_files(run_dir) == ["candidates.json", "head.safetensors"]
+    summary = train.run(train.Config(**SMALL | {"method": "pca", "dim": 99}), run_dir, Runtime())
+    assert summary.dim == head_of(run_dir).dim == 16
+
+
+def test_measured_shifts_are_told_and_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run_dir = mined(tmp_path, images=9)
+    caplog.set_level("INFO")
+    summary = train.run(train.Config(**SMALL | {"method": "stego"}), run_dir, Runtime())
+    assert summary.shifts["self"] < summary.shifts["negative"] < 1
+    assert f"negative {summary.shifts['negative']:.3f}" in caplog.text
+    given = {f"shift_{kind}": value for kind, value in summary.shifts.items()}
+    measured = (run_dir.path("head") / "head.safetensors").read_bytes()
+    config = train.Config(**SMALL | given | {"method": "stego", "shifts": "published"})
+    train.run(config, run_dir, Runtime())
+    assert (run_dir.path("head") / "head.safetensors").read_bytes() == measured
+
+
+def test_auto_keeps_the_better_head(tmp_path: Path) -> None:
+    run_dir = mined(tmp_path, images=12)
+    spoilt = train.run(train.Config(**SMALL | RAW | {"rescue": False}), run_dir, Runtime())
+    assert spoilt.chosen == "pca"
+    assert [found.name for found in spoilt.candidates] == ["pca", "stego"]
+    assert left_files(run_dir) == ["candidates.json", "candidates/stego/history.jsonl", "head.safetensors"]
+    # pushed apart whatever they show, codes do not collapse and mean little
+    config = train.Config(**SMALL | {"candidates": ("stego", "pca"), "shifts": "published", "shift_self": 2})
+    chosen = train.run(config, run_dir, Runtime())
+    worse, better = chosen.candidates
+    assert worse.agreement is not None
+    assert better.agreement is not None
+    assert worse.collapsed is None
+    assert worse.agreement < better.agreement == chosen.agreement
+    assert chosen.chosen == "pca"
+    table = json.loads((run_dir.path("head") / "candidates.json").read_text())
+    assert [row["why"] for row in table] == ["lower agreement", "highest neighbor agreement"]
+
+
+def test_a_collapse_is_noticed_stopped_corrected_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run_dir = mined(tmp_path, images=12)
+    summary = train.run(train.Config(**SMALL | RAW | {"method": "stego"}), run_dir, Runtime())
+    first, second = summary.candidates
+    assert first.collapsed is not None
+    assert 110 < first.collapsed.step < 159
+    assert first.steps == first.collapsed.step + 1
+    assert (second.name, second.center, second.collapsed, second.chosen) == ("stego-2", True, None, True)
+    assert second.shifts["negative"] != first.shifts["negative"] == -0.5
+    (line,) = [record.getMessage() for record in caplog.records if "mean cosine" in record.getMessage()]
+    assert "stego-2" in line
+    assert "\n" not in line
+    assert summary.chosen == "stego-2"
+    assert not summary.collapsed
+    assert "candidates/stego/history.jsonl" in left_files(run_dir)
+
+
+def test_without_rescue_a_collapsed_head_is_trained_to_its_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_dir = mined(tmp_path, images=12)
+    summary = train.run(train.Config(**SMALL | RAW | {"method": "stego", "rescue": False}), run_dir, Runtime())
+    assert (summary.steps, summary.collapsed, len(summary.candidates)) == (160, True, 1)
+    assert "mean cosine" in caplog.text
+
+
+def test_what_collapses_whatever_is_done_is_given_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run_dir = mined(tmp_path, images=4, constant=True)
+    summary = train.run(train.Config(**SMALL), run_dir, Runtime())
+    names = [found.name for found in summary.candidates]
+    assert names == ["pca", "stego", "stego-2", "stego-3"]  # quantiles .9, .95 and .98
+    assert summary.chosen == "pca"
+    assert "train.method=pca" in caplog.text
+
+
+@pytest.mark.parametrize("at", [3, 17, 29])
+def test_killed_in_the_second_candidate_it_ends_with_the_same_bytes(tmp_path: Path, at: int) -> None:
+    run_dir = mined(tmp_path, images=9)
+    config = train.Config(**SMALL | {"candidates": ("smooseg", "stego")})
+    whole = train.run(config, run_dir, Runtime())
+    kept = {name: (run_dir.path("head") / name).read_bytes() for name in left_files(run_dir)}
+    shutil.rmtree(run_dir.path("head"))
+    rounds = [Runtime(), stopping(at)]
+
+    def track(items: Any, **options: Any) -> Any:
+        return rounds.pop(0).track(items, **options)
+
+    with pytest.raises(Killed):
+        train.run(config, run_dir, Runtime(track=track))
+    assert (run_dir.root / "head.partial" / "candidates" / "smooseg" / "outcome.json").exists()
+    assert train.run(config, run_dir, Runtime()) == whole
+    assert {name: (run_dir.path("head") / name).read_bytes() for name in left_files(run_dir)} == kept
+
+
+def test_corpora_too_small_to_judge(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    summary = train.run(train.Config(**SMALL), mined(tmp_path / "one", images=1), Runtime())
+    assert (summary.chosen, summary.agreement) == ("pca", None)
+    assert "cannot be judged" in caplog.text
+    summary = train.run(train.Config(**SMALL), mined(tmp_path / "crops", images=1, crops=3), Runtime())
+    assert summary.agreement is not None
