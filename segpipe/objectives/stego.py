@@ -11,7 +11,7 @@ from torch import Tensor
 from segpipe.nn.head import Head, drop_channels
 from segpipe.objectives.base import Objective, Patches
 from segpipe.ops import correspondence
-from segpipe.ops.correspondence import Side, Term
+from segpipe.ops.correspondence import Shift, Side, Term
 
 
 class Stego(Objective):
@@ -29,7 +29,7 @@ class Stego(Objective):
         steps: int,
         seed: int,
         weights: Mapping[str, float] | None = None,
-        shifts: Mapping[str, float] | None = None,
+        shifts: Mapping[str, Shift] | None = None,
         samples: int = 11,
         negatives: int = 5,
         pointwise: bool = True,
@@ -43,7 +43,8 @@ class Stego(Objective):
             steps: of the whole training; has no influence here.
             seed: has no influence here.
             weights: by kind of pair: `self`, `neighbor`, `negative`.
-            shifts: by kind of pair: features that correlate more than this pull codes together.
+            shifts: by kind of pair: features that correlate more than this pull codes together; or what makes it of
+                every step's correlations.
             samples: points per crop and step are samples x samples.
             negatives: random crops that each anchor is held against.
             pointwise: center the features' correlations spatially.
@@ -52,7 +53,7 @@ class Stego(Objective):
         """
         super().__init__()
         self.weights = dict(weights or {"self": 0.67, "neighbor": 0.25, "negative": 0.63})
-        self.shifts = dict(shifts or {"self": 0.08, "neighbor": 0.02, "negative": 0.66})
+        self.shifts: dict[str, Shift] = dict(shifts or {"self": 0.08, "neighbor": 0.02, "negative": 0.66})
         self.samples, self.negatives = samples, negatives
         self.pointwise, self.zero_clamp, self.stabilize = pointwise, zero_clamp, stabilize
         self._terms: dict[str, Term] = {}

@@ -6,7 +6,7 @@ on the device of its inputs; random numbers are drawn on the CPU from the genera
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -112,13 +112,17 @@ def feature_correlation(first: Tensor, second: Tensor, *, pointwise: bool) -> Te
         return found - found.mean() + mean
 
 
+Shift = float | Callable[[Tensor, Tensor], Tensor]
+"""A number, or what makes one of F and C, the correlations of features and of codes (B, S, S, S, S)."""
+
+
 def correspondence_loss(
     first: Tensor,
     second: Tensor,
     first_codes: Tensor,
     second_codes: Tensor,
     *,
-    shift: float,
+    shift: Shift,
     pointwise: bool,
     zero_clamp: bool,
     stabilize: bool,
@@ -130,7 +134,8 @@ def correspondence_loss(
         second: features at the other crops' points.
         first_codes: codes (B, S, S, c) at the same points as `first`.
         second_codes: codes at the same points as `second`.
-        shift: features that correlate more than this pull codes together, others push them apart.
+        shift: features that correlate more than this pull codes together, others push them apart; or what makes it
+            of F and C.
         pointwise: center the features' correlations spatially.
         zero_clamp: clamp C at 0 from below, so that codes are not pushed beyond orthogonal.
         stabilize: clamp C at 0.8 from above too.
@@ -142,7 +147,21 @@ def correspondence_loss(
     held = feature_correlation(first, second, pointwise=pointwise)
     found = correlation(first_codes, second_codes)
     clamped = found.clamp(0.0 if zero_clamp else -9999.0, 0.8 if stabilize else None)
-    return -clamped * (held - shift), found, held
+    return -clamped * (held - (shift(held, found) if callable(shift) else shift)), found, held
+
+
+def eagle_positive(held: Tensor, found: Tensor) -> Tensor:
+    """EAGLE's shift of pairs that should be alike (Kim et al., CVPR 2024, its code): |mean F - mean C|."""
+    return (held.mean() - found.mean()).abs()
+
+
+def eagle_negative(held: Tensor, found: Tensor) -> Tensor:
+    """EAGLE's shift of random pairs: 3.5 (mean F + mean C). Gradients flow through mean C, as in its code."""
+    return 3.5 * (held.mean() + found.mean())
+
+
+EAGLE: Mapping[str, Shift] = {"self": eagle_positive, "neighbor": eagle_positive, "negative": eagle_negative}
+"""Shifts made anew for every set of pairs; EAGLE clamps C at 0.8 from above with them (`stabilize`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +237,7 @@ def stego_loss(
     groups: Mapping[str, Sequence[Points]],
     *,
     weights: Mapping[str, float],
-    shifts: Mapping[str, float],
+    shifts: Mapping[str, Shift],
     pointwise: bool,
     zero_clamp: bool,
     stabilize: bool,

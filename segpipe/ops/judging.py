@@ -1,8 +1,8 @@
 """Judge codes without labels: patches that look alike in different images should come to one class.
 
 The nearest patch in another image, by the frozen features, nearly always shows the same thing. Good codes put both into
-one class and still tell classes apart; the mutual information of the two classes measures both at once. Collapsed codes
-and codes that remember single images score low.
+one class and still tell classes apart; the adjusted Rand index of the two classes measures both at once. Collapsed
+codes and codes that remember single images score low.
 """
 
 from __future__ import annotations
@@ -48,11 +48,10 @@ def nearest_elsewhere(features: npt.NDArray[np.floating], queries: Int64, groups
 
 
 def agreement(codes: npt.NDArray[np.floating], queries: Int64, partners: Int64, *, seed: int) -> float:
-    """How well the classes of two patches that look alike tell one another: 1 = entirely, 0 = nothing.
+    """How far two patches that look alike come to one class: 1 = always, 0 = no more than by chance.
 
     Codes fall into 80 clusters (k-means by cosine), which average linkage merges into 8, 16 and 32 classes; for each
-    number the normalized mutual information (arithmetic mean of the entropies) between the classes of `queries` and
-    those of `partners`; the mean of the three.
+    number the adjusted Rand index between the classes of `queries` and those of `partners`; the mean of the three.
 
     Args:
         codes: (m, c), any length.
@@ -63,7 +62,7 @@ def agreement(codes: npt.NDArray[np.floating], queries: Int64, partners: Int64, 
     Returns:
         0 where all queries come to one class: such codes tell nothing.
     """
-    from sklearn.metrics import normalized_mutual_info_score  # a second to import
+    from sklearn.metrics import adjusted_rand_score  # a second to import
 
     units, _ = unit_rows(codes)
     centers = spherical_kmeans(units, k=_FINE, restarts=1, iterations=_ITERATIONS, seed=seed).centers
@@ -78,5 +77,5 @@ def agreement(codes: npt.NDArray[np.floating], queries: Int64, partners: Int64, 
         classes = tree.cut(merges, k)[labels]
         ours, theirs = classes[queries], classes[partners]
         varied = len(np.unique(ours)) > 1
-        found.append(float(normalized_mutual_info_score(ours, theirs)) if varied else 0.0)
+        found.append(float(adjusted_rand_score(ours, theirs)) if varied else 0.0)
     return float(np.mean(found))

@@ -55,7 +55,7 @@ class Config(Section):
     rescue: bool = setting(
         True, "stop a training whose codes collapse and do it again with centered features and measured shifts"
     )
-    steps: int = setting(2000, "optimizer steps (published: 5000 to 7000, for thousands of images)", ge=1)
+    steps: int = setting(600, "optimizer steps (published: 5000 to 7000, for thousands of images)", ge=1)
     batch: int = setting(16, "anchor crops per step", ge=1)
     dim: int | None = setting(None, "length of a code; null = as published for the method, pca 64", ge=1)
     samples: int = setting(11, "points per crop and step are samples x samples", ge=2)
@@ -64,8 +64,10 @@ class Config(Section):
     weight_self: float = setting(0.67, "weight of pairs of points within a crop", ge=0)
     weight_neighbor: float = setting(0.25, "weight of pairs of points between a crop and a neighbor", ge=0)
     weight_negative: float = setting(0.63, "weight of pairs of points between random crops", ge=0)
-    shifts: Literal["auto", "published"] = setting(
-        "auto", "auto = measured: quantiles of the correlations this corpus shows; published = the three that follow"
+    shifts: Literal["auto", "published", "eagle"] = setting(
+        "auto",
+        "auto = measured: quantiles of the correlations this corpus shows; published = the three that follow; "
+        "eagle = from every step's mean correlations",
     )
     shift_self: float = setting(0.08, "within a crop, features that correlate more than this pull codes together")
     shift_neighbor: float = setting(0.02, "the same between a crop and a neighbor")
@@ -136,12 +138,13 @@ def methods_of(config: Config) -> list[Method]:
 
 def setup_of(config: Config) -> Setup:
     """The settings that all candidates share."""
+    given = {"self": config.shift_self, "neighbor": config.shift_neighbor, "negative": config.shift_negative}
     return Setup(
         steps=config.steps,
         dim=config.dim,
         lr=config.lr,
         dropout=config.dropout,
-        shifts={"self": config.shift_self, "neighbor": config.shift_neighbor, "negative": config.shift_negative},
+        shifts={} if config.shifts == "eagle" else given,
         stego={
             "weights": {
                 "self": config.weight_self,

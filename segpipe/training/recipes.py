@@ -41,7 +41,7 @@ class Setup:
     """None: the method's own."""
     dropout: float
     shifts: Mapping[str, float]
-    """The given ones, by kind of pair."""
+    """The given ones, by kind of pair; empty: every step makes its own, as EAGLE does."""
     stego: Mapping[str, Any]
     """The other settings of its loss."""
     checkpoint_every: int
@@ -89,7 +89,7 @@ def first_recipe(method: Method, *, center: bool, measured: bool) -> Recipe:
 
 
 def find_shifts(recipe: Recipe, setup: Setup, material: Material) -> dict[str, float]:
-    """The shifts of STEGO's loss, given or measured; none for other methods."""
+    """The shifts of STEGO's loss, given or measured; none where every step makes its own, and for other methods."""
     if recipe.method != "stego":
         return {}
     if recipe.quantile is None:
@@ -127,10 +127,13 @@ def new_training(
 
     from segpipe.nn.head import new_head
     from segpipe.objectives import OBJECTIVES
+    from segpipe.ops.correspondence import EAGLE
 
     make = OBJECTIVES[recipe.method]
     published: Any = make
-    own = {**setup.stego, "shifts": shifts} if recipe.method == "stego" else _OWN.get(recipe.method, {})
+    own = dict(_OWN.get(recipe.method, {}))
+    if recipe.method == "stego":
+        own = {**setup.stego, "shifts": shifts} if shifts else {**setup.stego, "shifts": EAGLE, "stabilize": True}
     head = new_head(material.store.header.dim, setup.dim or published.DIM, setup.dropout, seed=material.seed)
     objective = make(head, steps=setup.steps, seed=material.seed, **own).to(device)
     head = head.to(device)
