@@ -29,6 +29,7 @@ from segpipe.ops.kmeans import member_means, spherical_kmeans
 from segpipe.ops.knn import unit_rows
 from segpipe.ops.smoothing import smooth
 from segpipe.ops.tree import ALIKE, average_linkage, count_alike, cut
+from segpipe.parts.primaps import refit
 from segpipe.parts.sample import Block, Sample, open_sample
 from segpipe.records.clusters import ClusterModel, ClusterTree
 from segpipe.store.checkpoints import load_tensors
@@ -68,6 +69,7 @@ class Config(Section):
     restarts: int = setting(3, "independent k-means runs, of which the tightest is kept", ge=1)
     iterations: int = setting(30, "steps of each k-means run", ge=1)
     patches: int = setting(1_000_000, "most patches clustered; of more an even random sample is taken", ge=1)
+    primaps: int = setting(0, "steps of PriMaPs-EM, which fits the clusters anew to regions of alike patches", ge=0)
     seed: int = setting(0, "seed of the sample and of every restart", ge=0)
 
 
@@ -175,8 +177,16 @@ def origin_of(config: Config, run_dir: RunDir) -> str:
     stages = run_dir.manifest().stages
     inputs = {name: stages[name].artefact for name in NEEDS if name in stages}
     head = hashlib.sha256((run_dir.path("head") / "head.safetensors").read_bytes()).hexdigest()
-    settings = config.identity() | {"k": None, "prototypes": prototypes(config)}
+    settings = config.identity() | {"k": None, "primaps": None, "prototypes": prototypes(config)}
     return files.digest({"format": FORMAT, "settings": settings, "inputs": inputs, "head": head})
+
+
+def open_codes(run_dir: RunDir, runtime: Runtime) -> tuple[FeatureStore, Head]:
+    """The features and the head that makes codes of them."""
+    from segpipe.nn.head import build_head  # brings torch: only a stage at work pays for it
+
+    head = build_head(*load_tensors(run_dir.path("head") / "head.safetensors"))
+    return FeatureStore(run_dir.path("features")), head.to(runtime.device)
 
 
 def find_tree(config: Config, run_dir: RunDir, runtime: Runtime) -> tuple[ClusterTree, bool]:
@@ -187,10 +197,7 @@ def find_tree(config: Config, run_dir: RunDir, runtime: Runtime) -> tuple[Cluste
         if tree.origin == origin:
             log.info("cutting the tree of %d small clusters that is there", len(tree.centers))
             return tree, True
-    from segpipe.nn.head import build_head  # brings torch: only a stage at work pays for it
-
-    store = FeatureStore(run_dir.path("features"))
-    head = build_head(*load_tensors(run_dir.path("head") / "head.safetensors")).to(runtime.device)
+    store, head = open_codes(run_dir, runtime)
     sample = open_sample(store, most=config.patches, seed=config.seed, track=runtime.track)
     encode = partial(encode_block, head, share=config.smooth)
     return grow(sample, encode, config, origin=origin, workers=runtime.workers), False
@@ -212,6 +219,9 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         log.info("cluster.k=auto: %d clusters", model.clusters)
     elif model.clusters < k:
         log.warning("cluster.k=%d: the codes of this corpus form only %d distinct clusters", k, model.clusters)
+    if config.primaps:
+        store, head = open_codes(run_dir, runtime)
+        model = refit(model, tree.sizes, head, store, steps=config.primaps, seed=config.seed, runtime=runtime)
     with run_dir.writing(ARTEFACT) as out:
         save_tree(tree, out / TREE)
         save_clusters(model, out / "clusters.npz")

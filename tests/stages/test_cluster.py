@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.nn.head import build_head, codes, describe_head, new_head
+from segpipe.nn.head import build_head, codes, describe_head, linear_head, new_head
 from segpipe.ops.gallery import assign
 from segpipe.ops.kmeans import spherical_kmeans
 from segpipe.parts.baseline import fit_baseline
@@ -101,6 +101,23 @@ def test_without_prototypes_it_is_plain_kmeans_at_k(tmp_path: Path) -> None:
     np.testing.assert_allclose(model.centers, found.centers, atol=1e-5)
     with pytest.raises(UsageError, match=r"cluster\.k=auto needs small clusters"):
         cluster.run(cluster.Config(**settings | {"k": "auto"}), run_dir, Runtime())
+
+
+def test_primaps_keeps_what_was_found_and_leaves_one_center_per_cluster(tmp_path: Path) -> None:
+    run_dir, truth = plant(tmp_path, images=24)
+    store = FeatureStore(run_dir.path("features"))
+    mean = np.concatenate([store.patches(row).reshape(-1, 16) for row in range(24)]).mean(axis=0, dtype=np.float32)
+    with run_dir.writing("head") as out:
+        head = linear_head(np.eye(16, dtype=np.float32), mean)
+        save_tensors(out / "head.safetensors", head.state_dict(), describe_head(head))
+    cluster.run(cluster.Config(**SMALL, smooth=0, primaps=30), run_dir, Runtime())
+    model = load_clusters(run_dir.path("clusters") / "clusters.npz")
+    first = (run_dir.path("clusters") / "clusters.npz").read_bytes()
+    assert (model.members, len(model.centers)) == (None, 4)
+    found = [assign(encode(head, model, store.patches(r), store.valid(r)), model.centers)[0].ravel() for r in range(24)]
+    assert adjusted_rand_score(np.concatenate([c.ravel() for c in truth]), np.concatenate(found)) > 0.98
+    assert cluster.run(cluster.Config(**SMALL, smooth=0, primaps=30), run_dir, Runtime()).cut_only
+    assert (run_dir.path("clusters") / "clusters.npz").read_bytes() == first
 
 
 def test_a_damaged_tree_is_grown_again(tmp_path: Path) -> None:
