@@ -2,8 +2,8 @@
 
 Usage: python tools/bench_quality.py DATA WORK --weights FILE [--packs NAMES] [--methods NAMES] [--seeds 3]
 
-DATA holds the packs: folders with images/, labels/ (or points.csv) and classes.txt. --backbone names the timm model that
-the weights file belongs to. Every row is made by `segpipe run` and `segpipe evaluate` with the settings it names; all
+DATA holds the packs: folders with images/, labels/ (or points.csv) and classes.txt. --backbone names the timm model
+that the weights file belongs to. Every row is made by `segpipe run` and `segpipe evaluate` with the settings it names; all
 rows of a pack stand on the same features. WORK/results.json keeps what is done: start again and it goes on.
 """
 

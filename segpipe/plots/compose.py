@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.plots import matrix, tables, wording
+from segpipe.plots import matrix, merging, tables, wording
 from segpipe.plots.page import ClassCard, ClassLabel, Drawn, Group, Overlay, Page, Plot, ShareRow, Shot, percent
 from segpipe.records.candidates import Candidate
 from segpipe.records.corpus import Corpus, Rejected
@@ -112,6 +112,7 @@ def compose(found: Findings) -> Page:
         shares=rows,
         empty=empty,
         cards=class_cards(found, rows),
+        merging=merging_curve(manifest),
         gallery_note=wording.gallery_note(
             crops=found.crops, total=len(found.corpus.crops), shown=len(found.best), used=len(rows)
         ),
@@ -129,6 +130,15 @@ def compose(found: Findings) -> Page:
         rejected=[(file.path, file.reason) for file in found.rejected[:LISTED]],
         rejected_total=len(found.rejected),
     )
+
+
+def merging_curve(manifest: Manifest) -> Plot | None:
+    """The curve behind the number of classes; None for runs whose `cluster` does not tell it."""
+    record = manifest.stages.get("cluster")
+    told = record.summary if record else {}
+    if "heights" not in told:
+        return None
+    return merging.merging_plot(told["heights"], k=told["k"], alike=told["alike"])
 
 
 def class_labels(classes: int, scores: Scores | None) -> list[ClassLabel]:

@@ -139,6 +139,8 @@ class Page:
     """`tables.score_tables`, or None without labels."""
     confusion: Plot | None
     scores_note: str
+    merging: Plot | None
+    """How alike the classes are that merge next, over their number."""
     training: Sequence[Plot]
     training_note: str
     candidates: Sequence[Mapping[str, Any]]

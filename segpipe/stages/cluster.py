@@ -94,6 +94,8 @@ class Summary(BaseModel):
     heights: list[float]
     """Mean cosine between the members of the two clusters that were merged last, next to last, and so on: the first
     left 1 cluster, the second 2."""
+    alike: float
+    """Mean cosine down to which `auto` merges."""
     cut_only: bool
     """The tree was there already."""
 
@@ -236,5 +238,6 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         restarts=list(tree.restarts),
         shares=(sizes / sizes.sum()).round(6).tolist(),
         heights=(1 - tree.merges[::-1, 2]).round(6).tolist()[:_HEIGHTS],
+        alike=ALIKE,
         cut_only=kept,
     )
