@@ -3,8 +3,8 @@
 Usage: python tools/bench_quality.py DATA WORK --weights FILE [--packs NAMES] [--methods NAMES] [--seeds 3]
 
 DATA holds the packs: folders with images/, labels/ (or points.csv) and classes.txt. --backbone names the timm model
-that the weights file belongs to. Every row is made by `segpipe run` and `segpipe evaluate` with the settings it names; all
-rows of a pack stand on the same features. WORK/results.json keeps what is done: start again and it goes on.
+that the weights file belongs to. Rows are made by `segpipe run` and `segpipe evaluate` with the settings they name,
+all of a pack on the same features. WORK/results.json keeps what is done: start again and it goes on.
 """
 
 import argparse
@@ -22,7 +22,7 @@ PACKS = {
     "eilat_reef": ("eilat_reef", 10, "labels"),
     "pulleyridge_points": ("pulleyridge_points", 11, "points.csv"),
 }
-PLAIN = ("cluster.prototypes=0", "cluster.smooth=0", "cluster.restarts=5", "cluster.iterations=50")
+PLAIN = ("cluster.method=kmeans", "cluster.smooth=0", "cluster.restarts=5", "cluster.iterations=50")
 """Plain k-means at k, as published."""
 RAW = ("train.method=stego", "train.center=false", "train.rescue=false")
 METHODS = {

@@ -69,6 +69,10 @@ class ClusterTree:
     """Mean cosine of the patches to their center."""
     restarts: tuple[float, ...]
     """The same of every restart."""
+    pool: npt.NDArray[np.float16]
+    """(p, dim) unit vectors of some of the patches, drawn evenly: k-means and rehearsals are made from them."""
+    owners: npt.NDArray[np.int32]
+    """(p,) image of each."""
     patches: int
     """Patches clustered."""
     of: int

@@ -1,10 +1,11 @@
-"""Cluster: many small clusters of the codes, and a tree that merges them to as many classes as wanted.
+"""Cluster: as many classes as wanted, by a tree of many small clusters or by k-means, whichever the corpus bears.
 
-Reads  features/  patch features of every crop
+Reads  corpus/    which crops belong to one image
+       features/  patch features of every crop
        head/      the head that turns features into codes
-Writes clusters/  tree.npz (small clusters and the order in which they merge), clusters.npz (the tree, cut)
+Writes clusters/  tree.npz (small clusters, how they merge, a pool of patches), clusters.npz (the classes)
 
-The tree does not depend on the number of classes: when only `k` changed it is cut anew, which takes seconds.
+The tree and the pool do not depend on the number of classes: when only `k` changed nothing before them is read again.
 """
 
 from __future__ import annotations
@@ -25,15 +26,17 @@ from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.ops.kmeans import member_means, spherical_kmeans
+from segpipe.ops.kmeans import spherical_kmeans
 from segpipe.ops.knn import unit_rows
 from segpipe.ops.smoothing import smooth
-from segpipe.ops.tree import ALIKE, average_linkage, count_alike, cut
+from segpipe.ops.tree import ALIKE, count_alike, cut
+from segpipe.parts.choosing import Ways, merge, rehearse, some
 from segpipe.parts.primaps import refit
 from segpipe.parts.sample import Block, Sample, open_sample
 from segpipe.records.clusters import ClusterModel, ClusterTree
 from segpipe.store.checkpoints import load_tensors
 from segpipe.store.clusters import load_tree, save_clusters, save_tree
+from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
 
@@ -42,12 +45,13 @@ if TYPE_CHECKING:
 
 NAME = "cluster"
 ARTEFACT = "clusters"
-NEEDS = ("extract", "train")
-FORMAT = 2
+NEEDS = ("index", "extract", "train")
+FORMAT = 3
 
 TREE = "tree.npz"
 _PER_CLASS = 4  # small clusters for each class wanted, at least
 _HEIGHTS = 100  # merges told, from the last
+_POOL = 200_000  # patches kept with the tree: 25 MB with codes of 64
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -62,9 +66,10 @@ class Config(Section):
         27,
         f"number of clusters, the classes of the masks; auto = merge while patches agree by a mean cosine of {ALIKE}",
     )
-    prototypes: int = setting(
-        120, "small clusters that are merged to the clusters, 4 for each at least; 0 = plain k-means", ge=0, le=4096
+    method: Literal["auto", "tree", "kmeans"] = setting(
+        "auto", "tree = merge small clusters; kmeans = plain k-means; auto = what halves of the images agree on more"
     )
+    prototypes: int = setting(120, "small clusters of the tree, 4 for each cluster at least", ge=1, le=4096)
     smooth: float = setting(0.5, "weight of the 8 neighbors of a patch in its code, against 1 of its own", ge=0, le=1)
     restarts: int = setting(3, "independent k-means runs, of which the tightest is kept", ge=1)
     iterations: int = setting(30, "steps of each k-means run", ge=1)
@@ -79,6 +84,10 @@ class Summary(BaseModel):
     wanted: int | Literal["auto"]
     k: int
     """Clusters; fewer than wanted where there are fewer distinct patches."""
+    method: str
+    """tree or kmeans."""
+    agreements: dict[str, float]
+    """How well halves of the images agree on each; empty where there was no choice."""
     patches: int
     """Patches clustered."""
     of: int
@@ -101,12 +110,13 @@ class Summary(BaseModel):
 
 
 def grow(
-    sample: Sample, encode: Callable[[Block], Float32], config: Config, *, origin: str, workers: int
+    sample: Sample, images: Int64, encode: Callable[[Block], Float32], config: Config, *, origin: str, workers: int
 ) -> ClusterTree:
     """Find small clusters and the order in which they merge.
 
     Args:
         sample: the patches.
+        images: (n,) image of every crop.
         encode: a block to the vectors (m, dim) of the patches taken.
         config: settings.
         origin: what the tree is made from, kept with it.
@@ -118,25 +128,25 @@ def grow(
     vectors = sample.collect(encode)
     if not np.isfinite(vectors).all():
         raise UsageError("codes of some patches are not finite numbers; lower train.lr and run `segpipe train` again")
+    units, _ = unit_rows(vectors)
     found = spherical_kmeans(
-        vectors,
+        units,
         k=prototypes(config),
         restarts=config.restarts,
         iterations=config.iterations,
         seed=config.seed,
         workers=workers,
     )
-    units, blank = unit_rows(vectors)
-    means, sizes = member_means(units[~blank] if blank.any() else units, found.centers)
-    held = sizes > 0
-    if not held.any():  # a corpus of one colour
-        held, sizes = np.ones(1, bool), np.array([len(vectors)])
+    centers, sizes, merges = merge(units, found)
+    pool = some(len(units), _POOL, np.random.default_rng((config.seed, 4)))
     return ClusterTree(
-        centers=found.centers[held],
-        sizes=sizes[held],
-        merges=average_linkage(means[held], sizes[held]),
+        centers=centers,
+        sizes=sizes,
+        merges=merges,
         inertia=found.inertia,
         restarts=found.restarts,
+        pool=units[pool].astype(np.float16),
+        owners=np.repeat(images, sample.counts)[pool].astype(np.int32),
         patches=len(sample),
         of=int(sample.valid.counts().sum()),
         origin=origin,
@@ -144,16 +154,8 @@ def grow(
 
 
 def prototypes(config: Config) -> int:
-    """How many small clusters to look for.
-
-    Raises:
-        UsageError: plain k-means is asked to find the number itself.
-    """
-    if config.k == "auto":
-        if not config.prototypes:
-            raise UsageError("cluster.k=auto needs small clusters to merge; set cluster.prototypes=120, or a number")
-        return config.prototypes
-    return max(config.prototypes, _PER_CLASS * config.k) if config.prototypes else config.k
+    """How many small clusters to look for."""
+    return config.prototypes if config.k == "auto" else max(config.prototypes, _PER_CLASS * config.k)
 
 
 def encode_block(head: Head, block: Block, *, share: float) -> Float32:
@@ -174,12 +176,37 @@ def cut_tree(tree: ClusterTree, k: int, *, share: float) -> tuple[ClusterModel, 
     return ClusterModel(tree.centers, tree.inertia, members=place[members], smooth=share), sizes[order]
 
 
+def plain_kmeans(tree: ClusterTree, k: int, config: Config, *, workers: int) -> tuple[ClusterModel, Int64]:
+    """The clusters of k-means on the pool, the largest first, and their sizes."""
+    found = spherical_kmeans(
+        tree.pool.astype(np.float32),
+        k=k,
+        restarts=max(config.restarts, 5),
+        iterations=config.iterations,
+        seed=config.seed,
+        workers=workers,
+    )
+    return ClusterModel(found.centers, found.inertia, smooth=config.smooth), found.sizes
+
+
+def choose(tree: ClusterTree, k: int, config: Config, *, workers: int) -> tuple[str, dict[str, float]]:
+    """The way to k clusters, and how well halves of the images agree on each where there was a choice."""
+    if config.method != "auto":
+        return config.method, {}
+    marks = rehearse(tree, Ways(k, prototypes(config)), seed=config.seed, workers=workers)
+    if not marks:
+        return "tree", {}
+    chosen = max(marks, key=lambda name: marks[name])  # the tree where they are equal
+    log.info("halves of the images agree by %s; kept: %s", ", ".join(f"{n} {v:.3f}" for n, v in marks.items()), chosen)
+    return chosen, marks
+
+
 def origin_of(config: Config, run_dir: RunDir) -> str:
     """What a tree depends on: the artefacts read and all settings but the number of clusters."""
     stages = run_dir.manifest().stages
     inputs = {name: stages[name].artefact for name in NEEDS if name in stages}
     head = hashlib.sha256((run_dir.path("head") / "head.safetensors").read_bytes()).hexdigest()
-    settings = config.identity() | {"k": None, "primaps": None, "prototypes": prototypes(config)}
+    settings = config.identity() | {"k": None, "method": None, "primaps": None, "prototypes": prototypes(config)}
     return files.digest({"format": FORMAT, "settings": settings, "inputs": inputs, "head": head})
 
 
@@ -197,12 +224,13 @@ def find_tree(config: Config, run_dir: RunDir, runtime: Runtime) -> tuple[Cluste
     with suppress(UsageError):  # none, or a damaged one
         tree = load_tree(run_dir.root / ARTEFACT / TREE)
         if tree.origin == origin:
-            log.info("cutting the tree of %d small clusters that is there", len(tree.centers))
+            log.info("the tree of %d small clusters is there", len(tree.centers))
             return tree, True
     store, head = open_codes(run_dir, runtime)
     sample = open_sample(store, most=config.patches, seed=config.seed, track=runtime.track)
     encode = partial(encode_block, head, share=config.smooth)
-    return grow(sample, encode, config, origin=origin, workers=runtime.workers), False
+    images = np.array([crop.image for crop in load_corpus(run_dir.path("corpus")).crops], np.int64)
+    return grow(sample, images, encode, config, origin=origin, workers=runtime.workers), False
 
 
 def cost(config: Config, work: Work) -> Cost:
@@ -213,23 +241,30 @@ def cost(config: Config, work: Work) -> Cost:
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
-    """Find the tree, or take the one that is there, and cut it."""
+    """Find the tree, or take the one that is there; find the clusters."""
     tree, kept = find_tree(config, run_dir, runtime)
     k = count_alike(tree.merges) if config.k == "auto" else config.k
-    model, sizes = cut_tree(tree, k, share=config.smooth)
+    method, agreements = choose(tree, k, config, workers=runtime.workers)
+    if method == "tree":
+        model, sizes = cut_tree(tree, k, share=config.smooth)
+    else:
+        model, sizes = plain_kmeans(tree, k, config, workers=runtime.workers)
     if config.k == "auto":
         log.info("cluster.k=auto: %d clusters", model.clusters)
     elif model.clusters < k:
         log.warning("cluster.k=%d: the codes of this corpus form only %d distinct clusters", k, model.clusters)
     if config.primaps:
         store, head = open_codes(run_dir, runtime)
-        model = refit(model, tree.sizes, head, store, steps=config.primaps, seed=config.seed, runtime=runtime)
+        weights = tree.sizes if method == "tree" else sizes
+        model = refit(model, weights, head, store, steps=config.primaps, seed=config.seed, runtime=runtime)
     with run_dir.writing(ARTEFACT) as out:
         save_tree(tree, out / TREE)
         save_clusters(model, out / "clusters.npz")
     return Summary(
         wanted=config.k,
         k=model.clusters,
+        method=method,
+        agreements=agreements,
         patches=tree.patches,
         of=tree.of,
         dim=tree.centers.shape[1],

@@ -66,6 +66,8 @@ def load_tree(path: Path) -> ClusterTree:
                 merges=arrays["merges"],
                 inertia=float(arrays["inertia"]),
                 restarts=tuple(arrays["restarts"].tolist()),
+                pool=arrays["pool"],
+                owners=arrays["owners"],
                 patches=int(arrays["patches"]),
                 of=int(arrays["of"]),
                 origin=str(arrays["origin"]),

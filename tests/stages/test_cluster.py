@@ -23,7 +23,7 @@ from segpipe.store.run_dir import RunDir
 
 from .planted_run import plant
 
-SMALL = {"k": 4, "restarts": 2, "iterations": 20, "prototypes": 20}
+SMALL = {"k": 4, "restarts": 2, "iterations": 20, "prototypes": 20, "method": "tree"}
 
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -86,21 +86,44 @@ def test_the_tree_is_kept_and_cut_anew_without_reading_features(tmp_path: Path) 
         cluster.run(cluster.Config(**SMALL | {"prototypes": 19}), run_dir, Runtime())
 
 
-def test_without_prototypes_it_is_plain_kmeans_at_k(tmp_path: Path) -> None:
+def test_plain_kmeans_at_k(tmp_path: Path) -> None:
     run_dir, _ = headed(tmp_path, images=8)
-    settings = SMALL | {"prototypes": 0, "smooth": 0}
-    summary = cluster.run(cluster.Config(**settings), run_dir, Runtime())
+    summary = cluster.run(cluster.Config(**SMALL | {"method": "kmeans", "smooth": 0}), run_dir, Runtime())
     model = load_clusters(run_dir.path("clusters") / "clusters.npz")
-    assert (summary.prototypes, len(model.centers), sorted(model.members.tolist())) == (4, 4, [0, 1, 2, 3])
+    assert (summary.method, len(model.centers), model.members) == ("kmeans", 4, None)
     store, head = (
         FeatureStore(run_dir.path("features")),
         build_head(*load_tensors(run_dir.path("head") / "head.safetensors")),
     )
     patches = np.concatenate([store.patches(row).reshape(-1, 16) for row in range(8)])
-    found = spherical_kmeans(codes(head, patches), k=4, restarts=2, iterations=20, seed=0)
-    np.testing.assert_allclose(model.centers, found.centers, atol=1e-5)
-    with pytest.raises(UsageError, match=r"cluster\.k=auto needs small clusters"):
-        cluster.run(cluster.Config(**settings | {"k": "auto"}), run_dir, Runtime())
+    found = spherical_kmeans(codes(head, patches), k=4, restarts=5, iterations=20, seed=0)
+    assert (
+        adjusted_rand_score(
+            assign(codes(head, patches), model.centers)[0], assign(codes(head, patches), found.centers)[0]
+        )
+        > 0.99
+    )  # the pool is stored in 16 bits
+
+
+def test_auto_keeps_what_halves_of_the_images_agree_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run_dir, _ = headed(tmp_path, images=16)
+    caplog.set_level("INFO")
+    summary = cluster.run(cluster.Config(**SMALL | {"method": "auto"}), run_dir, Runtime())
+    marks = summary.agreements
+    assert summary.method == max(marks, key=lambda name: marks[name])
+    assert f"kept: {summary.method}" in caplog.text
+    model = load_clusters(run_dir.path("clusters") / "clusters.npz")
+    alone = cluster.run(cluster.Config(**SMALL | {"method": summary.method}), run_dir, Runtime(workers=2))
+    assert (alone.agreements, alone.cut_only) == ({}, True)
+    np.testing.assert_array_equal(load_clusters(run_dir.path("clusters") / "clusters.npz").centers, model.centers)
+    again = cluster.run(cluster.Config(**SMALL | {"method": "auto"}), run_dir, Runtime(workers=2))
+    assert again.agreements == marks
+
+
+def test_one_image_has_no_halves(tmp_path: Path) -> None:
+    run_dir, _ = headed(tmp_path, images=1)
+    summary = cluster.run(cluster.Config(**SMALL | {"method": "auto"}), run_dir, Runtime())
+    assert (summary.method, summary.agreements) == ("tree", {})
 
 
 def test_primaps_keeps_what_was_found_and_leaves_one_center_per_cluster(tmp_path: Path) -> None:
