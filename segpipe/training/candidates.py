@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from segpipe.base.runtime import Runtime
 from segpipe.records.candidates import Candidate
 from segpipe.store import candidates as files
@@ -21,6 +19,9 @@ from segpipe.training.recipes import PCA_DIM, Method, Recipe, Setup, find_shifts
 if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
     from segpipe.nn.head import Head
 
+MARGIN = 0.03
+"""How much better the neighbor agreement of a later candidate must be. On MSRC-21 a head that agreed better by 0.02
+than principal components gave worse classes (mIoU 41 against 48)."""
 HEAD, _CHECKPOINT = "head.safetensors", "checkpoint.safetensors"
 
 log = logging.getLogger(__name__)
@@ -153,7 +154,10 @@ def tell_collapse(found: Candidate, recipe: Recipe | None) -> str:
 
 
 def choose(made: Sequence[Candidate], out: Path, material: Material, runtime: Runtime) -> list[Candidate]:
-    """Keep the candidate of the highest neighbor agreement among those that did not collapse, all others if all did."""
+    """Keep a candidate by neighbor agreement among those that did not collapse, among all if all did.
+
+    The first is kept unless another one's agreement is higher by `MARGIN`.
+    """
     sound = [found for found in made if not found.collapsed]
     if len(sound) == 1 or len({found.method for found in made}) == 1:
         best = sound[0] if sound else made[-1]
@@ -166,12 +170,18 @@ def choose(made: Sequence[Candidate], out: Path, material: Material, runtime: Ru
         why = "the first; one crop cannot be judged by others"
         return [_said(found, why if found is entrants[0] else "", chosen=found is entrants[0]) for found in made]
     scores = {found.name: exam.mark(files.folder(out, found.name) / HEAD, runtime.device) for found in entrants}
-    best = entrants[int(np.argmax([scores[found.name] for found in entrants]))]  # the first of equal ones
+    best = entrants[0]
+    for found in entrants[1:]:
+        if scores[found.name] >= scores[best.name] + MARGIN:
+            best = found
+    highest = scores[best.name] == max(scores.values())
+    kept = "highest neighbor agreement" if highest else f"comes first, and none agrees better by {MARGIN}"
+    lost = {True: f"not better by {MARGIN}", False: "lower agreement"}
     log.info("neighbor agreement: %s; kept: %s", ", ".join(f"{n} {s:.3f}" for n, s in scores.items()), best.name)
     return [
         _said(
             found.model_copy(update={"agreement": scores.get(found.name)}),
-            "highest neighbor agreement" if found is best else "collapsed" if found.collapsed else "lower agreement",
+            kept if found is best else "collapsed" if found.collapsed else lost[scores[found.name] > scores[best.name]],
             chosen=found is best,
         )
         for found in made

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ from sklearn.decomposition import PCA
 
 from segpipe.base.runtime import Runtime
 from segpipe.nn.head import build_head, codes
+from segpipe.records.candidates import Candidate
 from segpipe.stages import train
 from segpipe.store.checkpoints import load_tensors
 from segpipe.store.features import FeatureStore
 from segpipe.store.journal import load_histograms, load_history
 from segpipe.store.run_dir import RunDir
+from segpipe.training import candidates
 
 from .test_train import Killed, mined, stopping
 
@@ -108,6 +111,19 @@ def test_auto_keeps_the_better_head(tmp_path: Path) -> None:
     assert chosen.chosen == "pca"
     table = json.loads((run_dir.path("head") / "candidates.json").read_text())
     assert [row["why"] for row in table] == ["lower agreement", "highest neighbor agreement"]
+
+
+@pytest.mark.parametrize(("marks", "chosen"), [((0.5, 0.52), 0), ((0.5, 0.54), 1), ((0.5, 0.4), 0)])
+def test_a_later_candidate_must_be_better_by_a_margin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marks: tuple[float, float], chosen: int
+) -> None:
+    made = [Candidate(name=n, method=n, center=True, shifts={}, steps=1, dim=2) for n in ("pca", "stego")]
+    exam = SimpleNamespace(mark=lambda head, device: marks[["pca", "stego"].index(head.parent.name)])
+    monkeypatch.setattr(candidates, "open_exam", lambda material: exam)
+    found = candidates.choose(made, tmp_path, SimpleNamespace(), Runtime())
+    assert [row.chosen for row in found] == [chosen == 0, chosen == 1]
+    assert [row.agreement for row in found] == [*marks]
+    assert len({row.why for row in found}) == 2
 
 
 def test_a_collapse_is_noticed_stopped_corrected_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
