@@ -1,5 +1,6 @@
 """Settings of the whole test run, and the fixtures that several modules share."""
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -17,3 +18,11 @@ def one_torch_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def fresh_logging() -> None:
+    """A command run by an earlier test in this process has set up logging for a terminal: `caplog` would see nothing."""
+    logger = logging.getLogger("segpipe")
+    logger.handlers, logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)

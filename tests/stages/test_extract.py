@@ -278,6 +278,8 @@ def test_what_the_result_depends_on(weights):
     assert extract.outside(config(None)) == []
     assert "batch" not in config(weights).identity()
     work = Work(images=10, crops=50, megapixels=3.0, workers=2, gflops=100.0)
-    small, large = (extract.cost(extract.Config(backbone=name), work) for name in ("dino_vits16", "dino_vitb8"))
+    small, large = (
+        extract.cost(extract.Config(backbone=name, size=224), work) for name in ("dino_vits16", "dino_vitb8")
+    )
     assert 0 < small.seconds < large.seconds
     assert large.bytes == pytest.approx(50 * (28 * 28 * 768 * 2 + 768 * 4))
