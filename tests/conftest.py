@@ -22,7 +22,7 @@ def one_torch_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def fresh_logging() -> None:
-    """A command run by an earlier test in this process has set up logging for a terminal: `caplog` would see nothing."""
+    """A command run by an earlier test in this process set up logging for a terminal: `caplog` would see nothing."""
     logger = logging.getLogger("segpipe")
     logger.handlers, logger.propagate = [], True
     logger.setLevel(logging.NOTSET)
