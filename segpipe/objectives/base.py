@@ -101,10 +101,6 @@ class Objective(nn.Module):
         """The head to keep when training is over."""
         return head
 
-    def centers(self) -> Tensor | None:
-        """Unit directions (K, dim) of classes in the final head's codes, None where a method leaves that to k-means."""
-        return None
-
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         for name in self.GROWING:
             given, held = state_dict.get(prefix + name), getattr(self, name)

@@ -84,7 +84,3 @@ class Smooseg(Objective):
     def after_step(self, head: Head, step: int) -> None:
         """Move the prototypes' running mean."""
         self.average.mul_(self.keep).add_(self.prototypes, alpha=1 - self.keep)
-
-    def centers(self) -> Tensor:
-        """The prototypes' running mean, which decides the classes in the published method."""
-        return functional.normalize(self.average, dim=1)

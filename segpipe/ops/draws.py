@@ -43,6 +43,11 @@ def draw_rows(crops: Int64, neighbors: Int64, *, batch: int, seed: int) -> Calla
     return rows_of
 
 
+def some(count: int, most: int, rng: np.random.Generator) -> Int64:
+    """Rising indices of at most `most` of `count` things, drawn evenly."""
+    return np.arange(count) if count <= most else np.sort(rng.choice(count, most, replace=False))
+
+
 def step_generator(seed: int, step: int, *, stream: int = 3) -> torch.Generator:
     """The generator of a step's points, permutations and dropout; another `stream` draws for another purpose."""
     import torch  # only a stage at work pays for it

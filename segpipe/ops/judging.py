@@ -65,13 +65,10 @@ def agreement(codes: npt.NDArray[np.floating], queries: Int64, partners: Int64, 
     from sklearn.metrics import adjusted_rand_score  # a second to import
 
     units, _ = unit_rows(codes)
-    centers = spherical_kmeans(units, k=_FINE, restarts=1, iterations=_ITERATIONS, seed=seed).centers
+    fine = spherical_kmeans(units, k=_FINE, restarts=1, iterations=_ITERATIONS, seed=seed)
     with one_thread():
+        centers, _, merges = tree.merge(units, fine.centers)
         labels, _ = assign(units, centers)
-    _, labels, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    means = np.zeros((len(sizes), units.shape[1]))
-    np.add.at(means, labels, units)
-    merges = tree.average_linkage(means / sizes[:, None], sizes)
     found = []
     for k in CLASSES:
         classes = tree.cut(merges, k)[labels]

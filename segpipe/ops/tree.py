@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.ops.kmeans import member_means
+
+Float32 = npt.NDArray[np.float32]
 ALIKE = 0.15
 """Mean cosine between the members of two clusters from which they count as one thing.
 
@@ -59,6 +62,20 @@ def average_linkage(means: npt.NDArray[np.floating], sizes: npt.NDArray[np.integ
         alike[second], alike[:, second] = -np.inf, -np.inf
         members[first], names[first] = total, count + step
     return merges
+
+
+def merge(units: Float32, centers: Float32) -> tuple[Float32, Int64, Float64]:
+    """The tree of small clusters of unit vectors (m, d), zero vectors left out.
+
+    Returns:
+        The centers (F, d) that have members, their sizes (F,), and the merges (F - 1, 4).
+    """
+    shown = units.any(axis=1)
+    means, sizes = member_means(units if shown.all() else units[shown], centers)
+    held = sizes > 0
+    if not held.any():  # a corpus of one colour
+        held[0], sizes[0] = True, len(units)
+    return centers[held], sizes[held], average_linkage(means[held], sizes[held])
 
 
 def count_alike(merges: Float64, *, alike: float = ALIKE) -> int:

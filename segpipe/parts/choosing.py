@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base import parallel
-from segpipe.ops.kmeans import Clustering, assign, member_means, spherical_kmeans
+from segpipe.ops.draws import some
+from segpipe.ops.kmeans import assign, spherical_kmeans
 from segpipe.ops.knn import one_thread
-from segpipe.ops.tree import average_linkage, cut
+from segpipe.ops.tree import cut, merge
 from segpipe.records.clusters import ClusterTree
 
 SPLITS = 3
@@ -37,23 +38,13 @@ class Ways:
     def tree(self, units: Float32, seed: int) -> tuple[Float32, Int64]:
         """Many small clusters, merged by average linkage."""
         found = spherical_kmeans(units, k=self.prototypes, restarts=1, iterations=15, seed=seed)
-        centers, _, merges = merge(units, found)
+        centers, _, merges = merge(units, found.centers)
         return centers, cut(merges, self.k)
 
     def kmeans(self, units: Float32, seed: int) -> tuple[Float32, Int64]:
         """Plain k-means at k."""
         found = spherical_kmeans(units, k=self.k, restarts=5, iterations=25, seed=seed)
         return found.centers, np.arange(len(found.centers))
-
-
-def merge(units: Float32, found: Clustering) -> tuple[Float32, Int64, npt.NDArray[np.float64]]:
-    """Centers (F, d) that have members among unit vectors, their sizes (F,), and how they merge (F - 1, 4)."""
-    shown = units.any(axis=1)  # patches without a direction belong nowhere
-    means, sizes = member_means(units if shown.all() else units[shown], found.centers)
-    held = sizes > 0
-    if not held.any():  # a corpus of one colour
-        held[0], sizes[0] = True, len(units)
-    return found.centers[held], sizes[held], average_linkage(means[held], sizes[held])
 
 
 def rehearse(tree: ClusterTree, ways: Ways, *, seed: int, workers: int) -> dict[str, float]:
@@ -107,8 +98,3 @@ def agreement(units: Float32, owners: npt.NDArray[np.integer], way: Way, rng: np
         centers, members = way(units[rows[some(len(rows), _FITTED, rng)]], int(rng.integers(1 << 31)))
         labels.append(members[assign(asked, centers)[0]])
     return float(adjusted_rand_score(*labels))
-
-
-def some(count: int, most: int, rng: np.random.Generator) -> Int64:
-    """Rising indices of at most `most` of `count` things, drawn evenly."""
-    return np.arange(count) if count <= most else np.sort(rng.choice(count, most, replace=False))

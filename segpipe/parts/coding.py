@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,11 +10,27 @@ import numpy.typing as npt
 
 from segpipe.ops.smoothing import smooth
 from segpipe.records.clusters import ClusterModel
+from segpipe.store.checkpoints import load_tensors
 
 if TYPE_CHECKING:
     from segpipe.nn.head import Head
 
 Float32 = npt.NDArray[np.float32]
+
+
+HEAD = "head.safetensors"
+"""The file of a head."""
+
+
+def open_head(folder: Path) -> Head:
+    """The head that lies in a folder, in eval mode on the CPU.
+
+    Raises:
+        UsageError: it is missing or damaged.
+    """
+    from segpipe.nn.head import build_head  # brings torch: only a stage at work pays for it
+
+    return build_head(*load_tensors(folder / HEAD))
 
 
 def encode(

@@ -58,11 +58,11 @@ def refit(
     """
     import torch  # only a stage at work pays for it
 
-    crops = Valid(store).crops
+    crops, valid_of = Valid(store).crops, lru_cache(maxsize=_KEPT)(store.valid)
 
     @lru_cache(maxsize=_KEPT)
     def parts(crop: int) -> npt.NDArray[np.int16]:
-        valid = store.valid(crop)
+        valid = valid_of(crop)
         return regions(principal_masks(store.patches(crop).astype(np.float32), valid), valid).astype(np.int16)
 
     def batches() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -72,10 +72,10 @@ def refit(
             codes = np.zeros((len(drawn), places.max(), model.centers.shape[1]), np.float32)
             labels, shown = np.full(codes.shape[:2], -1, np.int64), np.zeros(codes.shape[:2], bool)
             for i, (crop, count) in enumerate(zip(drawn.tolist(), places.tolist(), strict=True)):
-                field = encode(head, model, store.patches(crop), store.valid(crop)).reshape(count, -1)
+                field = encode(head, model, store.patches(crop), valid_of(crop)).reshape(count, -1)
                 lengths = np.linalg.norm(field, axis=1, keepdims=True)
                 codes[i, :count] = _SHARPNESS * field / np.maximum(lengths, 1e-10)
-                labels[i, :count], shown[i, :count] = parts(crop).ravel(), store.valid(crop).ravel()
+                labels[i, :count], shown[i, :count] = parts(crop).ravel(), valid_of(crop).ravel()
             yield torch.from_numpy(codes), torch.from_numpy(labels), torch.from_numpy(shown)
 
     found = fit(batches(), torch.from_numpy(class_means(model, sizes))).directions.numpy()

@@ -26,15 +26,16 @@ from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
+from segpipe.ops.draws import some
 from segpipe.ops.kmeans import spherical_kmeans
 from segpipe.ops.knn import unit_rows
 from segpipe.ops.smoothing import smooth
-from segpipe.ops.tree import ALIKE, count_alike, cut
-from segpipe.parts.choosing import Ways, merge, rehearse, some
+from segpipe.ops.tree import ALIKE, count_alike, cut, merge
+from segpipe.parts.choosing import Ways, rehearse
+from segpipe.parts.coding import HEAD, open_head
 from segpipe.parts.primaps import refit
 from segpipe.parts.sample import Block, Sample, open_sample
 from segpipe.records.clusters import ClusterModel, ClusterTree
-from segpipe.store.checkpoints import load_tensors
 from segpipe.store.clusters import load_tree, save_clusters, save_tree
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
@@ -137,7 +138,7 @@ def grow(
         seed=config.seed,
         workers=workers,
     )
-    centers, sizes, merges = merge(units, found)
+    centers, sizes, merges = merge(units, found.centers)
     pool = some(len(units), _POOL, np.random.default_rng((config.seed, 4)))
     return ClusterTree(
         centers=centers,
@@ -205,17 +206,14 @@ def origin_of(config: Config, run_dir: RunDir) -> str:
     """What a tree depends on: the artefacts read and all settings but the number of clusters."""
     stages = run_dir.manifest().stages
     inputs = {name: stages[name].artefact for name in NEEDS if name in stages}
-    head = hashlib.sha256((run_dir.path("head") / "head.safetensors").read_bytes()).hexdigest()
+    head = hashlib.sha256((run_dir.path("head") / HEAD).read_bytes()).hexdigest()
     settings = config.identity() | {"k": None, "method": None, "primaps": None, "prototypes": prototypes(config)}
     return files.digest({"format": FORMAT, "settings": settings, "inputs": inputs, "head": head})
 
 
 def open_codes(run_dir: RunDir, runtime: Runtime) -> tuple[FeatureStore, Head]:
     """The features and the head that makes codes of them."""
-    from segpipe.nn.head import build_head  # brings torch: only a stage at work pays for it
-
-    head = build_head(*load_tensors(run_dir.path("head") / "head.safetensors"))
-    return FeatureStore(run_dir.path("features")), head.to(runtime.device)
+    return FeatureStore(run_dir.path("features")), open_head(run_dir.path("head")).to(runtime.device)
 
 
 def find_tree(config: Config, run_dir: RunDir, runtime: Runtime) -> tuple[ClusterTree, bool]:

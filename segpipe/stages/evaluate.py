@@ -25,12 +25,12 @@ from segpipe.ops import scoring
 from segpipe.ops.crf import Crf
 from segpipe.parts import published, whole
 from segpipe.parts.baseline import fit_baseline
+from segpipe.parts.coding import open_head
 from segpipe.parts.encoder import reopen_encoder
 from segpipe.parts.sample import open_sample
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.scores import Scores, Unmatched
-from segpipe.store.checkpoints import load_tensors
 from segpipe.store.clusters import load_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
@@ -241,12 +241,10 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         UsageError: no labels are given, or a label file or setting is wrong.
         CorpusError: no label belongs to an image.
     """
-    from segpipe.nn.head import build_head
-
     if config.labels is None:
         raise UsageError("nothing to score; give --labels (a folder of index images, or a CSV of points)")
     corpus = load_corpus(run_dir.path("corpus"))
-    head = build_head(*load_tensors(run_dir.path("head") / "head.safetensors"))
+    head = open_head(run_dir.path("head"))
     judge = judge_published if config.protocol == "published" else judge_whole
     judged = judge(config, corpus, head, run_dir, runtime)
     scores, images = scoring.score(

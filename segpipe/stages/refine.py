@@ -29,12 +29,11 @@ from segpipe.base.runtime import Runtime
 from segpipe.data.originals import read_original
 from segpipe.ops.crf import Crf
 from segpipe.ops.segment import segment
-from segpipe.parts.coding import encode
+from segpipe.parts.coding import encode, open_head
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.labels import nodata
 from segpipe.store import masks
-from segpipe.store.checkpoints import load_tensors
 from segpipe.store.clusters import load_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
@@ -162,8 +161,6 @@ def open_inputs(job: Job) -> Inputs:
     Raises:
         UsageError: mirrored features are wanted and were not extracted, or an artefact is damaged.
     """
-    from segpipe.nn.head import build_head
-
     features = FeatureStore(job.features)
     if job.flip and not features.header.flipped:
         raise UsageError(
@@ -173,7 +170,7 @@ def open_inputs(job: Job) -> Inputs:
     return Inputs(
         corpus=load_corpus(job.corpus),
         features=features,
-        head=build_head(*load_tensors(job.head / "head.safetensors")),
+        head=open_head(job.head),
         clusters=load_clusters(job.clusters / "clusters.npz"),
         side=job.side,
         sharpness=job.sharpness,

@@ -28,7 +28,7 @@ from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
 from segpipe.data.originals import read_original
 from segpipe.ops import gallery
-from segpipe.parts.coding import encode
+from segpipe.parts.coding import encode, open_head
 from segpipe.plots import page, panels, training
 from segpipe.plots.compose import Findings, Judged, compose
 from segpipe.plots.overlay import overlay
@@ -41,7 +41,6 @@ from segpipe.records.manifest import Manifest
 from segpipe.records.scores import Scores
 from segpipe.store import journal, masks, scores
 from segpipe.store.candidates import load_candidates
-from segpipe.store.checkpoints import load_tensors
 from segpipe.store.clusters import load_clusters
 from segpipe.store.corpus import load_corpus, load_rejected
 from segpipe.store.features import FeatureStore
@@ -198,10 +197,8 @@ def view_features(inputs: Inputs, found: Survey, crop: int, rgb: npt.NDArray[np.
 
 def open_inputs(run_dir: RunDir) -> Inputs:
     """Open what the page is made of."""
-    from segpipe.nn.head import build_head  # brings torch: only a stage at work pays for it
-
     corpus = load_corpus(run_dir.path("corpus"))
-    head = build_head(*load_tensors(run_dir.path("head") / "head.safetensors"))
+    head = open_head(run_dir.path("head"))
     clusters = load_clusters(run_dir.path("clusters") / "clusters.npz")
     return Inputs(
         corpus=corpus,

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.ops.draws import some
 from segpipe.ops.judging import agreement, nearest_elsewhere
 from segpipe.ops.smoothing import smooth
-from segpipe.store.checkpoints import load_tensors
+from segpipe.parts.coding import open_head
 from segpipe.training.material import Material
 
 _PATCHES, _CROPS, _QUERIES = 30_000, 1000, 3000
@@ -31,9 +32,9 @@ class Exam:
 
     def mark(self, head: Path, device: str) -> float:
         """The neighbor agreement of the head in a file, rounded to six digits."""
-        from segpipe.nn.head import build_head, codes  # brings torch: only a stage at work pays for it
+        from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
 
-        made = build_head(*load_tensors(head)).to(device)
+        made = open_head(head.parent).to(device)
         store, found = self.material.store, []
         for crop, places in self.picks.items():
             field = smooth(codes(made, store.patches(crop)), store.valid(crop), _SHARE)
@@ -49,8 +50,7 @@ def open_exam(material: Material) -> Exam | None:
     """
     rng = np.random.default_rng((material.seed, 6))
     crops = material.valid.crops
-    if len(crops) > _CROPS:
-        crops = np.sort(rng.choice(crops, _CROPS, replace=False))
+    crops = crops[some(len(crops), _CROPS, rng)]
     if len(crops) < 2:
         return None
     each = max(1, _PATCHES // len(crops))
@@ -58,11 +58,10 @@ def open_exam(material: Material) -> Exam | None:
     several = len(np.unique(material.images[crops])) > 1
     for crop in crops.tolist():
         places = np.flatnonzero(material.store.valid(crop))
-        if len(places) > each:
-            places = np.sort(rng.choice(places, each, replace=False))
+        places = places[some(len(places), each, rng)]
         picks[crop] = places
         features.append(material.store.patches(crop).reshape(-1, material.store.header.dim)[places])
         groups.append(np.full(len(places), material.images[crop] if several else crop))
     centered = np.concatenate(features).astype(np.float32) - material.mean
-    queries = np.sort(rng.choice(len(centered), min(_QUERIES, len(centered)), replace=False))
+    queries = some(len(centered), _QUERIES, rng)
     return Exam(material, picks, queries, nearest_elsewhere(centered, queries, np.concatenate(groups)))

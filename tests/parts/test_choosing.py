@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from segpipe.parts.choosing import Ways, agreement, rehearse, some
+from segpipe.ops.draws import some
+from segpipe.parts.choosing import Ways, agreement, rehearse
 from segpipe.records.clusters import ClusterTree
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
