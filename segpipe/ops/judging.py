@@ -16,6 +16,10 @@ from segpipe.ops.knn import one_thread, unit_rows
 
 CLASSES = (8, 16, 32)
 """Numbers of classes that codes are judged with."""
+MARGIN = 0.03
+"""How much better what comes later must agree to be kept. On MSRC-21 a head that agreed better by 0.02 than principal
+components gave worse classes (mIoU 41 against 48); on three drawn reefs of even classes, where a tree loses a class,
+k-means agreed better by 0.04 to 0.06, and on labelled sets where the tree was better by 0.01 at most."""
 _FINE, _ITERATIONS, _BLOCK = 80, 20, 500
 
 Int64 = npt.NDArray[np.int64]
@@ -62,8 +66,6 @@ def agreement(codes: npt.NDArray[np.floating], queries: Int64, partners: Int64, 
     Returns:
         0 where all queries come to one class: such codes tell nothing.
     """
-    from sklearn.metrics import adjusted_rand_score  # a second to import
-
     units, _ = unit_rows(codes)
     fine = spherical_kmeans(units, k=_FINE, restarts=1, iterations=_ITERATIONS, seed=seed)
     with one_thread():
@@ -72,7 +74,20 @@ def agreement(codes: npt.NDArray[np.floating], queries: Int64, partners: Int64, 
     found = []
     for k in CLASSES:
         classes = tree.cut(merges, k)[labels]
-        ours, theirs = classes[queries], classes[partners]
-        varied = len(np.unique(ours)) > 1
-        found.append(float(adjusted_rand_score(ours, theirs)) if varied else 0.0)
+        found.append(pair_agreement(classes[queries], classes[partners]))
     return float(np.mean(found))
+
+
+def pair_agreement(ours: Int64, theirs: Int64) -> float:
+    """Adjusted Rand index (Hubert and Arabie, 1985) between the classes of some patches and of their partners.
+
+    Args:
+        ours: (q,) class of each patch.
+        theirs: (q,) class of its partner.
+
+    Returns:
+        1 = always one class, 0 = no more than by chance, and 0 where all patches come to one class.
+    """
+    from sklearn.metrics import adjusted_rand_score  # a second to import
+
+    return float(adjusted_rand_score(ours, theirs)) if len(np.unique(ours)) > 1 else 0.0

@@ -1,4 +1,4 @@
-"""Codes lean on their neighbors: a weighted mean over 3 x 3 patches.
+"""Codes lean on their neighbors: weighted means over 3 x 3 or 5 x 5 patches.
 
 What a single patch shows is noisy, and things are mostly larger than one patch.
 """
@@ -35,6 +35,19 @@ def smooth(field: npt.NDArray[np.floating], valid: npt.NDArray[np.bool_], share:
         weights[to_rows, to_cols] += np.float32(share) * valid[from_rows, from_cols]
     total *= (valid / np.maximum(weights, 1))[..., None]
     return total
+
+
+def smooth_widely(field: npt.NDArray[np.floating], valid: npt.NDArray[np.bool_]) -> Float32:
+    """Codes averaged over 5 x 5 patches, the nearer ones counting more: two plain means over 3 x 3 patches.
+
+    Args:
+        field: (rows, cols, d).
+        valid: (rows, cols); other patches take no part and become zeros.
+
+    Returns:
+        (rows, cols, d) float32, vectors of length at most 1.
+    """
+    return smooth(smooth(field, valid, 1), valid, 1)
 
 
 def _shifts() -> Iterator[tuple[slice, slice, slice, slice]]:

@@ -1,100 +1,52 @@
 """Two ways to k clusters, and which of them a corpus bears.
 
-What is there can be found again: both ways are rehearsed on halves of the images, and the one whose halves agree more
-on the same patches is kept (stability, Lange et al., Neural Computation 2004). No label takes part.
+Patches that look alike in different images should come to one class. The clusters that do more of it are kept. No label
+takes part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base import parallel
 from segpipe.ops.draws import some
-from segpipe.ops.kmeans import assign, spherical_kmeans
+from segpipe.ops.judging import nearest_elsewhere, pair_agreement
+from segpipe.ops.kmeans import assign
 from segpipe.ops.knn import one_thread
-from segpipe.ops.tree import cut, merge
-from segpipe.records.clusters import ClusterTree
+from segpipe.records.clusters import ClusterModel, ClusterTree
 
-SPLITS = 3
-_FITTED, _ASKED = 40_000, 10_000  # patches of a half that are clustered, and patches that both halves are asked about
-
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
-Way = Callable[[Float32, int], tuple[Float32, Int64]]
-"""Unit vectors (m, d) and a seed to centers (F, d) and the cluster (F,) of each."""
+_ASKED, _AMONG = 8000, 40_000  # patches asked about, and patches among which each one's nearest is looked for
 
 
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """The two ways, and how many of what they look for."""
+def compare(tree: ClusterTree, models: dict[str, ClusterModel], *, seed: int) -> dict[str, float]:
+    """How far two patches that look alike come to one cluster, by the name of the model.
 
-    k: int
-    prototypes: int
-
-    def tree(self, units: Float32, seed: int) -> tuple[Float32, Int64]:
-        """Many small clusters, merged by average linkage."""
-        found = spherical_kmeans(units, k=self.prototypes, restarts=1, iterations=15, seed=seed)
-        centers, _, merges = merge(units, found.centers)
-        return centers, cut(merges, self.k)
-
-    def kmeans(self, units: Float32, seed: int) -> tuple[Float32, Int64]:
-        """Plain k-means at k."""
-        found = spherical_kmeans(units, k=self.k, restarts=5, iterations=25, seed=seed)
-        return found.centers, np.arange(len(found.centers))
-
-
-def rehearse(tree: ClusterTree, ways: Ways, *, seed: int, workers: int) -> dict[str, float]:
-    """How well each way is found again, by name: mean adjusted Rand index (Hubert and Arabie, 1985) over three splits.
+    Each patch asked about is held against the one of another image (crop, where there is one image) whose code as it
+    is has the largest cosine; classes are those that masks give, by codes that lean on their neighbors.
 
     Args:
-        tree: its pool is split by images.
-        ways: what to rehearse.
-        seed: split i draws from (seed, 5, i).
-        workers: threads; the result does not depend on it.
+        tree: its pool is asked.
+        models: clusters of the pool's codes.
+        seed: of the patches asked, drawn from (seed, 5).
 
     Returns:
-        Empty where all patches are of one image.
+        For each model the adjusted Rand index between the two patches' clusters, 1 at most and 0 by chance; empty where
+        all patches are of one crop.
     """
-    if len(np.unique(tree.owners)) < 2:
+    rng = np.random.default_rng((seed, 5))
+    among = some(len(tree.pool), _AMONG, rng)
+    owners = tree.owners[among].astype(np.int64)
+    if len(np.unique(owners)) < 2:
         return {}
-    units = tree.pool.astype(np.float32)
-    jobs: list[tuple[str, int, Way]] = [
-        (name, split, way) for name, way in (("tree", ways.tree), ("kmeans", ways.kmeans)) for split in range(SPLITS)
-    ]
-
-    def run(job: tuple[str, int, Way]) -> float:
-        _, split, way = job
-        with one_thread():
-            return agreement(units, tree.owners, way, np.random.default_rng((seed, 5, split)))
-
-    found = list(parallel.thread_map(run, jobs, workers=min(workers, len(jobs)), ahead=len(jobs)))
-    return {
-        name: round(float(np.mean([mark for job, mark in zip(jobs, found, strict=True) if job[0] == name])), 6)
-        for name in ("tree", "kmeans")
-    }
+    queries = some(len(among), _ASKED, rng)
+    partners = nearest_elsewhere(tree.pool[among].astype(np.float32), queries, owners)
+    codes = tree.leaning[among].astype(np.float32)
+    with one_thread():
+        return {name: _agreement(model, codes[queries], codes[partners]) for name, model in models.items()}
 
 
-def agreement(units: Float32, owners: npt.NDArray[np.integer], way: Way, rng: np.random.Generator) -> float:
-    """Adjusted Rand index of the clusters that two random halves of the images give the same patches.
-
-    Args:
-        units: (m, d).
-        owners: (m,) image of each.
-        way: how to cluster a half.
-        rng: of the halves and of what is sampled.
-    """
-    from sklearn.metrics import adjusted_rand_score  # a second to import
-
-    images = rng.permutation(np.unique(owners))
-    first = np.isin(owners, images[: len(images) // 2])
-    asked = units[some(len(units), _ASKED, rng)]
-    labels = []
-    for half in (first, ~first):
-        rows = np.flatnonzero(half)
-        centers, members = way(units[rows[some(len(rows), _FITTED, rng)]], int(rng.integers(1 << 31)))
-        labels.append(members[assign(asked, centers)[0]])
-    return float(adjusted_rand_score(*labels))
+def _agreement(model: ClusterModel, ours: npt.NDArray[np.float32], theirs: npt.NDArray[np.float32]) -> float:
+    first, second = (assign(codes, model.centers)[0] for codes in (ours, theirs))
+    if model.members is not None:
+        first, second = model.members[first], model.members[second]
+    return round(pair_agreement(first, second), 6)

@@ -70,9 +70,11 @@ class ClusterTree:
     restarts: tuple[float, ...]
     """The same of every restart."""
     pool: npt.NDArray[np.float16]
-    """(p, dim) unit vectors of some of the patches, drawn evenly: k-means and rehearsals are made from them."""
+    """(p, dim) unit codes of some of the patches, drawn evenly, as they are."""
+    leaning: npt.NDArray[np.float16]
+    """(p, dim) the same, leaning on their neighbors as the codes do that masks are made from."""
     owners: npt.NDArray[np.int32]
-    """(p,) image of each."""
+    """(p,) image of each; crop, where there is one image."""
     patches: int
     """Patches clustered."""
     of: int

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -26,15 +24,14 @@ from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.ops.draws import some
+from segpipe.ops.judging import MARGIN
 from segpipe.ops.kmeans import spherical_kmeans
-from segpipe.ops.knn import unit_rows
-from segpipe.ops.smoothing import smooth
-from segpipe.ops.tree import ALIKE, count_alike, cut, merge
-from segpipe.parts.choosing import Ways, rehearse
+from segpipe.ops.tree import ALIKE, count_alike, cut
+from segpipe.parts.choosing import compare
 from segpipe.parts.coding import HEAD, open_head
+from segpipe.parts.growing import grow
 from segpipe.parts.primaps import refit
-from segpipe.parts.sample import Block, Sample, open_sample
+from segpipe.parts.sample import open_sample
 from segpipe.records.clusters import ClusterModel, ClusterTree
 from segpipe.store.clusters import load_tree, save_clusters, save_tree
 from segpipe.store.corpus import load_corpus
@@ -47,14 +44,12 @@ if TYPE_CHECKING:
 NAME = "cluster"
 ARTEFACT = "clusters"
 NEEDS = ("index", "extract", "train")
-FORMAT = 3
+FORMAT = 4
 
 TREE = "tree.npz"
 _PER_CLASS = 4  # small clusters for each class wanted, at least
 _HEIGHTS = 100  # merges told, from the last
-_POOL = 200_000  # patches kept with the tree: 25 MB with codes of 64
 
-Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 
 log = logging.getLogger(__name__)
@@ -68,7 +63,9 @@ class Config(Section):
         f"number of clusters, the classes of the masks; auto = merge while patches agree by a mean cosine of {ALIKE}",
     )
     method: Literal["auto", "tree", "kmeans"] = setting(
-        "auto", "tree = merge small clusters; kmeans = plain k-means; auto = what halves of the images agree on more"
+        "auto",
+        "tree = merge small clusters; kmeans = plain k-means; auto = the tree, unless k-means brings patches that look "
+        f"alike to one class more often (by {MARGIN} of neighbor agreement)",
     )
     prototypes: int = setting(120, "small clusters of the tree, 4 for each cluster at least", ge=1, le=4096)
     smooth: float = setting(0.5, "weight of the 8 neighbors of a patch in its code, against 1 of its own", ge=0, le=1)
@@ -88,7 +85,7 @@ class Summary(BaseModel):
     method: str
     """tree or kmeans."""
     agreements: dict[str, float]
-    """How well halves of the images agree on each; empty where there was no choice."""
+    """How far patches that look alike come to one class, by method; empty where there was no choice."""
     patches: int
     """Patches clustered."""
     of: int
@@ -110,62 +107,9 @@ class Summary(BaseModel):
     """The tree was there already."""
 
 
-def grow(
-    sample: Sample, images: Int64, encode: Callable[[Block], Float32], config: Config, *, origin: str, workers: int
-) -> ClusterTree:
-    """Find small clusters and the order in which they merge.
-
-    Args:
-        sample: the patches.
-        images: (n,) image of every crop.
-        encode: a block to the vectors (m, dim) of the patches taken.
-        config: settings.
-        origin: what the tree is made from, kept with it.
-        workers: threads.
-
-    Raises:
-        UsageError: some codes are not finite.
-    """
-    vectors = sample.collect(encode)
-    if not np.isfinite(vectors).all():
-        raise UsageError("codes of some patches are not finite numbers; lower train.lr and run `segpipe train` again")
-    units, _ = unit_rows(vectors)
-    found = spherical_kmeans(
-        units,
-        k=prototypes(config),
-        restarts=config.restarts,
-        iterations=config.iterations,
-        seed=config.seed,
-        workers=workers,
-    )
-    centers, sizes, merges = merge(units, found.centers)
-    pool = some(len(units), _POOL, np.random.default_rng((config.seed, 4)))
-    return ClusterTree(
-        centers=centers,
-        sizes=sizes,
-        merges=merges,
-        inertia=found.inertia,
-        restarts=found.restarts,
-        pool=units[pool].astype(np.float16),
-        owners=np.repeat(images, sample.counts)[pool].astype(np.int32),
-        patches=len(sample),
-        of=int(sample.valid.counts().sum()),
-        origin=origin,
-    )
-
-
 def prototypes(config: Config) -> int:
     """How many small clusters to look for."""
     return config.prototypes if config.k == "auto" else max(config.prototypes, _PER_CLASS * config.k)
-
-
-def encode_block(head: Head, block: Block, *, share: float) -> Float32:
-    """Smoothed codes (m, dim) of the patches that were taken."""
-    from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
-
-    fields = codes(head, block.tokens)
-    each = zip(fields, block.valid, block.taken, strict=True)
-    return np.concatenate([smooth(field, valid, share)[taken] for field, valid, taken in each])
 
 
 def cut_tree(tree: ClusterTree, k: int, *, share: float) -> tuple[ClusterModel, Int64]:
@@ -178,7 +122,11 @@ def cut_tree(tree: ClusterTree, k: int, *, share: float) -> tuple[ClusterModel, 
 
 
 def plain_kmeans(tree: ClusterTree, k: int, config: Config, *, workers: int) -> tuple[ClusterModel, Int64]:
-    """The clusters of k-means on the pool, the largest first, and their sizes."""
+    """The clusters of k-means on the pool's codes as they are, the largest first, and their sizes.
+
+    What these centers lose by not being found in smoothed codes is less than k-means loses where borders between
+    large classes come to look like classes.
+    """
     found = spherical_kmeans(
         tree.pool.astype(np.float32),
         k=k,
@@ -190,16 +138,22 @@ def plain_kmeans(tree: ClusterTree, k: int, config: Config, *, workers: int) -> 
     return ClusterModel(found.centers, found.inertia, smooth=config.smooth), found.sizes
 
 
-def choose(tree: ClusterTree, k: int, config: Config, *, workers: int) -> tuple[str, dict[str, float]]:
-    """The way to k clusters, and how well halves of the images agree on each where there was a choice."""
-    if config.method != "auto":
-        return config.method, {}
-    marks = rehearse(tree, Ways(k, prototypes(config)), seed=config.seed, workers=workers)
-    if not marks:
-        return "tree", {}
-    chosen = max(marks, key=lambda name: marks[name])  # the tree where they are equal
-    log.info("halves of the images agree by %s; kept: %s", ", ".join(f"{n} {v:.3f}" for n, v in marks.items()), chosen)
-    return chosen, marks
+def choose(
+    tree: ClusterTree, k: int, config: Config, *, workers: int
+) -> tuple[str, dict[str, float], ClusterModel, Int64]:
+    """The way to k clusters, how far alike patches agree by each way (none: no choice), the clusters, their sizes."""
+    made: dict[str, tuple[ClusterModel, Int64]] = {}
+    if config.method != "kmeans":
+        made["tree"] = cut_tree(tree, k, share=config.smooth)
+    if config.method != "tree":
+        made["kmeans"] = plain_kmeans(tree, k, config, workers=workers)
+    marks = compare(tree, {name: model for name, (model, _) in made.items()}, seed=config.seed) if len(made) > 1 else {}
+    better = bool(marks) and marks["kmeans"] >= marks["tree"] + MARGIN
+    chosen = "kmeans" if better or "tree" not in made else "tree"
+    if marks:
+        told = ", ".join(f"{name} {mark:.3f}" for name, mark in marks.items())
+        log.info("neighbor agreement of the classes: %s; kept: %s", told, chosen)
+    return chosen, marks, *made[chosen]
 
 
 def origin_of(config: Config, run_dir: RunDir) -> str:
@@ -226,9 +180,20 @@ def find_tree(config: Config, run_dir: RunDir, runtime: Runtime) -> tuple[Cluste
             return tree, True
     store, head = open_codes(run_dir, runtime)
     sample = open_sample(store, most=config.patches, seed=config.seed, track=runtime.track)
-    encode = partial(encode_block, head, share=config.smooth)
     images = np.array([crop.image for crop in load_corpus(run_dir.path("corpus")).crops], np.int64)
-    return grow(sample, images, encode, config, origin=origin, workers=runtime.workers), False
+    grown = grow(
+        sample,
+        images if len(np.unique(images)) > 1 else np.arange(len(images)),
+        head,
+        share=config.smooth,
+        prototypes=prototypes(config),
+        restarts=config.restarts,
+        iterations=config.iterations,
+        seed=config.seed,
+        origin=origin,
+        workers=runtime.workers,
+    )
+    return grown, False
 
 
 def cost(config: Config, work: Work) -> Cost:
@@ -242,11 +207,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Find the tree, or take the one that is there; find the clusters."""
     tree, kept = find_tree(config, run_dir, runtime)
     k = count_alike(tree.merges) if config.k == "auto" else config.k
-    method, agreements = choose(tree, k, config, workers=runtime.workers)
-    if method == "tree":
-        model, sizes = cut_tree(tree, k, share=config.smooth)
-    else:
-        model, sizes = plain_kmeans(tree, k, config, workers=runtime.workers)
+    method, agreements, model, sizes = choose(tree, k, config, workers=runtime.workers)
     if config.k == "auto":
         log.info("cluster.k=auto: %d clusters", model.clusters)
     elif model.clusters < k:

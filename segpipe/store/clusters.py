@@ -67,6 +67,7 @@ def load_tree(path: Path) -> ClusterTree:
                 inertia=float(arrays["inertia"]),
                 restarts=tuple(arrays["restarts"].tolist()),
                 pool=arrays["pool"],
+                leaning=arrays["leaning"],
                 owners=arrays["owners"],
                 patches=int(arrays["patches"]),
                 of=int(arrays["of"]),

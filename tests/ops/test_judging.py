@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segpipe.ops.judging import agreement, nearest_elsewhere
+from segpipe.ops.judging import agreement, nearest_elsewhere, pair_agreement
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -39,6 +39,13 @@ def test_codes_that_say_the_same_of_partners_agree_and_others_do_not() -> None:
     assert marks[1] > marks[2] + 0.2
     assert marks[2] < 0.1
     assert agreement(good, queries, partners, seed=0) == marks[0]
+
+
+def test_pair_agreement_is_one_for_equal_classes_and_zero_for_one_class() -> None:
+    classes = np.array([0, 0, 1, 2, 2])
+    assert pair_agreement(classes, classes + 3) == 1
+    assert pair_agreement(np.zeros(5, np.int64), classes) == 0
+    assert pair_agreement(np.zeros(5, np.int64), np.zeros(5, np.int64)) == 0
 
 
 def test_codes_that_are_all_the_same_tell_nothing() -> None:

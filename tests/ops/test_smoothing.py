@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segpipe.ops.smoothing import smooth
+from segpipe.ops.smoothing import smooth, smooth_widely
 
 
 def plainly(field, valid, share):
@@ -31,6 +31,18 @@ def test_smoothing_is_the_weighted_mean_of_unit_vectors_of_valid_patches(rows, c
     field = rng.normal(size=(rows, cols, 3)).astype(np.float32) * rng.integers(0, 4, (rows, cols, 1))
     valid = rng.random((rows, cols)) < 0.7
     np.testing.assert_allclose(smooth(field, valid, share), plainly(field, valid, share), atol=1e-5)
+
+
+def test_wide_smoothing_is_two_plain_means():
+    rng = np.random.default_rng(3)
+    field, valid = rng.normal(size=(6, 7, 3)).astype(np.float32), rng.random((6, 7)) < 0.8
+    expected = plainly(plainly(field, valid, 1.0), valid, 1.0)
+    np.testing.assert_allclose(smooth_widely(field, valid), expected, atol=1e-5)
+    spike = np.zeros((7, 7, 2))
+    spike[..., 0], spike[3, 3] = 1, (0, 1)
+    reached = smooth_widely(spike, np.ones((7, 7), bool))[..., 1] > 0
+    assert np.argwhere(reached).min(axis=0).tolist() == [1, 1]
+    assert np.argwhere(reached).max(axis=0).tolist() == [5, 5]
 
 
 def test_what_invalid_patches_hold_changes_nothing():

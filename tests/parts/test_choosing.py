@@ -1,56 +1,66 @@
-"""Which way to cluster a corpus bears: a planted corpus for each answer."""
+"""Which clusters a corpus bears: planted corpora where the answer is known."""
 
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from segpipe.ops.draws import some
-from segpipe.parts.choosing import Ways, agreement, rehearse
-from segpipe.records.clusters import ClusterTree
+from segpipe.parts.choosing import compare
+from segpipe.records.clusters import ClusterModel, ClusterTree
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
+AXES = np.eye(12, dtype=np.float32)
 
-def pooled(sizes: list[int], *, noise: float, images: int = 12) -> tuple[ClusterTree, np.ndarray]:
+
+def pooled(sizes: list[int], *, images: int = 12) -> tuple[ClusterTree, np.ndarray]:
     """Unit vectors around orthogonal directions, `sizes` of each, spread evenly over images."""
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(len(sizes)), sizes)
-    vectors = np.eye(12)[labels] + noise * rng.normal(size=(len(labels), 12))
+    vectors = AXES[labels] + 0.1 * rng.normal(size=(len(labels), 12))
     units = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
-    owners = rng.integers(images, size=len(labels)).astype(np.int32)
-    empty = np.empty((0, 4))
-    centers, counts = np.eye(1, 12, dtype=np.float32), np.array([len(labels)])
-    return ClusterTree(centers, counts, empty, 1.0, (1.0,), units, owners, len(labels), len(labels), ""), labels
+    tree = ClusterTree(
+        centers=AXES[:1],
+        sizes=np.array([len(labels)]),
+        merges=np.empty((0, 4)),
+        inertia=1.0,
+        restarts=(1.0,),
+        pool=units,
+        leaning=units.copy(),
+        owners=rng.integers(images, size=len(labels)).astype(np.int32),
+        patches=len(labels),
+        of=len(labels),
+        origin="",
+    )
+    return tree, labels
 
 
-def test_what_both_ways_find_is_found_again() -> None:
-    tree, _ = pooled([300] * 5, noise=0.1)
-    marks = rehearse(tree, Ways(5, 20), seed=0, workers=2)
-    assert marks == {"tree": 1, "kmeans": 1}
-    assert rehearse(tree, Ways(5, 20), seed=0, workers=1) == marks
+def test_true_classes_agree_fully_and_split_ones_less() -> None:
+    tree, labels = pooled([600] * 4)
+    halves = AXES[:4][:, None] + 0.01 * np.stack([AXES[5:6], -AXES[5:6]], axis=1)  # each class cut at random
+    split = (halves / np.linalg.norm(halves, axis=-1, keepdims=True)).reshape(8, 12).astype(np.float32)
+    models = {
+        "true": ClusterModel(AXES[:4], 1.0),
+        "split": ClusterModel(split, 1.0),
+        "joined": ClusterModel(split, 1.0, members=np.repeat(np.arange(4), 2)),
+        "one": ClusterModel(AXES[:1], 1.0),
+    }
+    marks = compare(tree, models, seed=0)
+    assert (marks["true"], marks["joined"], marks["one"]) == (1, 1, 0)
+    assert 0.3 < marks["split"] < 0.9
+    assert compare(tree, models, seed=0) == marks
+    assert adjusted_rand_score(labels, (tree.pool.astype(np.float32) @ AXES[:4].T).argmax(axis=1)) == 1
 
 
-def test_kmeans_is_found_again_less_where_one_class_is_huge() -> None:
-    """k-means has room left to split it, and splits it anyhow."""
-    tree, labels = pooled([6000, 150, 150, 150], noise=0.25)
-    marks = rehearse(tree, Ways(6, 60), seed=0, workers=2)
-    assert marks["tree"] > marks["kmeans"] + 0.2
-    centers, members = Ways(6, 60).tree(tree.pool.astype(np.float32), 0)
-    found = members[(tree.pool.astype(np.float32) @ centers.T).argmax(axis=1)]
-    assert adjusted_rand_score(labels, found) > 0.8
+def test_partners_are_found_by_codes_as_they_are_and_judged_by_codes_that_lean() -> None:
+    tree, labels = pooled([300] * 4)
+    tree.leaning[:] = AXES[np.random.default_rng(1).integers(4, size=len(labels))]
+    assert abs(compare(tree, {"true": ClusterModel(AXES[:4], 1.0)}, seed=0)["true"]) < 0.05
 
 
-def test_agreement_is_one_only_where_both_halves_say_the_same() -> None:
-    tree, _ = pooled([400] * 4, noise=0.1)
-    units, ways = tree.pool.astype(np.float32), Ways(4, 20)
-    assert agreement(units, tree.owners, ways.tree, np.random.default_rng(0)) == 1
-
-    def split(units: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        centers, members = ways.tree(units, seed)
-        return centers, np.where(members == seed % 4, (members + 1) % 4, members)  # two of the four become one
-
-    marks = [agreement(units, tree.owners, split, np.random.default_rng(i)) for i in range(8)]
-    assert min(marks) < 0.5  # where they join other pairs
+def test_one_image_gives_no_marks() -> None:
+    tree, _ = pooled([50] * 3, images=1)
+    assert compare(tree, {"any": ClusterModel(AXES[:3], 1.0)}, seed=0) == {}
 
 
 def test_some_is_even_rising_and_without_repeats() -> None:

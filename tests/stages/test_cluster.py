@@ -105,7 +105,7 @@ def test_plain_kmeans_at_k(tmp_path: Path) -> None:
     )  # the pool is stored in 16 bits
 
 
-def test_auto_keeps_what_halves_of_the_images_agree_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_auto_keeps_what_alike_patches_agree_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run_dir, _ = headed(tmp_path, images=16)
     caplog.set_level("INFO")
     summary = cluster.run(cluster.Config(**SMALL | {"method": "auto"}), run_dir, Runtime())
@@ -120,7 +120,7 @@ def test_auto_keeps_what_halves_of_the_images_agree_on(tmp_path: Path, caplog: p
     assert again.agreements == marks
 
 
-def test_one_image_has_no_halves(tmp_path: Path) -> None:
+def test_one_crop_leaves_nothing_to_choose_by(tmp_path: Path) -> None:
     run_dir, _ = headed(tmp_path, images=1)
     summary = cluster.run(cluster.Config(**SMALL | {"method": "auto"}), run_dir, Runtime())
     assert (summary.method, summary.agreements) == ("tree", {})
