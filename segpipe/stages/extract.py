@@ -52,7 +52,7 @@ class Config(Section):
     backbone: str = setting("dino_vits16", "name from `segpipe backbones`, or any timm model name")
     weights: AbsolutePath | None = setting(None, "weights file to use instead of the hub's (.safetensors, .pth)")
     size: int = setting(
-        320, "side in pixels of a square crop as the network sees it; other shapes get about its area", ge=16
+        448, "side in pixels of a square crop as the network sees it; other shapes get about its area", ge=16
     )
     facet: Literal["token", "key", "query", "value"] = setting("token", "which vectors of a ViT's blocks are stored")
     blocks: tuple[int, ...] = setting((-1,), "blocks of a ViT or stages of a CNN, joined in this order; -1 is the last")
