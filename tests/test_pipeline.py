@@ -158,6 +158,11 @@ def test_every_named_config_is_valid() -> None:
         assert header.startswith("# segpipe "), f"{name}.yaml must be headed by its command"
 
 
+def test_the_folder_config_says_the_defaults() -> None:
+    run = pipeline.open_run(Path("nowhere"))
+    assert pipeline.resolve(run, config="folder") == pipeline.resolve(run)
+
+
 # what the released STEGO models were trained with: backbone, code length, steps, batch, crops, pointwise, weights and
 # shifts of negatives, neighbors and the crop itself
 @pytest.mark.parametrize(
