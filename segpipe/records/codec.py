@@ -16,7 +16,7 @@ their meaning, and so do features of images that were never stored.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +68,7 @@ class Codec:
         Returns:
             (8 + n, channels) bytes for n patches: limits, then places.
         """
-        x = np.asarray(patches, np.float32).reshape(-1, self.dim)
+        x: Any = np.asarray(patches, np.float32).reshape(-1, self.dim)
         if self.mean is not None and self.directions is not None:
             x = (x - self.mean) @ self.directions.T
         low = x.min(axis=0)
@@ -80,13 +80,13 @@ class Codec:
     def decode(self, packed: Bytes) -> Float16:
         """The features (n, dim) of what `encode` made (8 + n, channels)."""
         low, step = np.ascontiguousarray(packed[:_LIMITS]).reshape(2, -1).view("<f4")
-        x = packed[_LIMITS:] * step
+        x: Any = packed[_LIMITS:] * step
         x += low
         if self.mean is not None and self.directions is not None:
             x = x @ self.directions
             x += self.mean
             x.clip(-_LARGEST, _LARGEST, out=x)  # what is left out may have held a number back from the edge
-        return x.astype(np.float16)
+        return np.asarray(x, np.float16)
 
     def settle(self, patches: npt.NDArray[np.floating]) -> Float32:
         """Features (rows, cols, dim) as they come back from a store; not finite ones stay as they are."""

@@ -10,8 +10,8 @@
     grids   (n, 2) uint16                rows and columns of the crop's own grid
 
 Row i is crop i of the corpus. `rows` and `cols` are the largest of the corpus; a crop with a smaller grid fills the
-top left and leaves the rest zero; packed, its patches come first. All but `done` and `grids` is checksummed. Every shard has one writer and is written whole, because two writers in one shard
-lose each other's rows.
+top left and leaves the rest zero; packed, its patches come first. All but `done` and `grids` is checksummed. Every
+shard has one writer and is written whole, because two writers in one shard lose each other's rows.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def create_features(
     for name, shape, dtype in (("vectors", (n, header.dim), "float32"), ("valid", (n, rows, cols), "uint8")):
         chunks = (per_shard, *shape[1:])
         group.create_array(name, shape=shape, dtype=dtype, chunks=chunks, compressors=checked, fill_value=0)
-    for name, part in (("mean", codec and codec.mean), ("directions", codec and codec.directions)):
-        if part is not None:
+    if codec is not None and codec.mean is not None and codec.directions is not None:
+        for name, part in (("mean", codec.mean), ("directions", codec.directions)):
             group.create_array(name, data=part, chunks=part.shape, compressors=checked)
     done = group.create_array("done", shape=(n,), dtype="uint8", chunks=(per_shard,), fill_value=0)
     group.create_array("grids", shape=grids.shape, dtype="uint16", chunks=grids.shape)[:] = grids

@@ -15,6 +15,7 @@ from segpipe.base.errors import CorpusError, MachineError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.nn import classical
+from segpipe.parts import describing
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
 from segpipe.stages import extract
@@ -208,7 +209,7 @@ HEADER = FeatureHeader("x", "token", (-1,), 32, 16, 3, "mean", False)
 
 def shards_of(corpus, describe, pending=None, batch=4):
     pending = pending or [range(len(corpus.crops))]
-    return list(extract.extract_shards(corpus, HEADER, pending, describe=describe, batch=batch, workers=2))
+    return list(describing.describe_shards(corpus, HEADER, pending, describe=describe, batch=batch, workers=2))
 
 
 def colors(images):
