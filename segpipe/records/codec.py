@@ -70,7 +70,7 @@ class Codec:
         """
         x: Any = np.asarray(patches, np.float32).reshape(-1, self.dim)
         if self.mean is not None and self.directions is not None:
-            x = (x - self.mean) @ self.directions.T
+            x = _product(x - self.mean, self.directions.T)
         low = x.min(axis=0)
         step = (x.max(axis=0) - low) / _LEVELS
         places = np.rint((x - low) / np.where(step > 0, step, 1)).clip(0, _LEVELS)
@@ -83,7 +83,7 @@ class Codec:
         x: Any = packed[_LIMITS:] * step
         x += low
         if self.mean is not None and self.directions is not None:
-            x = x @ self.directions
+            x = _product(x, self.directions)
             x += self.mean
             x.clip(-_LARGEST, _LARGEST, out=x)  # what is left out may have held a number back from the edge
         return np.asarray(x, np.float16)
@@ -93,6 +93,11 @@ class Codec:
         if not np.isfinite(patches).all():
             return np.asarray(patches, np.float32)
         return self.decode(self.encode(patches)).astype(np.float32).reshape(patches.shape)
+
+
+def _product(x: Float32, matrix: Float32) -> Float32:
+    """Rounded from double precision: BLAS adds in an order that depends on its threads, which then is not seen."""
+    return np.asarray(x.astype(np.float64) @ matrix.astype(np.float64), np.float32)
 
 
 def channels_of(name: str, dim: int) -> int:
