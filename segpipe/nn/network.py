@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,7 @@ import torch
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.nn import cnn, vit
 from segpipe.nn.backbones import Backbone
-
-Precision = Literal["float32", "bfloat16"]
+from segpipe.nn.precision import Precision
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ class FeatureHeader:
     """The user's weights file; empty: the hub's, or none are needed."""
     source: str = ""
     """Where the weights came from, with what identifies them; empty in stores of versions before 0.2."""
+    codec: str = "float16"
+    """How features are packed (`records.codec`)."""
 
     def __post_init__(self) -> None:
         if min(self.side, self.patch, self.dim) < 1:

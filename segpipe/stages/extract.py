@@ -7,29 +7,29 @@ Writes features/  store.zarr: patch features and one pooled vector per crop (whi
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from itertools import groupby, islice
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
+from threadpoolctl import threadpool_limits
 
 from segpipe.base.config import AbsolutePath, Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.parallel import thread_map
-from segpipe.base.runtime import Runtime, Track, no_track
-from segpipe.data.originals import read_original
+from segpipe.base.runtime import Runtime
 from segpipe.nn.backbones import Backbone, find_backbone
-from segpipe.ops.crops import Cut, batches, cut
-from segpipe.parts.encoder import Describe, Encoder, has_whitening, open_encoder, save_whitening
+from segpipe.ops.kmeans import Moments
+from segpipe.parts.describing import describe_shards, read_cuts, sample_patches, sample_rows
+from segpipe.parts.encoder import Encoder, has_whitening, open_encoder, save_whitening
+from segpipe.records.codec import Codec, CodecName, channels_of, stored_bytes
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
 from segpipe.store.corpus import load_corpus
-from segpipe.store.features import CropFeatures, FeatureWriter, create_features, exists
+from segpipe.store.features import FeatureWriter, create_features, exists, stored_header
 from segpipe.store.run_dir import RunDir
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ NAME = "extract"
 ARTEFACT = "features"
 NEEDS = ("index",)
 FORMAT = 1
-
-_SAMPLE = 256  # crops the classical features are whitened by: some 50,000 patches for 454 numbers each
-_LARGEST = float(np.finfo(np.float16).max)
 
 Float32 = npt.NDArray[np.float32]
 
@@ -59,8 +56,13 @@ class Config(Section):
     norm: bool = setting(True, "pass tokens through the network's final norm")
     pool: Literal["mean", "cls"] = setting("mean", "a crop's one vector: mean of its patches, or the CLS token's")
     flip: bool = setting(False, "store features of the mirrored crops too (for refine.flip)")
-    precision: Literal["float32", "bfloat16"] = setting("float32", "number type the network computes in")
-    batch: int = setting(32, "crops the network sees at once", ge=1, result=False)
+    precision: Literal["auto", "float32", "bfloat16"] = setting(
+        "auto", "number type the network computes in; auto: bfloat16 where the device multiplies in it"
+    )
+    codec: CodecName = setting(
+        "float16", "how features are stored: float16, int8 (half the disk), pca8 (principal components, an eighth)"
+    )
+    batch: int = setting(32, "crops a GPU sees at once; a CPU at most 4 in each of its workers", ge=1, result=False)
 
 
 class Summary(BaseModel):
@@ -74,92 +76,10 @@ class Summary(BaseModel):
     size: int
     patch: int
     dim: int
+    precision: str
+    codec: str
     grid: str
     bytes: int
-
-
-def read_cuts(rows: Sequence[int], *, corpus: Corpus, header: FeatureHeader) -> list[Cut]:
-    """Decode one image and cut these crops of it.
-
-    Raises:
-        CorpusError: the file is gone or has changed.
-    """
-    pixels = read_original(corpus, corpus.images[corpus.crops[rows[0]].image])
-    boxes = [(row, corpus.crops[row].box) for row in rows]
-    return [
-        cut(pixels.rgb, pixels.valid, box, header.grid(box.size), row=row, flip=header.flipped) for row, box in boxes
-    ]
-
-
-def extract_shards(
-    corpus: Corpus,
-    header: FeatureHeader,
-    pending: Sequence[range],
-    *,
-    describe: Describe,
-    batch: int,
-    workers: int,
-    track: Track = no_track,
-) -> Iterator[tuple[range, list[CropFeatures]]]:
-    """Describe the crops of every pending shard.
-
-    Threads decode ahead of the network. Batches hold crops of one grid and one shard in row order, so that a resumed
-    run meets the same batches. What is held at a time: the features of one shard, the crops in open batches, and the
-    crops of `2 * workers` images (an image is decoded once per shard that its crops lie in).
-
-    Yields:
-        The rows of a shard and their features, float16.
-
-    Raises:
-        MachineError: a feature is not a finite number of 16 bits.
-        CorpusError: an image is gone or has changed.
-    """
-    jobs = [list(job) for shard in pending for _, job in groupby(shard, key=lambda row: corpus.crops[row].image)]
-    read = partial(read_cuts, corpus=corpus, header=header)
-    cuts = (item for job in thread_map(read, jobs, workers=workers, ahead=2 * workers) for item in job)
-    total, left = len(corpus.crops), sum(len(shard) for shard in pending)
-    tracked = iter(track(cuts, total=total, unit="crops", done=total - left))
-    name = partial(_image_of, corpus)
-    for shard in pending:
-        features: dict[int, CropFeatures] = {}
-        for crops in batches(islice(tracked, len(shard)), batch):
-            features.update(describe_crops(crops, describe, pool=header.pool, name=name))
-        yield shard, [features[row] for row in shard]
-
-
-def describe_crops(
-    crops: Sequence[Cut], describe: Describe, *, pool: str, name: Callable[[int], str]
-) -> dict[int, CropFeatures]:
-    """Features by row of a batch of crops of one input size; `name(row)` is for the message.
-
-    Raises:
-        MachineError: a feature is not a finite number of 16 bits.
-    """
-    patches, cls = describe(np.stack([item.rgb for item in crops]))
-    mirrored = [item.mirrored for item in crops if item.mirrored is not None]
-    turned = describe(np.stack(mirrored))[0] if mirrored else None
-    found = {}
-    for i, item in enumerate(crops):
-        seen = item.valid if item.valid.any() else np.ones_like(item.valid)
-        vector = patches[i][seen].mean(axis=0) if pool == "mean" or cls is None else cls[i]
-        parts = [patches[i], vector] if turned is None else [patches[i], vector, turned[i]]
-        # comparisons with NaN are false
-        if not all(bool((np.abs(part) <= _LARGEST).all()) for part in parts):
-            raise MachineError(
-                f"{name(item.row)}: the backbone's features of this image are not finite, or too large for 16 bits; "
-                "take out the image, or check extract.weights and set extract.precision=float32"
-            )
-        found[item.row] = CropFeatures(
-            patches[i].astype(np.float16),
-            vector,
-            item.valid,
-            None if turned is None else turned[i].astype(np.float16),
-        )
-    return found
-
-
-def _image_of(corpus: Corpus, row: int) -> str:
-    return str(corpus.path(corpus.images[corpus.crops[row].image]))
 
 
 def prepare(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime) -> Encoder:
@@ -180,18 +100,28 @@ def prepare(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: R
             from segpipe.nn import classical
 
             save_whitening(fit_whitening(corpus, _header(config, classical.PATCH, 1), runtime), out)
-    encoder = open_encoder(_header(config, 1, 1), out, runtime)
+    encoder = open_encoder(_header(config, 1, 1, precision=_precision(config, row, out, runtime)), out, runtime)
     if row.kind != "classical" and config.pool == "cls" and not encoder.has_cls:
         raise UsageError(f"extract.pool=cls: extract.backbone={row.name} has no CLS token; set extract.pool=mean")
     return encoder
+
+
+def _precision(config: Config, row: Backbone, out: Path, runtime: Runtime) -> str:
+    """What `auto` means here; a store that was begun, perhaps on another machine, is finished as it was begun."""
+    if row.kind == "classical":
+        return "float32"
+    if exists(out):
+        return stored_header(out).precision
+    from segpipe.nn.precision import pick_precision  # brings torch: only a stage at work pays for it
+
+    return pick_precision(config.precision, runtime.device)
 
 
 def fit_whitening(corpus: Corpus, header: FeatureHeader, runtime: Runtime) -> classical.Whitening:
     """Learn the classical features' whitening from a fixed sample of the corpus's crops."""
     from segpipe.nn import classical
 
-    n = len(corpus.crops)
-    rows = np.sort(np.random.default_rng(0).choice(n, size=min(n, _SAMPLE), replace=False)).tolist()
+    rows = sample_rows(corpus)
 
     def sample(row: int) -> Float32:
         (item,) = read_cuts([row], corpus=corpus, header=header)
@@ -201,7 +131,20 @@ def fit_whitening(corpus: Corpus, header: FeatureHeader, runtime: Runtime) -> cl
     return classical.fit_whitening(runtime.track(pieces, total=len(rows), unit="sample crops"))
 
 
-def _header(config: Config, patch: int, dim: int, source: str = "") -> FeatureHeader:
+def fit_codec(name: CodecName, dim: int, sample: Iterable[npt.NDArray[np.floating]]) -> Codec | None:
+    """Learn how to pack features of this length from a sample of them, (m, dim) at a time; float16 packs nothing."""
+    if name == "float16":
+        return None
+    if name == "int8":
+        return Codec(dim)
+    moments = Moments(dim)
+    with threadpool_limits(1):  # the same bits whatever the number of threads
+        for patches in sample:
+            moments.add(patches)
+        return Codec(dim, *moments.principal_components(channels_of(name, dim)))
+
+
+def _header(config: Config, patch: int, dim: int, source: str = "", precision: str = "float32") -> FeatureHeader:
     return FeatureHeader(
         backbone=config.backbone,
         facet=config.facet,
@@ -212,9 +155,10 @@ def _header(config: Config, patch: int, dim: int, source: str = "") -> FeatureHe
         pool=config.pool,
         flipped=config.flip,
         norm=config.norm,
-        precision=config.precision,
+        precision=precision,
         weights=str(config.weights or ""),
         source=source,
+        codec=config.codec,
     )
 
 
@@ -224,12 +168,13 @@ def check_room(out: Path, grids: npt.NDArray[np.int64], header: FeatureHeader) -
     Raises:
         MachineError: the disk is too full for the features of these grids (n, 2).
     """
-    need = int(grids.prod(axis=1).sum()) * header.dim * 2 * (2 if header.flipped else 1)
+    each = [stored_bytes(header.codec, header.dim, int(patches)) for patches in grids.prod(axis=1)]
+    need = sum(each) * (2 if header.flipped else 1)
     free = shutil.disk_usage(out).free
     if need * 1.02 > free:
         raise MachineError(
             f"{out.parent}: the features need {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; "
-            "lower extract.size, take a backbone of smaller width or larger patch, or choose another disk"
+            "set extract.codec=pca8, lower extract.size, take a backbone of smaller width, or choose another disk"
         )
 
 
@@ -245,6 +190,8 @@ def summarize(header: FeatureHeader, grids: npt.NDArray[np.int64], out: Path, ro
         size=header.side,
         patch=header.patch,
         dim=header.dim,
+        precision=header.precision,
+        codec=header.codec,
         grid=" to ".join(f"{rows} x {cols}" for rows, cols in dict.fromkeys((order[0], order[-1]))),
         bytes=sum(path.stat().st_size for path in out.rglob("*") if path.is_file()),
     )
@@ -269,7 +216,8 @@ def cost(config: Config, work: Work) -> Cost:
         tokens = (config.size / vit.patch) ** 2 + vit.prefix
         each = vit.depth * (24 * tokens * vit.width**2 + 4 * tokens**2 * vit.width) / (work.gflops * 1e9)
     seconds = 3 + passes * work.crops * each + 0.02 * work.megapixels / work.workers
-    return Cost(seconds, work.crops * (passes * cells * row.width * len(config.blocks) * 2 + row.width * 4))
+    dim = row.width * len(config.blocks)
+    return Cost(seconds, work.crops * (passes * stored_bytes(config.codec, dim, cells) + row.width * 4))
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
@@ -278,16 +226,23 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     row = find_backbone(config.backbone)
     with run_dir.resuming(ARTEFACT) as out:
         encoder = prepare(config, row, corpus, out, runtime)
-        header = _header(config, encoder.patch, encoder.dim, encoder.weights)
+        header = _header(config, encoder.patch, encoder.dim, encoder.weights, encoder.precision)
         grids = np.array([(g.rows, g.cols) for g in (header.grid(crop.box.size) for crop in corpus.crops)])
-        if not exists(out):
-            check_room(out, grids, header)
-            create_features(out, header, grids)
-        writer = FeatureWriter(out)
-        shards = extract_shards(
-            corpus, header, writer.pending(),
-            describe=encoder.describe, batch=config.batch, workers=runtime.workers, track=runtime.track,
-        )  # fmt: skip
-        for rows, features in shards:
-            writer.write(rows, features)
+        how: Any = {
+            "describe": encoder.describe,
+            "batch": min(config.batch, encoder.most),
+            "lanes": encoder.lanes,
+            "workers": runtime.workers,
+            "track": runtime.track,
+        }
+        with encoder.alone():
+            if not exists(out):
+                check_room(out, grids, header)
+                codec = fit_codec(config.codec, header.dim, sample_patches(corpus, header, **how))
+                create_features(out, header, grids, codec)
+            writer = FeatureWriter(out)
+            shards = describe_shards(corpus, header, writer.pending(), **how)
+            # beside the network, in order; a finished shard waits for one that is being written
+            for _ in thread_map(lambda shard: writer.write(*shard), shards, workers=1, ahead=2):
+                pass
         return summarize(header, grids, out, row, encoder.weights)

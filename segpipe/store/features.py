@@ -1,15 +1,17 @@
 """The feature store: frozen patch features of every crop in one zarr v3 group.
 
     patches (n, rows, cols, d) float16   one crop per chunk, some hundreds of crops per shard
-    flipped (n, rows, cols, d) float16   the same of the mirrored crops, where the header says so
+            (n, 8 + rows * cols, c) uint8   where the header names a codec: what `records.codec` makes of a crop
+    flipped                              the same of the mirrored crops, where the header says so
+    mean (d,), directions (c, d) float32 the projection of the codec, where it has one
     vectors (n, d) float32               one pooled vector per crop
     valid   (n, rows, cols) uint8        1 where at least half of a patch shows image
     done    (n,) uint8                   1 once all of the crop's shard is on disk
     grids   (n, 2) uint16                rows and columns of the crop's own grid
 
 Row i is crop i of the corpus. `rows` and `cols` are the largest of the corpus; a crop with a smaller grid fills the
-top left and leaves the rest zero. Every shard has one writer and is written whole, because two writers in one shard
-lose each other's rows.
+top left and leaves the rest zero; packed, its patches come first. All but `done` and `grids` is checksummed. Every
+shard has one writer and is written whole, because two writers in one shard lose each other's rows.
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import zarr
-from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import MachineError, UsageError
+from segpipe.records.codec import Codec, packed_rows
 from segpipe.records.features import FeatureHeader
 from segpipe.store.shards import RowReader
 
@@ -50,32 +53,44 @@ class CropFeatures:
     """(rows, cols, d) of the mirrored crop, not mirrored back."""
 
 
-def create_features(path: Path, header: FeatureHeader, grids: npt.NDArray[np.integer]) -> None:
+def create_features(
+    path: Path, header: FeatureHeader, grids: npt.NDArray[np.integer], codec: Codec | None = None
+) -> None:
     """Lay out an empty store for crops with these grids (n, 2).
 
     Args:
         path: the directory `features/` that will hold the store.
         header: goes to the group's attributes.
         grids: rows and columns of every crop.
+        codec: packs the features; None where the header says float16.
     """
+    if (codec is None) != (header.codec == "float16"):
+        raise ValueError(f"a header of codec {header.codec} with {codec}")
     n, (rows, cols) = len(grids), grids.max(axis=0).tolist()
+    # by the features' own size: what a shard's crops take in memory does not depend on how they are packed
     per_shard = int(np.clip(_SHARD_BYTES // (2 * rows * cols * header.dim), 1, 512))
     group = zarr.create_group(path / NAME, overwrite=True)
     # features hardly compress; only the zeros of a corpus of mixed shapes do
     mixed = len(np.unique(grids, axis=0)) > 1
     packing = [BloscCodec(cname="lz4", shuffle="noshuffle", clevel=1)] if mixed else []
+    row = (rows, cols, header.dim) if codec is None else (packed_rows(rows * cols), codec.channels)
     for name in ("patches", "flipped") if header.flipped else ("patches",):
         group.create_array(
             name,
-            shape=(n, rows, cols, header.dim),
-            dtype="float16",
-            chunks=(1, rows, cols, header.dim),
-            shards=(per_shard, rows, cols, header.dim),
+            shape=(n, *row),
+            dtype="float16" if codec is None else "uint8",
+            chunks=(1, *row),
+            shards=(per_shard, *row),
             compressors=[*packing, Crc32cCodec()],
-            fill_value=float("nan"),
+            fill_value=float("nan") if codec is None else 0,
         )
+    checked = [ZstdCodec(), Crc32cCodec()]
     for name, shape, dtype in (("vectors", (n, header.dim), "float32"), ("valid", (n, rows, cols), "uint8")):
-        group.create_array(name, shape=shape, dtype=dtype, chunks=(per_shard, *shape[1:]), fill_value=0)
+        chunks = (per_shard, *shape[1:])
+        group.create_array(name, shape=shape, dtype=dtype, chunks=chunks, compressors=checked, fill_value=0)
+    if codec is not None and codec.mean is not None and codec.directions is not None:
+        for name, part in (("mean", codec.mean), ("directions", codec.directions)):
+            group.create_array(name, data=part, chunks=part.shape, compressors=checked)
     done = group.create_array("done", shape=(n,), dtype="uint8", chunks=(per_shard,), fill_value=0)
     group.create_array("grids", shape=grids.shape, dtype="uint16", chunks=grids.shape)[:] = grids
     done.attrs["shard"] = per_shard
@@ -95,6 +110,7 @@ class FeatureStore:
         self._group = _open(path, "r")
         self.header = _header(self._group, path)
         self.grids: npt.NDArray[np.int64] = np.asarray(self._array("grids")[:], np.int64)
+        self._codec = _codec(self._group, self.header, path)
         self._patches = self._rows("patches")
         self._flipped = self._rows("flipped") if self.header.flipped else None
 
@@ -128,29 +144,41 @@ class FeatureStore:
             )
 
     def patches(self, row: int, *, flipped: bool = False) -> Float16:
-        """The features of one crop on its own grid, (rows, cols, d) float16."""
+        """The features of one crop on its own grid, (rows, cols, d) float16, unpacked."""
         rows, cols = self.grids[row]
         read = self._flipped if flipped else self._patches
         if read is None:
             raise UsageError(f"{self._path} holds no mirrored features; extract them with extract.flip=true")
-        return read(row)[:rows, :cols]
+        stored = read(row)
+        if self._codec is None:
+            return stored[:rows, :cols]
+        return self._codec.decode(stored[: packed_rows(rows * cols)]).reshape(rows, cols, -1)
 
     def batch(self, rows: Sequence[int] | npt.NDArray[np.integer]) -> Float16:
         """The features of several crops in the order given, (len(rows), ROWS, COLS, d) float16, zero-padded grids."""
-        return np.stack([self._patches(int(row)) for row in rows])
+        if self._codec is None:
+            return np.stack([self._patches(int(row)) for row in rows])
+        found = np.zeros((len(rows), *self.grids.max(axis=0), self.header.dim), np.float16)
+        for place, row in zip(found, rows, strict=True):
+            height, width = self.grids[row]
+            place[:height, :width] = self.patches(int(row))
+        return found
 
     def valid(self, row: int) -> npt.NDArray[np.bool_]:
         """Which patches of one crop show image, (rows, cols) bool."""
         rows, cols = self.grids[row]
-        return np.asarray(self._array("valid")[row])[:rows, :cols].astype(bool)
+        return self._checked("valid", row)[:rows, :cols].astype(bool)
 
     def valid_block(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
         """Which patches of the crops `start` to `stop` show image, (stop - start, ROWS, COLS) bool."""
-        return np.asarray(self._array("valid")[start:stop]).astype(bool)
+        return self._checked("valid", slice(start, stop)).astype(bool)
 
     def vectors(self) -> npt.NDArray[np.float32]:
         """One pooled vector per crop, (n, d) float32."""
-        return np.asarray(self._array("vectors")[:])
+        return self._checked("vectors", slice(None))
+
+    def _checked(self, name: str, part: Any) -> npt.NDArray[Any]:
+        return _read(self._group, name, part, self._path)
 
 
 class FeatureWriter:
@@ -160,6 +188,7 @@ class FeatureWriter:
         self._group = _open(path, "r+")
         self.header = _header(self._group, path)
         self.grids: npt.NDArray[np.int64] = np.asarray(self._array("grids")[:], np.int64)
+        self._codec = _codec(self._group, self.header, path)
         self._shard = int(self._array("done").attrs["shard"])
 
     def _array(self, name: str) -> Any:
@@ -175,28 +204,53 @@ class FeatureWriter:
         """Write one whole shard of `pending()` and mark it done."""
         if rows.start % self._shard or len(rows) != len(features):
             raise ValueError(f"rows {rows} with {len(features)} features are not one whole shard of {self._shard}")
-        _, height, width, dim = self._array("patches").shape
-        patches = np.zeros((len(rows), height, width, dim), np.float16)
+        _, height, width = self._array("valid").shape
         valid = np.zeros((len(rows), height, width), np.uint8)
-        for i, item in enumerate(features):
-            r, c = self.grids[rows[i]]
-            patches[i, :r, :c], valid[i, :r, :c] = item.patches, item.valid
+        for place, (r, c), item in zip(valid, self.grids[rows.start : rows.stop], features, strict=True):
+            place[:r, :c] = item.valid
         span = slice(rows.start, rows.stop)
-        self._array("patches")[span] = patches
+        self._array("patches")[span] = self._pack("patches", rows, [item.patches for item in features])
         if self.header.flipped:
-            for i, item in enumerate(features):
-                r, c = self.grids[rows[i]]
-                assert item.flipped is not None
-                patches[i, :r, :c] = item.flipped
-            self._array("flipped")[span] = patches
+            mirrored = [item.flipped for item in features if item.flipped is not None]
+            self._array("flipped")[span] = self._pack("flipped", rows, mirrored)
         self._array("valid")[span] = valid
         self._array("vectors")[span] = np.stack([np.asarray(item.vector, np.float32) for item in features])
         self._array("done")[span] = 1
+
+    def _pack(self, name: str, rows: range, features: Sequence[npt.NDArray[np.floating]]) -> npt.NDArray[Any]:
+        array = self._array(name)
+        packed = np.zeros((len(rows), *array.shape[1:]), array.dtype)
+        for place, (r, c), patches in zip(packed, self.grids[rows.start : rows.stop], features, strict=True):
+            if self._codec is None:
+                place[:r, :c] = patches
+            else:
+                place[: packed_rows(r * c)] = self._codec.encode(patches)
+        return packed
 
 
 def exists(path: Path) -> bool:
     """Whether a store was laid out here."""
     return (path / NAME / "grids" / "zarr.json").exists() and "format" in dict(_open(path, "r").attrs)
+
+
+def stored_header(path: Path) -> FeatureHeader:
+    """What a store says of itself, finished or not.
+
+    Raises:
+        UsageError: the store is missing or of another format.
+    """
+    return _header(_open(path, "r"), path)
+
+
+def stored_codec(path: Path) -> Codec | None:
+    """How a store packs its features, None where it does not.
+
+    Raises:
+        UsageError: the store is missing or of another format.
+        MachineError: its bytes changed on disk.
+    """
+    group = _open(path, "r")
+    return _codec(group, _header(group, path), path)
 
 
 def _open(path: Path, mode: Any) -> zarr.Group:
@@ -212,3 +266,21 @@ def _header(group: zarr.Group, path: Path) -> FeatureHeader:
         raise UsageError(f"{path / NAME} has another format than {_FORMAT}; run `segpipe extract` again")
     blocks: Any = attributes.pop("blocks")
     return FeatureHeader(blocks=tuple(blocks), **attributes)  # type: ignore[arg-type]
+
+
+def _codec(group: zarr.Group, header: FeatureHeader, path: Path) -> Codec | None:
+    if header.codec == "float16":
+        return None
+    if "directions" not in group:
+        return Codec(header.dim)
+    return Codec(header.dim, *(_read(group, name, slice(None), path) for name in ("mean", "directions")))
+
+
+def _read(group: zarr.Group, name: str, part: Any, path: Path) -> npt.NDArray[Any]:
+    array: Any = group[name]
+    try:
+        return np.asarray(array[part])
+    except ValueError as error:  # zarr's word for a checksum that differs
+        raise MachineError(
+            f"{path / NAME / name}: bytes changed on disk ({error}); delete features/ and extract again"
+        ) from error

@@ -8,6 +8,7 @@ chunk, then a CRC-32C of the index; each chunk ends with its own CRC-32C.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import google_crc32c
 import numpy as np
@@ -33,7 +34,7 @@ class RowReader:
         self._packed = packed
         self._indices: dict[int, npt.NDArray[np.uint64]] = {}
 
-    def __call__(self, row: int) -> npt.NDArray[np.float16]:
+    def __call__(self, row: int) -> npt.NDArray[Any]:
         """One row as a read-only array.
 
         Raises:

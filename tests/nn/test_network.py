@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 import timm
 import torch
+from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.nn import cnn
 from segpipe.nn.backbones import Backbone
 from segpipe.nn.network import open_network
+from segpipe.nn.precision import pick_precision
 
 NORM = ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
 VIT = Backbone("tiny", "tiny", "vit", 8, 24, 2, 2, 1, NORM, "none")
@@ -61,6 +63,44 @@ def test_bfloat16_is_near_float32():
     near, _ = opened(VIT, tiny_vit(), precision="bfloat16")(images)
     assert near.dtype == np.float32
     assert 0 < np.abs(near - exact).max() < 0.1
+
+
+EVA = Backbone("eva", "eva", "vit", 8, 48, 2, 2, 5, NORM, "none")
+
+
+def tiny_eva():
+    torch.manual_seed(0)
+    size = {"img_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 2, "num_heads": 2, "use_rot_pos_emb": True}
+    return Eva(**size, num_reg_tokens=4, num_classes=0, dynamic_img_size=True).eval()
+
+
+@pytest.mark.parametrize("kind", ["vit", "eva", "cnn"])
+def test_features_in_bfloat16_point_where_those_in_float32_do(kind, resnet):
+    row, model = {"vit": (VIT, tiny_vit()), "eva": (EVA, tiny_eva()), "cnn": (CNN, resnet)}[kind]
+    images = pixels(96, 64)
+    exact, near = (opened(row, model, precision=name)(images)[0].astype(float) for name in ("float32", "bfloat16"))
+    cosines = (exact * near).sum(-1) / np.linalg.norm(exact, axis=-1) / np.linalg.norm(near, axis=-1)
+    assert np.percentile(cosines, 1) >= 0.999
+
+
+@pytest.mark.parametrize(
+    ("device", "has", "expected"),
+    [
+        ("cpu", {}, "float32"),
+        ("cpu", {"avx512_bf16": False, "amx_bf16": False}, "float32"),
+        ("cpu", {"avx512_bf16": True}, "bfloat16"),
+        ("cpu", {"amx_bf16": True}, "bfloat16"),
+        ("cuda:1", {"cuda": True}, "bfloat16"),
+        ("cuda", {"cuda": False}, "float32"),
+        ("mps", {"avx512_bf16": True}, "float32"),
+    ],
+)
+def test_auto_takes_bfloat16_where_the_device_multiplies_in_it(monkeypatch, device, has, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has["cuda"])
+    assert pick_precision("auto", device) == expected
+    assert pick_precision("float32", device) == "float32"
+    assert pick_precision("bfloat16", device) == "bfloat16"
 
 
 def test_what_overflows_in_bfloat16_is_computed_again_in_float32(monkeypatch):

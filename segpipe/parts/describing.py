@@ -1,0 +1,153 @@
+"""From the images of a corpus to the features of its crops: decoding ahead, batches side by side, order kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import groupby, islice
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.base.errors import MachineError
+from segpipe.base.parallel import thread_map
+from segpipe.base.runtime import Track, no_track
+from segpipe.data.originals import read_original
+from segpipe.ops.crops import Cut, batches, cut
+from segpipe.parts.encoder import Describe
+from segpipe.records.corpus import Corpus
+from segpipe.records.features import FeatureHeader
+from segpipe.store.features import CropFeatures
+
+_SAMPLE = 256
+_BLOCK = 32  # crops of the sample whose features are held at a time
+_LARGEST = float(np.finfo(np.float16).max)
+
+S = TypeVar("S", bound=Sequence[int])
+T = TypeVar("T")
+
+
+def read_cuts(rows: Sequence[int], *, corpus: Corpus, header: FeatureHeader) -> list[Cut]:
+    """Decode one image and cut these crops of it.
+
+    Raises:
+        CorpusError: the file is gone or has changed.
+    """
+    pixels = read_original(corpus, corpus.images[corpus.crops[rows[0]].image])
+    boxes = [(row, corpus.crops[row].box) for row in rows]
+    return [
+        cut(pixels.rgb, pixels.valid, box, header.grid(box.size), row=row, flip=header.flipped) for row, box in boxes
+    ]
+
+
+def describe_shards(
+    corpus: Corpus,
+    header: FeatureHeader,
+    pending: Sequence[S],
+    *,
+    describe: Describe,
+    batch: int,
+    lanes: int = 1,
+    workers: int,
+    track: Track = no_track,
+) -> Iterator[tuple[S, list[CropFeatures]]]:
+    """Describe the crops of every pending shard.
+
+    Threads decode ahead of the network, and `lanes` batches are described side by side, so that nobody waits for
+    anybody while there is work: not a processor at the barriers of a network spread over all of them, not a GPU for
+    results to be taken off. Batches hold crops of one grid and one shard in row order, so that a resumed run meets
+    the same batches. What is held at a time: the features of one shard, the crops in open batches and in `lanes` more,
+    and the crops of `2 * workers` images (an image is decoded once per shard that its crops lie in).
+
+    Yields:
+        The rows of a shard, as given, and their features, float16.
+
+    Raises:
+        MachineError: a feature is not a finite number of 16 bits.
+        CorpusError: an image is gone or has changed.
+    """
+    jobs = [list(job) for shard in pending for _, job in groupby(shard, key=lambda row: corpus.crops[row].image)]
+    read = partial(read_cuts, corpus=corpus, header=header)
+    cuts = (item for job in thread_map(read, jobs, workers=workers, ahead=2 * workers) for item in job)
+    total, left = len(corpus.crops), sum(len(shard) for shard in pending)
+    tracked = iter(track(cuts, total=total, unit="crops", done=total - left))
+    name = partial(_image_of, corpus)
+    ready = (group for shard in pending for group in batches(islice(tracked, len(shard)), batch))
+    work = partial(describe_crops, describe=describe, pool=header.pool, name=name)
+    described = thread_map(work, ready, workers=lanes, ahead=lanes + 1)
+    for shard in pending:
+        features: dict[int, CropFeatures] = {}
+        while len(features) < len(shard):
+            features.update(next(described))
+        yield shard, [features[row] for row in shard]
+
+
+def describe_crops(
+    crops: Sequence[Cut], describe: Describe, *, pool: str, name: Callable[[int], str]
+) -> dict[int, CropFeatures]:
+    """Features by row of a batch of crops of one input size; `name(row)` is for the message.
+
+    Raises:
+        MachineError: a feature is not a finite number of 16 bits.
+    """
+    patches, cls = describe(np.stack([item.rgb for item in crops]))
+    mirrored = [item.mirrored for item in crops if item.mirrored is not None]
+    turned = describe(np.stack(mirrored))[0] if mirrored else None
+    found = {}
+    for i, item in enumerate(crops):
+        seen = item.valid if item.valid.any() else np.ones_like(item.valid)
+        vector = patches[i][seen].mean(axis=0) if pool == "mean" or cls is None else cls[i]
+        parts = [patches[i], vector] if turned is None else [patches[i], vector, turned[i]]
+        # comparisons with NaN are false
+        if not all(bool((np.abs(part) <= _LARGEST).all()) for part in parts):
+            raise MachineError(
+                f"{name(item.row)}: the backbone's features of this image are not finite, or too large for 16 bits; "
+                "take out the image, or check extract.weights and set extract.precision=float32"
+            )
+        found[item.row] = CropFeatures(
+            patches[i].astype(np.float16),
+            vector,
+            item.valid,
+            None if turned is None else turned[i].astype(np.float16),
+        )
+    return found
+
+
+def sample_rows(corpus: Corpus) -> list[int]:
+    """A fixed sample of at most 256 crops of a corpus, in order: what is learned before the features are made."""
+    n = len(corpus.crops)
+    drawn = np.random.default_rng(0).choice(n, size=min(n, _SAMPLE), replace=False)
+    return [int(row) for row in np.sort(drawn)]
+
+
+def sample_patches(
+    corpus: Corpus,
+    header: FeatureHeader,
+    *,
+    describe: Describe,
+    batch: int,
+    lanes: int = 1,
+    workers: int,
+    track: Track = no_track,
+) -> Iterator[npt.NDArray[np.floating]]:
+    """The features (m, d) of the patches of a fixed sample of crops, crop by crop, those that show image.
+
+    Raises:
+        MachineError, CorpusError: as `describe_shards`.
+    """
+    rows = sample_rows(corpus)
+
+    def sampled(items: Iterable[T], *, total: int, unit: str, done: int = 0) -> Iterator[T]:
+        return track(items, total=len(rows), unit=f"sample {unit}")
+
+    some = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
+    for _, found in describe_shards(
+        corpus, header, some, describe=describe, batch=batch, lanes=lanes, workers=workers, track=sampled
+    ):
+        for item in found:
+            yield item.patches[item.valid] if item.valid.any() else item.patches.reshape(-1, header.dim)
+
+
+def _image_of(corpus: Corpus, row: int) -> str:
+    return str(corpus.path(corpus.images[corpus.crops[row].image]))
