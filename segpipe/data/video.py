@@ -278,8 +278,9 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _mute() -> Iterator[None]:
-    """For a moment nothing reaches standard error, not even what C code prints: opening any WebM writer prints a line
-    that the codec's tag is not known to the container, which needs none.
+    """For a moment nothing reaches standard error, not even what C code prints.
+
+    Opening any WebM writer prints a line that the codec's tag is not known to the container, which needs none.
     """
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

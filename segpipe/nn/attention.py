@@ -47,8 +47,8 @@ def look(model: Any, images: Tensor, *, block: int, rollout: bool) -> tuple[Tens
     heads = (query[:, :, :1] @ key.transpose(-2, -1)).softmax(dim=-1)[:, :, 0]
     rows, cols = model.patch_embed.dynamic_feat_size(images.shape[-2:])
     patches = slice(model.num_prefix_tokens, None)
-    rolled = roll_out(steps)[:, patches].unflatten(-1, (rows, cols)) if rollout else None
-    return heads[..., patches].unflatten(-1, (rows, cols)), rolled
+    rolled = roll_out(steps)[:, patches].reshape(-1, rows, cols) if rollout else None
+    return heads[..., patches].reshape(*heads.shape[:2], rows, cols), rolled
 
 
 def roll_out(steps: Sequence[Step], *, budget: int = _SCORES) -> Tensor:

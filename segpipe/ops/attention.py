@@ -74,7 +74,7 @@ def between(values: Float32, low: float, top: float) -> Float32:
     """Strength 0 to 1 of each value: `low` becomes 0, `top` 1, what lies outside is clipped; 0 where top <= low."""
     if top <= low:
         return np.zeros_like(values)
-    return np.clip((values - np.float32(low)) / np.float32(top - low), 0, 1)
+    return np.asarray(np.clip((values - np.float32(low)) / np.float32(top - low), 0, 1), np.float32)
 
 
 def mix_heads(strengths: Sequence[Float32], colors: Rgb) -> Rgb:

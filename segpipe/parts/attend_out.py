@@ -6,14 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.files import atomic, inside, write_bytes
-from segpipe.parts.attending import COLORS, Drawing, Drawn, Look, draw_map, head_colors, map_names, relative, values_of
-from segpipe.parts.looking import ACTIVATION, MEAN, ROLLOUT, Looker
+from segpipe.parts.attending import COLORS, Drawing, Drawn, Look, draw_map, head_colors, map_names, values_of
+from segpipe.parts.looking import ACTIVATION, MEAN, ROLLOUT, Looker, relative
 from segpipe.parts.views import View
 from segpipe.plots.attention import Style, draw, outline
 from segpipe.plots.sheet import Panel, label, sheet, tile
@@ -85,12 +86,11 @@ def encode_png(pixels: Bytes) -> bytes:
 
 def _write_npz(view: View, look: Look, root: Path, output: Output) -> None:
     names = [name for name in chosen_maps(look.looker, output.wanted) if name != COLORS]
-    arrays = {
-        name: values_of(view, look, name, view.size, nearest=output.drawing.nearest, unit="raw") for name in names
-    }
-    patches = {f"{name}_patches": look.maps[name] for name in names}
+    arrays: dict[str, Any] = {f"{name}_patches": look.maps[name] for name in names}
+    for name in names:
+        arrays[name] = values_of(view, look, name, view.size, nearest=output.drawing.nearest, unit="raw")
     with atomic(inside(root / "npz", f"{view.name}.npz")) as beside, beside.open("wb") as file:
-        np.savez_compressed(file, **arrays, **patches, valid_patches=look.valid)
+        np.savez_compressed(file, **arrays, valid_patches=look.valid)
 
 
 # --- sheets ---------------------------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ def relative(patches: Float32, kind: str) -> Float32:
     """
     if kind == "attention":
         return patches * np.float32(patches.size)
-    return patches / np.maximum(patches.mean(), np.finfo(np.float32).tiny)
+    return np.asarray(patches / max(float(patches.mean()), float(np.finfo(np.float32).tiny)), np.float32)
 
 
 def _attention(model: Any, x: torch.Tensor, *, block: int, rollout: bool) -> dict[str, torch.Tensor]:
@@ -137,8 +137,8 @@ def _batched(
         except torch.OutOfMemoryError as error:
             if len(images) == 1:
                 raise MachineError(
-                    f"an image of {images.shape[1]} x {images.shape[2]} pixels does not fit into the memory of {device}; "
-                    "lower --size"
+                    f"an image of {images.shape[1]} x {images.shape[2]} pixels does not fit into the memory of "
+                    f"{device}; lower --size"
                 ) from error
         half = len(images) // 2  # outside the except block, so that the failed attempt's tensors are freed
         return look(images[:half]) + look(images[half:])

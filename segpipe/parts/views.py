@@ -114,16 +114,16 @@ class VideoSource:
 
     unit = "frames"
 
-    def __init__(self, path: Path, framing: Framing, *, start: int = 0, stop: int | None = None, step: int = 1) -> None:
-        """Frames `start`, `start + step` and so on, up to and without `stop`.
+    def __init__(self, path: Path, framing: Framing, *, start: int = 0, stop: int | None = None) -> None:
+        """Frames `start` up to and without `stop`.
 
         Raises:
             BadVideo: it cannot be opened, or holds no frame.
             UsageError: the framing does not fit its frames.
         """
         self.path, self.framing = path, framing
-        self.reader = VideoReader(path, start=start, stop=stop, step=step)
-        self.fps = self.reader.info.fps / step
+        self.reader = VideoReader(path, start=start, stop=stop)
+        self.fps = self.reader.info.fps
         problem = framing.misfit(Size(self.reader.info.height, self.reader.info.width))
         if problem:
             raise UsageError(f"{path}: {problem}")
