@@ -105,7 +105,7 @@ def one_sheet(view: View, look: Look, output: Output) -> Rgb:
         mark = tuple(colors[name]) if name in colors else None
         panels.append(_panel(small, look, name, output, mark=mark))
     columns = len(panels) if len(panels) <= 4 else min(6, math.ceil(math.sqrt(2 * len(panels))))
-    return sheet(view.name, _subtitle(look, output), panels, columns=columns, width=_PANEL)
+    return sheet(view.name, _lines(look, output), panels, columns=columns, width=_PANEL)
 
 
 def compare_sheet(view: View, looks: Sequence[Look], output: Output) -> Rgb:
@@ -124,8 +124,7 @@ def compare_sheet(view: View, looks: Sequence[Look], output: Output) -> Rgb:
                 panels.append(_panel(small, look, ACTIVATION, output, prefix=f"{look.looker.backbone}: "))
             else:
                 panels.append(Panel(look.looker.backbone, None, "has no attention, so no heads and no rollout"))
-    subtitle = f"{_scale_in_words(output)}, {_threshold_in_words(output)}".removesuffix(", ")
-    return sheet(view.name, subtitle, panels, columns=1 + len(looks), width=_PANEL)
+    return sheet(view.name, [_how_drawn(output)], panels, columns=1 + len(looks), width=_PANEL)
 
 
 def _panel(
@@ -167,25 +166,24 @@ def _caption(look: Look, name: str) -> str:
     return words.get(name, f"head {name.removeprefix('head').lstrip('0') or '0'}") + peak
 
 
-def _subtitle(look: Look, output: Output) -> str:
+def _lines(look: Look, output: Output) -> list[str]:
     grid, looker = look.grid, look.looker
     seen = f"{looker.backbone}, {looker.kind} of {looker.where}"
     if looker.kind == "activation":
         seen = f"{looker.backbone} has no attention: feature activation, {looker.where}"
-    parts = [seen, f"{grid.rows} × {grid.cols} patches of {grid.patch} pixels", _scale_in_words(output)]
-    return ", ".join([*parts, *filter(None, [_threshold_in_words(output)])])
+    return [f"{seen}, {grid.rows} × {grid.cols} patches of {grid.patch} pixels", _how_drawn(output)]
 
 
-def _scale_in_words(output: Output) -> str:
-    tops = output.drawing.scale.tops
+def _how_drawn(output: Output) -> str:
+    tops, share = output.drawing.scale.tops, output.drawing.threshold
     if tops is None:
-        return "each map from its least to its largest value (× = times an even map)"
-    return f"full strength at {tops:g} × an even map" if isinstance(tops, float) else "one scale for all pictures"
-
-
-def _threshold_in_words(output: Output) -> str:
-    share = output.drawing.threshold
-    return "" if share is None else f"{100 * share:g}% of the mass kept"
+        scale = "each map from its least to its largest value"
+    elif isinstance(tops, float):
+        scale = f"full strength at {tops:g} ×"
+    else:
+        scale = "one scale for all pictures"
+    line = "" if share is None else f"; inside the line {100 * share:g}% of the mass"
+    return f"{scale}; × = times an even map{line}"
 
 
 # --- frames ---------------------------------------------------------------------------------------------------------

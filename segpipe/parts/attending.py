@@ -28,7 +28,7 @@ COLORS = "colors"
 """The picture of all heads in colors, beside the maps of single heads."""
 
 _SAMPLES = 16
-_QUANTILE = 0.998
+_QUANTILE = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Scale:
 def shared_scale(source: Source, lookers: Sequence[Looker], *, side: int, batch: int) -> Scale:
     """One scale for all pictures of a source: brightness means the same in all of them, and a video does not flicker.
 
-    Of 16 pictures spread over the source, the quantile 0.998 of a map's values becomes full strength.
+    Of 16 pictures spread over the source, the quantile 0.99 of a map's values becomes full strength.
     """
     values: dict[tuple[str, str], list[Float32]] = defaultdict(list)
     for entry in look_at(source.sample(_SAMPLES), lookers, side=side, batch=batch):

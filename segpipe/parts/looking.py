@@ -78,7 +78,7 @@ def open_looker(name: str, weights: Path | None, runtime: Runtime, *, block: int
 
         (index,) = block_indices((block,), depth=len(model.feature_info))
         forward = partial(_activation, model, stage=index)
-        stage = f"stage {index} of {len(model.feature_info)}, counted from 0"
+        stage = f"stage {index} of 0 to {len(model.feature_info) - 1}"
         stride = cnn.stage_stride(model, (index,))
         return Looker(name, "activation", stage, stride, (ACTIVATION,), _batched(forward, row, runtime.device))
     (index,) = block_indices((block,), depth=len(model.blocks))
@@ -86,7 +86,7 @@ def open_looker(name: str, weights: Path | None, runtime: Runtime, *, block: int
     look = _batched(forward, row, runtime.device)
     side = max(2 * row.patch, 32) // row.patch * row.patch
     names = tuple(look(np.zeros((1, side, side, 3), np.uint8))[0])  # a wrong block or a missing CLS shows here
-    return Looker(name, "attention", f"block {index} of {len(model.blocks)}, counted from 0", row.patch, names, look)
+    return Looker(name, "attention", f"block {index} of 0 to {len(model.blocks) - 1}", row.patch, names, look)
 
 
 def relative(patches: Float32, kind: str) -> Float32:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from segpipe.data.single import read_single
 from segpipe.data.video import VideoReader, sample_frames
 from segpipe.ops.framing import Framing
 from segpipe.records.corpus import Rejected
+
+_DRIFT = 0.5  # seconds
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +136,20 @@ class VideoSource:
         return len(self.reader)
 
     def __iter__(self) -> Iterator[View | Rejected]:
-        count = 0
+        last = None
         for frame in read_ahead(self.reader, ahead=4):
             yield self._view(frame.index, frame.rgb)
-            count += 1
+            last = frame.index, frame.seconds
         shortfall = self.reader.shortfall()
-        if shortfall or not count:
+        if shortfall or last is None:
             beyond = f"frame {self.reader.start} lies beyond its end, {self.reader.decoded} could be read"
             yield Rejected(self.path.name, shortfall or beyond)
+        elif self.fps and abs(last[1] - last[0] / self.fps) > _DRIFT:
+            _log.warning(
+                "%s has no even frame rate: frame %d is shown at %.1f s, by its mean rate of %.2f at %.1f s; a video made "
+                "of it has even steps",
+                *(self.path, last[0], last[1], self.fps, last[0] / self.fps),
+            )
 
     def sample(self, count: int) -> Iterator[View]:
         """Decode some, jumping."""

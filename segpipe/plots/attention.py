@@ -54,19 +54,18 @@ def draw(rgb: Rgb, strength: Float32, paint: Rgb, *, style: Style, kept: Bools |
         style: `map` alone; `concat` image and map side by side; `overlay` the map's colors over the image, the
             stronger the more; `mask` the image darkened where the map is weak; `gray` the image without its colors
             there.
-        kept: (H, W), what a mass threshold keeps: outside it the map counts as 0, and its border is drawn.
+        kept: (H, W), what a mass threshold keeps. Its border is drawn on map and image; `overlay`, `mask` and `gray`
+            show nothing of the map outside it.
 
     Returns:
         (H, W, 3) uint8 RGB, (H, 2 W, 3) for `concat`.
     """
-    if kept is not None:
-        strength = np.where(kept, strength, np.float32(0))
-        paint = np.where(kept[..., None], paint, np.uint8(0))
     if style == "concat":
-        return np.concatenate([_outlined(rgb, kept), paint], axis=1)
+        return np.concatenate([_outlined(rgb, kept), _outlined(paint, kept)], axis=1)
     if style == "map":
-        return paint
+        return _outlined(paint, kept)
     if style == "overlay":
+        strength = strength if kept is None else np.where(kept, strength, np.float32(0))
         return _outlined(_blend(rgb, paint, _OPACITY * strength), kept)
     if kept is not None:  # what is kept is shown as it is: that is what a threshold is for
         strength = kept.astype(np.float32)

@@ -31,12 +31,12 @@ class Panel:
     """A color shown before the caption."""
 
 
-def sheet(title: str, subtitle: str, panels: Sequence[Panel], *, columns: int, width: int = 300) -> Rgb:
+def sheet(title: str, lines: Sequence[str], panels: Sequence[Panel], *, columns: int, width: int = 300) -> Rgb:
     """Panels in rows of `columns`, under a title.
 
     Args:
         title: one line; shortened in the middle where it does not fit.
-        subtitle: a smaller line below it.
+        lines: smaller ones below it, shortened alike.
         panels: pictures of about one shape; each is scaled to `width` pixels, small ones with hard pixel edges.
         columns: panels in a row.
         width: of a panel, pixels.
@@ -47,14 +47,15 @@ def sheet(title: str, subtitle: str, panels: Sequence[Panel], *, columns: int, w
     shapes = [panel.rgb.shape for panel in panels if panel.rgb is not None]
     height = max((round(width * shape[0] / shape[1]) for shape in shapes), default=width)
     columns = max(1, min(columns, len(panels)))
-    line, head = 24, 58
+    line, head = 24, 38 + 18 * len(lines)
     rows = math.ceil(len(panels) / columns)
     size = (columns * (width + _GAP) + _GAP, head + rows * (height + line + _GAP) + _GAP)
     canvas = Image.new("RGB", size, _PAPER)
     pen = ImageDraw.Draw(canvas)
     room = size[0] - 2 * _GAP
     pen.text((_GAP, 8), _shortened(title, _font(19), room), fill=_INK, font=_font(19))
-    pen.text((_GAP, 34), _shortened(subtitle, _font(13), room), fill=_FAINT, font=_font(13))
+    for i, text in enumerate(lines):
+        pen.text((_GAP, 34 + 18 * i), _shortened(text, _font(13), room), fill=_FAINT, font=_font(13))
     for i, panel in enumerate(panels):
         left, top = _GAP + i % columns * (width + _GAP), head + i // columns * (height + line + _GAP)
         indent = 0
