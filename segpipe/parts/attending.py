@@ -17,6 +17,7 @@ from segpipe.ops import attention as maps_ops
 from segpipe.ops.crops import Cut, cut
 from segpipe.parts.looking import Looker, Maps, relative
 from segpipe.parts.views import Source, View
+from segpipe.plots.attention import tint
 from segpipe.records.corpus import Rejected
 from segpipe.records.labels import class_colors
 
@@ -194,7 +195,7 @@ def draw_map(view: View, look: Look, name: str, drawing: Drawing, out: Size) -> 
         return Drawn(np.asarray(np.maximum.reduce(strengths), np.float32), paint, kept)
     pixels = read(name)
     strength = strength_of(name, pixels)
-    paint = np.asarray(drawing.table[np.rint(strength * 255).astype(np.uint8)])
+    paint = tint(strength, drawing.table)
     if valid is not None:
         paint[~valid] = 0
     return Drawn(strength, paint, kept_of(pixels))

@@ -146,8 +146,8 @@ class VideoSource:
             yield Rejected(self.path.name, shortfall or beyond)
         elif self.fps and abs(last[1] - last[0] / self.fps) > _DRIFT:
             _log.warning(
-                "%s has no even frame rate: frame %d is shown at %.1f s, by its mean rate of %.2f at %.1f s; a video made "
-                "of it has even steps",
+                "%s has no even frame rate: frame %d is shown at %.1f s, by its mean rate of %.2f at %.1f s; a "
+                "video made of it has even steps",
                 *(self.path, last[0], last[1], self.fps, last[0] / self.fps),
             )
 
