@@ -105,7 +105,7 @@ def one_sheet(view: View, look: Look, output: Output) -> Rgb:
         mark = tuple(colors[name]) if name in colors else None
         panels.append(_panel(small, look, name, output, mark=mark))
     columns = len(panels) if len(panels) <= 4 else min(6, math.ceil(math.sqrt(2 * len(panels))))
-    return sheet(view.name, _lines(look, output), panels, columns=columns, width=_PANEL)
+    return sheet(view.name, [_seen_by(look), _how_drawn(output)], panels, columns=columns, width=_PANEL)
 
 
 def compare_sheet(view: View, looks: Sequence[Look], output: Output) -> Rgb:
@@ -119,12 +119,13 @@ def compare_sheet(view: View, looks: Sequence[Look], output: Output) -> Rgb:
             panels.append(Panel("", None))
         for look in looks:
             if look.looker.kind == "attention":
-                panels.append(_panel(small, look, name, output, prefix=f"{look.looker.backbone}: "))
+                panels.append(_panel(small, look, name, output, prefix=f"{look.looker.backbone}\n"))
             elif row == 0:
-                panels.append(_panel(small, look, ACTIVATION, output, prefix=f"{look.looker.backbone}: "))
+                panels.append(_panel(small, look, ACTIVATION, output, prefix=f"{look.looker.backbone}\n"))
             else:
                 panels.append(Panel(look.looker.backbone, None, "has no attention, so no heads and no rollout"))
-    return sheet(view.name, [_how_drawn(output)], panels, columns=1 + len(looks), width=_PANEL)
+    lines = [*(_seen_by(look) for look in looks), _how_drawn(output)]
+    return sheet(view.name, lines, panels, columns=1 + len(looks), width=_PANEL)
 
 
 def _panel(
@@ -166,12 +167,12 @@ def _caption(look: Look, name: str) -> str:
     return words.get(name, f"head {name.removeprefix('head').lstrip('0') or '0'}") + peak
 
 
-def _lines(look: Look, output: Output) -> list[str]:
+def _seen_by(look: Look) -> str:
     grid, looker = look.grid, look.looker
     seen = f"{looker.backbone}, {looker.kind} of {looker.where}"
     if looker.kind == "activation":
         seen = f"{looker.backbone} has no attention: feature activation, {looker.where}"
-    return [f"{seen}, {grid.rows} × {grid.cols} patches of {grid.patch} pixels", _how_drawn(output)]
+    return f"{seen}, {grid.rows} × {grid.cols} patches of {grid.patch} pixels"
 
 
 def _how_drawn(output: Output) -> str:

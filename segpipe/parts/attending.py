@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from segpipe.parts.looking import Looker, Maps, relative
 from segpipe.parts.views import Source, View
 from segpipe.plots.attention import tint
 from segpipe.records.corpus import Rejected
-from segpipe.records.labels import class_colors
 
 Float32 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -148,8 +148,10 @@ def map_names(looker: Looker) -> tuple[str, ...]:
 
 
 def head_colors(looker: Looker) -> Rgb:
-    """The colors (heads, 3) of a backbone's heads."""
-    return class_colors(len(looker.heads))
+    """The colors (heads, 3) of a backbone's heads: all of full brightness, hues spread evenly, blue first."""
+    count = len(looker.heads)
+    hues = [(0.6 + i / max(1, count)) % 1 for i in range(count)]
+    return np.array([[round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.85, 1)] for hue in hues], np.uint8)
 
 
 def values_of(view: View, look: Look, name: str, out: Size, *, nearest: bool, unit: Literal["raw", "even"]) -> Float32:
@@ -189,7 +191,8 @@ def draw_map(view: View, look: Look, name: str, drawing: Drawing, out: Size) -> 
         return None if drawing.threshold is None else maps_ops.keep_mass(pixels, drawing.threshold, valid)
 
     if name == COLORS:
-        strengths = [strength_of(head, read(head)) for head in look.looker.heads]
+        # the root, because on black a color is told from another only where it is bright
+        strengths = [np.sqrt(strength_of(head, read(head))) for head in look.looker.heads]
         paint = maps_ops.mix_heads(strengths, head_colors(look.looker))
         kept = kept_of(read("mean")) if drawing.threshold is not None else None
         return Drawn(np.asarray(np.maximum.reduce(strengths), np.float32), paint, kept)

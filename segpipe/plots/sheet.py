@@ -24,6 +24,7 @@ class Panel:
     """A picture and what stands above it."""
 
     caption: str
+    """One line or, with a line break, two."""
     rgb: Rgb | None
     """None: the caption stands over an empty place that says why in `note`."""
     note: str = ""
@@ -48,6 +49,8 @@ def sheet(title: str, lines: Sequence[str], panels: Sequence[Panel], *, columns:
     height = max((round(width * shape[0] / shape[1]) for shape in shapes), default=width)
     columns = max(1, min(columns, len(panels)))
     line, head = 24, 38 + 18 * len(lines)
+    if any("\n" in panel.caption for panel in panels):
+        line += 18
     rows = math.ceil(len(panels) / columns)
     size = (columns * (width + _GAP) + _GAP, head + rows * (height + line + _GAP) + _GAP)
     canvas = Image.new("RGB", size, _PAPER)
@@ -62,8 +65,9 @@ def sheet(title: str, lines: Sequence[str], panels: Sequence[Panel], *, columns:
         if panel.mark is not None:
             pen.rectangle((left, top + 5, left + 12, top + 17), fill=panel.mark)
             indent = 18
-        caption = _shortened(panel.caption, _font(14), width - indent)
-        pen.text((left + indent, top + 3), caption, fill=_INK, font=_font(14))
+        first, _, second = panel.caption.partition("\n")
+        pen.text((left + indent, top + 3), _shortened(first, _font(14), width - indent), fill=_INK, font=_font(14))
+        pen.text((left, top + 21), _shortened(second, _font(13), width), fill=_FAINT, font=_font(13))
         if panel.rgb is None:
             pen.text((left, top + line + 4), _shortened(panel.note, _font(13), width), fill=_FAINT, font=_font(13))
         else:
