@@ -81,7 +81,7 @@ def mix_heads(strengths: Sequence[Float32], colors: Rgb) -> Rgb:
     """One picture of all heads: where one head alone is strong its color shows, where none is, black.
 
     The hue is the mean of the heads' colors, weighted by the square of their strengths so that the leading head shows;
-    the brightness is the largest strength.
+    the brightness is the root of the largest strength: on black, colors are told apart only where they are bright.
 
     Args:
         strengths: for each head (H, W), 0 to 1.
@@ -97,5 +97,5 @@ def mix_heads(strengths: Sequence[Float32], colors: Rgb) -> Rgb:
         total += weight
         paint += weight[..., None] * color.astype(np.float32)
         np.maximum(most, strength, out=most)
-    paint *= (most / np.maximum(total, np.finfo(np.float32).tiny))[..., None]
+    paint *= (np.sqrt(most) / np.maximum(total, np.finfo(np.float32).tiny))[..., None]
     return np.rint(paint).astype(np.uint8)

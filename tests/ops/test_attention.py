@@ -87,7 +87,7 @@ def test_a_head_alone_shows_in_its_color_and_none_in_black():
     colors = np.array([[255, 0, 0], [0, 200, 0]], np.uint8)
     one = np.array([[1.0, 0.5, 0.0]], np.float32)
     two = np.array([[0.0, 0.0, 0.0]], np.float32)
-    np.testing.assert_array_equal(mix_heads([one, two], colors)[0], [[255, 0, 0], [128, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(mix_heads([one, two], colors)[0], [[255, 0, 0], [180, 0, 0], [0, 0, 0]])
     both = mix_heads([np.float32([[1.0]]), np.float32([[1.0]])], colors)
     np.testing.assert_array_equal(both[0, 0], [128, 100, 0])
 
