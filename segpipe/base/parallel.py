@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import queue
 import signal
 import threading
 from collections import deque
@@ -20,6 +21,54 @@ def thread_map(function: Callable[[T], R], items: Iterable[T], *, workers: int, 
     """`map` in threads, in order, at most `ahead` results in waiting. For work that releases the GIL."""
     with ThreadPoolExecutor(workers) as pool:
         yield from _bounded(pool, function, items, max(ahead, workers))
+
+
+def read_ahead(items: Iterable[T], *, ahead: int) -> Iterator[T]:
+    """The items in order, taken by a thread of their own, at most `ahead` of them in waiting.
+
+    For an iterator that computes while its consumer does, such as one that decodes a video. Closing this generator
+    ends the thread and closes the iterator.
+    """
+    line: queue.Queue[tuple[bool, Any]] = queue.Queue(max(1, ahead))
+    ended = threading.Event()
+
+    def offer(entry: tuple[bool, Any]) -> bool:
+        while not ended.is_set():
+            try:
+                line.put(entry, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def take() -> None:
+        source = iter(items)
+        try:
+            for item in source:
+                if not offer((True, item)):
+                    break
+            else:
+                offer((False, None))
+        except BaseException as error:  # it is raised again where the items are used
+            offer((False, error))
+        finally:
+            close = getattr(source, "close", None)
+            if close is not None:
+                close()
+
+    thread = threading.Thread(target=take, daemon=True)
+    thread.start()
+    try:
+        while True:
+            more, item = line.get()
+            if not more:
+                if item is not None:
+                    raise item
+                return
+            yield item
+    finally:
+        ended.set()
+        thread.join()
 
 
 def process_map(

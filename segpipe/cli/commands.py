@@ -17,6 +17,7 @@ from segpipe import pipeline
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.cli import doctor as checks
 from segpipe.cli import tables
+from segpipe.cli.attend import attend_command
 from segpipe.cli.options import (
     EXIT_CODES,
     IMAGES_HELP,
@@ -125,6 +126,9 @@ def stage_command(stage: Stage) -> click.Command:
 
 for _stage in STAGES:
     cli.add_command(stage_command(_stage))
+
+
+cli.add_command(attend_command)
 
 
 @cli.command("show")

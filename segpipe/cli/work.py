@@ -13,6 +13,7 @@ from segpipe import pipeline
 from segpipe.base.config import Section
 from segpipe.base.errors import PUT_ASIDE, UsageError
 from segpipe.cli import tables, terminal
+from segpipe.records.corpus import Rejected
 from segpipe.records.manifest import StageRecord
 from segpipe.store.corpus import load_rejected
 from segpipe.store.run_dir import RunDir
@@ -71,9 +72,14 @@ def rejected_code(run_dir: RunDir) -> int:
     """List the files that were put aside; the exit code that says so."""
     if not run_dir.has("corpus"):
         return 0
-    rejected = load_rejected(run_dir.path("corpus"))
+    return tell_rejected(load_rejected(run_dir.path("corpus")), run_dir.root / "corpus" / "rejected.jsonl")
+
+
+def tell_rejected(rejected: Sequence[Rejected], listed_in: Path | None) -> int:
+    """Print what was put aside and where all of it is listed; the exit code that says so."""
     if rejected:
-        click.echo(f"{len(rejected)} files put aside ({run_dir.root / 'corpus' / 'rejected.jsonl'}):", err=True)
+        place = "" if listed_in is None else f" ({listed_in})"
+        click.echo(f"{len(rejected)} files put aside{place}:", err=True)
         for entry in rejected[:20]:
             click.echo(f"  {printable(entry.path)}: {entry.reason}", err=True)
         if len(rejected) > 20:

@@ -8,6 +8,7 @@ and differ slightly elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import torch
@@ -79,17 +80,52 @@ def attention(model: Any, images: Tensor, block: int) -> Tensor:
         UsageError: no such block, or a block without softmax attention over all tokens.
     """
     (last,) = block_indices((block,), depth=len(model.blocks))
+    *_, (layer, x, rope) = walk(model, images, last)
+    query, key = compared(layer, x, rope)
+    scores: Tensor = query @ key.transpose(-2, -1)
+    return scores.softmax(dim=-1)
+
+
+def walk(model: Any, images: Tensor, last: int) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
+    """The blocks 0 to `last`, one after the other; block `last` itself is not computed.
+
+    Args:
+        model: as in `extract_facets`.
+        images: (B, 3, H, W) normalised.
+        last: index of a block, 0 or more.
+
+    Yields:
+        Each block with its input tokens (B, N, width) and its rotary positions (None where the network has none).
+    """
     x, ropes = _embed(model, images)
-    for index, earlier in enumerate(model.blocks[:last]):
-        x = _advance(earlier, x, _rope_of(model, ropes, index))
-    layer, rope = model.blocks[last], _rope_of(model, ropes, last)
-    query, key, value = _projections(layer, x)
+    for index, block in enumerate(model.blocks[: last + 1]):
+        rope = _rope_of(model, ropes, index)
+        yield block, x, rope
+        if index < last:
+            x = _advance(block, x, rope)
+
+
+def compared(block: Any, x: Tensor, rope: Tensor | None) -> tuple[Tensor, Tensor]:
+    """What a block's attention compares: softmax(query @ key^T) are its attention maps.
+
+    Args:
+        block: one of the model's blocks.
+        x: (B, N, width), its input tokens.
+        rope: its rotary positions, as `walk` gives them.
+
+    Returns:
+        Queries and keys, both (B, heads, N, head_dim): normed, turned by rotary positions, queries times the scale,
+        keys that several query heads share repeated.
+
+    Raises:
+        UsageError: a block without softmax attention over all tokens.
+    """
+    query, key, value = _projections(block, x)
     if rope is not None:
-        query, key = (_rotate(layer.attn, part, rope).type_as(value) for part in (query, key))
+        query, key = (_rotate(block.attn, part, rope).type_as(value) for part in (query, key))
     if key.shape[1] != query.shape[1]:  # grouped queries: several query heads share a key head
         key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
-    scores: Tensor = query @ key.transpose(-2, -1) * layer.attn.scale
-    return scores.softmax(dim=-1)
+    return query * block.attn.scale, key
 
 
 def block_indices(blocks: tuple[int, ...], *, depth: int) -> tuple[int, ...]:

@@ -47,7 +47,7 @@ def overlay(rgb: Picture, mask: Mask, colors: Picture, *, opacity: float, border
     mixed = cv2.addWeighted(rgb, 1 - opacity, paint, opacity, 0)
     mixed = np.where((mask < classes)[..., None], mixed, rgb)
     if borders:
-        _draw_borders(mixed, find_borders(mask))
+        draw_borders(mixed, find_borders(mask))
     return np.asarray(mixed, np.uint8)
 
 
@@ -59,7 +59,7 @@ def find_borders(mask: Mask) -> npt.NDArray[np.bool_]:
     return border
 
 
-def _draw_borders(picture: Picture, border: npt.NDArray[np.bool_]) -> None:
+def draw_borders(picture: Picture, border: npt.NDArray[np.bool_]) -> None:
     """White lines with a dark rim, readable on any ground; their width grows with the picture."""
     width = max(1, round(max(picture.shape[:2]) / 800))
     line = cv2.dilate(border.astype(np.uint8), np.ones((width, width), np.uint8))

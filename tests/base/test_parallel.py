@@ -1,9 +1,10 @@
 import os
 import time
+from collections.abc import Iterator
 
 import pytest
 
-from segpipe.base.parallel import process_map, thread_map
+from segpipe.base.parallel import process_map, read_ahead, thread_map
 
 
 def _square(x: int) -> int:
@@ -70,3 +71,29 @@ def test_processes_keep_order_and_initialise(workers: int) -> None:
 
 def test_processes_are_others() -> None:
     assert os.getpid() not in set(process_map(_pid, range(4), workers=2))
+
+
+def test_reading_ahead_keeps_the_order_and_is_bounded() -> None:
+    taken: list[int] = []
+    closed: list[bool] = []
+
+    def items() -> Iterator[int]:
+        try:
+            for i in range(100):
+                taken.append(i)
+                yield i
+        finally:
+            closed.append(True)
+
+    results = read_ahead(items(), ahead=3)
+    assert next(results) == 0
+    time.sleep(0.2)
+    assert len(taken) <= 6  # one with the consumer, three in waiting, one in hand
+    results.close()  # type: ignore[attr-defined]
+    assert closed == [True]
+    assert list(read_ahead(range(50), ahead=4)) == list(range(50))
+
+
+def test_an_error_while_reading_ahead_reaches_the_consumer() -> None:
+    with pytest.raises(ValueError, match="two"):
+        list(read_ahead(map(_fail, range(5)), ahead=2))

@@ -1,0 +1,292 @@
+"""Video files, frame by frame: read in order whatever the length, written whole or not at all.
+
+OpenCV's own FFmpeg does the work. It is built without x264 and x265 (GPL), so H.264 is read but not written; PyAV's
+wheels hold both, which is why they are not used here. Written are formats that every build can write; of these WebM is
+the one that browsers play. Sound is not read.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.base.errors import CorpusError, MachineError, UsageError
+from segpipe.base.files import atomic
+
+ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv")
+CODECS = {".webm": "VP80", ".mkv": "VP80", ".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG"}
+"""What is written, by ending: VP8, MPEG-4 part 2, or a JPEG a frame."""
+
+_TOLERATED = 0.02  # share by which a header's count of frames may be off: containers without one are estimated
+_FASTEST = 1000.0  # frames a second; more is a time base that stands where the rate should be
+
+Rgb = npt.NDArray[np.uint8]
+
+
+class BadVideo(CorpusError):
+    """A file that cannot be used as a video. `reason` says why in a few words."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What a video says of itself, and the size that its first frame has."""
+
+    height: int
+    """Pixels as displayed: the file's rotation is applied."""
+    width: int
+    fps: float
+    """Frames a second, the mean where the rate varies; 0 where the file does not say."""
+    frames: int
+    """As the header says or the length in seconds lets expect; 0 where neither is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of a video."""
+
+    index: int
+    """Counted from 0 over all frames that can be decoded."""
+    seconds: float
+    """When it is shown, by the file's own time stamps: right also where the frame rate varies."""
+    rgb: Rgb
+    """(H, W, 3), turned the way it is displayed."""
+
+
+def is_video(path: Path) -> bool:
+    """Whether the ending is that of a video."""
+    return path.suffix.lower() in ENDINGS
+
+
+def probe_video(path: Path) -> VideoInfo:
+    """Open a video and decode its first frame.
+
+    Raises:
+        BadVideo: no such file, of an unknown kind, cut short before its index, or without a frame.
+    """
+    with _opened(path) as capture:
+        done, bgr = capture.read()
+        if not done:
+            raise BadVideo(path, "holds no frame that can be decoded")
+        fps, frames = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        return VideoInfo(
+            bgr.shape[0],
+            bgr.shape[1],
+            fps if math.isfinite(fps) and 0 < fps <= _FASTEST else 0.0,
+            int(frames) if math.isfinite(frames) and frames > 0 else 0,
+        )
+
+
+class VideoReader:
+    """The frames of a video in order; iterate once. Holds one frame at a time.
+
+    Frames before `start` and between steps are decoded, not looked at and not converted: jumping by time stamps does
+    not count frames exactly where the rate varies.
+    """
+
+    def __init__(self, path: Path, *, start: int = 0, stop: int | None = None, step: int = 1) -> None:
+        """Frames `start`, `start + step` and so on, up to and without `stop`.
+
+        Raises:
+            BadVideo: as `probe_video`.
+        """
+        self.path, self.start, self.step = path, start, step
+        self.info = probe_video(path)
+        self.stop = stop
+        self.decoded = 0
+        """How many frames were met so far, those passed over included."""
+
+    def __len__(self) -> int:
+        """How many frames to expect; 0 where the file does not say."""
+        last = self.info.frames if self.stop is None else min(self.stop, self.info.frames or self.stop)
+        return max(0, -(-(last - self.start) // self.step))
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Decode.
+
+        Raises:
+            BadVideo: the file can no longer be opened.
+        """
+        self.decoded = 0
+        with _opened(self.path) as capture:
+            while self.stop is None or self.decoded < self.stop:
+                wanted = self.decoded >= self.start and (self.decoded - self.start) % self.step == 0
+                if not capture.grab():
+                    return
+                self.decoded += 1
+                if wanted:
+                    seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                    done, bgr = capture.retrieve()
+                    if not done:
+                        return
+                    yield Frame(self.decoded - 1, seconds, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+
+    def shortfall(self) -> str:
+        """After the last frame: why there were fewer than the file promised; empty where all came."""
+        promised = self.info.frames if self.stop is None else min(self.stop, self.info.frames)
+        missing = promised - self.decoded
+        if missing <= max(2, _TOLERATED * promised):
+            return ""
+        return f"{self.decoded} of {promised} frames could be read; the rest of the file is damaged or missing"
+
+
+def sample_frames(path: Path, count: int, *, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+    """About `count` frames spread evenly over a range, found by jumping: quick, but their indices are not exact.
+
+    Where the file cannot be jumped in, or does not say how long it is, they are the first ones of the range.
+
+    Raises:
+        BadVideo: as `probe_video`.
+    """
+    reader = VideoReader(path, start=start, stop=stop)
+    total = len(reader)
+    found = 0
+    if total > count:
+        with _opened(path) as capture:
+            for i in range(count):
+                index = start + (2 * i + 1) * total // (2 * count)
+                done, bgr = capture.read() if capture.set(cv2.CAP_PROP_POS_FRAMES, index) else (False, None)
+                if done:
+                    found += 1
+                    seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                    yield Frame(index, seconds, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+    if not found:
+        for _, frame in zip(range(count), reader, strict=False):
+            yield frame
+
+
+def check_writable(path: Path) -> None:
+    """Whether a video of this name can be written.
+
+    Raises:
+        UsageError: not with this ending.
+    """
+    if path.suffix.lower() not in CODECS:
+        raise UsageError(f"{path}: videos of this kind are not written; end the name in {', '.join(CODECS)}")
+
+
+@contextmanager
+def write_video(path: Path, *, fps: float) -> Iterator[Callable[[Rgb], None]]:
+    """Yield a function that appends a frame (H, W, 3) RGB; the video takes its name when the block ends without error.
+
+    All frames have the size of the first. Odd sizes grow by a repeated row or column: the codecs store colors for
+    squares of 2 x 2 pixels.
+
+    Args:
+        path: its ending decides the format, see `CODECS`.
+        fps: frames a second, all equally long.
+
+    Raises:
+        UsageError: another ending.
+        CorpusError: not one frame was written, or one of another size.
+        MachineError: the video cannot be written, or not all of it arrived on the disk.
+    """
+    check_writable(path)
+    written = 0
+    size: tuple[int, ...] = ()
+    writer: Any = None
+    with atomic(path) as beside:
+        partial = beside.with_name(beside.name + path.suffix.lower())  # FFmpeg takes the container from the ending
+
+        def append(rgb: Rgb) -> None:
+            nonlocal writer, size, written
+            height, width = rgb.shape[:2]
+            if writer is None:
+                size = (height, width)
+                writer = _writer(partial, fps, width + width % 2, height + height % 2)
+            if (height, width) != size:
+                raise CorpusError(f"{path}: a frame of {width} x {height} pixels among frames of {size[1]} x {size[0]}")
+            even = cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+            writer.write(cv2.cvtColor(even, cv2.COLOR_RGB2BGR))
+            written += 1
+
+        try:
+            yield append
+            if writer is None:
+                raise CorpusError(f"{path}: there was no frame to write")
+            writer.release()
+            _check_whole(partial, path, written)
+            partial.replace(beside)
+        finally:
+            if writer is not None:
+                writer.release()
+            partial.unlink(missing_ok=True)
+
+
+def _writer(path: Path, fps: float, width: int, height: int) -> Any:
+    with _quiet(), _mute():
+        codec = cv2.VideoWriter.fourcc(*CODECS[path.suffix])
+        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, fps, (width, height))
+    if not writer.isOpened():
+        raise MachineError(
+            f"a video of {width} x {height} pixels, {fps:g} frames a second, cannot be written to {path.parent} with "
+            f"{CODECS[path.suffix]}; is there room, and does --resize help?"
+        )
+    return writer
+
+
+def _check_whole(written_to: Path, path: Path, written: int) -> None:
+    """OpenCV's writer keeps a full disk to itself, so the file is asked what arrived."""
+    try:
+        found = probe_video(written_to).frames
+    except BadVideo:
+        found = 0
+    if abs(found - written) > max(2, _TOLERATED * written):
+        raise MachineError(f"{path}: {written} frames were written and {found} arrived; is the disk full?")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    if not path.is_file():
+        raise BadVideo(path, "not a file" if path.exists() else "there is no such file")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what FFmpeg says of damaged files goes past our lines
+    with _quiet():
+        try:
+            capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        except (cv2.error, UnicodeEncodeError) as error:
+            raise BadVideo(path, f"cannot be opened: {' '.join(str(error).split())[:200]}") from error
+    try:
+        if not capture.isOpened():
+            raise BadVideo(path, "cannot be opened: not a video, or cut short")
+        yield capture
+    finally:
+        capture.release()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """OpenCV's own log lines stay away: what matters of them becomes an error with a way out."""
+    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(before)
+
+
+@contextmanager
+def _mute() -> Iterator[None]:
+    """For a moment nothing reaches standard error, not even what C code prints.
+
+    Opening any WebM writer prints a line that the codec's tag is not known to the container, which needs none.
+    """
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,81 @@
+"""What the CLS token of a ViT attends to: one map per head, and attention rollout.
+
+Only the row of the CLS token is made, so nothing here holds the attention between all pairs of tokens: an input of N
+tokens needs memory for N times the width of the network, and not for N^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segpipe.base.errors import UsageError
+from segpipe.nn import vit
+
+_SCORES = 1 << 22
+"""Rollout makes about this many attention values at a time (16 MiB of float32)."""
+
+Step = tuple[Any, Tensor, Tensor | None]
+
+
+def look(model: Any, images: Tensor, *, block: int, rollout: bool) -> tuple[Tensor, Tensor | None]:
+    """The attention of the CLS token to every patch.
+
+    Args:
+        model: timm `VisionTransformer` or `Eva`, made with `dynamic_img_size=True`.
+        images: (B, 3, H, W) normalised; H and W are multiples of the patch size.
+        block: whose attention; 0 is the first block, -1 the last.
+        rollout: whether rollout from the input to this block is wanted too.
+
+    Returns:
+        Per head (B, heads, rows, cols), and rollout (B, rows, cols) or None. Values are shares of 1; what is missing
+        to 1 went to CLS itself and to the register tokens.
+
+    Raises:
+        UsageError: no such block, no CLS token, or a block without softmax attention over all tokens.
+    """
+    if getattr(model, "cls_token", None) is None:
+        raise UsageError("this network has no CLS token whose attention could be shown; choose another --backbone")
+    (last,) = vit.block_indices((block,), depth=len(model.blocks))
+    steps: list[Step] = []
+    for step in vit.walk(model, images, last):
+        steps = [*steps, step] if rollout else [step]
+    query, key = vit.compared(*steps[-1])
+    heads = (query[:, :, :1] @ key.transpose(-2, -1)).softmax(dim=-1)[:, :, 0]
+    rows, cols = model.patch_embed.dynamic_feat_size(images.shape[-2:])
+    patches = slice(model.num_prefix_tokens, None)
+    rolled = roll_out(steps)[:, patches].reshape(-1, rows, cols) if rollout else None
+    return heads[..., patches].reshape(*heads.shape[:2], rows, cols), rolled
+
+
+def roll_out(steps: Sequence[Step], *, budget: int = _SCORES) -> Tensor:
+    """How much of every input token reaches CLS through some blocks: attention rollout.
+
+    Abnar and Zuidema 2020, arXiv 2005.00928, section 3: the product of (A + I) / 2 over the blocks, A averaged over
+    the heads. Of the product only CLS's row is wanted, so that row is carried through the blocks from the last to the
+    first: the same numbers as the product of matrices, for N^2 instead of N^3 operations a block.
+
+    Args:
+        steps: the blocks with their input tokens, as `vit.walk` gives them.
+        budget: attention values held at a time.
+
+    Returns:
+        (B, N), rows sum to 1.
+    """
+    x = steps[-1][1]
+    share = torch.zeros(x.shape[:2], dtype=x.dtype, device=x.device)
+    share[:, 0] = 1
+    for step in reversed(steps):
+        query, key = vit.compared(*step)
+        count, heads, tokens, _ = query.shape
+        arriving = torch.zeros_like(share)
+        size = max(1, budget // (count * heads * tokens))
+        for start in range(0, tokens, size):
+            some = slice(start, start + size)
+            maps = (query[:, :, some] @ key.transpose(-2, -1)).softmax(dim=-1)
+            arriving += torch.einsum("bq,bhqn->bn", share[:, some], maps) / heads
+        share = (arriving + share) / 2
+    return share

@@ -1,0 +1,161 @@
+"""What is looked at, one picture after the other: the images of a folder, or the frames of a video."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.base.errors import UsageError
+from segpipe.base.geometry import Size
+from segpipe.base.parallel import read_ahead, thread_map
+from segpipe.data.containers import BadImage
+from segpipe.data.listing import Listing, make_ids
+from segpipe.data.single import read_single
+from segpipe.data.video import VideoReader, sample_frames
+from segpipe.ops.framing import Framing
+from segpipe.records.corpus import Rejected
+
+_DRIFT = 0.5  # seconds
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One picture as it is looked at: cropped and resized."""
+
+    name: str
+    """Unique; what is written of it is named by it. POSIX separators, no ending."""
+    rgb: npt.NDArray[np.uint8]
+    """(H, W, 3)"""
+    valid: npt.NDArray[np.bool_] | None
+    """(H, W), False where there is no image; None where all pixels hold image."""
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        return Size(*self.rgb.shape[:2])
+
+
+class Source(Protocol):
+    """Pictures in order. Holds a bounded number of them, however many there are."""
+
+    unit: str
+    """What they are called, in the plural."""
+    fps: float
+    """Frames a second; 0 where there is no such thing."""
+
+    def __len__(self) -> int:
+        """How many to expect; 0 where that is not known."""
+        ...
+
+    def __iter__(self) -> Iterator[View | Rejected]:
+        """Every picture, or why it is left out."""
+        ...
+
+    def sample(self, count: int) -> Iterator[View]:
+        """About `count` of them, spread evenly; those that cannot be used are left out."""
+        ...
+
+
+class ImageSource:
+    """Image files."""
+
+    unit = "images"
+    fps = 0.0
+
+    def __init__(self, listing: Listing, framing: Framing, *, workers: int, chosen: slice = slice(None)) -> None:
+        """Those of the listing at the places `chosen`."""
+        self.root, self.framing, self.workers = listing.root, framing, workers
+        self.files = list(zip(listing.paths, make_ids(listing.paths), strict=True))[chosen]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __iter__(self) -> Iterator[View | Rejected]:
+        read = partial(_read, root=self.root, framing=self.framing)
+        return thread_map(read, self.files, workers=self.workers, ahead=2 * self.workers)
+
+    def sample(self, count: int) -> Iterator[View]:
+        """Read some of them."""
+        step = max(1, len(self.files) // count)
+        for file in self.files[step // 2 :: step][:count]:
+            view = _read(file, root=self.root, framing=self.framing)
+            if isinstance(view, View):
+                yield view
+
+
+def in_frame_order(listing: Listing) -> Listing:
+    """The files sorted as people number frames: frame9 before frame10."""
+    paths = sorted(
+        listing.paths, key=lambda path: [(int(n or -1), text) for n, text in re.findall(r"(\d*)(\D+)", path)]
+    )
+    return Listing(listing.root, tuple(paths), listing.rejected)
+
+
+def _read(file: tuple[str, str], *, root: Path, framing: Framing) -> View | Rejected:
+    path, name = file
+    try:
+        pixels = read_single(root / path)
+    except BadImage as error:
+        return Rejected(path, error.reason)
+    try:
+        return View(name, *framing.apply(pixels.rgb, pixels.valid))
+    except ValueError as error:
+        return Rejected(path, str(error))
+
+
+class VideoSource:
+    """The frames of a video, decoded by a thread of its own."""
+
+    unit = "frames"
+
+    def __init__(self, path: Path, framing: Framing, *, start: int = 0, stop: int | None = None) -> None:
+        """Frames `start` up to and without `stop`.
+
+        Raises:
+            BadVideo: it cannot be opened, or holds no frame.
+            UsageError: the framing does not fit its frames.
+        """
+        self.path, self.framing = path, framing
+        self.reader = VideoReader(path, start=start, stop=stop)
+        self.fps = self.reader.info.fps
+        problem = framing.misfit(Size(self.reader.info.height, self.reader.info.width))
+        if problem:
+            raise UsageError(f"{path}: {problem}")
+
+    def __len__(self) -> int:
+        return len(self.reader)
+
+    def __iter__(self) -> Iterator[View | Rejected]:
+        last = None
+        for frame in read_ahead(self.reader, ahead=4):
+            yield self._view(frame.index, frame.rgb)
+            last = frame.index, frame.seconds
+        shortfall = self.reader.shortfall()
+        if shortfall or last is None:
+            beyond = f"frame {self.reader.start} lies beyond its end, {self.reader.decoded} could be read"
+            yield Rejected(self.path.name, shortfall or beyond)
+        elif self.fps and abs(last[1] - last[0] / self.fps) > _DRIFT:
+            _log.warning(
+                "%s has no even frame rate: frame %d is shown at %.1f s, by its mean rate of %.2f at %.1f s; a "
+                "video made of it has even steps",
+                *(self.path, last[0], last[1], self.fps, last[0] / self.fps),
+            )
+
+    def sample(self, count: int) -> Iterator[View]:
+        """Decode some, jumping."""
+        reader = self.reader
+        for frame in islice(sample_frames(self.path, count, start=reader.start, stop=reader.stop), count):
+            yield self._view(frame.index, frame.rgb)
+
+    def _view(self, index: int, rgb: npt.NDArray[np.uint8]) -> View:
+        return View(f"{self.path.stem}/{index:06}", *self.framing.apply(rgb, None))
