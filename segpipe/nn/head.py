@@ -13,19 +13,29 @@ from torch import Tensor, nn
 _TOKENS = 1 << 15  # tokens that pass the head at once in `codes`
 
 
-def drop_channels(tokens: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-    """Drop whole channels of each item (torch's Dropout2d) with a generator of one's own.
+def kept_channels(items: int, dim: int, rate: float, generator: torch.Generator) -> Tensor:
+    """What whole channels of each item are multiplied by in training (torch's Dropout2d), from one's own generator.
 
     Args:
-        tokens: (B, ..., C).
-        rate: probability of a channel to become zero; the others are divided by 1 - rate.
+        items: B.
+        dim: C.
+        rate: probability of a channel to become zero; the others are divided by 1 - rate. With 0 nothing is drawn.
         generator: on the CPU, so that every device draws the same.
+
+    Returns:
+        (B, C) float32 on the CPU.
     """
     if rate == 0:
+        return torch.ones(items, dim)
+    return (torch.rand((items, dim), generator=generator) >= rate).float() / (1 - rate)
+
+
+def drop_channels(tokens: Tensor, rate: float, generator: torch.Generator) -> Tensor:
+    """Tokens (B, ..., C) multiplied by `kept_channels`."""
+    if rate == 0:
         return tokens
-    shape = (len(tokens), *[1] * (tokens.ndim - 2), tokens.shape[-1])
-    kept = (torch.rand(shape, generator=generator) >= rate).to(tokens) / (1 - rate)
-    return tokens * kept
+    kept = kept_channels(len(tokens), tokens.shape[-1], rate, generator).to(tokens)
+    return tokens * kept.view(len(tokens), *[1] * (tokens.ndim - 2), tokens.shape[-1])
 
 
 class Head(nn.Module):
@@ -53,8 +63,11 @@ class Head(nn.Module):
         """
         centered = tokens - self.mean
         if not self.training or generator is None:
-            return self.linear(centered) + self.nonlinear(centered)  # type: ignore[no-any-return]
-        first, second = (drop_channels(centered, self.dropout, generator) for _ in range(2))
+            return self.join(centered, centered)
+        return self.join(*(drop_channels(centered, self.dropout, generator) for _ in range(2)))
+
+    def join(self, first: Tensor, second: Tensor) -> Tensor:
+        """Codes (..., dim) of tokens (..., in_dim) without their mean, dropped for each of the two parts."""
         return self.linear(first) + self.nonlinear(second)  # type: ignore[no-any-return]
 
 

@@ -19,7 +19,7 @@ class Patches:
     """The crops of a step as tensors; each fills the first rows * cols of its N places, row by row."""
 
     tokens: Tensor
-    """(B, N, d) float32, what the head is given: it takes its mean away itself."""
+    """(B, N, d) float32, or float16 as stored; what the head is given: it takes its mean away itself."""
     grids: Tensor
     """(B, 2) int64 rows and columns."""
     valid: Tensor
@@ -48,6 +48,9 @@ class Objective(nn.Module):
     """The published length of a code."""
     GROWING: ClassVar[tuple[str, ...]] = ()
     """Buffers whose first axis changes in training: they take the size of what is loaded."""
+
+    SPREADS: ClassVar[bool] = False
+    """Whether `loss` shares its work among threads of its own, each of which computes alone."""
 
     clip: float | None = None
     """Largest norm of all gradients together."""

@@ -11,7 +11,7 @@ from torch.nn import functional
 from segpipe.nn.head import Head, drop_channels
 from segpipe.objectives.base import Objective, Patches
 from segpipe.ops import smooseg
-from segpipe.ops.correspondence import other_indices
+from segpipe.ops.points import other_indices
 
 
 class Smooseg(Objective):

@@ -14,81 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-
-def sample_coords(generator: torch.Generator, batch: int, samples: int) -> Tensor:
-    """Random points, uniform over each item: (batch, samples, samples, 2) in [-1, 1], last axis (x, y).
-
-    -1 and 1 are the centres of the first and last patch.
-    """
-    return torch.rand((batch, samples, samples, 2), generator=generator) * 2 - 1
-
-
-def onto_valid(coords: Tensor, valid: Tensor, grids: Tensor, generator: torch.Generator) -> Tensor:
-    """Move points that lie on patches without image to random patches with image; the others stay as they are.
-
-    The published sampling is unchanged where every patch is valid. Items without any valid patch keep their points.
-
-    Args:
-        coords: (B, S, S, 2) of `sample_coords`.
-        valid: (B, N) bool; item i fills the first rows * cols, row by row.
-        grids: (B, 2) rows and columns of each item's own grid.
-        generator: on the CPU.
-    """
-    last = (grids.flip(-1) - 1)[:, None, None, :]  # (B, 1, 1, 2) index of the last column, last row
-    x, y = ((coords + 1) / 2 * last).round().long().unbind(-1)
-    cells = y * grids[:, 1, None, None] + x
-    lost = ~valid.gather(1, cells.flatten(1)).view(cells.shape) & valid.any(1)[:, None, None]
-    if not lost.any():
-        return coords
-    moved = coords.clone()
-    for item in lost.flatten(1).any(1).nonzero().flatten().tolist():
-        patches = valid[item].nonzero().flatten()
-        picked = patches[torch.randint(len(patches), (int(lost[item].sum()),), generator=generator)]
-        cols = grids[item, 1]
-        place = torch.stack([picked % cols, picked // cols], dim=-1).float()
-        moved[item][lost[item]] = place / (grids[item].flip(-1) - 1).clamp(min=1) * 2 - 1
-    return moved
-
-
-def bilinear(tokens: Tensor, grids: Tensor, coords: Tensor, items: Tensor | None = None) -> Tensor:
-    """Read tokens at points of each item's own grid, bilinearly.
-
-    The same as torch's `grid_sample(mode="bilinear", padding_mode="border", align_corners=True)` on the rows x cols
-    tokens of each item, with channels last.
-
-    Args:
-        tokens: (B, N, d); item i fills the first rows * cols, row by row.
-        grids: (B, 2) rows and columns.
-        coords: (B, S, S, 2) of (x, y) in [-1, 1].
-        items: (B,) item that the points of each place lie on; each place's own where None.
-
-    Returns:
-        (B, S, S, d).
-    """
-    count, length, dim = tokens.shape
-    items = (torch.arange(count) if items is None else items).to(tokens.device)
-    grids = grids.to(tokens.device)[items]
-    last = (grids.flip(-1) - 1)[:, None, None, :]
-    place = ((coords + 1) / 2 * last).clamp(min=0).minimum(last)  # (B, S, S, 2) in patches
-    low = place.floor()
-    (x0, y0), (x1, y1) = low.long().unbind(-1), (low + 1).minimum(last).long().unbind(-1)
-    wx, wy = (place - low).unbind(-1)
-    start = items[:, None, None] * length
-    above, below = (start + y * grids[:, 1, None, None] for y in (y0, y1))
-    corners = torch.stack([above + x0, above + x1, below + x0, below + x1])
-    shares = torch.stack([(1 - wy) * (1 - wx), (1 - wy) * wx, wy * (1 - wx), wy * wx])
-    # not by indexing: an embedding adds up its gradients in a fixed order, so that a run can be resumed bit by bit
-    return (functional.embedding(corners, tokens.reshape(-1, dim)) * shares[..., None]).sum(0)
-
-
-def other_indices(generator: torch.Generator, n: int) -> Tensor:
-    """For each of n items another one: a random permutation whose fixed points are moved on by one, (n,).
-
-    As published ("super_perm"): not always a permutation, and with n = 1 the item itself.
-    """
-    order = torch.randperm(n, generator=generator)
-    own = torch.arange(n)
-    return torch.where(order == own, (order + 1) % n, order)
+from segpipe.ops.points import Drawn, draw_points
+from segpipe.ops.points import bilinear as bilinear
+from segpipe.ops.points import onto_valid as onto_valid
+from segpipe.ops.points import other_indices as other_indices
+from segpipe.ops.points import sample_coords as sample_coords
 
 
 def correlation(first: Tensor, second: Tensor) -> Tensor:
@@ -185,14 +115,9 @@ class Side:
     valid: Tensor
     """(B, N) bool on the CPU."""
 
-    def gather(self, coords: Tensor, generator: torch.Generator, *, items: Tensor | None = None) -> Points:
-        """Read features and codes at points (B, S, S, 2), moved off patches without image.
-
-        `items` (B,) are the crops to read, with repeats; each in its turn where None.
-        """
-        items = torch.arange(len(self.grids)) if items is None else items
-        coords = onto_valid(coords, self.valid[items], self.grids[items], generator).to(self.codes.device)
-        read = partial(bilinear, grids=self.grids, coords=coords, items=items)
+    def gather(self, drawn: Drawn) -> Points:
+        """Read features and codes at points."""
+        read = partial(bilinear, grids=self.grids, coords=drawn.coords.to(self.codes.device), items=drawn.items)
         return Points(read(self.features), read(self.codes))
 
 
@@ -208,28 +133,16 @@ class Term:
 def sample_groups(
     anchors: Side, neighbors: Side | None, generator: torch.Generator, *, samples: int, negatives: int
 ) -> tuple[Points, dict[str, list[Points]]]:
-    """Draw the points of one step, as published: the anchors at one set of random points, all others at a second.
-
-    Args:
-        anchors: B crops.
-        neighbors: a neighbor of each; None where a corpus has no pairs, and then there is no such kind.
-        generator: on the CPU.
-        samples: S, points per side of the S x S arrangement.
-        negatives: permutations of the anchors; none where B = 1.
+    """Features and codes at the points of `draw_points`, which says what the arguments are.
 
     Returns:
         The anchors' points, and by kind (`self`, `neighbor`, `negative`) the points to hold them against.
     """
-    size = len(anchors.grids)
-    here, there = (sample_coords(generator, size, samples) for _ in range(2))
-    anchor = anchors.gather(here, generator)
-    groups = {"self": [anchor]}
-    if neighbors is not None:
-        groups["neighbor"] = [neighbors.gather(there, generator)]
-    if size > 1:
-        others = [other_indices(generator, size) for _ in range(negatives)]
-        groups["negative"] = [anchors.gather(there, generator, items=items) for items in others]
-    return anchor, groups
+    groups: dict[str, list[Points]] = {}
+    for kind, drawn in draw_points(anchors, neighbors, generator, samples=samples, negatives=negatives):
+        side = neighbors if drawn.near and neighbors is not None else anchors
+        groups.setdefault(kind, []).append(side.gather(drawn))
+    return groups["self"][0], groups
 
 
 def stego_loss(

@@ -93,7 +93,7 @@ def train(recipe: Recipe, folder: Path, setup: Setup, material: Material, runtim
         shifts = find_shifts(recipe, setup, material)
         if recipe.quantile is not None:
             log.info("%s: shifts measured: %s", recipe.name, tell_shifts(shifts))
-    head, objective, optimizer = new_training(recipe, setup, shifts, material, runtime.device)
+    head, objective, optimizer = new_training(recipe, setup, shifts, material, runtime)
     if start:
         log.info("%s: going on at step %d", recipe.name, start)
         unpack_state(tensors, head, optimizer)
@@ -111,18 +111,19 @@ def train(recipe: Recipe, folder: Path, setup: Setup, material: Material, runtim
         )
 
     journal = Journal(folder, loop.EDGES, done=start, events=setup.tensorboard)
-    collapse = loop.fit(
-        head,
-        objective,
-        optimizer,
-        runtime.track(material.batches(start, setup.steps), total=setup.steps, unit="steps", done=start),
-        journal,
-        steps=setup.steps,
-        seed=material.seed,
-        checkpoint=checkpoint,
-        checkpoint_every=setup.checkpoint_every,
-        stop=setup.rescue,
-    )
+    with loop.threads_of(objective):
+        collapse = loop.fit(
+            head,
+            objective,
+            optimizer,
+            runtime.track(material.batches(start, setup.steps), total=setup.steps, unit="steps", done=start),
+            journal,
+            steps=setup.steps,
+            seed=material.seed,
+            checkpoint=checkpoint,
+            checkpoint_every=setup.checkpoint_every,
+            stop=setup.rescue,
+        )
     journal.close()
     return objective.final(head), Candidate(
         name=recipe.name,

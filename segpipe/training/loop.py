@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -94,10 +95,21 @@ def fit(
     return None
 
 
+@contextmanager
+def threads_of(objective: Objective) -> Iterator[None]:
+    """Keep torch to one thread for an objective that shares its work among threads itself."""
+    before = torch.get_num_threads()
+    if objective.SPREADS:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def to_patches(crops: Crops) -> Patches:
-    """The crops of a step as tensors on the CPU."""
-    tokens = torch.from_numpy(crops.tokens).float()
-    return Patches(tokens, torch.from_numpy(crops.grids), torch.from_numpy(crops.valid))
+    """The crops of a step as tensors on the CPU, tokens as they are stored."""
+    return Patches(torch.from_numpy(crops.tokens), torch.from_numpy(crops.grids), torch.from_numpy(crops.valid))
 
 
 def measure(total: Tensor, parts: Mapping[str, Tensor], correlations: Mapping[str, Tensor]) -> dict[str, float]:

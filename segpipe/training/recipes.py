@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from segpipe.base.runtime import Runtime
 from segpipe.ops import draws
 from segpipe.training.material import Material
 
@@ -120,7 +121,7 @@ def find_shifts(recipe: Recipe, setup: Setup, material: Material) -> dict[str, f
 
 
 def new_training(
-    recipe: Recipe, setup: Setup, shifts: Mapping[str, float], material: Material, device: str
+    recipe: Recipe, setup: Setup, shifts: Mapping[str, float], material: Material, runtime: Runtime
 ) -> tuple[Head, Objective, torch.optim.Optimizer]:
     """Head, objective and optimizer before the first step; the head's mean is not set yet."""
     import torch
@@ -134,8 +135,9 @@ def new_training(
     own = dict(_OWN.get(recipe.method, {}))
     if recipe.method == "stego":
         own = {**setup.stego, "shifts": shifts} if shifts else {**setup.stego, "shifts": EAGLE, "stabilize": True}
+        own["workers"] = runtime.workers if runtime.device == "cpu" else 1
     head = new_head(material.store.header.dim, setup.dim or published.DIM, setup.dropout, seed=material.seed)
-    objective = make(head, steps=setup.steps, seed=material.seed, **own).to(device)
-    head = head.to(device)
+    objective = make(head, steps=setup.steps, seed=material.seed, **own).to(runtime.device)
+    head = head.to(runtime.device)
     lr = setup.lr or _RATES.get(recipe.method, published.LR)
     return head, objective, torch.optim.Adam(objective.groups(head, lr))
