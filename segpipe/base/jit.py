@@ -18,6 +18,6 @@ def compiled(function: F) -> F:
     by the source file's time, the processor, and the types: a helper compiled into it must live in the same file.
     """
     try:
-        return cast(F, njit(nogil=True, cache=True)(function))
+        return cast(F, njit(nogil=True, cache=True, error_model="numpy")(function))
     except RuntimeError:  # no folder for the cache can be written
-        return cast(F, njit(nogil=True)(function))
+        return cast(F, njit(nogil=True, error_model="numpy")(function))

@@ -100,6 +100,41 @@ def store(_: Any, array: Any, index: Any, lanes: Any) -> Any:
 
 
 @_emit
+def load_shares(_: Any, like: Any, array: Any, index: Any) -> Any:
+    """`len(like)` numbers of a flat array of 16 or 32 bits from `index` on, as floats."""
+    lanes = Lanes(len(like))
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector, whole = ir.VectorType(_FLOAT, lanes.width), ir.VectorType(_INT, lanes.width)
+        inner = types.void(*signature.args[1:])
+        if array.dtype == types.float32:
+            return builder.load(_address(context, builder, inner, arguments[1:], vector), align=4)
+        short = ir.VectorType(ir.IntType(16), lanes.width)
+        stored = builder.load(_address(context, builder, inner, arguments[1:], short), align=2)
+        return builder.sitofp(builder.zext(stored, whole), vector)
+
+    return lanes(like, array, types.intp), generate
+
+
+@_emit
+def store_shares(_: Any, array: Any, index: Any, lanes: Any) -> Any:
+    """Write lanes to a flat array of 16 or 32 bits from `index` on, to the nearest number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector = arguments[2].type
+        if array.dtype == types.float32:
+            builder.store(arguments[2], _address(context, builder, signature, arguments, vector), align=4)
+        else:
+            whole, short = (ir.VectorType(ir.IntType(bits), lanes.width) for bits in (32, 16))
+            rounded = builder.fptosi(builder.fadd(arguments[2], _constant(vector, 0.5)), whole)
+            target = _address(context, builder, signature, arguments, short)
+            builder.store(builder.trunc(rounded, short), target, align=2)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, lanes), generate
+
+
+@_emit
 def prefetch(_: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of a number that will be needed soon."""
 

@@ -10,6 +10,7 @@ dropped, is below `tolerance`; it stays in the sum of every pixel, and in the re
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +53,7 @@ def infer(
     """
     pixels, count = probabilities.shape
     width = row_width(count)
-    prior, q = _rows(pixels, width), _rows(pixels, width)
+    prior, q = _rows(pixels, width), _rows(pixels, width, np.uint16)
     crew.ranges(loops.enter, probabilities, np.float32(LEAST_PROBABILITY), width, prior, q, count=pixels)
     values = [_rows(kernel.lattice.vertices, width) for kernel in (near, far)]
     classes, out = np.arange(count), np.empty((pixels, count), np.float32)
@@ -64,23 +65,27 @@ def infer(
         like, sources = _shape(width), []
         for kernel, v in zip((near, far), values, strict=True):
             _filter(kernel.lattice, like, q, v, crew)
-            gain = np.float32(kernel.lattice.scale * kernel.weight)
+            gain = np.float32(kernel.lattice.scale * kernel.weight / loops.FULL)
             sources += [kernel.lattice.corners, kernel.lattice.weights, gain, v]
         scores = np.empty((blocks, width), np.float32)
-        crew.ranges(loops.update, like, prior, rest, *sources, q, levels, scores, count=blocks)
-        if not drops or step == iterations - 1:
+        last = step == iterations - 1
+        one = np.float32(1 if last else loops.FULL)
+        if last:
+            q = _rows(pixels, width)
+        crew.ranges(loops.update, like, prior, rest, *sources, q, one, levels, scores, count=blocks)
+        if not drops or last:
             continue
-        losses = 2 * scores.sum(axis=0, dtype=np.float64)[: len(classes)] / (pixels * count)
+        losses = 2 * scores.sum(axis=0, dtype=np.float64)[: len(classes)] / (pixels * count * loops.FULL)
         gone = absent(losses, left)
         if len(gone):
             left -= float(losses[gone].sum())
-            dropped.append((q, width, gone, classes[gone], levels.copy()))
+            dropped.append((q, np.float32(loops.FULL), width, gone, classes[gone], levels.copy()))
             kept, old, before = np.delete(np.arange(len(classes)), gone), (q, prior, width), (levels, rest)
             classes, width = classes[kept], row_width(len(kept))
-            prior, q = _rows(pixels, width), _rows(pixels, width)
+            prior, q = _rows(pixels, width), _rows(pixels, width, np.uint16)
             crew.ranges(loops.narrow, *old, kept, *before, q, prior, width, count=pixels)
     same = np.empty(0, np.float32)
-    crew.ranges(loops.leave, q, width, np.arange(len(classes)), classes, same, same, out, count=pixels)
+    crew.ranges(loops.leave, q, np.float32(1), width, np.arange(len(classes)), classes, same, same, out, count=pixels)
     for rows in dropped:
         crew.ranges(loops.leave, *rows, levels, out, count=pixels)
     return out
@@ -118,10 +123,11 @@ def _shape(width: int) -> tuple[tuple[int, ...], ...]:
     return ((0,) * lanes,) * (width // lanes)
 
 
-def _rows(count: int, width: int) -> Float32:
+def _rows(count: int, width: int, dtype: type[np.generic] = np.float32) -> npt.NDArray[Any]:
     """Memory for rows that begin with a cache line."""
-    spare = np.empty(count * width + 16, np.float32)
-    skip = -(spare.ctypes.data // 4) % 16
+    each = np.dtype(dtype).itemsize
+    spare = np.empty(count * width + 64 // each, dtype)
+    skip = -(spare.ctypes.data // each) % (64 // each)
     return spare[skip : skip + count * width]
 
 

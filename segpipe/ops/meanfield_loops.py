@@ -14,17 +14,35 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.jit import compiled
-from segpipe.ops.lanes import exp, full, larger, largest, load, muladd, plus, prefetch, scale, store, times, total
+from segpipe.ops.lanes import (
+    exp,
+    full,
+    larger,
+    largest,
+    load,
+    load_shares,
+    muladd,
+    plus,
+    prefetch,
+    scale,
+    store,
+    store_shares,
+    times,
+    total,
+)
 
 Float32 = npt.NDArray[np.float32]
+Shares = npt.NDArray[np.uint16] | Float32
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
 _LINE = 16  # floats in a cache line
-_AHEAD_PIXELS = 3  # how far ahead rows are asked for: enough to hide the memory, not so far that they are evicted
+_AHEAD_PIXELS = 6  # how far ahead rows are asked for: enough to hide the memory, not so far that they are evicted
 _AHEAD_SHARES = 24
 _AHEAD_MEMBERS = 12
+FULL = 65535  # what a probability of 1 is stored as
 _VECTOR = (0,) * 8
+BATCH = 8  # pixels that go through each loop of an update together, so that none waits for itself
 BLOCK = 1024  # pixels whose scores are summed together, so that sums do not depend on the number of threads
 _NEAR, _FAR = 3, 6  # corners of a simplex of the plane, and of position and colour together
 
@@ -54,7 +72,7 @@ def splat(
             for k in range(begin, end):
                 if c == 0:
                     ask_row(like, q, np.int64(pixels[min(k + _AHEAD_SHARES, len(pixels) - 1)]))
-                row = muladd(shares[k], load(lanes, q, np.int64(pixels[k]) * width + c), row)
+                row = muladd(shares[k], load_shares(lanes, q, np.int64(pixels[k]) * width + c), row)
             store(v, vertex * width + c, row)
 
 
@@ -123,7 +141,8 @@ def update(
     far_weights: Float32,
     far_gain: float,
     far_v: Float32,
-    q: Float32,
+    q: Shares,
+    one: float,
     levels: Float32,
     scores: Float32,
     first: int,
@@ -136,47 +155,56 @@ def update(
     block and class the sum of q x message.
     """
     lanes, width = like[0], _width(like)
-    row, messages, score = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
+    messages, numerators = np.empty(BATCH * width, np.float32), np.empty(BATCH * width, np.float32)
+    highest, shares, score = np.zeros(BATCH, np.float32), np.empty(BATCH, np.float32), np.empty(width, np.float32)
     pixels, parts = len(near), len(levels) > 0
     for block in range(first, last):
         score[:] = 0
-        for pixel in range(block * BLOCK, min((block + 1) * BLOCK, pixels)):
-            soon = min(pixel + _AHEAD_PIXELS, pixels - 1)
-            for j in range(_NEAR):
-                ask_row(like, near_v, np.int64(near[soon, j]))
-            for j in range(_FAR):
-                ask_row(like, far_v, np.int64(far[soon, j]))
-            top = full(lanes, np.float32(0))  # no message is negative
-            for c in range(0, width, len(lanes)):
-                message = scale(near_weights[pixel, 0], load(lanes, near_v, np.int64(near[pixel, 0]) * width + c))
-                for j in range(1, _NEAR):
-                    corner = np.int64(near[pixel, j])
-                    message = muladd(near_weights[pixel, j], load(lanes, near_v, corner * width + c), message)
-                other = scale(far_weights[pixel, 0], load(lanes, far_v, np.int64(far[pixel, 0]) * width + c))
-                for j in range(1, _FAR):
-                    corner = np.int64(far[pixel, j])
-                    other = muladd(far_weights[pixel, j], load(lanes, far_v, corner * width + c), other)
-                message = muladd(near_gain, message, scale(far_gain, other))
-                top = larger(top, message)
-                store(messages, c, message)
-            highest = largest(top)
-            lower = full(lanes, -highest)
-            summed = full(lanes, np.float32(0))
-            for c in range(0, width, len(lanes)):
-                numerator = times(load(lanes, prior, pixel * width + c), exp(plus(load(lanes, messages, c), lower)))
-                summed = plus(summed, numerator)
-                store(row, c, numerator)
-            denominator = total(summed)
+        end = min((block + 1) * BLOCK, pixels)
+        for begin in range(block * BLOCK, end, BATCH):
+            size = min(BATCH, end - begin)
+            for i in range(size):
+                pixel, soon = begin + i, min(begin + i + _AHEAD_PIXELS, pixels - 1)
+                for j in range(_NEAR):
+                    ask_row(like, near_v, np.int64(near[soon, j]))
+                for j in range(_FAR):
+                    ask_row(like, far_v, np.int64(far[soon, j]))
+                top = full(lanes, np.float32(0))  # no message is negative
+                for c in range(0, width, len(lanes)):
+                    message = scale(near_weights[pixel, 0], load(lanes, near_v, np.int64(near[pixel, 0]) * width + c))
+                    for j in range(1, _NEAR):
+                        corner = np.int64(near[pixel, j])
+                        message = muladd(near_weights[pixel, j], load(lanes, near_v, corner * width + c), message)
+                    other = scale(far_weights[pixel, 0], load(lanes, far_v, np.int64(far[pixel, 0]) * width + c))
+                    for j in range(1, _FAR):
+                        corner = np.int64(far[pixel, j])
+                        other = muladd(far_weights[pixel, j], load(lanes, far_v, corner * width + c), other)
+                    message = muladd(near_gain, message, scale(far_gain, other))
+                    top = larger(top, message)
+                    store(messages, i * width + c, message)
+                highest[i] = largest(top)
+            for i in range(size):
+                lower, summed = full(lanes, -highest[i]), full(lanes, np.float32(0))
+                for c in range(0, width, len(lanes)):
+                    power = exp(plus(load(lanes, messages, i * width + c), lower))
+                    numerator = times(load(lanes, prior, (begin + i) * width + c), power)
+                    summed = plus(summed, numerator)
+                    store(numerators, i * width + c, numerator)
+                shares[i] = total(summed)
             if parts:
-                factor = largest(exp(full(_VECTOR, -highest)))
-                denominator += rest[pixel] * factor
-                levels[pixel] = denominator / factor
-            share = np.float32(1) / denominator
-            for c in range(0, width, len(lanes)):
-                probability = scale(share, load(lanes, row, c))
-                store(q, pixel * width + c, probability)
-                if parts:
-                    store(score, c, plus(load(lanes, score, c), times(probability, load(lanes, messages, c))))
+                for i in range(0, BATCH, len(_VECTOR)):
+                    store(highest, i, exp(scale(np.float32(-1), load(_VECTOR, highest, i))))
+                for i in range(size):
+                    shares[i] += rest[begin + i] * highest[i]
+                    levels[begin + i] = shares[i] / highest[i]
+            for i in range(size):
+                share = one / shares[i]
+                for c in range(0, width, len(lanes)):
+                    probability = scale(share, load(lanes, numerators, i * width + c))
+                    store_shares(q, (begin + i) * width + c, probability)
+                    if parts:
+                        product = times(probability, load(lanes, messages, i * width + c))
+                        store(score, c, plus(load(lanes, score, c), product))
         if parts:
             scores[block, :] = score
 
@@ -196,9 +224,9 @@ def unload(
 
 
 @compiled
-def enter(probabilities: Float32, least: float, width: int, prior: Float32, q: Float32, first: int, last: int) -> None:
+def enter(probabilities: Float32, least: float, width: int, prior: Float32, q: Shares, first: int, last: int) -> None:
     """Pixels `first` to `last` - 1 of (n, classes) probabilities become rows of prior and, scaled to sum to 1, of q."""
-    one, sums = np.float32(1), np.empty(_LINE, np.float32)
+    one, half, sums = np.float32(1), np.float32(0.5), np.empty(_LINE, np.float32)
     classes = probabilities.shape[1]
     for block in range(first, last, _LINE):  # a cache line of pixels of each class, should classes lie apart
         end = min(block + _LINE, last)
@@ -211,22 +239,22 @@ def enter(probabilities: Float32, least: float, width: int, prior: Float32, q: F
                 prior[pixel * width + c] = value
                 sums[pixel - block] += value
         for pixel in range(block, end):
-            share = one / sums[pixel - block]
+            share = np.float32(FULL) / sums[pixel - block]
             for c in range(classes, width):
                 prior[pixel * width + c] = 0
             for c in range(width):
-                q[pixel * width + c] = prior[pixel * width + c] * share
+                q[pixel * width + c] = np.uint16(prior[pixel * width + c] * share + half)
 
 
 @compiled
 def narrow(
-    q: Float32,
+    q: Shares,
     prior: Float32,
     width: int,
     kept: Int64,
     levels: Float32,
     rest: Float32,
-    new_q: Float32,
+    new_q: Shares,
     new_prior: Float32,
     new_width: int,
     first: int,
@@ -239,13 +267,14 @@ def narrow(
             new_q[new + c], new_prior[new + c] = 0, 0
         for c in range(len(kept)):
             new_q[new + c], new_prior[new + c] = q[old + kept[c]], prior[old + kept[c]]
-            summed += q[old + kept[c]]
-        rest[pixel] = max(np.float32(0), np.float32(1) - summed) * levels[pixel]
+            summed += np.float32(q[old + kept[c]])
+        rest[pixel] = max(np.float32(0), np.float32(1) - summed / np.float32(FULL)) * levels[pixel]
 
 
 @compiled
 def leave(
-    q: Float32,
+    q: Shares,
+    one: float,
     width: int,
     columns: Int64,
     classes: Int64,
@@ -257,6 +286,6 @@ def leave(
 ) -> None:
     """Pixels `first` to `last` - 1: columns of rows become classes of out, times `then` / `now` unless these are empty."""
     for pixel in range(first, last):
-        factor = then[pixel] / now[pixel] if len(then) else np.float32(1)
+        factor = (then[pixel] / now[pixel] if len(then) else np.float32(1)) / one
         for c in range(len(columns)):
             out[pixel, classes[c]] = q[pixel * width + columns[c]] * factor
