@@ -2,7 +2,7 @@
 
 numba has no such type, and LLVM finds vectors in plain loops only where it can prove that arrays do not overlap, which
 blurs in place do. LLVM turns `Lanes` into the widest instructions of the processor at hand, whichever that is. How many
-lanes a loop uses is the length of a tuple it is given, `like`: numba compiles a loop once for each length.
+lanes a loop uses is the length of a tuple of nothing it is given, `like`: numba compiles a loop once for each length.
 
 Compiled loops are kept on disk by the time of their own file: whoever changes this one removes `__pycache__`.
 """
@@ -10,20 +10,19 @@ Compiled loops are kept on disk by the time of their own file: whoever changes t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
-F = TypeVar("F", bound=Callable[..., Any])
 _FLOAT, _INT = ir.FloatType(), ir.IntType(32)
 # 2^x on [0, 1]: the polynomial of degree 5 of least relative error, 1.6e-7 in 32-bit arithmetic (fitted, measured)
 _EXP2 = (0.0018775766, 0.0089893403, 0.055826318, 0.24015362, 0.69315307, 0.99999993)
 
 
-class Lanes(types.Type):  # type: ignore[misc]
+class Lanes(types.Type):
     """`width` 32-bit floats that are computed with together."""
 
     def __init__(self, width: int) -> None:
@@ -37,8 +36,9 @@ class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, lanes, ir.VectorType(_FLOAT, lanes.width))
 
 
-def _emit(function: F) -> F:
-    return cast(F, intrinsic(function))
+def _emit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function that says what it returns, and how, for given types into one that compiled code can call."""
+    return cast(Callable[..., Any], intrinsic(function))
 
 
 def _constant(vector: ir.VectorType, value: float) -> ir.Constant:
@@ -210,7 +210,7 @@ def largest(_: Any, lanes: Any) -> Any:
 
 @_emit
 def exp(_: Any, lanes: Any) -> Any:
-    """e to the power of each lane, up to 0 (2^-126 at the least): 2^floor, by its bits, times a polynomial."""
+    """Powers of e, lane by lane, of numbers up to 0 (2^-126 at the least): 2^floor, by its bits, times a polynomial."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vector = arguments[0].type

@@ -9,7 +9,6 @@ dropped, is below `tolerance`; it stays in the sum of every pixel, and in the re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,9 @@ import numpy.typing as npt
 
 from segpipe.base.parallel import Crew
 from segpipe.ops import meanfield_loops as loops
+from segpipe.ops import meanfield_rows as rows
 from segpipe.ops.permutohedral import Lattice
+from segpipe.ops.plane import Plane
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -27,23 +28,23 @@ LEAST_PROBABILITY = 1e-5
 _STRONG = 20.0  # weights beyond which e^message may be too large a number to set aside
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """A lattice and what its messages count."""
-
-    lattice: Lattice
-    weight: float
-
-
 def infer(
-    probabilities: Float32, near: Kernel, far: Kernel, *, iterations: int, tolerance: float, crew: Crew
+    probabilities: Float32,
+    near: Plane,
+    far: Lattice,
+    weights: tuple[float, float],
+    *,
+    iterations: int,
+    tolerance: float,
+    crew: Crew,
 ) -> Float32:
     """Run mean-field steps.
 
     Args:
         probabilities: (n, classes), finite.
-        near: kernel of the plane, d = 2.
-        far: kernel of position and color, d = 5.
+        near: kernel of positions.
+        far: kernel of positions and colors, d = 5.
+        weights: what messages of the two kernels count.
         iterations: steps.
         tolerance: mean absolute change that classes may make which are not carried to the end; 0 carries all.
         crew: the threads that do it; the result does not depend on their number.
@@ -53,41 +54,46 @@ def infer(
     """
     pixels, count = probabilities.shape
     width = row_width(count)
-    prior, q = _rows(pixels, width), _rows(pixels, width, np.uint16)
-    crew.ranges(loops.enter, probabilities, np.float32(LEAST_PROBABILITY), width, prior, q, count=pixels)
-    values = [_rows(kernel.lattice.vertices, width) for kernel in (near, far)]
+    prior, q, new = _rows(pixels, width), _rows(pixels, width, np.uint16), _rows(pixels, width, np.uint16)
+    crew.ranges(rows.enter, probabilities, np.float32(LEAST_PROBABILITY), width, prior, q, count=pixels)
+    far_v = _rows(far.vertices, width)
+    near_gain, far_gain = (np.float32(w * s / rows.FULL) for w, s in zip(weights, (near.scale, far.scale), strict=True))
+    sources = (near.corners, near.weights, near_gain, far.corners, far.weights, far_gain, far_v)
     classes, out = np.arange(count), np.empty((pixels, count), np.float32)
-    drops, left = may_drop(near.weight + far.weight, tolerance), tolerance
+    drops, left = may_drop(sum(weights), tolerance), tolerance
     levels, rest = (np.zeros(pixels if drops else 0, np.float32) for _ in range(2))
-    dropped: list[tuple[Float32, int, Int64, Int64, Float32]] = []
-    blocks = -(-pixels // loops.BLOCK)
-    for step in range(iterations):
-        like, sources = _shape(width), []
-        for kernel, v in zip((near, far), values, strict=True):
-            _filter(kernel.lattice, like, q, v, crew)
-            gain = np.float32(kernel.lattice.scale * kernel.weight / loops.FULL)
-            sources += [kernel.lattice.corners, kernel.lattice.weights, gain, v]
-        scores = np.empty((blocks, width), np.float32)
-        last = step == iterations - 1
-        one = np.float32(1 if last else loops.FULL)
-        if last:
-            q = _rows(pixels, width)
-        crew.ranges(loops.update, like, prior, rest, *sources, q, one, levels, scores, count=blocks)
-        if not drops or last:
+    dropped: list[tuple[Any, ...]] = []
+    for remaining in reversed(range(iterations)):
+        like = _shape(width)
+        _filter(far, like, q, far_v, crew)
+        if not remaining:
+            new = prior  # a row of the one is read before the row of the other is written
+        one = np.float32(rows.FULL if remaining else 1)
+        scores = np.empty((len(near.bands), width), np.float32)
+        shared = (prior, rest, *sources, new, one, levels)
+        crew.calls(
+            loops.step,
+            [
+                (like, *_splat(band), q, *shared, scores[i], near.cuts[i], near.cuts[i + 1])
+                for i, band in enumerate(near.bands)
+            ],
+        )
+        q, new = new, q
+        if not drops or not remaining:
             continue
-        losses = 2 * scores.sum(axis=0, dtype=np.float64)[: len(classes)] / (pixels * count * loops.FULL)
+        losses = 2 * scores.sum(axis=0, dtype=np.float64)[: len(classes)] / (pixels * count * rows.FULL)
         gone = absent(losses, left)
         if len(gone):
             left -= float(losses[gone].sum())
-            dropped.append((q, np.float32(loops.FULL), width, gone, classes[gone], levels.copy()))
-            kept, old, before = np.delete(np.arange(len(classes)), gone), (q, prior, width), (levels, rest)
+            dropped.append((q, np.float32(rows.FULL), width, gone, classes[gone], levels.copy()))
+            kept, old = np.delete(np.arange(len(classes)), gone), (q, prior, width)
             classes, width = classes[kept], row_width(len(kept))
-            prior, q = _rows(pixels, width), _rows(pixels, width, np.uint16)
-            crew.ranges(loops.narrow, *old, kept, *before, q, prior, width, count=pixels)
-    same = np.empty(0, np.float32)
-    crew.ranges(loops.leave, q, np.float32(1), width, np.arange(len(classes)), classes, same, same, out, count=pixels)
-    for rows in dropped:
-        crew.ranges(loops.leave, *rows, levels, out, count=pixels)
+            prior, q, new = _rows(pixels, width), _rows(pixels, width, np.uint16), _rows(pixels, width, np.uint16)
+            crew.ranges(rows.narrow, *old, kept, gone, levels, rest, q, prior, width, count=pixels)
+    same, one = np.empty(0, np.float32), np.float32(1 if iterations else rows.FULL)
+    crew.ranges(rows.leave, q, one, width, np.arange(len(classes)), classes, same, same, out, count=pixels)
+    for columns in dropped:
+        crew.ranges(rows.leave, *columns, levels, out, count=pixels)
     return out
 
 
@@ -113,14 +119,14 @@ def absent(losses: npt.NDArray[np.float64], tolerance: float) -> Int64:
 
 
 def row_width(classes: int) -> int:
-    """Numbers in a row of that many classes: half a cache line, or whole ones."""
-    return next(width for width in (8, 16, 32, -(-classes // 16) * 16) if width >= classes)
+    """Numbers in a row of that many classes: half a cache line, one, or two and multiples of these."""
+    return next(width for width in (8, 16, -(-classes // 32) * 32) if width >= classes)
 
 
-def _shape(width: int) -> tuple[tuple[int, ...], ...]:
+def _shape(width: int) -> tuple[Any, ...]:
     """What compiled loops are told of rows of that width: as many tuples as vectors, each as long as a vector."""
-    lanes = width if width <= 32 else 16
-    return ((0,) * lanes,) * (width // lanes)
+    lanes = min(width, 32)
+    return (((),) * lanes,) * (width // lanes)
 
 
 def _rows(count: int, width: int, dtype: type[np.generic] = np.float32) -> npt.NDArray[Any]:
@@ -131,8 +137,13 @@ def _rows(count: int, width: int, dtype: type[np.generic] = np.float32) -> npt.N
     return spare[skip : skip + count * width]
 
 
-def _filter(lattice: Lattice, like: tuple[tuple[int, ...], ...], q: Float32, v: Float32, crew: Crew) -> None:
+def _filter(lattice: Lattice, like: tuple[Any, ...], q: Float32, v: Float32, crew: Crew) -> None:
     splat = (lattice.starts, lattice.pixels, lattice.shares, q, v)
     for stage in lattice.stages:
         tiles = stage.ends.shape[1] - 1
         crew.ranges(loops.sweep, like, stage.rows, stage.members, stage.ends, *splat, count=tiles)
+
+
+def _splat(band: Lattice) -> tuple[Any, ...]:
+    (stage,) = band.stages
+    return stage.rows, stage.members, stage.ends, band.starts, band.pixels, band.shares

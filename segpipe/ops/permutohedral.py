@@ -1,13 +1,13 @@
 """The permutohedral lattice: filtering with a Gaussian in a few dimensions at a cost that is linear in the pixels.
 
 Adams, Baek, Davis: Fast High-Dimensional Filtering Using the Permutohedral Lattice, Eurographics 2010. Feature vectors
-lie in a plane of d + 1 coordinates that add up to 0, tiled by simplices. Each pixel gives its value to the d + 1 corners
-of the simplex that holds it (splat), vertices blur along the d + 1 axes of the lattice by (1/2, 1, 1/2), one axis after
-the other, and each pixel collects from its corners (slice). Only corners of pixels exist; others count as zero.
+lie in a plane of d + 1 coordinates that add up to 0, tiled by simplices. Each pixel gives its value to the d + 1
+corners of the simplex that holds it (splat), vertices blur along the d + 1 axes of the lattice by (1/2, 1, 1/2), one
+axis after the other, and each pixel collects from its corners (slice). Only corners of pixels exist; others count as 0.
 
 A vertex has coordinates k that are all equal modulo d + 1, so that a_i = (k_i - k_(i+1)) / (d + 1), i < d, are whole
-numbers, and any d whole numbers are a vertex. A step along axis j takes 1 from a_j and gives 1 to a_(j-1), nothing more.
-Two things follow that make the blurs fast. A vertex is a single number, the a_i as digits, a step along an axis adds a
+numbers, and any d whole numbers are a vertex. A step along axis j takes 1 from a_j and gives 1 to a_(j-1), no more. Two
+things follow that make the blurs fast. A vertex is a single number, the a_i as digits, a step along an axis adds a
 constant, and neighbors in sorted numbers are found by walking along both. And the first half of the axes leaves the
 last digits alone, the other half the first ones: vertices fall into sheets that three blurs do not leave, small enough
 for a processor's cache.
@@ -49,7 +49,10 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Lattice:
-    """A lattice over n pixels in d dimensions, symmetrically normalized: N^(-1/2) K N^(-1/2), N the row sums of K."""
+    """A lattice over n pixels in d dimensions, symmetrically normalized: N^(-1/2) K N^(-1/2), N the row sums of K.
+
+    (Not yet between `place` and `normalize`.)
+    """
 
     corners: Int32
     """(n, d + 1) vertices around each pixel."""
@@ -69,29 +72,36 @@ class Lattice:
     @property
     def scale(self) -> float:
         """What the filter multiplies by at the end: 1 / (1 + 2^-d), as the reference implementation does."""
-        return 1 / (1 + 2.0 ** (1 - self.corners.shape[1]))
+        return float(1 / (1 + 2.0 ** (1 - self.corners.shape[1])))
 
 
 def build_lattice(features: Float32, crew: Crew) -> Lattice:
-    """Place pixels in a lattice and find out who is whose neighbor.
+    """Place pixels in a lattice, find out who is whose neighbor, and normalize.
 
     Args:
-        features: (n, d) float32, in standard deviations of the Gaussian; n from 1, fewer than 2^31 / (d + 1).
+        features: (n, d) float32, in standard deviations of the Gaussian; d up to 7, n from 1 to below 2^31 / (d + 1).
         crew: the threads that do it; the result does not depend on their number.
 
     Raises:
         ValueError: the features reach so far that vertices cannot be numbered in 63 bits.
     """
+    lattice = place(features, crew, tiled=True)
+    normalize(lattice, roots(lattice, crew), crew)
+    return lattice
+
+
+def place(features: Float32, crew: Crew, *, tiled: bool) -> Lattice:
+    """As `build_lattice`, not normalized yet; in a single stage and tile unless `tiled`."""
     pixels, dims = features.shape
     size, scales = dims + 1, _scales(dims)
     low, strides, most = _digits(features, scales)
-    bits = (pixels * size).bit_length()
+    bits = (pixels << build.CORNER_BITS).bit_length()
     if most.bit_length() + bits > 63:
         raise ValueError("the kernel's reach is too small for an image of this size: it has too many lattice points")
     ladder = np.array([0, *strides, 0])
     steps = ladder[:-1] - ladder[1:]
     uses, weights = np.empty(pixels * size, np.int64), np.empty((pixels, size), np.float32)
-    crew.ranges(build.locate, (0,) * dims, features, scales, low, strides, steps, bits, uses, weights, count=pixels)
+    crew.ranges(build.locate, ((),) * dims, features, scales, low, strides, steps, bits, uses, weights, count=pixels)
     uses.sort()
     cuts = np.linspace(0, len(uses), _PARTS + 1).astype(np.int64)
     counts = np.zeros(_PARTS, np.int64)
@@ -102,9 +112,32 @@ def build_lattice(features: Float32, crew: Crew) -> Lattice:
     starts = np.full(len(numbers) + 1, len(uses))
     settled = (uses, bits, weights, corners, members, shares, numbers, starts, firsts)
     crew.calls(build.settle, [(*settled, part, *cuts[part : part + 2]) for part in range(_PARTS)])
-    lattice = Lattice(corners, weights, starts, members, shares, _stages(numbers, strides, steps, crew))
-    _normalize(lattice, crew)
-    return lattice
+    after = crew.calls(build.link, [(numbers, step) for step in steps])
+    if tiled:
+        stages = _stages(numbers, strides, after, crew)
+    else:
+        everything = np.array([0, len(numbers)])
+        stages = (_stage(after, np.arange(len(numbers), dtype=np.int32), everything, everything, crew),)
+    return Lattice(corners, weights, starts, members, shares, stages)
+
+
+def roots(lattice: Lattice, crew: Crew) -> Float32:
+    """(n,) 1 over the root of each pixel's row sum of K, of a lattice that is not normalized yet."""
+    single, nothing, mass = (((),),), np.empty(0, np.float32), np.empty(lattice.vertices, np.float32)
+    crew.ranges(build.add_up, lattice.starts, lattice.shares, mass, count=lattice.vertices)
+    for stage in lattice.stages:
+        splat = (lattice.starts, lattice.pixels, nothing, nothing, mass)
+        crew.ranges(loops.sweep, single, _NOTHING, stage.members, stage.ends, *splat, count=stage.ends.shape[1] - 1)
+    sums, gain = np.empty(len(lattice.corners), np.float32), np.float32(lattice.scale)
+    crew.ranges(loops.unload, single, lattice.corners, lattice.weights, gain, mass, sums, count=len(sums))
+    crew.ranges(build.roots, sums, count=len(sums))
+    return sums
+
+
+def normalize(lattice: Lattice, roots: Float32, crew: Crew) -> None:
+    """Multiply weights and shares, in place, by the roots of their pixels."""
+    splat = (lattice.weights, lattice.pixels, lattice.shares)
+    crew.ranges(build.normalize, roots, lattice.corners.shape[1], *splat, count=len(roots))
 
 
 def _scales(dims: int) -> Float32:
@@ -129,11 +162,9 @@ def _digits(features: Float32, scales: Float32) -> tuple[Int64, Int64, int]:
     return np.array(low, np.int64), np.array([min(s, 1 << 62) for s in strides], np.int64), stride
 
 
-def _stages(numbers: Int64, strides: Int64, steps: Int64, crew: Crew) -> tuple[Stage, ...]:
+def _stages(numbers: Int64, strides: Int64, after: list[Int32], crew: Crew) -> tuple[Stage, ...]:
     """Cut the axes into stages: half of them and the other half, or singly where no sheets are left."""
-    dims, everything = len(strides), np.arange(len(numbers), dtype=np.int32)
-    half = (dims + 1) // 2
-    after = crew.calls(build.link, [(numbers, step) for step in steps])
+    everything, half = np.arange(len(numbers), dtype=np.int32), (len(strides) + 1) // 2
     first = _cut(numbers // strides[half])
     stages = [_stage(after[:half], everything, first, first, crew)]
     if half > 1:
@@ -158,17 +189,3 @@ def _stage(after: list[Int32], order: Int32, cuts: Int64, rows: Int64, crew: Cre
     offsets = np.cumsum([0, *(len(members) for members, _ in found)])
     ends = np.stack([ends + offset for (_, ends), offset in zip(found, offsets, strict=False)])
     return Stage(rows, np.concatenate([members for members, _ in found]), ends)
-
-
-def _normalize(lattice: Lattice, crew: Crew) -> None:
-    """Divide the weights and shares of a new lattice by the roots of the row sums of K."""
-    pixels, size = lattice.corners.shape
-    single, nothing, mass = ((0,),), np.empty(0, np.float32), np.empty(lattice.vertices, np.float32)
-    crew.ranges(build.add_up, lattice.starts, lattice.shares, mass, count=lattice.vertices)
-    for stage in lattice.stages:
-        splat = (lattice.starts, lattice.pixels, nothing, nothing, mass)
-        crew.ranges(loops.sweep, single, _NOTHING, stage.members, stage.ends, *splat, count=stage.ends.shape[1] - 1)
-    sums, gain = np.empty(pixels, np.float32), np.float32(lattice.scale)
-    crew.ranges(loops.unload, single, lattice.corners, lattice.weights, gain, mass, sums, count=pixels)
-    crew.ranges(build.roots, sums, count=pixels)
-    crew.ranges(build.normalize, sums, size, lattice.weights, lattice.pixels, lattice.shares, count=pixels)

@@ -13,6 +13,8 @@ Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
+CORNER_BITS = 3
+
 
 @compiled
 def locate(
@@ -78,7 +80,7 @@ def locate(
         for corner in range(dims + 1):
             use = pixel * (dims + 1) + corner
             weights[pixel, corner] = share[corner]
-            uses[use] = (number << bits) | use
+            uses[use] = (number << bits) | (pixel << CORNER_BITS) | corner
             number += moved[corner]
 
 
@@ -107,14 +109,13 @@ def settle(
     last: int,
 ) -> None:
     """Give each vertex that begins among the sorted uses `first` to `last` - 1 its place, and each use its vertex."""
-    size, vertex = corners.shape[1], vertices[part] - 1
+    vertex = vertices[part] - 1
     for k in range(first, last):
         if k == 0 or uses[k] >> bits != uses[k - 1] >> bits:
             vertex += 1
             numbers[vertex], starts[vertex] = uses[k] >> bits, k
         use = uses[k] & ((1 << bits) - 1)
-        pixel = use // size
-        corner = use - pixel * size
+        pixel, corner = use >> CORNER_BITS, use & ((1 << CORNER_BITS) - 1)
         corners[pixel, corner] = vertex
         pixels[k], shares[k] = pixel, weights[pixel, corner]
 
@@ -177,7 +178,9 @@ def roots(sums: Float32, first: int, last: int) -> None:
 
 
 @compiled
-def normalize(roots: Float32, corners: int, weights: Float32, pixels: Int32, shares: Float32, first: int, last: int) -> None:
+def normalize(
+    roots: Float32, corners: int, weights: Float32, pixels: Int32, shares: Float32, first: int, last: int
+) -> None:
     """Multiply weights of pixels `first` to `last` - 1, and as many shares, by what their pixels have."""
     for pixel in range(first, last):
         for corner in range(corners):
