@@ -302,7 +302,7 @@ def _versions() -> dict[str, str]:
         "zarr",
         "scikit-learn",
         "opencv-python-headless",
-        "pydensecrf2",
+        "numba",
         "faiss-gpu",
         "faiss-cpu",
     )

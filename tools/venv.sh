@@ -5,13 +5,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 find_python() {
   local candidate
-  for candidate in "${PYTHON:-}" python3.12 python3.11 python3 python; do
-    if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; then
+  for candidate in "${PYTHON:-}" python3.12 python3.11 python3 python3.13 python3.14 python; do
+    if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
       echo "$candidate"
       return
     fi
   done
-  echo "segpipe needs Python 3.11 or 3.12; none was found (set PYTHON=/path/to/python)" >&2
+  echo "segpipe needs Python 3.11 or later; none was found (set PYTHON=/path/to/python)" >&2
   exit 5
 }
 

@@ -1,14 +1,15 @@
-"""Ordered parallel maps that hold only a bounded number of results, whatever the number of items."""
+"""Ordered parallel maps that hold only a bounded number of results, whatever the number of items; shared loops."""
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import queue
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import connection
 from typing import Any, TypeVar
@@ -121,3 +122,30 @@ def _bounded(pool: Executor, function: Callable[[T], R], items: Iterable[T], ahe
     finally:
         for future in waiting:
             future.cancel()
+
+
+class Crew:
+    """Threads that share out compiled work on arrays, which must release the GIL. With one thread it runs here."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def calls(self, function: Callable[..., R], calls: Sequence[tuple[Any, ...]]) -> list[R]:
+        """`function(*arguments)` for every call, side by side; results in order."""
+        if self._pool is None:
+            return [function(*arguments) for arguments in calls]
+        return [waiting.result() for waiting in [self._pool.submit(function, *arguments) for arguments in calls]]
+
+    def ranges(self, function: Callable[..., None], *arguments: Any, count: int) -> None:
+        """`function(*arguments, first, last)` on ranges that together are 0 to `count` - 1."""
+        parts = min(count, 1 if self._pool is None else 4 * self._threads)  # a thread that is held up does fewer
+        cuts = [count * part // max(1, parts) for part in range(parts + 1)]
+        self.calls(function, [(*arguments, first, last) for first, last in itertools.pairwise(cuts)])

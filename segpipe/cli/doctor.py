@@ -50,6 +50,16 @@ def _package(module: str, *distributions: str) -> Check:
     return check
 
 
+def _crf(folder: Path) -> tuple[bool, str]:
+    from segpipe.base.jit import kept_in
+    from segpipe.ops.crf import prepare
+
+    prepare(8)
+    where = kept_in()
+    kept = f"in {where}" if where else "nowhere: every process compiles anew (NUMBA_CACHE_DIR names a folder)"
+    return True, f"numba {metadata.version('numba')}, compiled code is kept {kept}"
+
+
 def _device(folder: Path) -> tuple[bool, str]:
     import torch
 
@@ -94,7 +104,7 @@ CHECKS: dict[str, Check] = {
     "zarr": _package("zarr", "zarr"),
     "scikit-learn": _package("sklearn", "scikit-learn"),
     "rasterio": _package("rasterio", "rasterio"),
-    "dense CRF": _package("pydensecrf.densecrf", "pydensecrf2", "pydensecrf"),
+    "dense CRF": _crf,
     "device": _device,
     "processors": _processors,
     "disk": _disk,

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from pydensecrf.densecrf import DenseCRF2D
+
+from segpipe.base.parallel import Crew
 
 Float32 = npt.NDArray[np.float32]
 
-_LEAST_PROBABILITY = 1e-5  # log(0) would forbid a class for good, whatever the neighbours say
+TOLERANCE = 5e-4
+"""Bound on the mean absolute change by classes that are not carried to the last step; 1e-4 and less was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,35 +36,83 @@ class Crf:
     """Mean-field steps."""
 
 
-def refine_probabilities(probabilities: Float32, rgb: npt.NDArray[np.uint8], crf: Crf) -> Float32:
+def refine_probabilities(
+    probabilities: Float32,
+    rgb: npt.NDArray[np.uint8],
+    crf: Crf,
+    *,
+    threads: int = 1,
+    device: str | None = None,
+    tolerance: float = TOLERANCE,
+) -> Float32:
     """Mean-field inference of a dense CRF whose unary term is the negative log of `probabilities`.
 
-    The order of the colour channels does not matter: the kernel treats them alike (STEGO fed BGR).
+    Both kernels are filtered on permutohedral lattices and symmetrically normalized, as Krähenbühl's own code and
+    pydensecrf do it; marginals of the two differ by 1e-7 on average where all classes are carried. The order of the
+    color channels does not matter: the kernel treats them alike (STEGO fed BGR).
+
+    Memory beyond the arguments, for n pixels and c classes rounded up to 8, 16, 32 or a multiple of 16: some
+    n (200 + 16 c) bytes, and 4 c for each of the vertices of the color lattice, 0.5 to 6 n of them.
 
     Args:
         probabilities: (classes, h, w), classes sum to 1 at each pixel.
         rgb: (h, w, 3) uint8.
         crf: the constants.
+        threads: how many may work; the result does not depend on it.
+        device: a torch device that does the steps instead, such as `cuda`.
+        tolerance: see `meanfield.infer`; 0 carries every class to the last step.
 
     Returns:
-        (classes, h, w) float32, classes sum to 1 at each pixel.
+        (classes, h, w) float32, classes sum to 1 at each pixel. In memory classes come last.
 
     Raises:
-        ValueError: the shapes do not belong together, or a probability is not finite.
+        ValueError: the shapes do not belong together, a probability is not finite, or a reach is so small that the
+            image has more lattice points than can be numbered.
     """
     classes, height, width = probabilities.shape
     if rgb.shape != (height, width, 3):
         raise ValueError(f"rgb must be ({height}, {width}, 3) like the probabilities, got {rgb.shape}")
     if not np.isfinite(probabilities).all():
         raise ValueError("probabilities must be finite")
-    unary = -np.log(np.clip(probabilities, _LEAST_PROBABILITY, 1.0), dtype=np.float32)
-    field = DenseCRF2D(width, height, classes)
-    field.setUnaryEnergy(np.ascontiguousarray(unary.reshape(classes, -1)))
-    field.addPairwiseGaussian(sxy=crf.gaussian_sxy, compat=crf.gaussian_compat)
-    field.addPairwiseBilateral(
-        sxy=crf.bilateral_sxy,
-        srgb=crf.bilateral_srgb,
-        rgbim=np.require(rgb, np.uint8, ["C", "W"]),  # the binding refuses read-only memory
-        compat=crf.bilateral_compat,
-    )
-    return np.asarray(field.inference(crf.iterations), np.float32).reshape(classes, height, width)
+    from segpipe.ops import meanfield, permutohedral, plane  # load a compiler: only those who infer pay for it
+
+    rows = _rows(probabilities)
+    weights, steps = (crf.gaussian_compat, crf.bilateral_compat), crf.iterations
+    with Crew(threads) as crew:
+        far = permutohedral.build_lattice(_features(rgb, crf), crew)
+        if device is None:
+            near = plane.build_plane(height, width, crf.gaussian_sxy, crew)
+            found = meanfield.infer(rows, near, far, weights, iterations=steps, tolerance=tolerance, crew=crew)
+        else:
+            from segpipe.ops import meanfield_torch
+
+            whole = permutohedral.build_lattice(plane.positions(0, height, width, crf.gaussian_sxy), crew)
+            found = meanfield_torch.infer(
+                rows, whole, far, weights, iterations=steps, tolerance=tolerance, device=device
+            )
+    return found.reshape(height, width, classes).transpose(2, 0, 1)
+
+
+def prepare(classes: int) -> None:
+    """Compile what inference of that many classes takes, so that processes started afterwards find it on disk."""
+    for fewer in {classes, min(classes, 16), min(classes, 8)}:  # rows become narrower as classes are dropped
+        refine_probabilities(np.full((fewer, 2, 2), 1 / fewer, np.float32), np.zeros((2, 2, 3), np.uint8), Crf())
+
+
+def _rows(probabilities: Float32) -> Float32:
+    """(pixels, classes) without a copy if classes or pixels lie together."""
+    classes = len(probabilities)
+    last = probabilities.transpose(1, 2, 0)
+    if last.flags.c_contiguous:
+        return np.asarray(last.reshape(-1, classes), np.float32)
+    return np.ascontiguousarray(probabilities, np.float32).reshape(classes, -1).T
+
+
+def _features(rgb: npt.NDArray[np.uint8], crf: Crf) -> Float32:
+    """(pixels, 5) x, y and the three colors, in standard deviations of the appearance kernel."""
+    height, width, _ = rgb.shape
+    features = np.empty((height, width, 5), np.float32)
+    features[..., 0] = np.arange(width, dtype=np.float32) / np.float32(crf.bilateral_sxy)
+    features[..., 1] = (np.arange(height, dtype=np.float32) / np.float32(crf.bilateral_sxy))[:, None]
+    np.divide(rgb, np.float32(crf.bilateral_srgb), out=features[..., 2:], dtype=np.float32)
+    return features.reshape(-1, 5)

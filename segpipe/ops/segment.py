@@ -35,6 +35,7 @@ def segment(
     crf: Crf | None,
     members: npt.NDArray[np.integer] | None = None,
     mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
+    threads: int = 1,
 ) -> Labels:
     """Give every pixel of an image the class with the center that is most like the codes around it.
 
@@ -49,6 +50,7 @@ def segment(
         sharpness: factor of the cosines under the softmax (STEGO: 2).
         crf: constants of the dense CRF in canvas pixels; None leaves it out.
         mirrored: for each crop the codes of its mirrored pixels, averaged in (STEGO's flip averaging).
+        threads: how many the CRF may use; the result does not depend on it.
 
     Returns:
         (H, W) classes 0 to K - 1: uint8 up to 255 classes, uint16 beyond.
@@ -60,7 +62,8 @@ def segment(
     )
     if crf is not None:
         small = rgb if out == image else cv2.resize(rgb, (out.width, out.height), interpolation=cv2.INTER_AREA)
-        probabilities = refine_probabilities(probabilities.transpose(2, 0, 1), small, crf).transpose(1, 2, 0)
+        refined = refine_probabilities(probabilities.transpose(2, 0, 1), small, crf, threads=threads)
+        probabilities = refined.transpose(1, 2, 0)
     return label_pixels(probabilities, image)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.data.originals import read_original
-from segpipe.ops.crf import Crf
+from segpipe.ops.crf import Crf, prepare
 from segpipe.ops.segment import segment
 from segpipe.parts.coding import encode, open_head
 from segpipe.records.clusters import ClusterModel
@@ -91,6 +91,7 @@ class Inputs:
     sharpness: float
     flip: bool
     crf: Crf | None
+    threads: int = 1
 
 
 def refine_image(inputs: Inputs, index: int) -> masks.Mask:
@@ -114,6 +115,7 @@ def refine_image(inputs: Inputs, index: int) -> masks.Mask:
         sharpness=inputs.sharpness,
         crf=inputs.crf,
         mirrored=[_codes(inputs, row, flipped=True) for row in rows] if inputs.flip else None,
+        threads=inputs.threads,
     )
     if pixels.valid is not None:
         labels[~pixels.valid] = nodata(clusters.clusters)
@@ -153,6 +155,8 @@ class Job:
     sharpness: float
     flip: bool
     crf: Crf | None
+    threads: int = 1
+    """How many each process may use."""
 
 
 def open_inputs(job: Job) -> Inputs:
@@ -176,6 +180,7 @@ def open_inputs(job: Job) -> Inputs:
         sharpness=job.sharpness,
         flip=job.flip,
         crf=job.crf,
+        threads=job.threads,
     )
 
 
@@ -221,11 +226,17 @@ def _threads_kept() -> Iterator[None]:
 
 
 def _refine_all(job: Job, out: Path, *, images: int, runtime: Runtime) -> list[dict[str, Any]]:
-    """Write the masks that are not there yet; returns the lines of the index, all images."""
+    """Write the masks that are not there yet; returns the lines of the index, all images.
+
+    Workers share the processors by images; where there are fewer images than workers, each gets several threads.
+    """
     for leftover in out.rglob(".*.tmp"):
         leftover.unlink()
     with _threads_kept():
-        workers = min(runtime.workers, images)
+        workers = max(1, min(runtime.workers, images))
+        job = replace(job, threads=max(1, runtime.workers // workers))
+        if job.crf and workers > 1:
+            prepare(open_inputs(job).clusters.clusters)
         refined = parallel.process_map(
             _refine_one, range(images), workers=workers, initializer=_start, arguments=(job, out)
         )
@@ -246,7 +257,7 @@ def _header(job: Job, *, classes: int) -> dict[str, Any]:
 def cost(config: Config, work: Work) -> Cost:
     """What `--dry-run` expects: mostly the CRF, on canvases of at most `side` pixels, for some 25 classes."""
     pixels = min(work.megapixels * 1e6, work.images * config.side**2 * 0.75)
-    per_pixel = 3e-6 + (7.5e-7 * config.crf_iterations if config.crf else 0)
+    per_pixel = 3e-6 + (3e-7 * config.crf_iterations if config.crf else 0)
     return Cost(8 + pixels * per_pixel / work.workers, work.megapixels * 4e4)
 
 
@@ -254,7 +265,10 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Refine the images of a run in several processes; the result does not depend on their number."""
     crf = Crf(**{name: getattr(config, f"crf_{name}") for name in Crf.__dataclass_fields__})
     job = Job(
-        **{name: run_dir.path(name) for name in ("corpus", "features", "head", "clusters")},
+        corpus=run_dir.path("corpus"),
+        features=run_dir.path("features"),
+        head=run_dir.path("head"),
+        clusters=run_dir.path("clusters"),
         side=config.side,
         sharpness=config.sharpness,
         flip=config.flip,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from segpipe.base.parallel import process_map, read_ahead, thread_map
+from segpipe.base.parallel import Crew, process_map, read_ahead, thread_map
 
 
 def _square(x: int) -> int:
@@ -97,3 +97,24 @@ def test_reading_ahead_keeps_the_order_and_is_bounded() -> None:
 def test_an_error_while_reading_ahead_reaches_the_consumer() -> None:
     with pytest.raises(ValueError, match="two"):
         list(read_ahead(map(_fail, range(5)), ahead=2))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("count", [0, 1, 5, 1000])
+def test_a_crew_covers_every_index_once_and_keeps_the_order_of_results(threads: int, count: int) -> None:
+    seen = [0] * count
+
+    def work(step: int, first: int, last: int) -> None:
+        for i in range(first, last):
+            seen[i] += step
+
+    with Crew(threads) as crew:
+        crew.ranges(work, 2, count=count)
+        assert crew.calls(_square, [(x,) for x in range(count)]) == [x * x for x in range(count)]
+    assert seen == [2] * count
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_crew_says_what_went_wrong(threads: int) -> None:
+    with Crew(threads) as crew, pytest.raises(ValueError, match="two"):
+        crew.calls(_fail, [(1,), (2,), (3,)])

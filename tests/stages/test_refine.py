@@ -178,6 +178,24 @@ def test_two_workers_and_a_resumed_run_give_the_same_files(tmp_path: Path) -> No
     assert (run.path("masks") / "exif.png").stat().st_mtime_ns == untouched
 
 
+@pytest.mark.parametrize(("workers", "wanted"), [(1, (1, 1)), (5, (5, 1)), (9, (5, 1)), (10, (5, 2)), (16, (5, 3))])
+def test_workers_without_an_image_of_their_own_become_threads(
+    workers: int, wanted: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = make_run(tmp_path)
+    seen: list[tuple[int, int]] = []
+
+    def inline(function: Any, items: Any, *, workers: int, initializer: Any, arguments: Any) -> Iterator[Any]:
+        seen.append((workers, arguments[0].threads))
+        initializer(*arguments)
+        return map(function, items)
+
+    monkeypatch.setattr(refine.parallel, "process_map", inline)
+    refine.run(refine.Config(crf_iterations=1), run, Runtime(workers=workers))
+    assert seen == [wanted]
+    assert wanted[0] * wanted[1] <= workers
+
+
 def test_threads_are_as_before_when_the_stage_ends(tmp_path: Path) -> None:
     run, _ = make_run(tmp_path)
     before = torch.get_num_threads(), cv2.getNumThreads()

@@ -1,0 +1,149 @@
+"""Mean-field inference of a dense CRF with Potts compatibility (Krähenbühl, Koltun, NeurIPS 2011, algorithm 1).
+
+Only classes that are present are carried. Many classes of a corpus are not in an image: their probabilities fall from
+step to step, and with them their messages. Let a class keep the message m it has: what it misses from then on is less
+than m while it falls, and to first order that changes the probabilities of a pixel, added up over classes, by less than
+2 q m. Its columns are dropped when that, averaged over pixels and classes and added up over all classes that are
+dropped, is below `tolerance`; it stays in the sum of every pixel, and in the result.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.base.parallel import Crew
+from segpipe.ops import meanfield_loops as loops
+from segpipe.ops import meanfield_rows as rows
+from segpipe.ops.permutohedral import Lattice
+from segpipe.ops.plane import Plane
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+
+LEAST_PROBABILITY = 1e-5
+"""Probabilities below count as this: zero would forbid a class for good, whatever the neighbors say."""
+_STRONG = 20.0  # weights beyond which e^message may be too large a number to set aside
+
+
+def infer(
+    probabilities: Float32,
+    near: Plane,
+    far: Lattice,
+    weights: tuple[float, float],
+    *,
+    iterations: int,
+    tolerance: float,
+    crew: Crew,
+) -> Float32:
+    """Run mean-field steps.
+
+    Args:
+        probabilities: (n, classes), finite.
+        near: kernel of positions.
+        far: kernel of positions and colors, d = 5.
+        weights: what messages of the two kernels count.
+        iterations: steps.
+        tolerance: mean absolute change that classes may make which are not carried to the end; 0 carries all.
+        crew: the threads that do it; the result does not depend on their number.
+
+    Returns:
+        (n, classes), rows sum to 1.
+    """
+    pixels, count = probabilities.shape
+    width = row_width(count)
+    prior, q, new = _rows(pixels, width), _rows(pixels, width, np.uint16), _rows(pixels, width, np.uint16)
+    crew.ranges(rows.enter, probabilities, np.float32(LEAST_PROBABILITY), width, prior, q, count=pixels)
+    far_v = _rows(far.vertices, width)
+    near_gain, far_gain = (np.float32(w * s / rows.FULL) for w, s in zip(weights, (near.scale, far.scale), strict=True))
+    sources = (near.corners, near.weights, near_gain, far.corners, far.weights, far_gain, far_v)
+    classes, out = np.arange(count), np.empty((pixels, count), np.float32)
+    drops, left = may_drop(sum(weights), tolerance), tolerance
+    levels, rest = (np.zeros(pixels if drops else 0, np.float32) for _ in range(2))
+    dropped: list[tuple[Any, ...]] = []
+    for remaining in reversed(range(iterations)):
+        like = _shape(width)
+        _filter(far, like, q, far_v, crew)
+        if not remaining:
+            new = prior  # a row of the one is read before the row of the other is written
+        one = np.float32(rows.FULL if remaining else 1)
+        scores = np.empty((len(near.bands), width), np.float32)
+        shared = (prior, rest, *sources, new, one, levels)
+        crew.calls(
+            loops.step,
+            [
+                (like, *_splat(band), q, *shared, scores[i], near.cuts[i], near.cuts[i + 1])
+                for i, band in enumerate(near.bands)
+            ],
+        )
+        q, new = new, q
+        if not drops or not remaining:
+            continue
+        losses = 2 * scores.sum(axis=0, dtype=np.float64)[: len(classes)] / (pixels * count * rows.FULL)
+        gone = absent(losses, left)
+        if len(gone):
+            left -= float(losses[gone].sum())
+            dropped.append((q, np.float32(rows.FULL), width, gone, classes[gone], levels.copy()))
+            kept, old = np.delete(np.arange(len(classes)), gone), (q, prior, width)
+            classes, width = classes[kept], row_width(len(kept))
+            prior, q, new = _rows(pixels, width), _rows(pixels, width, np.uint16), _rows(pixels, width, np.uint16)
+            crew.ranges(rows.narrow, *old, kept, gone, levels, rest, q, prior, width, count=pixels)
+    same, one = np.empty(0, np.float32), np.float32(1 if iterations else rows.FULL)
+    crew.ranges(rows.leave, q, one, width, np.arange(len(classes)), classes, same, same, out, count=pixels)
+    for columns in dropped:
+        crew.ranges(rows.leave, *columns, levels, out, count=pixels)
+    return out
+
+
+def may_drop(weight: float, tolerance: float) -> bool:
+    """Whether classes may be dropped at all, given the sum of the kernels' weights."""
+    return tolerance > 0 and weight <= _STRONG
+
+
+def absent(losses: npt.NDArray[np.float64], tolerance: float) -> Int64:
+    """Columns that need not be carried any longer.
+
+    Args:
+        losses: (columns,) what dropping each may change: 2 x probability x message, mean over pixels and classes.
+        tolerance: what they may change together.
+
+    Returns:
+        Columns, ascending; none where rows would not become narrower.
+    """
+    order = np.argsort(losses, kind="stable")
+    able = int((np.cumsum(losses[order]) <= tolerance).sum())
+    left = row_width(len(losses) - able)
+    return np.sort(order[: len(losses) - left]) if left < row_width(len(losses)) else order[:0]
+
+
+def row_width(classes: int) -> int:
+    """Numbers in a row of that many classes: half a cache line, one, or two and multiples of these."""
+    return next(width for width in (8, 16, -(-classes // 32) * 32) if width >= classes)
+
+
+def _shape(width: int) -> tuple[Any, ...]:
+    """What compiled loops are told of rows of that width: as many tuples as vectors, each as long as a vector."""
+    lanes = min(width, 32)
+    return (((),) * lanes,) * (width // lanes)
+
+
+def _rows(count: int, width: int, dtype: type[np.generic] = np.float32) -> npt.NDArray[Any]:
+    """Memory for rows that begin with a cache line."""
+    each = np.dtype(dtype).itemsize
+    spare = np.empty(count * width + 64 // each, dtype)
+    skip = -(spare.ctypes.data // each) % (64 // each)
+    return spare[skip : skip + count * width]
+
+
+def _filter(lattice: Lattice, like: tuple[Any, ...], q: Float32, v: Float32, crew: Crew) -> None:
+    splat = (lattice.starts, lattice.pixels, lattice.shares, q, v)
+    for stage in lattice.stages:
+        tiles = stage.ends.shape[1] - 1
+        crew.ranges(loops.sweep, like, stage.rows, stage.members, stage.ends, *splat, count=tiles)
+
+
+def _splat(band: Lattice) -> tuple[Any, ...]:
+    (stage,) = band.stages
+    return stage.rows, stage.members, stage.ends, band.starts, band.pixels, band.shares
