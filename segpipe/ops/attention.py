@@ -71,7 +71,7 @@ def keep_mass(values: Float32, share: float, valid: Bools | None = None) -> Bool
 
 
 def between(values: Float32, low: float, top: float) -> Float32:
-    """Strength 0 to 1 of each value: `low` becomes 0, `top` 1, what lies outside is clipped; 0 where there is no span."""
+    """Strength 0 to 1 of each value: `low` becomes 0, `top` 1, what lies outside is clipped; 0 without span."""
     span = np.float32(top - low)
     if span < np.finfo(np.float32).tiny:
         return np.zeros_like(values)
