@@ -1,6 +1,7 @@
 """Peak memory of each stage at several corpus sizes: it must not grow with the number of images.
 
 Usage: python tools/memory.py [N ...]        default 500 5000; no weights needed
+       python tools/memory.py video [N ...]  `segpipe attend` on videos of so many frames, default 1000 10000
 """
 
 import os
@@ -15,6 +16,7 @@ from PIL import Image
 
 from segpipe.base.geometry import Size
 from segpipe.data.synthetic import reef_scene
+from segpipe.data.video import VideoReader, write_video
 
 STAGES = ("extract", "mine", "train", "cluster", "refine")
 SETTINGS = (
@@ -47,8 +49,37 @@ def peak(arguments: list[str]) -> tuple[float, float]:
     return time.monotonic() - start, usage.ru_maxrss / 1024
 
 
+def write_film(path: Path, count: int) -> None:
+    """`count` small frames, each a shifted scene."""
+    scene = reef_scene(np.random.default_rng(0), Size(72, 96))[0]
+    with write_video(path, fps=25) as append:
+        for i in range(count):
+            append(np.roll(scene, i, axis=1))
+
+
+def measure_video(counts: list[int]) -> None:
+    """Print a Markdown table of `segpipe attend` on videos, with the random weights of a small ViT."""
+    import timm
+    from safetensors.torch import save_file
+
+    print("| video to video | frames written | peak memory |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        weights = folder / "weights.safetensors"
+        save_file(timm.create_model("vit_tiny_patch16_224", num_classes=0).state_dict(), weights)
+        for count in counts:
+            write_film(folder / "in.mp4", count)
+            out = folder / "out.webm"
+            backbone = ["--backbone", "vit_tiny_patch16_224", "--weights", str(weights), "--size", "64"]
+            seconds, mebibytes = peak(["attend", str(folder / "in.mp4"), str(out), *backbone])
+            print(f"| {count} frames | {len(VideoReader(out))} | {mebibytes:.0f} MiB ({seconds:.0f} s) |", flush=True)
+
+
 def main() -> None:
     """Print a Markdown table."""
+    if sys.argv[1:2] == ["video"]:
+        measure_video([int(text) for text in sys.argv[2:]] or [1000, 10000])
+        return
     counts = [int(text) for text in sys.argv[1:]] or [500, 5000]
     found: dict[str, list[str]] = {stage: [] for stage in STAGES}
     for count in counts:

@@ -71,17 +71,20 @@ def keep_mass(values: Float32, share: float, valid: Bools | None = None) -> Bool
 
 
 def between(values: Float32, low: float, top: float) -> Float32:
-    """Strength 0 to 1 of each value: `low` becomes 0, `top` 1, what lies outside is clipped; 0 where top <= low."""
-    if top <= low:
+    """Strength 0 to 1 of each value: `low` becomes 0, `top` 1, what lies outside is clipped; 0 without a span."""
+    span = np.float32(top - low)
+    if span < np.finfo(np.float32).tiny:
         return np.zeros_like(values)
-    return np.asarray(np.clip((values - np.float32(low)) / np.float32(top - low), 0, 1), np.float32)
+    first = np.float32(low)
+    inside = np.clip(values, first, first + span)  # first, so that no quotient overflows
+    return np.asarray(np.clip((inside - first) / span, 0, 1), np.float32)
 
 
 def mix_heads(strengths: Sequence[Float32], colors: Rgb) -> Rgb:
     """One picture of all heads: where one head alone is strong its color shows, where none is, black.
 
     The hue is the mean of the heads' colors, weighted by the square of their strengths so that the leading head shows;
-    the brightness is the largest strength.
+    the brightness is the root of the largest strength: on black, colors are told apart only where they are bright.
 
     Args:
         strengths: for each head (H, W), 0 to 1.
@@ -97,5 +100,5 @@ def mix_heads(strengths: Sequence[Float32], colors: Rgb) -> Rgb:
         total += weight
         paint += weight[..., None] * color.astype(np.float32)
         np.maximum(most, strength, out=most)
-    paint *= (most / np.maximum(total, np.finfo(np.float32).tiny))[..., None]
+    paint *= (np.sqrt(most) / np.maximum(total, np.finfo(np.float32).tiny))[..., None]
     return np.rint(paint).astype(np.uint8)

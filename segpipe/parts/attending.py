@@ -191,11 +191,10 @@ def draw_map(view: View, look: Look, name: str, drawing: Drawing, out: Size) -> 
         return None if drawing.threshold is None else maps_ops.keep_mass(pixels, drawing.threshold, valid)
 
     if name == COLORS:
-        # the root, because on black a color is told from another only where it is bright
-        strengths = [np.sqrt(strength_of(head, read(head))) for head in look.looker.heads]
+        strengths = [strength_of(head, read(head)) for head in look.looker.heads]
         paint = maps_ops.mix_heads(strengths, head_colors(look.looker))
         kept = kept_of(read("mean")) if drawing.threshold is not None else None
-        return Drawn(np.asarray(np.maximum.reduce(strengths), np.float32), paint, kept)
+        return Drawn(np.sqrt(np.maximum.reduce(strengths)), paint, kept)
     pixels = read(name)
     strength = strength_of(name, pixels)
     paint = tint(strength, drawing.table)
