@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from segpipe.cli.attend import parse_backbones
+from segpipe.cli.attend_options import parse_backbones
 from segpipe.cli.entry import run_cli
 from segpipe.data.video import VideoReader, write_video
 

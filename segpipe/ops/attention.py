@@ -71,11 +71,13 @@ def keep_mass(values: Float32, share: float, valid: Bools | None = None) -> Bool
 
 
 def between(values: Float32, low: float, top: float) -> Float32:
-    """Strength 0 to 1 of each value: `low` becomes 0, `top` 1, what lies outside is clipped; 0 without span."""
+    """Strength 0 to 1 of each value: `low` becomes 0, `top` 1, what lies outside is clipped; 0 without a span."""
     span = np.float32(top - low)
     if span < np.finfo(np.float32).tiny:
         return np.zeros_like(values)
-    return np.asarray(np.clip((values - np.float32(low)) / span, 0, 1), np.float32)
+    first = np.float32(low)
+    inside = np.clip(values, first, first + span)  # first, so that no quotient overflows
+    return np.asarray(np.clip((inside - first) / span, 0, 1), np.float32)
 
 
 def mix_heads(strengths: Sequence[Float32], colors: Rgb) -> Rgb:

@@ -109,21 +109,21 @@ def one_sheet(view: View, look: Look, output: Output) -> Rgb:
 
 
 def compare_sheet(view: View, looks: Sequence[Look], output: Output) -> Rgb:
-    """Backbones side by side, one column each: mean (or activation), heads in colors, rollout."""
+    """Backbones side by side, one column each, and a row for each wanted map; activation stands in the first row."""
     small = _small(view)
+    chosen = [chosen_maps(look.looker, output.wanted) for look in looks]
+    rows = list(dict.fromkeys(name for names in chosen for name in names if name != ACTIVATION)) or [ACTIVATION]
     panels = [Panel("image", small.rgb)]
-    for row, name in enumerate((MEAN, COLORS, ROLLOUT)):
-        if name not in output.wanted:
-            continue
+    for row, name in enumerate(rows):
         if row:
             panels.append(Panel("", None))
-        for look in looks:
-            if look.looker.kind == "attention":
-                panels.append(_panel(small, look, name, output, prefix=f"{look.looker.backbone}\n"))
-            elif row == 0:
-                panels.append(_panel(small, look, ACTIVATION, output, prefix=f"{look.looker.backbone}\n"))
+        for look, names in zip(looks, chosen, strict=True):
+            shown = name if name in names else ACTIVATION if row == 0 and ACTIVATION in names else None
+            if shown is not None:
+                panels.append(_panel(small, look, shown, output, prefix=f"{look.looker.backbone}\n"))
             else:
-                panels.append(Panel(look.looker.backbone, None, "has no attention, so no heads and no rollout"))
+                note = "has no such head" if look.looker.heads else "has no attention, so no heads and no rollout"
+                panels.append(Panel(look.looker.backbone, None, note))
     lines = [*(_seen_by(look) for look in looks), _how_drawn(output)]
     return sheet(view.name, lines, panels, columns=1 + len(looks), width=_PANEL)
 

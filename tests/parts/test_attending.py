@@ -12,7 +12,7 @@ from segpipe.base.geometry import Size
 from segpipe.base.runtime import Runtime
 from segpipe.data.video import VideoReader
 from segpipe.parts.attend import attend_folder, attend_video
-from segpipe.parts.attend_out import Output, chosen_maps
+from segpipe.parts.attend_out import Output, chosen_maps, compare_sheet
 from segpipe.parts.attending import Drawing, Scale, draw_map, look_at, look_batch, map_names, shared_scale
 from segpipe.parts.looking import Looker, open_looker, relative
 from segpipe.parts.views import View
@@ -173,3 +173,17 @@ def test_classical_responds_to_what_is_unlike_the_rest():
     assert np.unravel_index(maps["activation"].argmax(), (6, 8)) == (2, 4)
     (alone,) = looker.look(np.full((1, 16, 16, 3), 9, np.uint8))  # one patch has nothing to differ from
     assert np.isfinite(alone["activation"]).all()
+
+
+@pytest.mark.parametrize("wanted", [("mean",), ("head01",), ("colors", "heads")])
+def test_a_sheet_of_several_backbones_has_a_column_each_and_a_row_per_map(wanted):
+    view = picture("a", 300, 300)
+    looks = [look_batch([view], looker, side=40)[0] for looker in (red_looker(), red_looker(patch=4))]
+    drawing = Drawing(TABLE, Scale(1e-9))  # all of every map in full strength: white
+    found = compare_sheet(view, looks, Output(drawing, "map", wanted))
+    rows = len(chosen_maps(looks[0].looker, wanted))
+    assert 3 * 300 < found.shape[1] < 3 * 350
+    assert rows * 300 < found.shape[0] < rows * 350 + 120
+    first = found[:, :310]
+    assert (first == (128, 0, 0)).all(axis=2).sum() == 300 * 300
+    assert not (found[:, 310:] == (128, 0, 0)).all(axis=2).any()
