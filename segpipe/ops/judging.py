@@ -13,6 +13,7 @@ import numpy.typing as npt
 from segpipe.ops import tree
 from segpipe.ops.kmeans import assign, spherical_kmeans
 from segpipe.ops.knn import one_thread, unit_rows
+from segpipe.ops.passes import tally
 
 CLASSES = (8, 16, 32)
 """Numbers of classes that codes are judged with."""
@@ -69,7 +70,7 @@ def agreement(codes: npt.NDArray[np.floating], queries: Int64, partners: Int64, 
     units, _ = unit_rows(codes)
     fine = spherical_kmeans(units, k=_FINE, restarts=1, iterations=_ITERATIONS, seed=seed)
     with one_thread():
-        centers, _, merges = tree.merge(units, fine.centers)
+        centers, _, merges = tree.merge(fine.centers, tally(units, fine.centers))
         labels, _ = assign(units, centers)
     found = []
     for k in CLASSES:

@@ -102,16 +102,6 @@ def assign(units: Float32, centers: Float32) -> tuple[npt.NDArray[np.int64], Flo
     return labels[:, 0], cosines[:, 0]
 
 
-def member_means(units: Float32, centers: Float32) -> tuple[Float32, npt.NDArray[np.int64]]:
-    """Mean (clusters, d) of the unit rows that belong to each center, not brought to unit length, and their number."""
-    labels, _ = assign(units, centers)
-    sizes = np.bincount(labels, minlength=len(centers))
-    order = np.argsort(labels, kind="stable")
-    ends = np.cumsum(sizes)
-    sums = [units[order[end - size : end]].sum(axis=0, dtype=np.float64) for end, size in zip(ends, sizes, strict=True)]
-    return (np.stack(sums) / np.maximum(sizes, 1)[:, None]).astype(np.float32), sizes
-
-
 def plus_plus(units: Float32, k: int, rng: np.random.Generator) -> Float32:
     """k-means++ centers (Arthur and Vassilvitskii, 2007) for unit rows: drawn by squared distance, 2 - 2 cosine.
 

@@ -1,5 +1,8 @@
 """Nearest neighbors by cosine: exact, or approximate where n^2 is too much (FAISS).
 
+Bytes of an index per vector of length d, beside the 4 d of the vectors: exact 4 d, ivf d + 8 (numbers of 8 bits, each
+candidate is then scored in full), hnsw 4 d + 272.
+
 Every block of queries is searched by one thread, and blocks run side by side: the same sums in the same order whatever
 the number of threads, so the exact search gives the same result everywhere. An HNSW graph is built by all threads at
 once and may differ from one run to the next; the two others do not.
@@ -22,6 +25,8 @@ Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 
 _BLOCK_BYTES = 64 << 20
+_GPU_DEPTH = 2048  # more neighbors of a row a GPU index does not find
+_ROWS = 1 << 13  # brought to unit length at once, in float64
 _SPARE = 8  # searched beyond k, so that vectors of equal score at the end of the list are told apart by their index
 
 
@@ -34,11 +39,15 @@ def unit_rows(vectors: npt.NDArray[np.floating]) -> tuple[Float32, npt.NDArray[n
     Returns:
         (n, d) float32 rows of length 1, and (n,) which rows are blank: zero or not finite. Blank rows are zero.
     """
-    norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    blank = ~np.isfinite(norms) | (norms == 0)
-    norms[blank] = 1
-    units = np.asarray(vectors / norms[:, None], np.float32)
-    units[blank] = 0
+    units, blank = np.empty(vectors.shape, np.float32), np.empty(len(vectors), bool)
+    for start in range(0, len(vectors), _ROWS):
+        block = vectors[start : start + _ROWS].astype(np.float64)
+        norms = np.linalg.norm(block, axis=1)
+        lost = ~np.isfinite(norms) | (norms == 0)
+        norms[lost] = 1
+        block /= norms[:, None]
+        block[lost] = 0
+        units[start : start + _ROWS], blank[start : start + _ROWS] = block, lost
     return units, blank
 
 
@@ -75,6 +84,7 @@ def search(
     groups: Int64 | None = None,
     kind: Kind = "exact",
     workers: int = 1,
+    device: str = "cpu",
 ) -> PairIndex:
     """For each row the k other rows of largest cosine, largest first, equal ones by ascending index.
 
@@ -87,6 +97,8 @@ def search(
         groups: (n,) rows of one group are never paired; by default each row is its own group.
         kind: exact (n^2 d operations), or inverted lists (ivf), or a graph (hnsw).
         workers: threads; results do not depend on it (but see hnsw above).
+        device: where the index is searched: a GPU for `cuda`, if FAISS was built for one. Sums are rounded in another
+            order there; hnsw has no such search.
 
     Raises:
         ValueError: k is larger than what is available.
@@ -103,7 +115,10 @@ def search(
     rows = np.flatnonzero(~blank)  # index row -> row of `vectors`
     largest = int(np.unique(groups[rows], return_counts=True)[1].max())
     depth = min(len(rows), k + largest + _SPARE)
-    index = _build(units[rows], kind, depth)
+    index = build(units if len(rows) == n else units[rows], kind, depth=depth)
+    moved = _on_gpu(index, device) if device.startswith("cuda") and kind != "hnsw" and depth <= _GPU_DEPTH else None
+    if moved is not None:
+        index, workers = moved, 1  # one queue of work; its memory is not shared among threads
 
     def one_block(queries: Int64) -> tuple[Int64, npt.NDArray[np.float64]]:
         with one_thread():
@@ -124,7 +139,11 @@ def search(
     return PairIndex(neighbors, scores)
 
 
-def _build(units: Float32, kind: Kind, depth: int) -> Any:
+def build(units: Float32, kind: Kind, *, depth: int) -> Any:
+    """A FAISS index of unit rows (n, d), to be searched for `depth` of them by inner product.
+
+    Inverted lists are found by k-means of at most 64 vectors a list, and hold numbers of 8 bits.
+    """
     import faiss
 
     n, d = units.shape
@@ -135,7 +154,9 @@ def _build(units: Float32, kind: Kind, depth: int) -> Any:
         index.hnsw.efSearch = max(64, 2 * depth)
     elif kind == "ivf":
         lists = max(1, min(round(4 * np.sqrt(n)), n // 39))  # FAISS wants 39 training points per list
-        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(d), d, lists, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.IndexIVFScalarQuantizer(
+            faiss.IndexFlatIP(d), d, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
+        )
         index.nprobe = min(lists, max(16, lists // 32))
         index.cp.max_points_per_centroid = 64
         with one_thread():
@@ -144,6 +165,15 @@ def _build(units: Float32, kind: Kind, depth: int) -> Any:
         index = faiss.IndexFlatIP(d)
     index.add(units)
     return index
+
+
+def _on_gpu(index: Any, device: str) -> Any:
+    """The same index in the memory of `cuda` or `cuda:1`; None where FAISS can use no GPU. Not tested on a GPU."""
+    import faiss
+
+    if not getattr(faiss, "get_num_gpus", lambda: 0)():
+        return None
+    return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), int(device.partition(":")[2] or 0), index)
 
 
 def _ordered(units: Float32, queries: Int64, ids: Int64, groups: Int64) -> tuple[Int64, npt.NDArray[np.float64]]:

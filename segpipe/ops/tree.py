@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.kmeans import member_means
+from segpipe.ops.passes import Tally
 
 Float32 = npt.NDArray[np.float32]
 ALIKE = 0.15
@@ -64,18 +64,22 @@ def average_linkage(means: npt.NDArray[np.floating], sizes: npt.NDArray[np.integ
     return merges
 
 
-def merge(units: Float32, centers: Float32) -> tuple[Float32, Int64, Float64]:
-    """The tree of small clusters of unit vectors (m, d), zero vectors left out.
+def merge(centers: Float32, members: Tally) -> tuple[Float32, Int64, Float64]:
+    """The tree of small clusters.
+
+    Args:
+        centers: (clusters, d) unit rows.
+        members: of each.
 
     Returns:
-        The centers (F, d) that have members, their sizes (F,), and the merges (F - 1, 4).
+        The centers (F, d) that have members, their sizes (F,), and the merges (F - 1, 4); the first center where none
+        has any, as in a corpus of one colour.
     """
-    shown = units.any(axis=1)
-    means, sizes = member_means(units if shown.all() else units[shown], centers)
-    held = sizes > 0
-    if not held.any():  # a corpus of one colour
-        held[0], sizes[0] = True, len(units)
-    return centers[held], sizes[held], average_linkage(means[held], sizes[held])
+    held = members.sizes > 0
+    if not held.any():
+        return centers[:1], np.ones(1, np.int64), np.empty((0, 4))
+    sizes = members.sizes[held]
+    return centers[held], sizes, average_linkage(members.means[held], sizes)
 
 
 def count_alike(merges: Float64, *, alike: float = ALIKE) -> int:

@@ -33,6 +33,11 @@ class Block:
     taken: Bools
     """(b, ROWS, COLS) patches that belong to the sample."""
 
+    @property
+    def shown(self) -> Bools:
+        """(m,) which of the valid patches belong to the sample."""
+        return self.taken[self.valid]
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -61,19 +66,24 @@ class Sample:
                 takes[tuple(patches[rng.choice(len(patches), spare, replace=False)].T)] = False
         return Block(self.store.batch(crops), valid, taken)
 
-    def blocks(self) -> Iterator[Block]:
-        """All blocks, read ahead."""
-        crops = np.flatnonzero(self.counts)
+    @property
+    def whole(self) -> bool:
+        """Whether all valid patches belong to it."""
+        return len(self) == int(self.valid.counts().sum())
+
+    def blocks(self, *, every: bool = False) -> Iterator[Block]:
+        """All blocks, read ahead; `every`: also of crops without a patch in the sample."""
+        crops = self.valid.crops if every else np.flatnonzero(self.counts)
         blocks = [crops[i : i + _CROPS] for i in range(0, len(crops), _CROPS)]
         parts = parallel.thread_map(self.read, blocks, workers=1, ahead=3)
         yield from self.track(parts, total=len(blocks), unit=f"blocks of {_CROPS} crops")
 
-    def collect(self, use: Callable[[Block], Float32]) -> Float32:
-        """Pass all blocks through `use`, which gives a vector for every patch taken, (m, dim), and join them."""
+    def collect(self, use: Callable[[Block], Float32], *, every: bool = False) -> Float32:
+        """Pass blocks through `use`, which gives a vector for every patch taken, (m, dim), and join them."""
         out, at = np.empty((0, 0), np.float32), 0
-        for block in self.blocks():
+        for block in self.blocks(every=every):
             found = use(block)
-            if not at:
+            if not out.size:
                 out = np.empty((len(self), found.shape[1]), np.float32)
             out[at : at + len(found)] = found
             at += len(found)

@@ -62,13 +62,13 @@ class ClusterTree:
     centers: npt.NDArray[np.float32]
     """(F, dim) unit rows."""
     sizes: npt.NDArray[np.int64]
-    """(F,) patches in each."""
+    """(F,) patches in each, of all that show image."""
     merges: npt.NDArray[np.float64]
     """(F - 1, 4) as SciPy writes linkages; heights are 1 - mean cosine between members."""
     inertia: float
     """Mean cosine of the patches to their center."""
     restarts: tuple[float, ...]
-    """The same of every restart."""
+    """The same of every restart, of the patches that it saw."""
     pool: npt.NDArray[np.float16]
     """(p, dim) unit codes of some of the patches, drawn evenly, as they are."""
     leaning: npt.NDArray[np.float16]
@@ -76,7 +76,7 @@ class ClusterTree:
     owners: npt.NDArray[np.int32]
     """(p,) image of each; crop, where there is one image."""
     patches: int
-    """Patches clustered."""
+    """Patches that the first steps of k-means saw."""
     of: int
     """Patches that show image, in the whole corpus."""
     origin: str

@@ -29,7 +29,7 @@ from segpipe.ops.kmeans import spherical_kmeans
 from segpipe.ops.tree import ALIKE, count_alike, cut
 from segpipe.parts.choosing import compare
 from segpipe.parts.coding import HEAD, open_head
-from segpipe.parts.growing import grow
+from segpipe.parts.growing import POOL, grow
 from segpipe.parts.primaps import refit
 from segpipe.parts.sample import open_sample
 from segpipe.records.clusters import ClusterModel, ClusterTree
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 NAME = "cluster"
 ARTEFACT = "clusters"
 NEEDS = ("index", "extract", "train")
-FORMAT = 4
+FORMAT = 5
 
 TREE = "tree.npz"
 _PER_CLASS = 4  # small clusters for each class wanted, at least
@@ -64,14 +64,19 @@ class Config(Section):
     )
     method: Literal["auto", "tree", "kmeans"] = setting(
         "auto",
-        "tree = merge small clusters; kmeans = plain k-means; auto = the tree, unless k-means brings patches that look "
-        f"alike to one class more often (by {MARGIN} of neighbor agreement)",
+        f"tree = merge small clusters of all patches; kmeans = plain k-means of an even sample of {POOL}; auto = the "
+        f"tree, unless k-means brings patches that look alike to one class more often (by {MARGIN} of neighbor "
+        "agreement)",
     )
     prototypes: int = setting(120, "small clusters of the tree, 4 for each cluster at least", ge=1, le=4096)
     smooth: float = setting(0.5, "weight of the 8 neighbors of a patch in its code, against 1 of its own", ge=0, le=1)
     restarts: int = setting(3, "independent k-means runs, of which the tightest is kept", ge=1)
     iterations: int = setting(30, "steps of each k-means run", ge=1)
-    patches: int = setting(1_000_000, "most patches clustered; of more an even random sample is taken", ge=1)
+    patches: int = setting(
+        1_000_000,
+        "most patches that the first steps of k-means see, an even random sample; the last steps see all patches",
+        ge=1,
+    )
     primaps: int = setting(0, "steps of PriMaPs-EM, which fits the clusters anew to regions of alike patches", ge=0)
     seed: int = setting(0, "seed of the sample and of every restart", ge=0)
 
@@ -87,17 +92,17 @@ class Summary(BaseModel):
     agreements: dict[str, float]
     """How far patches that look alike come to one class, by method; empty where there was no choice."""
     patches: int
-    """Patches clustered."""
+    """Patches that the first steps of k-means saw."""
     of: int
-    """Patches that show image, in the whole corpus."""
+    """Patches that show image, in the whole corpus: the last steps saw all of them, and sizes count them."""
     dim: int
     prototypes: int
     inertia: float
     """Mean cosine of patches to their small cluster's center; larger is tighter."""
     restarts: list[float]
-    """The same of every restart."""
+    """The same of every restart, of the patches that it saw."""
     shares: list[float]
-    """Share of the clustered patches, cluster by cluster, the largest first."""
+    """Share of the patches, cluster by cluster, the largest first."""
     heights: list[float]
     """Mean cosine between the members of the two clusters that were merged last, next to last, and so on: the first
     left 1 cluster, the second 2."""
@@ -192,15 +197,18 @@ def find_tree(config: Config, run_dir: RunDir, runtime: Runtime) -> tuple[Cluste
         seed=config.seed,
         origin=origin,
         workers=runtime.workers,
+        scratch=run_dir.root,
     )
     return grown, False
 
 
 def cost(config: Config, work: Work) -> Cost:
-    """k-means of codes, on features of about 784 patches a crop."""
-    patches = min(config.patches, 784 * work.crops)
-    operations = 2 * config.restarts * config.iterations * patches * prototypes(config) * 70
-    return Cost(operations / work.gflops / 1e9 + work.crops * 0.003, 5e4)
+    """k-means of codes, on features of about 784 patches a crop; disk for codes while it works."""
+    every = 784 * work.crops
+    patches = min(config.patches, every)
+    passes = 3 if every > patches else 0
+    operations = 2 * (config.restarts * config.iterations * patches + passes * every) * prototypes(config) * 70
+    return Cost(operations / work.gflops / 1e9 + work.crops * 0.003, 5e4 + (every * 140 if passes else 0))
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:

@@ -67,7 +67,7 @@ def find_pairs(
     *,
     k: int,
     kind: knn.Kind,
-    workers: int,
+    runtime: Runtime,
 ) -> PairIndex:
     """Pair each row of `vectors` (n, d) with its k most similar other rows by cosine, fewer where there are fewer.
 
@@ -76,7 +76,7 @@ def find_pairs(
         groups: (n,) rows that share a group are not paired; None = all pairs are allowed.
         k: neighbors wanted.
         kind: the search.
-        workers: threads.
+        runtime: threads and device.
     """
     _, blank = knn.unit_rows(vectors)
     groups = np.arange(len(vectors)) if groups is None else groups
@@ -85,7 +85,7 @@ def find_pairs(
         log.warning("mine.k=%d: this corpus has only %d crops to pair each crop with, so %d are kept", k, most, most)
     if blank.any():
         log.warning("%d of %d crops show nothing and are paired with none", int(blank.sum()), len(vectors))
-    return knn.search(vectors, k=min(k, most), groups=groups, kind=kind, workers=workers)
+    return knn.search(vectors, k=min(k, most), groups=groups, kind=kind, workers=runtime.workers, device=runtime.device)
 
 
 def groups_of(corpus: Corpus, *, same_image: bool) -> npt.NDArray[np.int64] | None:
@@ -111,7 +111,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         )
     kind = pick_kind(config.index, crops=len(vectors), exact_below=config.exact_below)
     groups = groups_of(corpus, same_image=config.same_image)
-    pairs = find_pairs(vectors, groups, k=config.k, kind=kind, workers=runtime.workers)
+    pairs = find_pairs(vectors, groups, k=config.k, kind=kind, runtime=runtime)
     with run_dir.writing("pairs") as out:
         save_pairs(pairs, out)
     _, blank = knn.unit_rows(vectors)

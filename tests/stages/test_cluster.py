@@ -12,6 +12,7 @@ from segpipe.base.runtime import Runtime
 from segpipe.nn.head import build_head, codes, describe_head, linear_head, new_head
 from segpipe.ops.gallery import assign
 from segpipe.ops.kmeans import spherical_kmeans
+from segpipe.ops.smoothing import smooth_widely
 from segpipe.parts.baseline import fit_baseline
 from segpipe.parts.coding import encode
 from segpipe.parts.sample import open_sample, sample_counts
@@ -188,6 +189,32 @@ def test_a_sample_is_even_seeded_and_said(tmp_path: Path) -> None:
     drawn = np.mean([sample_counts(counts, most=8, seed=seed) for seed in range(2000)], axis=0)
     np.testing.assert_allclose(drawn, [2, 0, 6], atol=0.15)
     assert sample_counts(counts, most=40, seed=0) is counts
+
+
+def test_all_patches_take_part_in_the_last_steps(tmp_path: Path) -> None:
+    run_dir, truth = headed(tmp_path, images=20, blank=2)
+    every = sum(classes.size for classes in truth[:18])
+    path, config = run_dir.path("features").parent / "clusters" / "tree.npz", cluster.Config(**SMALL, patches=400)
+    found = []
+    for workers in (1, 3):
+        summary = cluster.run(config, run_dir, Runtime(workers=workers))
+        assert (summary.patches, summary.of, summary.cut_only) == (400, every, False)
+        found.append(load_tree(path))
+        path.unlink()
+    np.testing.assert_array_equal(found[0].centers, found[1].centers)
+    assert found[0].sizes.sum() == every
+    assert [entry.name for entry in run_dir.root.iterdir() if entry.is_file()] == []  # nothing is left behind
+    store = FeatureStore(run_dir.path("features"))
+    head = build_head(*load_tensors(run_dir.path("head") / "head.safetensors"))
+    fields = [smooth_widely(codes(head, store.patches(row)), store.valid(row))[store.valid(row)] for row in range(18)]
+    units = np.concatenate(fields)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    cosines = units @ found[0].centers.T
+    # the tree's numbers are those of all patches, up to codes of 16 bits
+    np.testing.assert_allclose(np.bincount(cosines.argmax(1), minlength=len(found[0].sizes)), found[0].sizes, atol=2)
+    assert found[0].inertia == pytest.approx(cosines.max(1).mean(), abs=1e-3)
+    whole = cluster.run(cluster.Config(**SMALL), run_dir, Runtime())
+    assert found[0].inertia > whole.inertia - 0.02  # as tight as where the first steps saw all patches too
 
 
 def test_a_constant_corpus_is_one_class(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

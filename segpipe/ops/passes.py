@@ -1,0 +1,109 @@
+"""Spherical k-means over vectors that pass by in blocks: memory does not grow with their number.
+
+Each block is computed by one thread and blocks are added up in their order, so the result does not depend on the number
+of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.base import parallel
+from segpipe.ops.kmeans import assign
+from segpipe.ops.knn import one_thread, unit_rows
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+Blocks = Callable[[], Iterable[Callable[[], npt.NDArray[np.floating]]]]
+"""Starts a pass: for every block what reads it, (m, d); the same blocks in the same order at every pass."""
+
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The members of each center."""
+
+    sums: Float64
+    """(clusters, d) of their unit vectors."""
+    sizes: Int64
+    """(clusters,)"""
+    cosines: float
+    """Of all members to their center, added up."""
+
+    @property
+    def means(self) -> Float32:
+        """(clusters, d), not brought to unit length; zeros for a center without members."""
+        return np.asarray(self.sums / np.maximum(self.sizes, 1)[:, None], np.float32)
+
+    @property
+    def inertia(self) -> float:
+        """Mean cosine of the members to their center; 0 without any."""
+        return self.cosines / max(1, int(self.sizes.sum()))
+
+
+def tally(vectors: npt.NDArray[np.floating], centers: Float32) -> Tally:
+    """Give each vector (m, d), of any length, to the unit center (clusters, d) of largest cosine and add them up.
+
+    Zero vectors have no direction and are left out.
+    """
+    units, blank = unit_rows(vectors)
+    units = units[~blank] if blank.any() else units
+    sums, sizes = np.zeros(centers.shape), np.zeros(len(centers), np.int64)
+    if not len(units):
+        return Tally(sums, sizes, 0.0)
+    with one_thread():
+        labels, cosines = assign(units, centers)
+    order = np.argsort(labels, kind="stable")
+    sizes = np.bincount(labels, minlength=len(centers))
+    held = np.flatnonzero(sizes)
+    sums[held] = np.add.reduceat(units[order], (np.cumsum(sizes) - sizes)[held], axis=0, dtype=np.float64)
+    return Tally(sums, sizes, float(cosines.sum(dtype=np.float64)))
+
+
+def tally_all(blocks: Blocks, centers: Float32, *, workers: int) -> Tally:
+    """`tally` of all blocks, added up in their order.
+
+    Args:
+        blocks: starts a pass.
+        centers: (clusters, d) unit rows.
+        workers: threads; the result does not depend on it.
+    """
+    sums, sizes, cosines = np.zeros(centers.shape), np.zeros(len(centers), np.int64), 0.0
+    parts = parallel.thread_map(lambda read: tally(read(), centers), blocks(), workers=workers, ahead=workers + 1)
+    for part in parts:
+        sums, sizes, cosines = sums + part.sums, sizes + part.sizes, cosines + part.cosines
+    return Tally(sums, sizes, cosines)
+
+
+def in_memory(vectors: npt.NDArray[np.floating]) -> Blocks:
+    """Blocks of vectors (m, d) that are in memory."""
+    return lambda: (
+        lambda start=start: vectors[start : start + _BLOCK]  # type: ignore[misc]
+        for start in range(0, len(vectors), _BLOCK)
+    )
+
+
+def settle(blocks: Blocks, centers: Float32, *, passes: int, workers: int) -> tuple[Float32, Tally]:
+    """Move centers to the directions of their members' means (Lloyd's step), then count the members once more.
+
+    Args:
+        blocks: starts a pass.
+        centers: (clusters, d) unit rows to begin with; one that has no members stays where it is.
+        passes: steps.
+        workers: threads; the result does not depend on it.
+
+    Returns:
+        The centers, and the members that they have.
+    """
+    found = tally_all(blocks, centers, workers=workers)
+    for _ in range(passes):
+        moved, lost = unit_rows(found.sums)
+        centers = np.where(lost[:, None], centers, moved)
+        found = tally_all(blocks, centers, workers=workers)
+    return centers, found
