@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import connection
 from typing import Any, TypeVar
 
@@ -20,6 +21,23 @@ def thread_map(function: Callable[[T], R], items: Iterable[T], *, workers: int, 
     """`map` in threads, in order, at most `ahead` results in waiting. For work that releases the GIL."""
     with ThreadPoolExecutor(workers) as pool:
         yield from _bounded(pool, function, items, max(ahead, workers))
+
+
+@contextmanager
+def torch_alone() -> Iterator[None]:
+    """Keep torch to one thread in the calling thread, and in threads that begin meanwhile.
+
+    For small operations, whose threads would wait for each other longer than they compute, and for sums that do not
+    depend on the machine.
+    """
+    import torch  # seconds to import
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def process_map(
