@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import connection
 from typing import Any, TypeVar
 
@@ -70,6 +71,23 @@ def read_ahead(items: Iterable[T], *, ahead: int) -> Iterator[T]:
     finally:
         ended.set()
         thread.join()
+
+
+@contextmanager
+def torch_alone() -> Iterator[None]:
+    """Keep torch to one thread in the calling thread, and in threads that begin meanwhile.
+
+    For small operations, whose threads would wait for each other longer than they compute, and for sums that do not
+    depend on the machine.
+    """
+    import torch  # seconds to import
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def process_map(

@@ -63,8 +63,13 @@ class Head(nn.Module):
         """
         centered = tokens - self.mean
         if not self.training or generator is None:
-            return self.join(centered, centered)
+            return self.linear(centered) if self.plain else self.join(centered, centered)
         return self.join(*(drop_channels(centered, self.dropout, generator) for _ in range(2)))
+
+    @property
+    def plain(self) -> bool:
+        """Whether the nonlinear part gives zeros, as that of `linear_head`: most of the work is left out then."""
+        return not any(bool(parameter.any()) for parameter in self.nonlinear[2].parameters())
 
     def join(self, first: Tensor, second: Tensor) -> Tensor:
         """Codes (..., dim) of tokens (..., in_dim) without their mean, dropped for each of the two parts."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from segpipe.base import parallel
 from segpipe.ops.knn import one_thread, unit_rows
@@ -136,13 +137,15 @@ class Moments:
         self._count = 0
         self._sum = np.zeros(dim)
         self._squares = np.zeros((dim, dim))
+        self._blas = ThreadpoolController()
 
     def add(self, block: npt.NDArray[np.floating]) -> None:
         """Take in vectors (m, dim)."""
         x = np.asarray(block, np.float64)
         self._count += len(x)
         self._sum += x.sum(axis=0)
-        self._squares += x.T @ x
+        with self._blas.limit(limits=1, user_api="blas"):  # sums that do not depend on the number of threads
+            self._squares += x.T @ x
 
     @property
     def finite(self) -> bool:

@@ -212,16 +212,22 @@ def history(head: Path) -> list[dict[str, float]]:
 
 
 def cost(config: Config, work: Work) -> Cost:
-    """Anchors and neighbors pass the head, forward and backward, as grids of about 256 features of length 384.
+    """Head and pairs, forward and backward.
+
+    Anchors and neighbors pass the head as grids of about 256 features of length 384, and
+    points of anchors are held against those of seven sets.
 
     Principal components, and judging where there is a choice, read the features of at most 2000 crops.
     """
     methods = methods_of(config)
     trained = sum(method != "pca" for method in methods)
-    operations = config.steps * config.batch * 2 * 256 * 3 * 2 * 384 * (384 + 2 * (config.dim or 70))
+    dim, points = config.dim or 70, config.samples**2
+    passed = 2 * 256 * 3 * 384 * (384 + 2 * dim)
+    held = (2 + config.negatives) * points**2 * (384 + 3 * dim)
+    operations = config.steps * config.batch * 2 * (passed + held)
     reading = min(work.crops, MEAN_CROPS) * 0.02 * len(methods)
     judging = 20 * len(methods) if len(methods) > 1 else 0
-    seconds = trained * (operations / work.gflops / 1e9 + config.steps * 0.06) + reading + judging
+    seconds = trained * (operations / work.gflops / 1e9 + config.steps * 0.03) + reading + judging
     return Cost(seconds, 2e6)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segpipe.base.parallel import torch_alone
 from segpipe.base.runtime import Runtime
 from segpipe.ops.judging import MARGIN
 from segpipe.parts.coding import HEAD
@@ -111,7 +113,7 @@ def train(recipe: Recipe, folder: Path, setup: Setup, material: Material, runtim
         )
 
     journal = Journal(folder, loop.EDGES, done=start, events=setup.tensorboard)
-    with loop.threads_of(objective):
+    with torch_alone() if objective.SPREADS else nullcontext():
         collapse = loop.fit(
             head,
             objective,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.base.parallel import torch_alone
 from segpipe.ops.draws import some
 from segpipe.ops.judging import agreement, nearest_elsewhere
 from segpipe.ops.smoothing import smooth
@@ -15,6 +16,7 @@ from segpipe.parts.coding import open_head
 from segpipe.training.material import Material
 
 _PATCHES, _CROPS, _QUERIES = 30_000, 1000, 3000
+_AT_ONCE = 16  # crops
 _SHARE = 0.5  # weight of a neighbor on the grid, as in clustering
 
 Int64 = npt.NDArray[np.int64]
@@ -26,7 +28,7 @@ class Exam:
 
     material: Material
     picks: dict[int, Int64]
-    """By crop the patches that take part, as places in its grid."""
+    """By crop the patches that take part, as places in the largest grid."""
     queries: Int64
     partners: Int64
 
@@ -35,10 +37,15 @@ class Exam:
         from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
 
         made = open_head(head.parent).to(device)
-        store, found = self.material.store, []
-        for crop, places in self.picks.items():
-            field = smooth(codes(made, store.patches(crop)), store.valid(crop), _SHARE)
-            found.append(field.reshape(-1, made.dim)[places])
+        crops, found = np.array([*self.picks]), []
+        with torch_alone():
+            for start in range(0, len(crops), _AT_ONCE):
+                some_crops = crops[start : start + _AT_ONCE]
+                fields = codes(made, self.material.store.batch(some_crops))
+                for crop, field, valid in zip(
+                    some_crops.tolist(), fields, self.material.valid(some_crops), strict=True
+                ):
+                    found.append(smooth(field, valid, _SHARE).reshape(-1, made.dim)[self.picks[crop]])
         return round(agreement(np.concatenate(found), self.queries, self.partners, seed=self.material.seed), 6)
 
 
@@ -57,10 +64,10 @@ def open_exam(material: Material) -> Exam | None:
     picks, features, groups = {}, [], []
     several = len(np.unique(material.images[crops])) > 1
     for crop in crops.tolist():
-        places = np.flatnonzero(material.store.valid(crop))
+        places = np.flatnonzero(material.valid(np.array([crop])))
         places = places[some(len(places), each, rng)]
         picks[crop] = places
-        features.append(material.store.patches(crop).reshape(-1, material.store.header.dim)[places])
+        features.append(material.store.batch([crop]).reshape(-1, material.store.header.dim)[places])
         groups.append(np.full(len(places), material.images[crop] if several else crop))
     centered = np.concatenate(features).astype(np.float32) - material.mean
     queries = some(len(centered), _QUERIES, rng)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -93,18 +92,6 @@ def fit(
             journal.save()
             checkpoint(done)
     return None
-
-
-@contextmanager
-def threads_of(objective: Objective) -> Iterator[None]:
-    """Keep torch to one thread for an objective that shares its work among threads itself."""
-    before = torch.get_num_threads()
-    if objective.SPREADS:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def to_patches(crops: Crops) -> Patches:

@@ -68,6 +68,6 @@ class Material:
         crops = np.sort(rng.choice(self.valid.crops, min(count, len(self.valid.crops)), replace=False))
         picked = []
         for crop in crops.tolist():
-            shown = self.store.patches(crop)[self.store.valid(crop)]
+            shown = self.store.batch([crop])[self.valid(np.array([crop]))]
             picked.append(shown[rng.integers(len(shown))])
         return torch.from_numpy(np.array(picked, np.float32).reshape(len(crops), self.store.header.dim))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from segpipe.base.parallel import torch_alone
 from segpipe.base.runtime import Runtime
 from segpipe.ops import draws
 from segpipe.training.material import Material
@@ -111,12 +112,13 @@ def find_shifts(recipe: Recipe, setup: Setup, material: Material) -> dict[str, f
         near = None if batch.neighbors is None else side(batch.neighbors)
         return side(batch.anchors), near, draws.step_generator(material.seed, batch.step, stream=4)
 
-    found = calibration.observed_shifts(
-        map(read, material.batches(0, _CALIBRATION)),
-        {**calibration.QUANTILES, "negative": recipe.quantile},
-        samples=setup.stego["samples"],
-        pointwise=setup.stego["pointwise"],
-    )
+    with torch_alone():
+        found = calibration.observed_shifts(
+            map(read, material.batches(0, _CALIBRATION)),
+            {**calibration.QUANTILES, "negative": recipe.quantile},
+            samples=setup.stego["samples"],
+            pointwise=setup.stego["pointwise"],
+        )
     return {kind: round(value, 6) for kind, value in found.items()}
 
 

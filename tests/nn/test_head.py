@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from segpipe.nn.head import Head, build_head, codes, describe_head, drop_channels, new_head
+from segpipe.nn.head import Head, build_head, codes, describe_head, drop_channels, linear_head, new_head
 
 
 def test_codes_are_the_published_sum_of_a_linear_and_a_nonlinear_part() -> None:
@@ -66,3 +66,15 @@ def test_a_saved_head_is_the_same_head() -> None:
     with pytest.raises(ValueError, match="not a head"):
         build_head({"mean": torch.zeros(7)}, describe_head(head))
     assert codes(head, np.zeros((0, 7), np.float16)).shape == (0, 3)
+
+
+def test_a_nonlinear_part_of_zeros_is_left_out_and_changes_nothing() -> None:
+    rng = np.random.default_rng(3)
+    head = linear_head(rng.normal(size=(4, 9)), rng.normal(size=9))
+    x = torch.from_numpy(rng.normal(size=(5, 9)).astype(np.float32))
+    assert head.plain
+    assert torch.equal(head(x), head.join(x - head.mean, x - head.mean))
+    with torch.no_grad():
+        head.nonlinear[2].bias[1] = 1.0
+    assert not head.plain
+    torch.testing.assert_close(head(x), head.join(x - head.mean, x - head.mean), atol=0, rtol=0)
