@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -12,16 +14,18 @@ import numpy.typing as npt
 
 from segpipe.base.errors import MachineError
 from segpipe.base.parallel import thread_map
-from segpipe.base.runtime import Track, no_track
+from segpipe.base.runtime import Runtime, Track, no_track
 from segpipe.data.originals import read_original
 from segpipe.ops.crops import Cut, batches, cut
-from segpipe.parts.encoder import Describe
+from segpipe.parts.encoder import Describe, open_encoder
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
 from segpipe.store.features import CropFeatures
 
 _SAMPLE = 256
 _BLOCK = 32  # crops of the sample whose features are held at a time
+_FEW = 16
+_COSINE = 0.999
 _LARGEST = float(np.finfo(np.float16).max)
 
 S = TypeVar("S", bound=Sequence[int])
@@ -147,6 +151,33 @@ def sample_patches(
     ):
         for item in found:
             yield item.patches[item.valid] if item.valid.any() else item.patches.reshape(-1, header.dim)
+
+
+def keeps_direction(corpus: Corpus, header: FeatureHeader, folder: Path, runtime: Runtime) -> bool:
+    """Whether a network may compute in bfloat16: on a few crops, 99 of 100 patches within a cosine of 0.999.
+
+    Not every network may: a ViT-Ti trained on labels came to 0.9984 on photographs of 320 pixels.
+
+    Args:
+        corpus: gives the crops.
+        header: names the network; `patch`, `dim` and `precision` are not looked at.
+        folder: as of `open_encoder`.
+        runtime: device.
+
+    Raises:
+        As `open_encoder` and `read_cuts`.
+    """
+    rows, found = sample_rows(corpus), []
+    for precision in ("float32", "bfloat16"):
+        encoder = open_encoder(replace(header, precision=precision), folder, runtime)
+        seen = replace(header, patch=encoder.patch, flipped=False)
+        cuts = [read_cuts([row], corpus=corpus, header=seen)[0] for row in rows[:: -(-len(rows) // _FEW)]]
+        patches = [encoder.describe(item.rgb[None])[0].reshape(-1, encoder.dim) for item in cuts]
+        found.append(np.concatenate(patches).astype(np.float64))
+    exact, near = found
+    with np.errstate(all="ignore"):  # what is not a number is not above
+        cosines = (exact * near).sum(axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(near, axis=1)
+    return bool(np.percentile(cosines, 1) >= _COSINE)
 
 
 def _image_of(corpus: Corpus, row: int) -> str:

@@ -25,6 +25,8 @@ CodecName = Literal["float16", "int8", "pca8"]
 
 _LIMITS = 8  # rows of bytes that hold a channel's smallest value and its step, float32 each
 _LEVELS = 255
+_ROWS = 16
+_ALONE = 2**18  # multiply-adds up to which OpenBLAS stays in one thread
 _LARGEST = float(np.finfo(np.float16).max)
 
 Bytes = npt.NDArray[np.uint8]
@@ -96,8 +98,19 @@ class Codec:
 
 
 def _product(x: Float32, matrix: Float32) -> Float32:
-    """Rounded from double precision: BLAS adds in an order that depends on its threads, which then is not seen."""
-    return np.asarray(x.astype(np.float64) @ matrix.astype(np.float64), np.float32)
+    """`x @ matrix` in pieces too small for BLAS to share them among threads.
+
+    Sharing would cost more than it gains, here where rows are read beside other work, and the order in which numbers
+    are added, so the last bits, would depend on the number of threads.
+    """
+    n, inner = x.shape
+    rows = np.zeros((-(-n // _ROWS), _ROWS, inner), np.float32)
+    rows.reshape(-1, inner)[:n] = x
+    width = max(2, _ALONE // (_ROWS * inner))
+    out = np.empty((*rows.shape[:2], matrix.shape[1]), np.float32)
+    for start in range(0, matrix.shape[1], width):
+        out[..., start : start + width] = rows @ matrix[:, start : start + width]
+    return out.reshape(-1, matrix.shape[1])[:n]
 
 
 def channels_of(name: str, dim: int) -> int:

@@ -23,7 +23,7 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.nn.backbones import Backbone, find_backbone
 from segpipe.ops.kmeans import Moments
-from segpipe.parts.describing import describe_shards, read_cuts, sample_patches, sample_rows
+from segpipe.parts.describing import describe_shards, keeps_direction, read_cuts, sample_patches, sample_rows
 from segpipe.parts.encoder import Encoder, has_whitening, open_encoder, save_whitening
 from segpipe.records.codec import Codec, CodecName, channels_of, stored_bytes
 from segpipe.records.corpus import Corpus
@@ -57,7 +57,7 @@ class Config(Section):
     pool: Literal["mean", "cls"] = setting("mean", "a crop's one vector: mean of its patches, or the CLS token's")
     flip: bool = setting(False, "store features of the mirrored crops too (for refine.flip)")
     precision: Literal["auto", "float32", "bfloat16"] = setting(
-        "auto", "number type the network computes in; auto: bfloat16 where the device multiplies in it"
+        "auto", "number type the network computes in; auto: bfloat16 where the device has it and features stay the same"
     )
     codec: CodecName = setting(
         "float16", "how features are stored: float16, int8 (half the disk), pca8 (principal components, an eighth)"
@@ -100,13 +100,13 @@ def prepare(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: R
             from segpipe.nn import classical
 
             save_whitening(fit_whitening(corpus, _header(config, classical.PATCH, 1), runtime), out)
-    encoder = open_encoder(_header(config, 1, 1, precision=_precision(config, row, out, runtime)), out, runtime)
+    encoder = open_encoder(_header(config, 1, 1, precision=_precision(config, row, corpus, out, runtime)), out, runtime)
     if row.kind != "classical" and config.pool == "cls" and not encoder.has_cls:
         raise UsageError(f"extract.pool=cls: extract.backbone={row.name} has no CLS token; set extract.pool=mean")
     return encoder
 
 
-def _precision(config: Config, row: Backbone, out: Path, runtime: Runtime) -> str:
+def _precision(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime) -> str:
     """What `auto` means here; a store that was begun, perhaps on another machine, is finished as it was begun."""
     if row.kind == "classical":
         return "float32"
@@ -114,7 +114,10 @@ def _precision(config: Config, row: Backbone, out: Path, runtime: Runtime) -> st
         return stored_header(out).precision
     from segpipe.nn.precision import pick_precision  # brings torch: only a stage at work pays for it
 
-    return pick_precision(config.precision, runtime.device)
+    picked = pick_precision(config.precision, runtime.device)
+    if picked == config.precision or picked == "float32":
+        return picked
+    return picked if keeps_direction(corpus, _header(config, 1, 1), out, runtime) else "float32"
 
 
 def fit_whitening(corpus: Corpus, header: FeatureHeader, runtime: Runtime) -> classical.Whitening:

@@ -16,6 +16,7 @@ from segpipe.base.errors import CorpusError, MachineError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.nn import classical, precision
+from segpipe.nn.network import Network
 from segpipe.parts import describing
 from segpipe.parts.encoder import reopen_encoder
 from segpipe.records.corpus import Corpus, Crop, Image
@@ -230,6 +231,29 @@ def test_auto_precision_follows_the_machine_and_a_begun_store_keeps_its_own(tmp_
     assert extract.run(config(weights), fresh, RUNTIME).precision == "float32"
     again, _ = make_run(tmp_path / "again", SIZES[:2])
     assert extract.run(config(weights, precision="bfloat16"), again, RUNTIME).precision == "bfloat16"
+
+
+def test_auto_stays_with_float32_where_bfloat16_turns_features(tmp_path, weights, monkeypatch):
+    run_dir, _ = make_run(tmp_path, SIZES[:2])
+    features = Network._features
+
+    def turning(self, x, *, half):
+        patches, cls = features(self, x, half=half)
+        # one patch in twenty by an angle whose cosine is below 0.999
+        if half:
+            patches[:, 0, 0] += (
+                0.1
+                * patches[:, 0, 0].norm(dim=-1, keepdim=True)
+                * torch.nn.functional.one_hot(torch.tensor(0), patches.shape[-1])
+            )
+        return patches, cls
+
+    monkeypatch.setattr(precision, "_multiplies_bfloat16", lambda device: True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Network, "_features", turning)
+        assert extract.run(config(weights), run_dir, RUNTIME).precision == "float32"
+    again, _ = make_run(tmp_path / "again", SIZES[:2])
+    assert extract.run(config(weights), again, RUNTIME).precision == "bfloat16"
 
 
 def test_new_images_are_described_as_the_store_hands_features_out(tmp_path, weights):
