@@ -97,7 +97,7 @@ def drawn_cases(side: int, classes: int) -> Iterator[Case]:
 def real_cases(folder: Path, side: int, classes: int, count: int = 3) -> Iterator[Case]:
     """`count` images spread over a folder."""
     rng = np.random.default_rng(0)
-    paths = sorted(path for path in folder.iterdir() if cv2.haveImageReader(str(path)))
+    paths = sorted(path for path in folder.rglob("*") if cv2.haveImageReader(str(path)))
     for path in paths[len(paths) // (2 * count) :: max(1, len(paths) // count)][:count]:
         image = cv2.imread(str(path))
         assert image is not None

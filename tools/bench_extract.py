@@ -1,9 +1,9 @@
 """Extraction against the bare network, and what the codecs of the feature store cost and save.
 
-Usage: python tools/bench_extract.py DATA [--weights FILE] [--images 48] [--rounds 5] [--work FOLDER]
+Usage: python tools/bench_extract.py IMAGES [IMAGES ...] [--weights FILE] [--images 48] [--rounds 5] [--work FOLDER]
 
-DATA holds the packs `msrc21/images` and `camvid/train/images`. Networks: with --weights a ViT-Ti/16 of that file; a
-ViT-S/16 and a ViT-S/8 with random weights. Rates are paired: every round measures all sides one after the other in
+IMAGES are folders of photographs; codecs are measured on the first. Networks: with --weights a ViT-Ti/16 of that file;
+a ViT-S/16 and a ViT-S/8 with random weights. Rates are paired: every round measures all sides one after the other in
 one process, ratios are medians over rounds. Random reads are measured with the files dropped from the page cache.
 """
 
@@ -38,15 +38,14 @@ from segpipe.store.corpus import load_corpus
 from segpipe.store.features import CropFeatures, FeatureStore, FeatureWriter, create_features
 
 CODECS = ("float16", "int8", "pca8")
-PACKS = ("msrc21/images", "camvid/train/images")
 Times = dict[str, list[float]]
 TINY = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
 
 
 def corpus_of(folder: Path, count: int, work: Path) -> Corpus:
-    """The first images of a folder, indexed by segpipe."""
-    names = work / "images.txt"
-    names.write_text("".join(f"{path}\n" for path in sorted(folder.iterdir())[:count]), "utf-8")
+    """Images spread over a folder, indexed by segpipe."""
+    names, paths = work / "images.txt", sorted(path for path in folder.rglob("*") if path.is_file())
+    names.write_text("".join(f"{path.resolve()}\n" for path in paths[:: max(1, len(paths) // count)][:count]), "utf-8")
     subprocess.run([sys.executable, "-m", "segpipe", "index", str(names), str(work / "run"), "-q"], check=True)
     return load_corpus(work / "run" / "corpus")
 
@@ -243,36 +242,36 @@ def codecs(corpus: Corpus, header: FeatureHeader, work: Path, *, rounds: int) ->
 
 
 def measure(
-    data: Path, weights: Path | None, *, images: int, rounds: int, size: int, work: Path
+    folders: list[Path], weights: Path | None, *, images: int, rounds: int, size: int, work: Path
 ) -> dict[str, dict[str, Any]]:
-    """All networks on all packs."""
+    """All networks on all folders."""
     networks: dict[str, Path | None] = {TINY: weights} if weights else {}
     found: dict[str, dict[str, Any]] = {}
     for backbone, file in {**networks, "dino_vits16": None, "dino_vits8": None}.items():
-        for pack in PACKS:
+        for images_of in folders:
             with tempfile.TemporaryDirectory(dir=work) as name:
                 folder, count = Path(name), images if file or backbone != "dino_vits8" else max(4, images // 6)
-                corpus = corpus_of(data / pack, count, folder)
+                corpus = corpus_of(images_of, count, folder)
                 header = header_of(backbone, file, size, folder)
                 here: dict[str, Any] = {"rates": rates(corpus, header, folder, rounds=rounds)}
-                if pack == PACKS[0]:
+                if images_of == folders[0]:
                     here["codecs"] = codecs(corpus, header, folder, rounds=rounds)
-                found[f"{backbone}{'' if file else ', random weights'}, {pack}"] = here
-                print(json.dumps({f"{backbone}, {pack}": here}, indent=1), flush=True)
+                found[f"{backbone}{'' if file else ', random weights'}, {images_of}"] = here
+                print(json.dumps({f"{backbone}, {images_of}": here}, indent=1), flush=True)
     return found
 
 
 def main() -> None:
     """Print what was measured, as JSON, network by network."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("folders", nargs="+", type=Path, metavar="IMAGES")
     parser.add_argument("--weights", type=Path, help="of a ViT-Ti/16 (augreg)")
     parser.add_argument("--images", type=int, default=48)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--size", type=int, default=320)
+    parser.add_argument("--size", type=int, default=448)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()))
     given = parser.parse_args()
-    measure(given.data, given.weights, images=given.images, rounds=given.rounds, size=given.size, work=given.work)
+    measure(given.folders, given.weights, images=given.images, rounds=given.rounds, size=given.size, work=given.work)
 
 
 if __name__ == "__main__":

@@ -75,13 +75,9 @@ def measure_video(counts: list[int]) -> None:
             print(f"| {count} frames | {len(VideoReader(out))} | {mebibytes:.0f} MiB ({seconds:.0f} s) |", flush=True)
 
 
-def main() -> None:
-    """Print a Markdown table."""
-    if sys.argv[1:2] == ["video"]:
-        measure_video([int(text) for text in sys.argv[2:]] or [1000, 10000])
-        return
-    counts = [int(text) for text in sys.argv[1:]] or [500, 5000]
-    found: dict[str, list[str]] = {stage: [] for stage in STAGES}
+def measure(counts: list[int]) -> dict[str, list[tuple[float, float]]]:
+    """Seconds and peak MiB of each stage at each number of images."""
+    found: dict[str, list[tuple[float, float]]] = {stage: [] for stage in STAGES}
     for count in counts:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -90,11 +86,21 @@ def main() -> None:
             index = [sys.executable, "-m", "segpipe", "index", str(folder / "images"), str(folder / "run"), "-q", *sets]
             subprocess.run(index, check=True)
             for stage in STAGES:
-                seconds, mebibytes = peak([stage, str(folder / "run")])
-                found[stage].append(f"{mebibytes:.0f} MiB ({seconds:.0f} s)")
+                found[stage].append(peak([stage, str(folder / "run")]))
+    return found
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    if sys.argv[1:2] == ["video"]:
+        measure_video([int(text) for text in sys.argv[2:]] or [1000, 10000])
+        return
+    counts = [int(text) for text in sys.argv[1:]] or [500, 5000]
+    found = measure(counts)
     print("| stage | " + " | ".join(f"{count} images" for count in counts) + " |")
     print("|---|" + "---|" * len(counts))
-    for stage, cells in found.items():
+    for stage, pairs in found.items():
+        cells = [f"{mebibytes:.0f} MiB ({seconds:.0f} s)" for seconds, mebibytes in pairs]
         print(f"| {stage} | " + " | ".join(cells) + " |")
 
 
