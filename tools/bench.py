@@ -4,8 +4,8 @@ Usage: python tools/bench.py [IMAGES] [--weights FILE] [--json FILE] [--only PAR
 
 IMAGES is a folder of photographs, the larger the better (msrc21/images: 591); without one a reef is drawn. Networks
 have random weights, which cost the same; with --weights a ViT-Ti/16 (augreg) of that file is measured beside them.
-Needs the extra `crf` for the part `crf`. Parts: extract, store, train, mine, crf, cluster, growth, job. Nothing else may
-run on the machine meanwhile. Prints a Markdown table row by row, and writes all that was measured as JSON.
+Needs the extra `crf` for the part `crf`. Parts: extract, store, train, mine, crf, cluster, growth, job. Nothing else
+may run on the machine meanwhile. Prints a Markdown table row by row, and writes all that was measured as JSON.
 """
 
 from __future__ import annotations

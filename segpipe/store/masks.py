@@ -22,6 +22,7 @@ from PIL.PngImagePlugin import PngImageFile
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.records.labels import class_colors, nodata
+from segpipe.records.legend import Legend
 
 _FORMAT = 1
 
@@ -37,7 +38,7 @@ def mask_path(directory: Path, image_id: str) -> Path:
     return files.inside(directory, f"{image_id}.png")
 
 
-def write_mask(path: Path, mask: Mask, *, classes: int) -> None:
+def write_mask(path: Path, mask: Mask, *, classes: int, colors: npt.NDArray[np.uint8] | None = None) -> None:
     """Write a class map as an index PNG, atomically.
 
     Up to 255 classes the palette holds the classes' colours, so any viewer shows them; no data is black and
@@ -47,6 +48,7 @@ def write_mask(path: Path, mask: Mask, *, classes: int) -> None:
         path: the file; folders are made.
         mask: (H, W) classes 0 to `classes` - 1, or `nodata(classes)`.
         classes: how many classes there are.
+        colors: (classes, 3) RGB of the palette, if not those of `class_colors`.
 
     Raises:
         ValueError: the mask is not (H, W) or holds another value.
@@ -57,9 +59,9 @@ def write_mask(path: Path, mask: Mask, *, classes: int) -> None:
     options: dict[str, Any] = {}
     if empty == 255:
         picture = Image.fromarray(np.ascontiguousarray(mask, np.uint8))
-        colors = np.zeros((256, 3), np.uint8)
-        colors[:classes] = class_colors(classes)
-        picture.putpalette(colors.tobytes())
+        palette = np.zeros((256, 3), np.uint8)
+        palette[:classes] = class_colors(classes) if colors is None else colors
+        picture.putpalette(palette.tobytes())
         if (mask == empty).any():
             options["transparency"] = empty
     else:
@@ -106,6 +108,19 @@ def count_pixels(index: Iterable[Mapping[str, Any]], *, classes: int) -> tuple[n
         for name, count in entry["pixels"].items():
             pixels[int(name)] += count
             images[int(name)] += 1
+    return pixels, images
+
+
+def count_classes(index: Iterable[Mapping[str, Any]], legend: Legend) -> tuple[npt.NDArray[np.int64], ...]:
+    """Sum an index up by the classes of a legend: pixels per class and images per class, both (classes,)."""
+    pixels, images = np.zeros(legend.classes, np.int64), np.zeros(legend.classes, np.int64)
+    for entry in index:
+        found = np.zeros(legend.classes, np.int64)
+        for name, count in entry["pixels"].items():
+            if legend.classes_of[int(name)] >= 0:
+                found[legend.classes_of[int(name)]] += count
+        pixels += found
+        images += found > 0
     return pixels, images
 
 

@@ -1,0 +1,66 @@
+"""Masks as pictures: index PNGs, colours, overlays; and the table of classes beside them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from PIL import Image as Pillow
+
+from segpipe.base import files
+from segpipe.base.errors import CorpusError
+from segpipe.data.originals import read_original
+from segpipe.formats.source import Source
+from segpipe.plots.overlay import colorize, overlay
+from segpipe.records.corpus import Image
+from segpipe.store import masks
+
+_JPEG_LIMIT = 65500  # longest side of a JPEG, pixels
+
+
+def export_png(source: Source, out: Path) -> int:
+    """Index PNGs, value = class: `png/<id>.png`."""
+
+    def write(image: Image, path: Path) -> None:
+        legend = source.legend
+        masks.write_mask(path, source.mask(image), classes=legend.classes, colors=legend.colors)
+
+    return source.each(write, out / "png", ".png")
+
+
+def export_color(source: Source, out: Path) -> int:
+    """RGB PNGs in the classes' colours, no data black: `color/<id>.png`."""
+
+    def write(image: Image, path: Path) -> None:
+        Pillow.fromarray(colorize(source.mask(image), source.legend.colors, source.legend.nodata)).save(path, "PNG")
+
+    return source.each(write, out / "color", ".png")
+
+
+def export_overlay(source: Source, out: Path) -> int:
+    """JPEGs of the images under their classes' colours, borders drawn: `overlay/<id>.jpg`."""
+
+    def write(image: Image, path: Path) -> None:
+        rgb, mask = read_original(source.corpus, image).rgb, source.mask(image)
+        if mask.shape != rgb.shape[:2]:
+            raise CorpusError(f"the mask of {image.id} is {mask.shape}, the image {rgb.shape[:2]}; refine again")
+        step = -(-max(mask.shape) // _JPEG_LIMIT)  # 1 but for pictures that JPEG cannot hold
+        picture = overlay(rgb[::step, ::step], mask[::step, ::step], source.legend.colors, opacity=source.opacity)
+        Pillow.fromarray(picture).save(path, "JPEG", quality=92, subsampling=0)
+
+    return source.each(write, out / "overlay", ".jpg")
+
+
+def export_classes(source: Source, out: Path) -> int:
+    """The class table: `classes.csv` with name, colour, pixels, share of pixels with a class, images that show it."""
+    legend = source.legend
+    pixels, images = masks.count_classes(source.index, legend)
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["class", "name", "color", "pixels", "share", "images"])
+    for k, color in enumerate(legend.colors.tolist()):
+        share = pixels[k] / max(1, pixels.sum())
+        table.writerow([k, legend.names[k], "#{:02x}{:02x}{:02x}".format(*color), pixels[k], f"{share:.6f}", images[k]])
+    files.write_text(out / "classes.csv", text.getvalue())
+    return 1
