@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from segpipe.base.geometry import Box, Size
+from segpipe.records.geo import Geo
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,10 @@ class Image:
     """Fingerprint of the file's bytes, hexadecimal."""
     bytes: int
     """File size."""
+    geo: Geo | None = None
+    """Where its pixels lie on the earth, if the file says so."""
+    gps: tuple[float, float] | None = None
+    """Latitude and longitude of the camera in degrees (WGS 84), if the photograph's EXIF data say so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected
+from segpipe.records.geo import Geo
 
 _FORMAT = 1
 
@@ -90,8 +91,15 @@ def _row(corpus: Corpus, index: int) -> dict[str, Any]:
         "sha256": image.sha256,
         "bytes": image.bytes,
         "crops": [[box.top, box.left, box.height, box.width] for box in boxes],
+        **({} if image.geo is None else {"geo": [image.geo.crs, *image.geo.transform]}),
+        **({} if image.gps is None else {"gps": list(image.gps)}),
     }
 
 
 def _image(row: dict[str, Any]) -> Image:
-    return Image(row["id"], row["path"], Size(*row["size"]), row["depth"], row["sha256"], row["bytes"])
+    geo, gps = row.get("geo"), row.get("gps")
+    return Image(
+        *(row["id"], row["path"], Size(*row["size"]), row["depth"], row["sha256"], row["bytes"]),
+        geo=None if geo is None else Geo(geo[0], (geo[1], geo[2], geo[3], geo[4], geo[5], geo[6])),
+        gps=None if gps is None else (gps[0], gps[1]),
+    )

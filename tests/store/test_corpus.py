@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected
+from segpipe.records.geo import Geo
 from segpipe.store.corpus import load_corpus, load_rejected, save_corpus
 
 ODD = ["new\nline", "a b/é ü", "bad \udcff\udc80", "\u2028 \u0085 \x0b \x1c", 'quote"\\', "漢字/🐠", "\t"]
@@ -68,3 +69,19 @@ def test_missing_foreign_and_damaged(tmp_path):
     (tmp_path / "header.json").write_text(json.dumps({**header, "format": 9}))
     with pytest.raises(UsageError, match="format 9, not 1"):
         load_corpus(tmp_path)
+
+
+def test_places_on_the_earth_come_back_to_the_last_digit(tmp_path):
+    transform = (0.1 + 0.2, -1e-17, 500000.123456789, 1 / 3, -0.30000000000000004, 4.2e6)
+    geo = Geo('ENGCRS["reef, 3 \u2109"]', transform)
+    images = (
+        Image("a", "a.tif", Size(8, 9), "uint8", "0", 1, geo=geo),
+        Image("b", "b.jpg", Size(8, 9), "uint8", "1", 1, gps=(-17.123456789, 177.1)),
+    )
+    save_corpus(Corpus(tmp_path, images, tuple(Crop(i, Box(0, 0, 8, 9)) for i in range(2))), [], tmp_path)
+    assert load_corpus(tmp_path).images == images
+
+
+def test_a_place_must_not_map_pixels_onto_a_line():
+    with pytest.raises(ValueError, match="line"):
+        Geo("", (1, 2, 0, 2, 4, 0))
