@@ -1,3 +1,54 @@
-"""segpipe: from a folder of images and not one label to class maps."""
+"""segpipe: from a folder of images and not one label to class maps.
 
-__version__ = "0.1.0"
+Every command has a function of the same name here, such as `segpipe.run("photos", "runs/reef")`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from segpipe.base.version import __version__
+
+if TYPE_CHECKING:
+    from segpipe.twin import (
+        apply,
+        bundle,
+        cluster,
+        evaluate,
+        export,
+        extract,
+        index,
+        masks,
+        mine,
+        refine,
+        report,
+        run,
+        train,
+    )
+
+__all__ = [
+    "__version__",
+    "apply",
+    "bundle",
+    "cluster",
+    "evaluate",
+    "export",
+    "extract",
+    "index",
+    "masks",
+    "mine",
+    "refine",
+    "report",
+    "run",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:  # only who asks for one pays for loading it
+        from segpipe import twin
+
+        return getattr(twin, name)
+    raise AttributeError(f"module 'segpipe' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

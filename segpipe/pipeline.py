@@ -16,11 +16,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-import segpipe
 from segpipe.base import files
 from segpipe.base.config import Layer, Section, build, read_sets, read_yaml, setting, to_yaml
 from segpipe.base.errors import SegpipeError, UsageError
 from segpipe.base.runtime import Runtime, Track, cpu_count, no_track, pick_device
+from segpipe.base.version import __version__
 from segpipe.records.manifest import Manifest, StageRecord
 from segpipe.stages import MAKERS, STAGES, Stage, outside, wants
 from segpipe.store.run_dir import RunDir
@@ -306,7 +306,7 @@ def _versions() -> dict[str, str]:
         "faiss-gpu",
         "faiss-cpu",
     )
-    found = {"segpipe": segpipe.__version__, "python": platform.python_version()}
+    found = {"segpipe": __version__, "python": platform.python_version()}
     for name in names:
         try:
             found[name] = metadata.version(name)

@@ -11,9 +11,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection
 from typing import Any, TypeVar
+
+from segpipe.base.errors import MachineError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -102,6 +105,9 @@ def process_map(
 
     Processes are spawned, never forked: torch and OpenCV hold threads that do not survive a fork. `initializer`
     runs once in each worker. With one worker everything runs in this process and no process is started.
+
+    Raises:
+        MachineError: a worker ended abruptly.
     """
     if workers <= 1:
         if initializer is not None:
@@ -109,8 +115,14 @@ def process_map(
         yield from map(function, items)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (initializer, arguments)) as pool:
-        yield from _bounded(pool, function, items, 4 * workers)
+    try:
+        with ProcessPoolExecutor(workers, context, _start_worker, (initializer, arguments)) as pool:
+            yield from _bounded(pool, function, items, 4 * workers)
+    except BrokenProcessPool as error:
+        raise MachineError(
+            "a worker process ended abruptly: the memory may be full (fewer runtime.workers take less), or a script "
+            'calls segpipe outside of `if __name__ == "__main__":`, without which workers begin it anew'
+        ) from error
 
 
 def _start_worker(initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:

@@ -12,12 +12,13 @@ from click.shell_completion import get_completion_class
 from rich.console import Console
 from rich.table import Table
 
-import segpipe
 from segpipe import pipeline
 from segpipe.base.errors import MachineError, UsageError
+from segpipe.base.version import __version__
 from segpipe.cli import doctor as checks
 from segpipe.cli import tables
 from segpipe.cli.attend import attend_command
+from segpipe.cli.bundle import apply_command, bundle_command
 from segpipe.cli.options import (
     EXIT_CODES,
     IMAGES_HELP,
@@ -33,7 +34,7 @@ from segpipe.stages import STAGES, Stage
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, epilog=EXIT_CODES)
-@click.version_option(segpipe.__version__, prog_name="segpipe")
+@click.version_option(__version__, prog_name="segpipe")
 def cli() -> None:
     """From a folder of images and not one label to class maps."""
 
@@ -129,6 +130,8 @@ for _stage in STAGES:
 
 
 cli.add_command(attend_command)
+cli.add_command(bundle_command)
+cli.add_command(apply_command)
 
 
 @cli.command("show")

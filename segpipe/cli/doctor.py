@@ -13,8 +13,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-import segpipe
 from segpipe.base.runtime import cpu_count
+from segpipe.base.version import __version__
 
 Check = Callable[[Path], tuple[bool, str]]
 
@@ -34,7 +34,7 @@ def examine(folder: Path) -> tuple[Table, bool]:
 
 
 def _python(folder: Path) -> tuple[bool, str]:
-    return True, f"segpipe {segpipe.__version__}, Python {platform.python_version()}, {platform.platform()}"
+    return True, f"segpipe {__version__}, Python {platform.python_version()}, {platform.platform()}"
 
 
 def _package(module: str, *distributions: str) -> Check:

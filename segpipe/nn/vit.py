@@ -61,7 +61,7 @@ def extract_facets(
             found[index] = model.norm(x) if norm else x
     tokens = torch.cat([found[index] for index in wanted], dim=-1)
     rows, cols = model.patch_embed.dynamic_feat_size(images.shape[-2:])
-    patches = tokens[:, model.num_prefix_tokens :].reshape(len(images), rows, cols, -1)
+    patches = tokens[:, model.num_prefix_tokens :].reshape(images.shape[0], rows, cols, -1)
     return patches, tokens[:, 0] if getattr(model, "cls_token", None) is not None else None
 
 

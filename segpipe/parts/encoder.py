@@ -25,7 +25,8 @@ from segpipe.store.features import stored_codec
 if TYPE_CHECKING:
     from segpipe.nn import classical
 
-_WHITENING = "whitening.safetensors"
+WHITENING = "whitening.safetensors"
+"""The file of the classical features' whitening."""
 _CPU_BATCH = 4
 _GPU_LANES = 2  # one computes while the other's results are taken off
 
@@ -124,7 +125,11 @@ def reopen_encoder(header: FeatureHeader, folder: Path, runtime: Runtime) -> Enc
             f"{folder} was made with the weights {header.source}, found are {encoder.weights}; put the old ones back, "
             "or run `segpipe extract` again"
         )
-    codec = stored_codec(folder) if header.codec != "float16" else None
+    return settled(encoder, stored_codec(folder) if header.codec != "float16" else None)
+
+
+def settled(encoder: Encoder, codec: Codec | None) -> Encoder:
+    """The same encoder, whose features come as they would come back from a store packed so."""
     return encoder if codec is None else replace(encoder, describe=partial(_settled, encoder.describe, codec))
 
 
@@ -135,7 +140,7 @@ def _settled(describe: Describe, codec: Codec, images: Bytes) -> tuple[Float32, 
 
 def has_whitening(folder: Path) -> bool:
     """Whether the classical features' whitening was saved here."""
-    return (folder / _WHITENING).exists()
+    return (folder / WHITENING).exists()
 
 
 def save_whitening(whitening: classical.Whitening, folder: Path) -> None:
@@ -145,13 +150,13 @@ def save_whitening(whitening: classical.Whitening, folder: Path) -> None:
     from segpipe.nn import classical
 
     tensors = {"mean": torch.from_numpy(whitening.mean), "projection": torch.from_numpy(whitening.projection)}
-    save_tensors(folder / _WHITENING, tensors, {"groups": dict(classical.GROUPS), "patch": classical.PATCH})
+    save_tensors(folder / WHITENING, tensors, {"groups": dict(classical.GROUPS), "patch": classical.PATCH})
 
 
 def _open_classical(folder: Path, runtime: Runtime) -> Encoder:
     from segpipe.nn import classical
 
-    tensors, _ = load_tensors(folder / _WHITENING)
+    tensors, _ = load_tensors(folder / WHITENING)
     whitening = classical.Whitening(tensors["mean"].numpy(), tensors["projection"].numpy())
 
     def describe(images: Bytes) -> tuple[Float32, None]:

@@ -91,10 +91,13 @@ class Codec:
         return np.asarray(x, np.float16)
 
     def settle(self, patches: npt.NDArray[np.floating]) -> Float32:
-        """Features (rows, cols, dim) as they come back from a store; not finite ones stay as they are."""
-        if not np.isfinite(patches).all():
+        """Features (rows, cols, dim) as they come back from a store, which takes them in 16 bits.
+
+        Those that are not finite, or too large for 16 bits, stay as they are.
+        """
+        if not (np.abs(patches) <= _LARGEST).all():  # comparisons with NaN are false
             return np.asarray(patches, np.float32)
-        return self.decode(self.encode(patches)).astype(np.float32).reshape(patches.shape)
+        return self.decode(self.encode(patches.astype(np.float16))).astype(np.float32).reshape(patches.shape)
 
 
 def _product(x: Float32, matrix: Float32) -> Float32:

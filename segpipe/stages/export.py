@@ -18,7 +18,8 @@ from segpipe.base.config import Section, setting
 from segpipe.base.runtime import Runtime
 from segpipe.formats import pictures
 from segpipe.formats.source import Source
-from segpipe.records.legend import plain_legend
+from segpipe.records.corpus import Corpus
+from segpipe.records.legend import Legend, plain_legend
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
 from segpipe.store.run_dir import RunDir
@@ -65,18 +66,32 @@ class Summary(BaseModel):
     """Files written by format."""
 
 
-def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
-    """Write every format that is asked for."""
-    directory = run_dir.path("masks")
-    header = masks.load_header(directory)
-    source = Source(
-        corpus=load_corpus(run_dir.path("corpus")),
+def open_source(
+    config: Config, corpus: Corpus, directory: Path, runtime: Runtime, *, legend: Legend | None = None
+) -> Source:
+    """What formats work on: the images of a corpus and their masks in `directory`.
+
+    Raises:
+        UsageError: the masks are missing or of another format.
+    """
+    return Source(
+        corpus=corpus,
         directory=directory,
         index=masks.load_index(directory),
-        legend=plain_legend(header["classes"]),
+        legend=legend or plain_legend(masks.load_header(directory)["classes"]),
         opacity=config.opacity,
         runtime=runtime,
     )
+
+
+def write_formats(config: Config, source: Source, out: Path) -> dict[str, int]:
+    """Write every format that is asked for; how many files each wrote."""
+    return {name: FORMATS[name](source, out) for name in config.formats}
+
+
+def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
+    """Write every format that is asked for."""
+    source = open_source(config, load_corpus(run_dir.path("corpus")), run_dir.path("masks"), runtime)
     with run_dir.writing(ARTEFACT) as out:
-        written = {name: FORMATS[name](source, out) for name in config.formats}
+        written = write_formats(config, source, out)
     return Summary(images=len(source.index), files=written)

@@ -10,7 +10,7 @@ Names with bytes that are not UTF-8 survive (surrogateescape).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ _FORMAT = 1
 def save_corpus(corpus: Corpus, rejected: Sequence[Rejected], path: Path) -> None:
     """Write a corpus and the files put aside into the directory `path`; the header is written last."""
     files.write_jsonl(path / "rejected.jsonl", ({"path": r.path, "reason": r.reason} for r in rejected))
-    files.write_jsonl(path / "corpus.jsonl", (_row(corpus, i) for i in range(len(corpus.images))))
+    files.write_jsonl(path / "corpus.jsonl", (image_row(corpus, i) for i in range(len(corpus.images))))
     header = {
         "format": _FORMAT,
         "root": str(corpus.root),
@@ -50,8 +50,8 @@ def load_corpus(path: Path) -> Corpus:
         rows = files.read_jsonl(path / "corpus.jsonl")
         corpus = Corpus(
             root=Path(header["root"]),
-            images=tuple(_image(row) for row in rows),
-            crops=tuple(Crop(i, Box(*box)) for i, row in enumerate(rows) for box in row["crops"]),
+            images=tuple(image_of(row) for row in rows),
+            crops=tuple(Crop(i, box) for i, row in enumerate(rows) for box in boxes_of(row)),
             scaling={depth: (low, high) for depth, (low, high) in header["scaling"].items()},
         )
     except FileNotFoundError as error:
@@ -80,7 +80,8 @@ def load_rejected(path: Path) -> list[Rejected]:
         raise UsageError(f"{path} holds no rejected.jsonl; make it with `segpipe index`") from error
 
 
-def _row(corpus: Corpus, index: int) -> dict[str, Any]:
+def image_row(corpus: Corpus, index: int) -> dict[str, Any]:
+    """The line of `corpus.jsonl` of one image, as JSON values."""
     image = corpus.images[index]
     boxes = [corpus.crops[i].box for i in corpus.crops_of[index]]
     return {
@@ -96,10 +97,16 @@ def _row(corpus: Corpus, index: int) -> dict[str, Any]:
     }
 
 
-def _image(row: dict[str, Any]) -> Image:
+def image_of(row: Mapping[str, Any]) -> Image:
+    """The image of such a line."""
     geo, gps = row.get("geo"), row.get("gps")
     return Image(
         *(row["id"], row["path"], Size(*row["size"]), row["depth"], row["sha256"], row["bytes"]),
         geo=None if geo is None else Geo(geo[0], (geo[1], geo[2], geo[3], geo[4], geo[5], geo[6])),
         gps=None if gps is None else (gps[0], gps[1]),
     )
+
+
+def boxes_of(row: Mapping[str, Any]) -> list[Box]:
+    """The boxes of the crops of such a line."""
+    return [Box(*box) for box in row["crops"]]

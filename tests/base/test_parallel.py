@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from segpipe.base.errors import MachineError
 from segpipe.base.parallel import Crew, process_map, read_ahead, thread_map
 
 
@@ -118,3 +119,12 @@ def test_a_crew_covers_every_index_once_and_keeps_the_order_of_results(threads: 
 def test_a_crew_says_what_went_wrong(threads: int) -> None:
     with Crew(threads) as crew, pytest.raises(ValueError, match="two"):
         crew.calls(_fail, [(1,), (2,), (3,)])
+
+
+def end_abruptly(item: int) -> int:
+    os._exit(9)
+
+
+def test_a_worker_that_ends_abruptly_is_said_with_what_may_be_done() -> None:
+    with pytest.raises(MachineError, match="__main__"):
+        list(process_map(end_abruptly, range(2), workers=2))

@@ -1,0 +1,113 @@
+"""Masks and export formats of new images in a folder: what `segpipe apply` writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segpipe.applying import Model, apply
+from segpipe.base import files
+from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.runtime import Runtime
+from segpipe.data.listing import Listing
+from segpipe.records.corpus import Corpus, Crop, Rejected
+from segpipe.records.labels import nodata
+from segpipe.stages import export
+from segpipe.store import masks
+from segpipe.store.corpus import boxes_of, image_of, image_row
+
+MASKS, _DONE, _MODEL = "masks", "done.jsonl", "model.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of it."""
+
+    images: int
+    files: dict[str, int]
+    """Files written by format."""
+    rejected: tuple[Rejected, ...]
+    """Listed in OUT/rejected.jsonl too."""
+
+
+def apply_to_folder(model: Model, listing: Listing, out: Path, config: export.Config, runtime: Runtime) -> Applied:
+    """Write the masks of new images to OUT/masks and the formats beside it.
+
+    What an interrupted call has finished is not done again, if the same file is there under the same name.
+
+    Args:
+        model: of `open_model`.
+        listing: the files.
+        out: a folder, new or of the same bundle.
+        config: which formats, and how.
+        runtime: workers and progress.
+
+    Raises:
+        UsageError: `out` holds masks of another bundle, or other things.
+        CorpusError: no file can be used.
+    """
+    known, directory = _begin(out, model), out / MASKS
+    classes = model.clusters.clusters
+
+    def keep(corpus: Corpus, segment: Callable[[], masks.Mask]) -> dict[str, Any]:
+        (image,) = corpus.images
+        path, old = masks.mask_path(directory, image.id), known.get(image.id)
+        if old is not None and old["image"]["sha256"] == image.sha256 and path.exists():
+            return old
+        mask = segment()
+        masks.write_mask(path, mask, classes=classes)
+        return {"image": image_row(corpus, 0), "mask": masks.describe_mask(image.id, mask, classes=classes)}
+
+    done, rejected = list[dict[str, Any]](), list[Rejected]()
+    with (out / _DONE).open("a", encoding="utf-8") as journal:
+        for entry in apply(model, listing, runtime, keep):
+            if isinstance(entry, Rejected):
+                rejected.append(entry)
+                continue
+            done.append(entry)
+            journal.write(json.dumps(entry) + "\n")
+            journal.flush()
+    files.write_jsonl(out / "rejected.jsonl", ({"path": r.path, "reason": r.reason} for r in rejected))
+    if not done:
+        first = "; ".join(f"{item.path}: {item.reason}" for item in rejected[:3])
+        raise CorpusError(
+            f"none of {len(rejected)} files in {listing.root} can be used ({first}); repair or replace them"
+        )
+    masks.save_index(directory, [entry["mask"] for entry in done])
+    masks.save_header(directory, {"classes": classes, "nodata": nodata(classes), **model.bundle.refine})
+    corpus = Corpus(
+        listing.root,
+        tuple(image_of(entry["image"]) for entry in done),
+        tuple(Crop(i, box) for i, entry in enumerate(done) for box in boxes_of(entry["image"])),
+        model.bundle.scaling,
+    )
+    source = export.open_source(config, corpus, directory, runtime, legend=model.bundle.legend)
+    written = export.write_formats(config, source, out)
+    (out / _DONE).unlink()
+    return Applied(len(done), written, tuple(rejected))
+
+
+def _begin(out: Path, model: Model) -> dict[str, dict[str, Any]]:
+    """Make the folder, or see that it is of this bundle; what an interrupted call has finished, by id."""
+    own = out / _MODEL
+    if own.exists():
+        if json.loads(files.read_text(own)).get("sha256") != model.fingerprint:
+            raise UsageError(f"{out} holds masks of another bundle; choose another folder, or delete it first")
+    elif out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty and holds no masks of this bundle; choose another folder")
+    (out / MASKS).mkdir(parents=True, exist_ok=True)
+    files.write_json(own, {"sha256": model.fingerprint, "backbone": model.bundle.header.backbone})
+    journal = out / _DONE
+    if not journal.exists():
+        return {}
+    found = {}
+    for line in journal.read_text("utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:  # the last line of an interrupted call
+            continue
+        found[entry["image"]["id"]] = entry
+    return found

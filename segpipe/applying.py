@@ -1,0 +1,156 @@
+"""Use a bundle on new images: `segpipe apply`. Nothing is stored but the masks."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cv2
+from threadpoolctl import threadpool_limits
+
+from segpipe.base.errors import CorpusError
+from segpipe.base.parallel import thread_map
+from segpipe.base.runtime import Runtime
+from segpipe.data.listing import Listing, make_ids
+from segpipe.ops.crf import Crf, prepare
+from segpipe.parts.coding import open_head
+from segpipe.parts.encoder import Encoder, open_encoder, settled
+from segpipe.parts.live import LiveFeatures
+from segpipe.records.bundle import Bundle
+from segpipe.records.clusters import ClusterModel
+from segpipe.records.corpus import Corpus, Crop, Rejected
+from segpipe.stages import index
+from segpipe.stages.refine import Inputs, refine_image
+from segpipe.store import bundle as store
+from segpipe.store.clusters import load_clusters
+from segpipe.store.masks import Mask
+
+T = TypeVar("T")
+Keep = Callable[[Corpus, Callable[[], Mask]], T]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A bundle, opened."""
+
+    bundle: Bundle
+    fingerprint: str
+    """SHA-256 of the file, hexadecimal."""
+    encoder: Encoder
+    head: Any
+    clusters: ClusterModel
+    device: str
+
+
+@contextmanager
+def open_model(path: Path, runtime: Runtime) -> Iterator[Model]:
+    """Open a bundle for the time of a `with` block.
+
+    Raises:
+        UsageError: the file is missing, damaged or no bundle.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        made = store.open_bundle(path, folder)
+        with path.open("rb") as file:
+            fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
+        weights = folder / store.BACKBONE
+        header = replace(made.header, weights=str(weights) if weights.exists() else "")
+        encoder = settled(open_encoder(header, folder, runtime), store.load_codec(folder / "codec.npz"))
+        clusters = load_clusters(folder / "clusters.npz")
+        yield Model(made, fingerprint, encoder, open_head(folder), clusters, runtime.device)
+
+
+def list_new(images: str, model: Model) -> Listing:
+    """The files that IMAGES names; see `list_images`.
+
+    Raises:
+        UsageError: there are none.
+    """
+    return index.list_files(settings_of(model, images))
+
+
+def settings_of(model: Model, images: str = "") -> index.Config:
+    """The settings of `index` that the bundle was made with."""
+    return index.Config(images=images, **model.bundle.index)
+
+
+def read_new(model: Model, root: Path, name: str, image_id: str) -> Corpus | Rejected:
+    """Check one file and plan its crops: a corpus of one image."""
+    settings = settings_of(model)
+    found = index.check_file(name, root=root, max_pixels=settings.max_pixels)
+    if isinstance(found, Rejected):
+        return found
+    if found.depth != "uint8" and found.depth not in model.bundle.scaling:
+        return Rejected(name, f"has {found.depth} values, and the bundle's run had no such images to scale them by")
+    boxes = index.plan_crops(found.size, crops=settings.crops, window=settings.window, overlap=settings.overlap)
+    image = replace(found, id=image_id)
+    return Corpus(root, (image,), tuple(Crop(0, box) for box in boxes), model.bundle.scaling)
+
+
+def segment_new(model: Model, corpus: Corpus) -> Mask:
+    """The mask (H, W) of the one image of a corpus: clusters, as `refine` would give it.
+
+    Raises:
+        CorpusError: the file changes meanwhile.
+        MachineError: the network's features of it are not finite.
+    """
+    how = model.bundle.refine
+    features: Any = LiveFeatures(corpus, model.bundle.header, model.encoder)  # read as a FeatureStore is
+    crf = None if how["crf"] is None else Crf(**how["crf"])
+    inputs = Inputs(corpus, features, model.head, model.clusters, how["side"], how["sharpness"], how["flip"], crf)
+    return refine_image(inputs, 0)
+
+
+def apply(model: Model, listing: Listing, runtime: Runtime, keep: Keep[T]) -> Iterator[T | Rejected]:
+    """Segment images one after the other, several side by side; results come in the listing's order.
+
+    On a processor every byte of a mask is what `segpipe run` writes for the same image: nothing depends on the images
+    beside it, or on the number of threads.
+
+    Args:
+        model: of `open_model`.
+        listing: the files.
+        runtime: workers and progress; the device is the model's.
+        keep: what to make of an image (a corpus of one); given what makes its mask; called in several threads.
+
+    Yields:
+        What `keep` returns, or why a file was put aside.
+    """
+    yield from listing.rejected
+    work = partial(_one, model, listing.root, keep)
+    jobs = zip(listing.paths, make_ids(listing.paths), strict=True)
+    with _alone(model.encoder):
+        if model.bundle.refine["crf"] is not None:
+            prepare(model.clusters.clusters)
+        done = thread_map(work, jobs, workers=runtime.workers, ahead=runtime.workers + 1)
+        yield from runtime.track(done, total=len(listing.paths), unit="images")
+
+
+def _one(model: Model, root: Path, keep: Keep[T], job: tuple[str, str]) -> T | Rejected:
+    name, image_id = job
+    corpus = read_new(model, root, name, image_id)
+    if isinstance(corpus, Rejected):
+        return corpus
+    try:
+        return keep(corpus, partial(segment_new, model, corpus))
+    except CorpusError as error:
+        return Rejected(name, str(error))
+
+
+@contextmanager
+def _alone(encoder: Encoder) -> Iterator[None]:
+    """Every image is worked on in one thread: threads share the processors by images."""
+    before = cv2.getNumThreads()
+    with encoder.alone(), threadpool_limits(1):
+        cv2.setNumThreads(1)
+        try:
+            yield
+        finally:
+            cv2.setNumThreads(before)

@@ -1,0 +1,70 @@
+"""`segpipe bundle` and `segpipe apply`: take the model out of a run, and use it on new images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from segpipe import pipeline
+from segpipe.base.config import build, read_sets
+from segpipe.cli import terminal
+from segpipe.cli.options import EXIT_CODES, IMAGES_HELP, common, run_argument, sets_option, settings_command
+from segpipe.cli.work import absolute, existing, tell_rejected
+
+_SECTIONS = {name: pipeline.SECTIONS[name] for name in ("runtime", "export")}
+
+file_argument = click.argument("model", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+
+
+@click.command("bundle", epilog=EXIT_CODES)
+@run_argument
+@file_argument
+@click.option("--onnx", is_flag=True, help="Also write network and head as FILE.onnx, compared by ONNX Runtime.")
+@common
+def bundle_command(run_path: Path, model: Path, onnx: bool) -> int:
+    """Write the model of a finished RUN to one FILE, such as reef.segpipe, for `segpipe apply`.
+
+    It holds the network, the head, the clusters, settings and class names; no image, and nothing that could run code.
+    """
+    from segpipe.bundling import bundle, export_onnx
+
+    run_dir = existing(run_path)
+    with run_dir.lock():
+        made = bundle(run_dir, model, pipeline.make_runtime(pipeline.resolve(run_dir)))
+        click.echo(f"bundle   {model}  ({model.stat().st_size / 1e6:.1f} MB; weights: {made.licence})")
+        if onnx:
+            path = model.with_suffix(".onnx")
+            apart = export_onnx(run_dir, path)
+            click.echo(f"network  {path}  (ONNX Runtime's codes differ by at most {apart:.1e})")
+    return 0
+
+
+@click.command("apply", cls=settings_command(_SECTIONS), epilog=EXIT_CODES)
+@file_argument
+@click.argument("images", metavar="IMAGES")
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path, file_okay=False))
+@sets_option
+@common
+def apply_command(model: Path, images: str, out: Path, sets: Sequence[str]) -> int:
+    """Make class maps of new IMAGES with the bundle FILE, the same that its run would make of them.
+
+    Images stream through and nothing is stored but their masks: OUT/masks holds index PNGs, and beside it lies what
+    `--set export.formats=...` asks for.
+    """
+    from segpipe.applied import apply_to_folder
+    from segpipe.applying import list_new, open_model
+
+    settings = build(_SECTIONS, [read_sets(sets)])
+    screen, quiet = click.get_current_context().obj
+    runtime = pipeline.make_runtime(settings, terminal.tracker(screen, quiet=quiet))
+    formats: Any = settings["export"]
+    with open_model(model, runtime) as opened:
+        done = apply_to_folder(opened, list_new(absolute(images), opened), out, formats, runtime)
+    click.echo(f"masks    {out / 'masks'}  ({done.images} images)")
+    return tell_rejected(done.rejected, out / "rejected.jsonl")
+
+
+apply_command.help = f"{apply_command.help}\n\n{IMAGES_HELP}"
