@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -81,17 +81,26 @@ def settings_of(model: Model, images: str = "") -> index.Config:
     return index.Config(images=images, **model.bundle.index)
 
 
-def read_new(model: Model, root: Path, name: str, image_id: str) -> Corpus | Rejected:
-    """Check one file and plan its crops: a corpus of one image."""
-    settings = settings_of(model)
+def read_new(
+    settings: index.Config, scaling: Mapping[str, tuple[float, float]], root: Path, name: str, image_id: str
+) -> Corpus | Rejected:
+    """Check one file and plan its crops: a corpus of one image.
+
+    Args:
+        settings: how crops are planned.
+        scaling: of the corpus that the model was made from.
+        root: folder.
+        name: path of the file below it.
+        image_id: what it is to be called.
+    """
     found = index.check_file(name, root=root, max_pixels=settings.max_pixels)
     if isinstance(found, Rejected):
         return found
-    if found.depth != "uint8" and found.depth not in model.bundle.scaling:
-        return Rejected(name, f"has {found.depth} values, and the bundle's run had no such images to scale them by")
+    if found.depth != "uint8" and found.depth not in scaling:
+        return Rejected(name, f"has {found.depth} values, and the model's run had no such images to scale them by")
     boxes = index.plan_crops(found.size, crops=settings.crops, window=settings.window, overlap=settings.overlap)
     image = replace(found, id=image_id)
-    return Corpus(root, (image,), tuple(Crop(0, box) for box in boxes), model.bundle.scaling)
+    return Corpus(root, (image,), tuple(Crop(0, box) for box in boxes), scaling)
 
 
 def segment_new(model: Model, corpus: Corpus) -> Mask:
@@ -135,7 +144,7 @@ def apply(model: Model, listing: Listing, runtime: Runtime, keep: Keep[T]) -> It
 
 def _one(model: Model, root: Path, keep: Keep[T], job: tuple[str, str]) -> T | Rejected:
     name, image_id = job
-    corpus = read_new(model, root, name, image_id)
+    corpus = read_new(settings_of(model), model.bundle.scaling, root, name, image_id)
     if isinstance(corpus, Rejected):
         return corpus
     try:

@@ -44,6 +44,10 @@ class LiveFeatures:
         """Which patches (rows, cols) show image."""
         return self._described(row).valid
 
+    def vector(self, row: int) -> npt.NDArray[np.float32]:
+        """The pooled vector (d,) of a crop."""
+        return np.asarray(self._described(row).vector, np.float32)
+
     def _described(self, row: int) -> CropFeatures:
         if row in self._kept:
             self._kept.move_to_end(row)
@@ -53,8 +57,7 @@ class LiveFeatures:
         cuts = read_cuts([r for r in rows if r not in self._kept], corpus=corpus, header=self.header)
         name = str(corpus.path(corpus.images[image]))
         for group in batches(cuts, self._encoder.most):
-            # the pooled vector is not used
-            self._kept |= describe_crops(group, self._encoder.describe, pool="mean", name=lambda _: name)
+            self._kept |= describe_crops(group, self._encoder.describe, pool=self.header.pool, name=lambda _: name)
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return self._kept[row]
