@@ -18,6 +18,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
 _FLOAT, _INT = ir.FloatType(), ir.IntType(32)
+_CACHE_LINE = 64  # bytes
 # 2^x on [0, 1]: the polynomial of degree 5 of least relative error, 1.6e-7 in 32-bit arithmetic (fitted, measured)
 _EXP2 = (0.0018775766, 0.0089893403, 0.055826318, 0.24015362, 0.69315307, 0.99999993)
 
@@ -135,18 +136,21 @@ def store_shares(_: Any, array: Any, index: Any, lanes: Any) -> Any:
 
 
 @_emit
-def prefetch(_: Any, array: Any, index: Any) -> Any:
-    """Ask for the cache line of a number that will be needed soon."""
+def prefetch(_: Any, count: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache lines of `len(count)` numbers of a flat array from `index` on, which will be needed soon."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         byte = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [byte, _INT, _INT, _INT])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        address = _address(context, builder, signature, arguments, ir.IntType(8))
-        builder.call(function, [address, *(ir.Constant(_INT, value) for value in (0, 3, 1))])  # data, to read, often
+        inner = types.void(*signature.args[1:])
+        address = _address(context, builder, inner, arguments[1:], ir.IntType(8))
+        for line in range(0, len(count) * array.dtype.bitwidth // 8, _CACHE_LINE):
+            there = builder.gep(address, [ir.Constant(_INT, line)])
+            builder.call(function, [there, *(ir.Constant(_INT, value) for value in (0, 3, 1))])  # data, to read, often
         return context.get_dummy_value()
 
-    return types.void(array, types.intp), generate
+    return types.void(count, array, types.intp), generate
 
 
 @_emit

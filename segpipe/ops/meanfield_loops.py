@@ -53,8 +53,8 @@ def _width(like: Any) -> int:
 @compiled
 def ask_row(like: Any, array: Shares, row: np.int64) -> None:
     """Prefetch a row of a flat array."""
-    for c in range(0, _width(like), 4 * _LINE // array.itemsize):
-        prefetch(array, row * _width(like) + c)
+    for c in range(0, _width(like), len(like[0])):
+        prefetch(like[0], array, row * _width(like) + c)
 
 
 @compiled
