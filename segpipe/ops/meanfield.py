@@ -17,6 +17,7 @@ import numpy.typing as npt
 from segpipe.base.parallel import Crew
 from segpipe.ops import meanfield_loops as loops
 from segpipe.ops import meanfield_rows as rows
+from segpipe.ops.lanes import has_halves
 from segpipe.ops.permutohedral import Lattice
 from segpipe.ops.plane import Plane
 
@@ -56,8 +57,9 @@ def infer(
     width = row_width(count)
     prior, q, new = _rows(pixels, width), _rows(pixels, width, np.uint16), _rows(pixels, width, np.uint16)
     crew.ranges(rows.enter, probabilities, np.float32(LEAST_PROBABILITY), width, prior, q, count=pixels)
-    far_v = _rows(far.vertices, width)
-    near_gain, far_gain = (np.float32(w * s / rows.FULL) for w, s in zip(weights, (near.scale, far.scale), strict=True))
+    part = np.float32(1 / rows.FULL)
+    far_v = _rows(far.vertices, width, np.int16 if has_halves() else np.float32)
+    near_gain, far_gain = (np.float32(w * s) for w, s in zip(weights, (near.scale, far.scale), strict=True))
     sources = (near.corners, near.weights, near_gain, far.corners, far.weights, far_gain, far_v)
     classes, out = np.arange(count), np.empty((pixels, count), np.float32)
     drops, left = may_drop(sum(weights), tolerance), tolerance
@@ -65,7 +67,7 @@ def infer(
     dropped: list[tuple[Any, ...]] = []
     for remaining in reversed(range(iterations)):
         like = _shape(width)
-        _filter(far, like, q, far_v, crew)
+        _filter(far, like, q, part, far_v, crew)
         if not remaining:
             new = prior  # a row of the one is read before the row of the other is written
         one = np.float32(rows.FULL if remaining else 1)
@@ -74,7 +76,7 @@ def infer(
         crew.calls(
             loops.step,
             [
-                (like, *_splat(band), q, *shared, scores[i], near.cuts[i], near.cuts[i + 1])
+                (like, *_splat(band), q, part, *shared, scores[i], near.cuts[i], near.cuts[i + 1])
                 for i, band in enumerate(near.bands)
             ],
         )
@@ -137,8 +139,8 @@ def _rows(count: int, width: int, dtype: type[np.generic] = np.float32) -> npt.N
     return spare[skip : skip + count * width]
 
 
-def _filter(lattice: Lattice, like: tuple[Any, ...], q: Float32, v: Float32, crew: Crew) -> None:
-    splat = (lattice.starts, lattice.pixels, lattice.shares, q, v)
+def _filter(lattice: Lattice, like: tuple[Any, ...], q: loops.Shares, part: np.float32, v: loops.Rows, crew: Crew) -> None:
+    splat = (lattice.starts, lattice.pixels, lattice.shares, q, part, v)
     for stage in lattice.stages:
         tiles = stage.ends.shape[1] - 1
         crew.ranges(loops.sweep, like, stage.rows, stage.members, stage.ends, *splat, count=tiles)
