@@ -139,10 +139,8 @@ def _rows(count: int, width: int, dtype: type[np.generic] = np.float32) -> npt.N
     return spare[skip : skip + count * width]
 
 
-def _filter(
-    lattice: Lattice, like: tuple[Any, ...], q: loops.Shares, part: np.float32, v: loops.Rows, crew: Crew
-) -> None:
-    splat = (lattice.starts, lattice.pixels, lattice.shares, q, part, v)
+def _filter(lattice: Lattice, like: tuple[Any, ...], q: loops.Shares, v: loops.Rows, crew: Crew) -> None:
+    splat = (lattice.starts, lattice.pixels, lattice.shares, q, _PART, v)
     for stage in lattice.stages:
         tiles = stage.ends.shape[1] - 1
         crew.ranges(loops.sweep, like, stage.rows, stage.members, stage.ends, *splat, count=tiles)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from segpipe.ops import meanfield
 from segpipe.ops.crf import TOLERANCE, Crf, refine_probabilities
 from segpipe.ops.lanes import has_halves
-from segpipe.ops.meanfield import absent
 
 PACKS = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -205,16 +204,6 @@ def test_classes_that_are_not_there_are_dropped_and_hardly_missed() -> None:
     assert 0 < np.abs(carried - dropped).mean() < TOLERANCE / 4
     np.testing.assert_allclose(dropped.sum(0), 1, atol=1e-5)
     np.testing.assert_array_equal(carried.argmax(0), dropped.argmax(0))
-
-
-def test_only_what_is_allowed_and_makes_rows_narrower_is_dropped() -> None:
-    losses = np.full(27, 1e-6)
-    losses[[2, 5, 26]] = 1.0
-    np.testing.assert_array_equal(absent(losses, 1e-3), np.delete(np.arange(27), [2, 5, 26])[:19])
-    assert len(absent(losses, 1e-5)) == 0  # ten of them would leave 17, as wide as 27
-    assert len(absent(losses, 1.2e-5)) == 11
-    assert len(absent(losses, 0.0)) == 0
-    assert len(absent(np.zeros(8), 1.0)) == 0
 
 
 @pytest.mark.parametrize("tolerance", [0.0, TOLERANCE])
