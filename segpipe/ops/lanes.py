@@ -9,15 +9,17 @@ Compiled loops are kept on disk by the time of their own file: whoever changes t
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils, codegen, config, types
 from numba.extending import intrinsic, models, register_model
 
 _FLOAT, _INT = ir.FloatType(), ir.IntType(32)
+_CACHE_LINE = 64  # bytes
 # 2^x on [0, 1]: the polynomial of degree 5 of least relative error, 1.6e-7 in 32-bit arithmetic (fitted, measured)
 _EXP2 = (0.0018775766, 0.0089893403, 0.055826318, 0.24015362, 0.69315307, 0.99999993)
 
@@ -75,78 +77,79 @@ def _address(context: Any, builder: Any, signature: Any, arguments: Any, to: Any
     return builder.bitcast(builder.gep(array.data, [arguments[1]]), to.as_pointer())
 
 
+def has_halves() -> bool:
+    """Whether the processor converts between 32 and 16-bit floats itself: all x86 since AVX2 and all 64-bit ARM do."""
+    features = config.CPU_FEATURES if config.CPU_FEATURES is not None else codegen.get_host_cpu_features()
+    return "+f16c" in features.split(",") or platform.machine().lower() in ("aarch64", "arm64")
+
+
+def _stored(array: Any, count: int) -> ir.VectorType:
+    """What numbers of an array are in memory: uint16 are whole numbers, and the bits of 16-bit floats are in int16."""
+    kinds = {types.float32: _FLOAT, types.uint16: ir.IntType(16), types.int16: ir.HalfType()}
+    return ir.VectorType(kinds[array.dtype], count)
+
+
 @_emit
 def load(_: Any, like: Any, array: Any, index: Any) -> Any:
-    """`len(like)` numbers of a flat array from `index` on."""
+    """`len(like)` numbers of a flat array from `index` on: float32, whole ones in uint16, or 16-bit floats in int16."""
     lanes = Lanes(len(like))
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector = ir.VectorType(_FLOAT, lanes.width)
-        inner = types.void(*signature.args[1:])
-        return builder.load(_address(context, builder, inner, arguments[1:], vector), align=4)
+        stored, vector = _stored(array, lanes.width), ir.VectorType(_FLOAT, lanes.width)
+        address = _address(context, builder, types.void(*signature.args[1:]), arguments[1:], stored)
+        numbers = builder.load(address, align=array.dtype.bitwidth // 8)
+        if array.dtype == types.uint16:
+            return builder.sitofp(builder.zext(numbers, ir.VectorType(_INT, lanes.width)), vector)
+        return numbers if array.dtype == types.float32 else builder.fpext(numbers, vector)
 
     return lanes(like, array, types.intp), generate
 
 
 @_emit
 def store(_: Any, array: Any, index: Any, lanes: Any) -> Any:
-    """Write lanes to a flat array from `index` on."""
+    """Write lanes to a flat array, of what `load` reads, from `index` on, each as the nearest number there is."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[2], _address(context, builder, signature, arguments, arguments[2].type), align=4)
+        stored, numbers = _stored(array, lanes.width), arguments[2]
+        if array.dtype == types.uint16:
+            rounded = builder.fadd(numbers, _constant(numbers.type, 0.5))
+            numbers = builder.trunc(builder.fptosi(rounded, ir.VectorType(_INT, lanes.width)), stored)
+        elif array.dtype == types.int16:
+            numbers = builder.fptrunc(numbers, stored)
+        address = _address(context, builder, signature, arguments, stored)
+        builder.store(numbers, address, align=array.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, lanes), generate
 
 
 @_emit
-def load_shares(_: Any, like: Any, array: Any, index: Any) -> Any:
-    """`len(like)` numbers of a flat array of 16 or 32 bits from `index` on, as floats."""
-    lanes = Lanes(len(like))
+def at(_: Any, array: Any, index: Any) -> Any:
+    """A number of an array as it lies in memory, for an `index` from 0: numba would ask whether it is below."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector, whole = ir.VectorType(_FLOAT, lanes.width), ir.VectorType(_INT, lanes.width)
-        inner = types.void(*signature.args[1:])
-        if array.dtype == types.float32:
-            return builder.load(_address(context, builder, inner, arguments[1:], vector), align=4)
-        short = ir.VectorType(ir.IntType(16), lanes.width)
-        stored = builder.load(_address(context, builder, inner, arguments[1:], short), align=2)
-        return builder.sitofp(builder.zext(stored, whole), vector)
+        data = context.make_array(array)(context, builder, arguments[0]).data
+        return context.unpack_value(builder, array.dtype, builder.gep(data, [arguments[1]]))
 
-    return lanes(like, array, types.intp), generate
+    return array.dtype(array, types.intp), generate
 
 
 @_emit
-def store_shares(_: Any, array: Any, index: Any, lanes: Any) -> Any:
-    """Write lanes to a flat array of 16 or 32 bits from `index` on, to the nearest number."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector = arguments[2].type
-        if array.dtype == types.float32:
-            builder.store(arguments[2], _address(context, builder, signature, arguments, vector), align=4)
-        else:
-            whole, short = (ir.VectorType(ir.IntType(bits), lanes.width) for bits in (32, 16))
-            rounded = builder.fptosi(builder.fadd(arguments[2], _constant(vector, 0.5)), whole)
-            target = _address(context, builder, signature, arguments, short)
-            builder.store(builder.trunc(rounded, short), target, align=2)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, lanes), generate
-
-
-@_emit
-def prefetch(_: Any, array: Any, index: Any) -> Any:
-    """Ask for the cache line of a number that will be needed soon."""
+def prefetch(_: Any, count: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache lines of `len(count)` numbers of a flat array from `index` on, which will be needed soon."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         byte = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [byte, _INT, _INT, _INT])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        address = _address(context, builder, signature, arguments, ir.IntType(8))
-        builder.call(function, [address, *(ir.Constant(_INT, value) for value in (0, 3, 1))])  # data, to read, often
+        inner = types.void(*signature.args[1:])
+        address = _address(context, builder, inner, arguments[1:], ir.IntType(8))
+        for line in range(0, len(count) * array.dtype.bitwidth // 8, _CACHE_LINE):
+            there = builder.gep(address, [ir.Constant(_INT, line)])
+            builder.call(function, [there, *(ir.Constant(_INT, value) for value in (0, 3, 1))])  # data, to read, often
         return context.get_dummy_value()
 
-    return types.void(array, types.intp), generate
+    return types.void(count, array, types.intp), generate
 
 
 @_emit

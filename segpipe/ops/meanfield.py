@@ -17,6 +17,7 @@ import numpy.typing as npt
 from segpipe.base.parallel import Crew
 from segpipe.ops import meanfield_loops as loops
 from segpipe.ops import meanfield_rows as rows
+from segpipe.ops.lanes import has_halves
 from segpipe.ops.permutohedral import Lattice
 from segpipe.ops.plane import Plane
 
@@ -25,6 +26,7 @@ Int64 = npt.NDArray[np.int64]
 
 LEAST_PROBABILITY = 1e-5
 """Probabilities below count as this: zero would forbid a class for good, whatever the neighbors say."""
+_PART = np.float32(1 / rows.FULL)  # 16-bit floats end at 65504: vertices hold sums of probabilities, not of their parts
 _STRONG = 20.0  # weights beyond which e^message may be too large a number to set aside
 
 
@@ -56,8 +58,8 @@ def infer(
     width = row_width(count)
     prior, q, new = _rows(pixels, width), _rows(pixels, width, np.uint16), _rows(pixels, width, np.uint16)
     crew.ranges(rows.enter, probabilities, np.float32(LEAST_PROBABILITY), width, prior, q, count=pixels)
-    far_v = _rows(far.vertices, width)
-    near_gain, far_gain = (np.float32(w * s / rows.FULL) for w, s in zip(weights, (near.scale, far.scale), strict=True))
+    far_v = _rows(far.vertices, width, np.int16 if has_halves() else np.float32)
+    near_gain, far_gain = (np.float32(w * s) for w, s in zip(weights, (near.scale, far.scale), strict=True))
     sources = (near.corners, near.weights, near_gain, far.corners, far.weights, far_gain, far_v)
     classes, out = np.arange(count), np.empty((pixels, count), np.float32)
     drops, left = may_drop(sum(weights), tolerance), tolerance
@@ -74,7 +76,7 @@ def infer(
         crew.calls(
             loops.step,
             [
-                (like, *_splat(band), q, *shared, scores[i], near.cuts[i], near.cuts[i + 1])
+                (like, *_splat(band), q, _PART, *shared, scores[i], near.cuts[i], near.cuts[i + 1])
                 for i, band in enumerate(near.bands)
             ],
         )
@@ -88,7 +90,7 @@ def infer(
             dropped.append((q, np.float32(rows.FULL), width, gone, classes[gone], levels.copy()))
             kept, old = np.delete(np.arange(len(classes)), gone), (q, prior, width)
             classes, width = classes[kept], row_width(len(kept))
-            prior, q, new = _rows(pixels, width), _rows(pixels, width, np.uint16), _rows(pixels, width, np.uint16)
+            prior, q, new = _rows(pixels, width), new[: pixels * width], _rows(pixels, width, np.uint16)
             crew.ranges(rows.narrow, *old, kept, gone, levels, rest, q, prior, width, count=pixels)
     same, one = np.empty(0, np.float32), np.float32(1 if iterations else rows.FULL)
     crew.ranges(rows.leave, q, one, width, np.arange(len(classes)), classes, same, same, out, count=pixels)
@@ -137,8 +139,8 @@ def _rows(count: int, width: int, dtype: type[np.generic] = np.float32) -> npt.N
     return spare[skip : skip + count * width]
 
 
-def _filter(lattice: Lattice, like: tuple[Any, ...], q: Float32, v: Float32, crew: Crew) -> None:
-    splat = (lattice.starts, lattice.pixels, lattice.shares, q, v)
+def _filter(lattice: Lattice, like: tuple[Any, ...], q: loops.Shares, v: loops.Rows, crew: Crew) -> None:
+    splat = (lattice.starts, lattice.pixels, lattice.shares, q, _PART, v)
     for stage in lattice.stages:
         tiles = stage.ends.shape[1] - 1
         crew.ranges(loops.sweep, like, stage.rows, stage.members, stage.ends, *splat, count=tiles)

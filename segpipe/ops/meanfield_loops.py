@@ -15,24 +15,25 @@ import numpy.typing as npt
 
 from segpipe.base.jit import compiled
 from segpipe.ops.lanes import (
+    at,
     exp,
     full,
     larger,
     largest,
     load,
-    load_shares,
     muladd,
     plus,
     prefetch,
     scale,
     store,
-    store_shares,
     times,
     total,
 )
 
 Float32 = npt.NDArray[np.float32]
 Shares = npt.NDArray[np.uint16] | Float32
+Rows = npt.NDArray[np.int16] | Float32
+"""Rows of vertices: 16-bit floats, or 32-bit ones where the processor has no others."""
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
@@ -51,48 +52,56 @@ def _width(like: Any) -> int:
 
 
 @compiled
-def ask_row(like: Any, array: Shares, row: np.int64) -> None:
+def ask_row(like: Any, array: Shares | Rows, row: Any) -> None:
     """Prefetch a row of a flat array."""
-    for c in range(0, _width(like), 4 * _LINE // array.itemsize):
-        prefetch(array, row * _width(like) + c)
+    for c in range(0, _width(like), len(like[0])):
+        prefetch(like[0], array, np.int64(row) * _width(like) + c)
 
 
 @compiled
 def splat(
-    like: Any, starts: Int64, pixels: Int32, shares: Float32, q: Shares, v: Float32, first: int, last: int
+    like: Any,
+    starts: Int64,
+    pixels: Int32,
+    shares: Float32,
+    q: Shares,
+    part: float,
+    v: Rows,
+    first: int,
+    last: int,
 ) -> None:
-    """Vertices `first` to `last` - 1: row of v = sum over the pixels around it of share x row of q."""
+    """Vertices `first` to `last` - 1: row of v = part x sum over the pixels around it of share x row of q."""
     lanes, width = like[0], _width(like)
     for vertex in range(first, last):
-        begin, end = starts[vertex], starts[vertex + 1]
+        begin, end = at(starts, vertex), at(starts, vertex + 1)
         for c in range(0, width, len(lanes)):
             row = full(lanes, np.float32(0))
             for k in range(begin, end):
                 if c == 0:
-                    ask_row(like, q, np.int64(pixels[min(k + _AHEAD_SHARES, len(pixels) - 1)]))
-                row = muladd(shares[k], load_shares(lanes, q, np.int64(pixels[k]) * width + c), row)
-            store(v, vertex * width + c, row)
+                    ask_row(like, q, at(pixels, min(k + _AHEAD_SHARES, len(pixels) - 1)))
+                row = muladd(at(shares, k), load(lanes, q, np.int64(at(pixels, k)) * width + c), row)
+            store(v, vertex * width + c, scale(part, row))
 
 
 @compiled
-def blur(like: Any, members: Int32, v: Float32, first: int, last: int) -> None:
+def blur(like: Any, members: Int32, v: Rows, first: int, last: int) -> None:
     """Along chains of neighbors, in place: row += half the sum of the rows before and after it, as they were.
 
     `members` from `first` to `last` - 1 are vertices, chain after chain; the last of a chain is written as ~vertex.
     """
     lanes, width, half = like[0], _width(like), np.float32(0.5)
-    at = first
-    while at < last:
-        k = at
+    chain = first
+    while chain < last:
+        k = chain
         for c in range(0, width, len(lanes)):
-            k = at
-            here = np.int64(members[k]) * width + c
+            k = chain
+            here = np.int64(at(members, k)) * width + c
             before, row = full(lanes, np.float32(0)), load(lanes, v, here)
             while True:
                 k += 1
-                member = np.int64(members[k])
+                member = np.int64(at(members, k))
                 if c == 0:
-                    soon = np.int64(members[min(k + _AHEAD_MEMBERS, last - 1)])
+                    soon = np.int64(at(members, min(k + _AHEAD_MEMBERS, last - 1)))
                     ask_row(like, v, soon if soon >= 0 else ~soon)
                 there = (member if member >= 0 else ~member) * width + c
                 after = load(lanes, v, there)
@@ -101,7 +110,7 @@ def blur(like: Any, members: Int32, v: Float32, first: int, last: int) -> None:
                 if member < 0:
                     break
             store(v, here, muladd(half, before, row))
-        at = k + 1
+        chain = k + 1
 
 
 @compiled
@@ -114,14 +123,15 @@ def sweep(
     pixels: Int32,
     shares: Float32,
     q: Shares,
-    v: Float32,
+    part: float,
+    v: Rows,
     first: int,
     last: int,
 ) -> None:
     """Tiles `first` to `last` - 1 of a stage of a lattice: splat where `rows` is not empty, then blur axis by axis."""
     for tile in range(first, last):
         if len(rows):
-            splat(like, starts, pixels, shares, q, v, rows[tile], rows[tile + 1])
+            splat(like, starts, pixels, shares, q, part, v, rows[tile], rows[tile + 1])
         for axis in range(len(ends)):
             blur(like, members, v, ends[axis, tile], ends[axis, tile + 1])
 
@@ -138,7 +148,7 @@ def update(
     far: Int32,
     far_weights: Float32,
     far_gain: float,
-    far_v: Float32,
+    far_v: Rows,
     q: Shares,
     one: float,
     levels: Float32,
@@ -160,19 +170,18 @@ def update(
         for i in range(size):
             pixel, soon = begin + i, min(begin + i + _AHEAD_PIXELS, last - 1)
             for j in range(_NEAR):
-                ask_row(like, near_v, np.int64(near[soon, j]))
+                ask_row(like, near_v, at(near, soon * _NEAR + j))
             for j in range(_FAR):
-                ask_row(like, far_v, np.int64(far[soon, j]))
+                ask_row(like, far_v, at(far, soon * _FAR + j))
             top = full(lanes, np.float32(0))  # no message is negative
             for c in range(0, width, len(lanes)):
-                message = scale(near_weights[pixel, 0], load(lanes, near_v, np.int64(near[pixel, 0]) * width + c))
-                for j in range(1, _NEAR):
-                    corner = np.int64(near[pixel, j])
-                    message = muladd(near_weights[pixel, j], load(lanes, near_v, corner * width + c), message)
-                other = scale(far_weights[pixel, 0], load(lanes, far_v, np.int64(far[pixel, 0]) * width + c))
-                for j in range(1, _FAR):
-                    corner = np.int64(far[pixel, j])
-                    other = muladd(far_weights[pixel, j], load(lanes, far_v, corner * width + c), other)
+                message, other = full(lanes, np.float32(0)), full(lanes, np.float32(0))
+                for j in range(pixel * _NEAR, pixel * _NEAR + _NEAR):
+                    corner = np.int64(at(near, j))
+                    message = muladd(at(near_weights, j), load(lanes, near_v, corner * width + c), message)
+                for j in range(pixel * _FAR, pixel * _FAR + _FAR):
+                    corner = np.int64(at(far, j))
+                    other = muladd(at(far_weights, j), load(lanes, far_v, corner * width + c), other)
                 message = muladd(near_gain, message, scale(far_gain, other))
                 top = larger(top, message)
                 store(messages, i * width + c, message)
@@ -195,7 +204,7 @@ def update(
             share = one / shares[i]
             for c in range(0, width, len(lanes)):
                 probability = scale(share, load(lanes, numerators, i * width + c))
-                store_shares(q, (begin + i) * width + c, probability)
+                store(q, (begin + i) * width + c, probability)
                 if parts:
                     product = times(probability, load(lanes, messages, i * width + c))
                     store(score, c, plus(load(lanes, score, c), product))
@@ -211,6 +220,7 @@ def step(
     pixels: Int32,
     shares: Float32,
     q: Shares,
+    part: float,
     prior: Float32,
     rest: Float32,
     near: Int32,
@@ -219,7 +229,7 @@ def step(
     far: Int32,
     far_weights: Float32,
     far_gain: float,
-    far_v: Float32,
+    far_v: Rows,
     new_q: Shares,
     one: float,
     levels: Float32,
@@ -228,16 +238,16 @@ def step(
     last: int,
 ) -> None:
     """`update` of a band of the plane, pixels `first` to `last` - 1, from the q of the step before."""
-    spare = np.empty(rows[-1] * _width(like) + _LINE, np.float32)
+    spare = np.empty(rows[-1] * _width(like) + _LINE, np.float32)  # in the cache, where 16 bits save no time
     v = spare[(-(spare.ctypes.data >> 2)) & (_LINE - 1) :]
-    sweep(like, rows, members, ends, starts, pixels, shares, q, v, 0, 1)
+    sweep(like, rows, members, ends, starts, pixels, shares, q, part, v, 0, 1)
     sources = (near, near_weights, near_gain, v, far, far_weights, far_gain, far_v)
     update(like, prior, rest, *sources, new_q, one, levels, score, first, last)
 
 
 @compiled
 def unload(
-    like: Any, corners: Int32, weights: Float32, gain: float, v: Float32, out: Float32, first: int, last: int
+    like: Any, corners: Int32, weights: Float32, gain: float, v: Rows, out: Float32, first: int, last: int
 ) -> None:
     """Pixels `first` to `last` - 1: row of out = gain x sum over corners of weight x row of v."""
     lanes, width = like[0], _width(like)

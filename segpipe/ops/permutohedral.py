@@ -126,7 +126,7 @@ def roots(lattice: Lattice, crew: Crew) -> Float32:
     single, nothing, mass = (((),),), np.empty(0, np.float32), np.empty(lattice.vertices, np.float32)
     crew.ranges(build.add_up, lattice.starts, lattice.shares, mass, count=lattice.vertices)
     for stage in lattice.stages:
-        splat = (lattice.starts, lattice.pixels, nothing, nothing, mass)
+        splat = (lattice.starts, lattice.pixels, nothing, nothing, np.float32(1), mass)
         crew.ranges(loops.sweep, single, _NOTHING, stage.members, stage.ends, *splat, count=stage.ends.shape[1] - 1)
     sums, gain = np.empty(len(lattice.corners), np.float32), np.float32(lattice.scale)
     crew.ranges(loops.unload, single, lattice.corners, lattice.weights, gain, mass, sums, count=len(sums))

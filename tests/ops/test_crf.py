@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segpipe.ops import meanfield
 from segpipe.ops.crf import TOLERANCE, Crf, refine_probabilities
-from segpipe.ops.meanfield import absent
+from segpipe.ops.lanes import has_halves
 
 PACKS = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -158,12 +159,23 @@ def test_marginals_are_those_of_pydensecrf(crf: Crf, classes: int, height: int, 
     probabilities = _soft(rgb, classes, rng)
     wanted = _reference(probabilities, rgb, crf)
     all_carried = refine_probabilities(probabilities, rgb, crf, tolerance=0)
-    assert np.abs(all_carried - wanted).mean() < 2e-6
+    assert np.abs(all_carried - wanted).mean() < (2e-5 if has_halves() else 2e-6)
     assert (all_carried.argmax(0) == wanted.argmax(0)).mean() > 0.9995
     found = refine_probabilities(probabilities, rgb, crf)
     assert np.abs(found - wanted).mean() < TOLERANCE
     assert (found.argmax(0) == wanted.argmax(0)).mean() > 0.998
     assert (wanted.argmax(0) != probabilities.argmax(0)).mean() > 0.02  # the field had work to do
+
+
+def test_with_32_bits_throughout_marginals_differ_by_rounding_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meanfield, "has_halves", lambda: False)
+    rng = np.random.default_rng(27)
+    rgb = _scene(rng, 96, 120)
+    probabilities = _soft(rgb, 27, rng)
+    wanted = _reference(probabilities, rgb, Crf())
+    found = refine_probabilities(probabilities, rgb, Crf(), tolerance=0)
+    assert np.abs(found - wanted).mean() < 2e-6
+    assert (found.argmax(0) == wanted.argmax(0)).mean() > 0.9995
 
 
 @pytest.mark.packs
@@ -192,16 +204,6 @@ def test_classes_that_are_not_there_are_dropped_and_hardly_missed() -> None:
     assert 0 < np.abs(carried - dropped).mean() < TOLERANCE / 4
     np.testing.assert_allclose(dropped.sum(0), 1, atol=1e-5)
     np.testing.assert_array_equal(carried.argmax(0), dropped.argmax(0))
-
-
-def test_only_what_is_allowed_and_makes_rows_narrower_is_dropped() -> None:
-    losses = np.full(27, 1e-6)
-    losses[[2, 5, 26]] = 1.0
-    np.testing.assert_array_equal(absent(losses, 1e-3), np.delete(np.arange(27), [2, 5, 26])[:19])
-    assert len(absent(losses, 1e-5)) == 0  # ten of them would leave 17, as wide as 27
-    assert len(absent(losses, 1.2e-5)) == 11
-    assert len(absent(losses, 0.0)) == 0
-    assert len(absent(np.zeros(8), 1.0)) == 0
 
 
 @pytest.mark.parametrize("tolerance", [0.0, TOLERANCE])

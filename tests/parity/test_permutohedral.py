@@ -63,7 +63,7 @@ def plain_filter(features: np.ndarray, values: np.ndarray) -> np.ndarray:
 def our_filter(lattice: Lattice, values: np.ndarray) -> np.ndarray:
     q = np.ascontiguousarray(values, np.float32).ravel()
     v, out = np.full(lattice.vertices * WIDTH, np.nan, np.float32), np.empty_like(q)
-    splat = (lattice.starts, lattice.pixels, lattice.shares, q, v)
+    splat = (lattice.starts, lattice.pixels, lattice.shares, q, np.float32(1), v)
     for stage in lattice.stages:
         loops.sweep(LIKE, stage.rows, stage.members, stage.ends, *splat, 0, stage.ends.shape[1] - 1)
     gain = np.float32(lattice.scale)
@@ -140,7 +140,7 @@ def test_bands_of_the_plane_say_what_the_whole_says(
     for band, (first, last) in zip(plane.bands, itertools.pairwise(plane.cuts), strict=True):
         (stage,) = band.stages
         v, out = np.full(band.vertices * WIDTH, np.nan, np.float32), np.empty((last - first) * WIDTH, np.float32)
-        splat = (band.starts, band.pixels, band.shares, q, v)
+        splat = (band.starts, band.pixels, band.shares, q, np.float32(1), v)
         loops.sweep(LIKE, stage.rows, stage.members, stage.ends, *splat, 0, 1)
         mine = plane.corners[first:last], plane.weights[first:last]
         loops.unload(LIKE, *mine, np.float32(plane.scale), v, out, 0, last - first)
