@@ -52,6 +52,31 @@ class Box:
         return Size(self.height, self.width)
 
     @property
+    def bottom(self) -> int:
+        """The row after the last."""
+        return self.top + self.height
+
+    @property
+    def right(self) -> int:
+        """The column after the last."""
+        return self.left + self.width
+
+    def meets(self, other: Box) -> bool:
+        """Whether the two share a pixel."""
+        return (
+            self.top < other.bottom and other.top < self.bottom and self.left < other.right and other.left < self.right
+        )
+
+    def common(self, other: Box) -> Box:
+        """The pixels that both hold; they must share some."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        return Box(top, left, min(self.bottom, other.bottom) - top, min(self.right, other.right) - left)
+
+    def within(self, outer: Box) -> Box:
+        """The same pixels, counted from the top left of `outer`, which holds them all."""
+        return Box(self.top - outer.top, self.left - outer.left, self.height, self.width)
+
+    @property
     def slices(self) -> tuple[slice, slice]:
         """Index an (H, W, ...) array with this to cut the box out."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
@@ -138,6 +163,19 @@ def _grid(source: Size, scale: float, patch: int) -> Grid:
 
 def _padding(grid: Grid) -> float:
     return 1 - grid.content.height * grid.content.width / (grid.input.height * grid.input.width)
+
+
+def tiles(size: Size, side: int) -> list[Box]:
+    """Cut an image into squares of `side` pixels, row by row from the top left; the last ones may be smaller.
+
+    >>> [(box.left, box.width) for box in tiles(Size(10, 25), 10)]
+    [(0, 10), (10, 10), (20, 5)]
+    """
+    return [
+        Box(top, left, min(side, size.height - top), min(side, size.width - left))
+        for top in range(0, size.height, side)
+        for left in range(0, size.width, side)
+    ]
 
 
 def windows(size: Size, *, side: int, overlap: float) -> list[Box]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from segpipe.base import files
 from segpipe.base.geometry import Box, Size
 from segpipe.records.geo import Geo
 
@@ -31,6 +32,8 @@ class Image:
     """Where its pixels lie on the earth, if the file says so."""
     gps: tuple[float, float] | None = None
     """Latitude and longitude of the camera in degrees (WGS 84), if the photograph's EXIF data say so."""
+    mosaic: bool = False
+    """Whether it is never decoded as a whole: read box by box, its mask lies in tiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,10 @@ class Corpus:
     crops: tuple[Crop, ...]
     scaling: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """For each depth but uint8: the values that become 0 and 255, fixed once for the whole corpus."""
+    bands: tuple[int, ...] = ()
+    """The bands of TIFFs that are red, green and blue, counted from 1; one is repeated. Empty: the first ones."""
+    home: Path | None = field(default=None, compare=False)
+    """The directory `corpus/` that it was read from: the pictures of the mosaics' valid pixels lie there."""
 
     def __post_init__(self) -> None:
         ids = [image.id for image in self.images]
@@ -71,6 +78,11 @@ class Corpus:
         """Where the image file lies."""
         return self.root / image.path
 
+    def valid_path(self, image: Image) -> Path:
+        """Where the picture of a mosaic's valid pixels lies."""
+        assert self.home is not None
+        return valid_path(self.home, image.id)
+
     @cached_property
     def crops_of(self) -> tuple[range, ...]:
         """For each image the range of its crops' indices."""
@@ -80,6 +92,11 @@ class Corpus:
         for i in range(len(self.images)):
             starts[i + 1] += starts[i]
         return tuple(range(starts[i], starts[i + 1]) for i in range(len(self.images)))
+
+
+def valid_path(home: Path, image_id: str) -> Path:
+    """Where under the directory `corpus/` the picture of a mosaic's valid pixels lies."""
+    return files.inside(home / "valid", f"{image_id}.tif")
 
 
 @dataclass(frozen=True, slots=True)
