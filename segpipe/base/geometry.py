@@ -165,16 +165,22 @@ def _padding(grid: Grid) -> float:
     return 1 - grid.content.height * grid.content.width / (grid.input.height * grid.input.width)
 
 
-def tiles(size: Size, side: int) -> list[Box]:
+def tiles(size: Size, side: int, box: Box | None = None) -> list[Box]:
     """Cut an image into squares of `side` pixels, row by row from the top left; the last ones may be smaller.
 
-    >>> [(box.left, box.width) for box in tiles(Size(10, 25), 10)]
+    Args:
+        size: of the image.
+        side: of a square.
+        box: those that share no pixel with it are left out.
+
+    >>> [(tile.left, tile.width) for tile in tiles(Size(10, 25), 10)]
     [(0, 10), (10, 10), (20, 5)]
     """
+    box = box or Box(0, 0, size.height, size.width)
     return [
         Box(top, left, min(side, size.height - top), min(side, size.width - left))
-        for top in range(0, size.height, side)
-        for left in range(0, size.width, side)
+        for top in range(box.top // side * side, box.bottom, side)
+        for left in range(box.left // side * side, box.right, side)
     ]
 
 
