@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from segpipe.base import files
 from segpipe.base.geometry import Box, Size
 from segpipe.records.geo import Geo
+
+_SCENE = 4  # windows along the side of a scene of a mosaic
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,23 @@ class Corpus:
         for i in range(len(self.images)):
             starts[i + 1] += starts[i]
         return tuple(range(starts[i], starts[i + 1]) for i in range(len(self.images)))
+
+    @cached_property
+    def scenes(self) -> npt.NDArray[np.int64]:
+        """(crops,) for each crop the scene it shows: what looks alike in two scenes is not the same thing seen twice.
+
+        A photograph is a scene; a mosaic has many, squares of four windows.
+        """
+        numbers: dict[tuple[int, ...], int] = {}
+        keys = (_scene_of(crop, self.images[crop.image]) for crop in self.crops)
+        return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+
+
+def _scene_of(crop: Crop, image: Image) -> tuple[int, ...]:
+    if not image.mosaic:
+        return (crop.image,)
+    cell = _SCENE * max(crop.box.height, crop.box.width)
+    return crop.image, crop.box.top // cell, crop.box.left // cell
 
 
 def valid_path(home: Path, image_id: str) -> Path:
