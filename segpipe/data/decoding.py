@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -60,3 +60,8 @@ class _Quiet:
 
 
 _QUIET = _Quiet()
+
+
+def quiet() -> AbstractContextManager[None]:
+    """Hide warnings of Pillow and rasterio that a user can do nothing about."""
+    return _QUIET

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import cv2
+import numpy as np
+import numpy.typing as npt
+
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box, Size
 from segpipe.data.images import BadImage, Pixels, read_image
@@ -12,6 +16,7 @@ from segpipe.data.mosaics import open_mosaic
 from segpipe.records.corpus import Corpus, Image
 
 ReadBox = Callable[[Box], Pixels]
+_STRIP = 1 << 23  # pixels
 
 
 def read_original(corpus: Corpus, image: Image) -> Pixels:
@@ -77,6 +82,23 @@ def open_original(corpus: Corpus, image: Image) -> Iterator[ReadBox]:
         yield read_box
     finally:
         opened.__exit__(None, None, None)
+
+
+def read_reduced(corpus: Corpus, image: Image, size: Size) -> npt.NDArray[np.uint8]:
+    """An image scaled down to `size`, (h, w, 3) 8-bit RGB; of a mosaic a strip of rows is held at a time.
+
+    Raises:
+        CorpusError: as `read_original`.
+    """
+    picture = np.empty((size.height, size.width, 3), np.uint8)
+    step = size.height if not image.mosaic else max(1, _STRIP * size.height // (image.size.height * image.size.width))
+    with open_original(corpus, image) as read:
+        for first in range(0, size.height, step):
+            last = min(first + step, size.height)
+            top, bottom = (place * image.size.height // size.height for place in (first, last))
+            strip = read(Box(top, 0, bottom - top, image.size.width)).rgb
+            picture[first:last] = cv2.resize(strip, (size.width, last - first), interpolation=cv2.INTER_AREA)
+    return picture
 
 
 def _check_bytes(corpus: Corpus, image: Image) -> None:
