@@ -35,7 +35,13 @@ SETTINGS = (
 
 
 RASTER_STAGES = ("extract", "mine", "train", "cluster", "refine", "export")
-RASTER_SETTINGS = ("extract.backbone=classical", "index.window=1344", "train.method=pca", "cluster.patches=100000")
+RASTER_SETTINGS = (
+    "extract.backbone=classical",
+    "index.window=2688",
+    "train.method=pca",
+    "cluster.patches=100000",
+    "refine.crf_iterations=3",
+)
 
 
 def write_images(folder: Path, count: int) -> None:
