@@ -141,8 +141,10 @@ def open_label_map(path: Path, image: Image) -> Iterator[Callable[[Box], npt.NDA
         try:
             stack.enter_context(rasterio.Env(**GDAL_OPTIONS))
             stack.enter_context(quiet())
-            file = stack.enter_context(rasterio.open(path, driver=["PNG", "GTiff"]))
-        except rasterio.errors.RasterioIOError as error:
+            with path.open("rb") as handle:
+                driver = "PNG" if handle.read(4) == b"\x89PNG" else "GTiff"
+            file = stack.enter_context(rasterio.open(path, driver=driver))
+        except (OSError, rasterio.errors.RasterioIOError) as error:
             raise UsageError(f"{path}: cannot read this label image ({error}); save it again as index PNG") from error
         dtype = file.dtypes[0]
         if file.count != 1 or dtype not in ("uint8", "uint16"):
