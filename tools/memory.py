@@ -2,6 +2,7 @@
 
 Usage: python tools/memory.py [N ...]        default 500 5000; no weights needed
        python tools/memory.py video [N ...]  `segpipe attend` on videos of so many frames, default 1000 10000
+       python tools/memory.py raster [SIDE ...]  a GeoTIFF of so many pixels squared, all stages, default 5000 20000
 """
 
 import os
@@ -12,9 +13,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
+import rasterio
 from PIL import Image
+from rasterio.transform import Affine
+from rasterio.windows import Window
 
-from segpipe.base.geometry import Size
+from segpipe.base.geometry import Size, tiles
 from segpipe.data.synthetic import reef_scene
 from segpipe.data.video import VideoReader, write_video
 
@@ -24,6 +29,16 @@ SETTINGS = (
     "extract.size=112",
     "train.steps=500",
     "cluster.k=5",
+    "cluster.patches=100000",
+    "refine.crf_iterations=3",
+)
+
+
+RASTER_STAGES = ("extract", "mine", "train", "cluster", "refine", "export")
+RASTER_SETTINGS = (
+    "extract.backbone=classical",
+    "index.window=2688",
+    "train.method=pca",
     "cluster.patches=100000",
     "refine.crf_iterations=3",
 )
@@ -75,6 +90,52 @@ def measure_video(counts: list[int]) -> None:
             print(f"| {count} frames | {len(VideoReader(out))} | {mebibytes:.0f} MiB ({seconds:.0f} s) |", flush=True)
 
 
+def write_mosaic(path: Path, side: int) -> None:
+    """A georeferenced mosaic of drawn scenes with a slanting collar, compressed, written square by square."""
+    rng, profile = np.random.default_rng(0), {"driver": "GTiff", "count": 3, "dtype": "uint8", "nodata": 0}
+    scenes = [reef_scene(rng, Size(1024, 1024))[0].clip(1) for _ in range(6)]
+    place = {"crs": "EPSG:32755", "transform": Affine(0.05, 0, 300000, 0, -0.05, 8000000)}
+    layout = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "zlevel": 1}
+    with rasterio.open(path, "w", height=side, width=side, **profile, **place, **layout) as out:
+        for i, box in enumerate(tiles(Size(side, side), 1024)):
+            scene = np.rot90(scenes[i % 6], i // 6)[: box.height, : box.width].copy()
+            rows, cols = np.mgrid[box.top : box.bottom, box.left : box.right]
+            scene[rows + cols < side // 4] = 0
+            out.write(scene.transpose(2, 0, 1), window=Window(box.left, box.top, box.width, box.height))
+
+
+def peak_sum(arguments: list[str]) -> tuple[float, float]:
+    """Seconds, and the largest sum in MiB of a command's and its workers' memory, looked at four times a second."""
+    start, most = time.monotonic(), 0
+    with subprocess.Popen([sys.executable, "-m", "segpipe", *arguments, "-q"]) as process:
+        while process.poll() is None:
+            total = 0
+            try:
+                main_process = psutil.Process(process.pid)
+                for member in (main_process, *main_process.children(recursive=True)):
+                    total += member.memory_info().rss
+            except psutil.NoSuchProcess:
+                pass
+            most = max(most, total)
+            time.sleep(0.25)
+    if process.returncode:
+        raise SystemExit(f"segpipe {' '.join(arguments)} ended with status {process.returncode}")
+    return time.monotonic() - start, most / 2**20
+
+
+def measure_raster(sides: list[int], folder: Path) -> None:
+    """Print a Markdown table of the stages on mosaics of several sizes."""
+    print("| stage | side | peak memory, all processes | seconds |\n|---|---|---|---|", flush=True)
+    sets = [part for text in RASTER_SETTINGS for part in ("--set", text)]
+    for side in sides:
+        mosaic, run = folder / f"{side}.tif", folder / f"run{side}"
+        write_mosaic(mosaic, side)
+        for stage in ("index", *RASTER_STAGES):
+            arguments = ["index", str(mosaic), str(run), *sets] if stage == "index" else [stage, str(run)]
+            seconds, mebibytes = peak_sum(arguments)
+            print(f"| {stage} | {side} | {mebibytes:.0f} MiB | {seconds:.0f} |", flush=True)
+
+
 def measure(counts: list[int]) -> dict[str, list[tuple[float, float]]]:
     """Seconds and peak MiB of each stage at each number of images."""
     found: dict[str, list[tuple[float, float]]] = {stage: [] for stage in STAGES}
@@ -94,6 +155,10 @@ def main() -> None:
     """Print a Markdown table."""
     if sys.argv[1:2] == ["video"]:
         measure_video([int(text) for text in sys.argv[2:]] or [1000, 10000])
+        return
+    if sys.argv[1:2] == ["raster"]:
+        with tempfile.TemporaryDirectory() as name:
+            measure_raster([int(text) for text in sys.argv[2:]] or [5000, 20000], Path(name))
         return
     counts = [int(text) for text in sys.argv[1:]] or [500, 5000]
     found = measure(counts)

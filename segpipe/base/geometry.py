@@ -52,6 +52,31 @@ class Box:
         return Size(self.height, self.width)
 
     @property
+    def bottom(self) -> int:
+        """The row after the last."""
+        return self.top + self.height
+
+    @property
+    def right(self) -> int:
+        """The column after the last."""
+        return self.left + self.width
+
+    def meets(self, other: Box) -> bool:
+        """Whether the two share a pixel."""
+        return (
+            self.top < other.bottom and other.top < self.bottom and self.left < other.right and other.left < self.right
+        )
+
+    def common(self, other: Box) -> Box:
+        """The pixels that both hold; they must share some."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        return Box(top, left, min(self.bottom, other.bottom) - top, min(self.right, other.right) - left)
+
+    def within(self, outer: Box) -> Box:
+        """The same pixels, counted from the top left of `outer`, which holds them all."""
+        return Box(self.top - outer.top, self.left - outer.left, self.height, self.width)
+
+    @property
     def slices(self) -> tuple[slice, slice]:
         """Index an (H, W, ...) array with this to cut the box out."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
@@ -138,6 +163,25 @@ def _grid(source: Size, scale: float, patch: int) -> Grid:
 
 def _padding(grid: Grid) -> float:
     return 1 - grid.content.height * grid.content.width / (grid.input.height * grid.input.width)
+
+
+def tiles(size: Size, side: int, box: Box | None = None) -> list[Box]:
+    """Cut an image into squares of `side` pixels, row by row from the top left; the last ones may be smaller.
+
+    Args:
+        size: of the image.
+        side: of a square.
+        box: those that share no pixel with it are left out.
+
+    >>> [(tile.left, tile.width) for tile in tiles(Size(10, 25), 10)]
+    [(0, 10), (10, 10), (20, 5)]
+    """
+    box = box or Box(0, 0, size.height, size.width)
+    return [
+        Box(top, left, min(side, size.height - top), min(side, size.width - left))
+        for top in range(box.top // side * side, box.bottom, side)
+        for left in range(box.left // side * side, box.right, side)
+    ]
 
 
 def windows(size: Size, *, side: int, overlap: float) -> list[Box]:

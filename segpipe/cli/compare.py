@@ -12,10 +12,13 @@ from scipy.optimize import linear_sum_assignment
 
 from segpipe.base import files
 from segpipe.base.config import Section
+from segpipe.base.geometry import Size, tiles
 from segpipe.cli.tables import plain_table
-from segpipe.store.masks import load_header, read_mask
+from segpipe.store.masks import load_header, read_part
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_scores
+
+_PIECE = 8192  # pixels: a photograph is read at once
 
 
 def compare(a: RunDir, b: RunDir, settings_a: Mapping[str, Section], settings_b: Mapping[str, Section]) -> Group:
@@ -62,15 +65,18 @@ def _agreement(a: RunDir, b: RunDir) -> str:
     counts = np.zeros((classes_a, classes_b), np.int64)
     compared = 0
     for name in rows_a.keys() & rows_b.keys():
-        first, second = (
-            read_mask(run.path("masks") / row[name]["file"]).astype(np.int64) for run, row in ((a, rows_a), (b, rows_b))
-        )
-        if first.shape != second.shape:
+        first, second = rows_a[name], rows_b[name]
+        size = Size(first["height"], first["width"])
+        if size != Size(second["height"], second["width"]):
             continue
         compared += 1
-        seen = (first < classes_a) & (second < classes_b)
-        pairs = first[seen] * classes_b + second[seen]
-        counts += np.bincount(pairs, minlength=classes_a * classes_b).reshape(classes_a, classes_b)
+        for box in tiles(size, _PIECE):
+            own, other = (
+                read_part(run.path("masks"), row, box).astype(np.int64) for run, row in ((a, first), (b, second))
+            )
+            seen = (own < classes_a) & (other < classes_b)
+            pairs = own[seen] * classes_b + other[seen]
+            counts += np.bincount(pairs, minlength=classes_a * classes_b).reshape(classes_a, classes_b)
     if not counts.any():
         return "masks: the runs have no image in common"
     agree = counts[linear_sum_assignment(counts, maximize=True)].sum() / counts.sum()

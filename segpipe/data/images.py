@@ -8,33 +8,27 @@ The first page of a file with several pages, and the first frame of an animation
 
 from __future__ import annotations
 
-import threading
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
-from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import NotGeoreferencedWarning
-from rasterio.windows import Window
 
 from segpipe.base.geometry import Size
-from segpipe.data import matfile
+from segpipe.data import matfile, rasters
 from segpipe.data.containers import BadImage, Container, inspect
+from segpipe.data.decoding import decoding
 
-__all__ = ["BadImage", "Pixels", "Probe", "probe_image", "read_image", "sample_values"]
+__all__ = ["BadImage", "Pixels", "Probe", "open_photograph", "probe_image", "read_image", "sample_values"]
 
 # The classes, not Image.open: it would warn and refuse by the process-wide Image.MAX_IMAGE_PIXELS.
 _PILLOW: dict[str, Callable[[BinaryIO], ImageFile]] = {
@@ -44,9 +38,6 @@ _PILLOW: dict[str, Callable[[BinaryIO], ImageFile]] = {
     "TIFF": TiffImageFile,
     "WEBP": WebPImageFile,
 }
-_GDAL = {"TIFF": "GTiff", "PNG": "PNG"}
-_SLAB_PIXELS = 1 << 22
-"""Rasters are read in slabs of about this many pixels, so that a float64 orthomosaic needs no memory of its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +60,13 @@ class Probe:
     """`uint8`, `uint16`, or `float32` for every other sample type."""
 
 
-def probe_image(path: Path, *, max_pixels: int) -> Probe:
+def probe_image(path: Path, *, max_pixels: int, bands: Sequence[int] = ()) -> Probe:
     """Decode an image completely and keep only what was learned.
 
     Args:
         path: the file.
         max_pixels: larger images are refused before they are decoded.
+        bands: as of `rasters.choose_bands`.
 
     Raises:
         BadImage: missing, empty, of another format, truncated, damaged, too large, or without one valid pixel.
@@ -86,11 +78,11 @@ def probe_image(path: Path, *, max_pixels: int) -> Probe:
             path, f"{width} x {height} pixels are more than index.max_pixels={max_pixels}; raise it if they are meant"
         )
     depth, any_valid = "uint8", False
-    with _decoding(path):
+    with decoding(path):
         if container.raster:
-            with _dataset(path, container) as dataset:
-                depth = _depth(dataset)
-                for _, _, valid in _slabs(dataset, container):
+            with rasters.open_raster(path, container) as dataset:
+                depth = rasters.depth_of(dataset)
+                for _, _, valid in rasters.slabs(dataset, container, bands):
                     any_valid |= valid is None or bool(valid.any())
         elif container.kind == "MAT":
             _read_mat(path)
@@ -104,7 +96,9 @@ def probe_image(path: Path, *, max_pixels: int) -> Probe:
     return Probe(Size(width, height) if turned else container.size, depth)
 
 
-def read_image(path: Path, *, depth: str, scaling: Mapping[str, tuple[float, float]]) -> Pixels:
+def read_image(
+    path: Path, *, depth: str, scaling: Mapping[str, tuple[float, float]], bands: Sequence[int] = ()
+) -> Pixels:
     """Decode an image to 8-bit RGB as displayed.
 
     Grey images become three equal channels, palettes and CMYK become RGB (without colour management), half-transparent
@@ -114,18 +108,19 @@ def read_image(path: Path, *, depth: str, scaling: Mapping[str, tuple[float, flo
         path: the file.
         depth: the sample type recorded by `probe_image`.
         scaling: for each depth but uint8 the values that become 0 and 255.
+        bands: as of `rasters.choose_bands`.
 
     Raises:
         BadImage: the file cannot be decoded, or is no longer of the recorded depth.
     """
     limits = (0.0, 255.0) if depth == "uint8" else scaling[depth]
     container = inspect(path)
-    with _decoding(path):
+    with decoding(path):
         if container.raster:
-            with _dataset(path, container) as dataset:
-                found = _depth(dataset)
+            with rasters.open_raster(path, container) as dataset:
+                found = rasters.depth_of(dataset)
                 if found == depth:
-                    rgb, valid = _read_raster(dataset, container, limits)
+                    rgb, valid = _read_raster(dataset, container, limits, bands)
         elif container.kind == "MAT":
             found, rgb, valid = "uint8", _read_mat(path), None
         else:
@@ -137,7 +132,9 @@ def read_image(path: Path, *, depth: str, scaling: Mapping[str, tuple[float, flo
     return Pixels(rgb, valid)
 
 
-def sample_values(path: Path, *, count: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+def sample_values(
+    path: Path, *, count: int, rng: np.random.Generator, bands: Sequence[int] = ()
+) -> npt.NDArray[np.float32]:
     """About `count` values of random valid pixels (each with all its channels) of an image deeper than 8 bits.
 
     Raises:
@@ -145,8 +142,8 @@ def sample_values(path: Path, *, count: int, rng: np.random.Generator) -> npt.ND
     """
     container = inspect(path)
     parts = []
-    with _decoding(path), _dataset(path, container) as dataset:
-        for _, values, valid in _slabs(dataset, container):
+    with decoding(path), rasters.open_raster(path, container) as dataset:
+        for _, values, valid in rasters.slabs(dataset, container, bands):
             pixels = values.reshape(-1, values.shape[-1]) if valid is None else values[valid]
             if len(pixels):
                 share = -(-count * values.shape[0] // dataset.height)
@@ -154,9 +151,16 @@ def sample_values(path: Path, *, count: int, rng: np.random.Generator) -> npt.ND
     return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
 
+@contextmanager
+def open_photograph(path: Path, container: Container) -> Iterator[ImageFile]:
+    """Open an image with Pillow; nothing is decoded yet."""
+    with path.open("rb") as handle, _PILLOW[container.kind](handle) as image:
+        yield image
+
+
 def _pillow(path: Path, container: Container, *, only_alpha: bool) -> Any:
     """Decode with Pillow: RGB or RGBA, or only the alpha channel (None where there is none)."""
-    with path.open("rb") as handle, _PILLOW[container.kind](handle) as image:
+    with open_photograph(path, container) as image:
         image.load()
         if image.has_transparency_data:
             rgba = image.convert("RGBA")
@@ -177,81 +181,17 @@ def _read_mat(path: Path) -> npt.NDArray[np.uint8]:
         return np.array(matfile.read_variable(handle, matfile.IMAGE)[..., :3], order="C")
 
 
-@contextmanager
-def _dataset(path: Path, container: Container) -> Iterator[Any]:
-    """Open a raster with the one GDAL driver its content calls for, and look at no file beside it."""
-    options = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
-    with rasterio.Env(**options):
-        try:
-            str(path).encode()
-        except UnicodeEncodeError:  # GDAL takes UTF-8 names only
-            with rasterio.MemoryFile(path.read_bytes()) as memory, memory.open(driver=_GDAL[container.kind]) as dataset:
-                yield dataset
-        else:
-            with rasterio.open(path, driver=_GDAL[container.kind]) as dataset:
-                yield dataset
-
-
-def _depth(dataset: Any) -> str:
-    """The recorded sample type; all bands of the formats read here share one."""
-    dtype = np.dtype(dataset.dtypes[0])
-    if dtype.kind not in "iuf":
-        raise ValueError(f"samples of type {dtype} are not read; convert to uint8, uint16 or float32")
-    return dtype.name if dtype.name in ("uint8", "uint16") else "float32"
-
-
-def _slabs(
-    dataset: Any, container: Container
-) -> Iterator[tuple[slice, npt.NDArray[Any], npt.NDArray[np.bool_] | None]]:
-    """Read a raster from top to bottom in slabs of whole blocks.
-
-    Yields:
-        Rows of the image, values (rows, W, 1 or 3) in the stored type, and which pixels are valid (rows, W) or None.
-    """
-    alpha = [i for i, kind in zip(dataset.indexes, dataset.colorinterp, strict=True) if kind == ColorInterp.alpha]
-    bands = [i for i in dataset.indexes if i not in alpha]
-    bands = bands[:3] if len(bands) >= 3 else bands[:1]
-    if not bands:
-        raise ValueError("no band holds image")
-    masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0] and not alpha
-    block = dataset.block_shapes[0][0]
-    rows = max(1, _SLAB_PIXELS // dataset.width // block) * block
-    for top in range(0, dataset.height, rows):
-        height = min(rows, dataset.height - top)
-        window = Window(0, top, dataset.width, height)
-        values = np.moveaxis(dataset.read(bands, window=window), 0, -1)
-        checks = []
-        if values.dtype.kind == "f":
-            checks.append(np.isfinite(values).all(axis=-1))
-        if dataset.nodata is not None and not np.isnan(dataset.nodata):
-            checks.append((values != float(dataset.nodata)).any(axis=-1))
-        if alpha:
-            checks.append(dataset.read(alpha[0], window=window) > 0)
-        if masked:
-            checks.append(dataset.read_masks(bands[0], window=window) > 0)
-        if container.white_is_zero and values.dtype.kind == "u":
-            values = np.iinfo(values.dtype).max - values
-        yield slice(top, top + height), values, np.logical_and.reduce(checks) if checks else None
-
-
 def _read_raster(
-    dataset: Any, container: Container, scaling: tuple[float, float]
+    dataset: Any, container: Container, scaling: tuple[float, float], bands: Sequence[int]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
     rgb = np.empty((dataset.height, dataset.width, 3), np.uint8)
     valid = np.ones(rgb.shape[:2], bool)
-    for rows, values, good in _slabs(dataset, container):
-        rgb[rows] = values if values.dtype == np.uint8 else _to_8_bits(values, *scaling)
+    for rows, values, good in rasters.slabs(dataset, container, bands):
+        rgb[rows] = rasters.to_8_bits(values, *scaling)
         if good is not None:
             valid[rows] = good
     rgb, valid = _upright(rgb, container.orientation), _upright(valid, container.orientation)
     return rgb, None if valid.all() else valid
-
-
-def _to_8_bits(values: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np.uint8]:
-    """Map `low` to 0 and `high` to 255, linearly; what lies outside is clipped, NaN becomes 0."""
-    scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
-    eight: npt.NDArray[np.uint8] = np.rint(np.clip(np.nan_to_num(scaled, copy=False), 0, 255)).astype(np.uint8)
-    return eight
 
 
 def _upright(array: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
@@ -263,51 +203,3 @@ def _upright(array: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
     return np.ascontiguousarray(array)
-
-
-@contextmanager
-def _decoding(path: Path) -> Iterator[None]:
-    """Turn whatever a decoder throws at a damaged file into `BadImage`, and keep its warnings to itself."""
-    try:
-        with _QUIET:
-            yield
-    except BadImage:
-        raise
-    except MemoryError as error:
-        raise BadImage(path, "needs more memory than there is") from error
-    except Exception as error:  # decoders meet damaged files with any exception there is
-        text = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
-        raise BadImage(path, f"cannot be decoded: {text[:200]}") from error
-
-
-class _Quiet:
-    """Hides the warnings of Pillow and rasterio while at least one thread is decoding.
-
-    `warnings.catch_warnings` changes the whole process, so that overlapping uses in two threads would restore each
-    other's filters. Here the first thread in changes them and the last one out restores them.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._filters = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._users == 0:
-                self._filters = warnings.catch_warnings()
-                self._filters.__enter__()
-                warnings.filterwarnings("ignore", module=r"PIL\b")
-                warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
-            self._users += 1
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users == 0:
-                self._filters.__exit__(None, None, None)
-
-
-_QUIET = _Quiet()

@@ -8,21 +8,27 @@ never looked at.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+import rasterio
+import rasterio.errors
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
+from rasterio.windows import Window
 
 from segpipe.base.errors import CorpusError, UsageError
-from segpipe.base.geometry import Size
+from segpipe.base.geometry import Box, Size
+from segpipe.data.decoding import quiet
 from segpipe.data.names import ImageNames
+from segpipe.data.rasters import GDAL_OPTIONS
 from segpipe.records.corpus import Image
 
 ENDINGS = (".png", ".tif", ".tiff", ".bmp")
@@ -113,6 +119,50 @@ def read_label_map(path: Path, image: Image) -> npt.NDArray[np.int32]:
     if mode == "I" and not UNLABELLED <= values.min() <= values.max() < 65535:
         raise UsageError(f"{path}: holds {values.min()} to {values.max()}; class indices go from 0 to 65534")
     return values
+
+
+@contextmanager
+def open_label_map(path: Path, image: Image) -> Iterator[Callable[[Box], npt.NDArray[np.int32]]]:
+    """Open the label map of an image for reading boxes of it; that of a photograph is decoded now, and held.
+
+    Of a mosaic the stored values are read by GDAL, which needs a plain band of 8 or 16 bits (PNG or TIFF).
+
+    Yields:
+        A function from a box to its labels (h, w), as of `read_label_map`.
+
+    Raises:
+        UsageError: as `read_label_map`.
+    """
+    if not image.mosaic:
+        labels = read_label_map(path, image)
+        yield lambda box: labels[box.slices]
+        return
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(rasterio.Env(**GDAL_OPTIONS))
+            stack.enter_context(quiet())
+            with path.open("rb") as handle:
+                driver = "PNG" if handle.read(4) == b"\x89PNG" else "GTiff"
+            file = stack.enter_context(rasterio.open(path, driver=driver))
+        except (OSError, rasterio.errors.RasterioIOError) as error:
+            raise UsageError(f"{path}: cannot read this label image ({error}); save it again as index PNG") from error
+        dtype = file.dtypes[0]
+        if file.count != 1 or dtype not in ("uint8", "uint16"):
+            raise UsageError(
+                f"{path}: {file.count} bands of type {dtype}, not an index image; one band of uint8 or uint16 is needed"
+            )
+        if Size(file.height, file.width) != image.size:
+            raise UsageError(_wrong_size(path, Size(file.height, file.width), image))
+        unlabelled = 255 if dtype == "uint8" else 65535
+
+        def read(box: Box) -> npt.NDArray[np.int32]:
+            try:
+                stored = file.read(1, window=Window(box.left, box.top, box.width, box.height))
+            except rasterio.errors.RasterioIOError as error:
+                raise UsageError(f"{path}: cannot read this label image ({error}); save it again") from error
+            return np.where(stored == unlabelled, np.int32(UNLABELLED), stored.astype(np.int32))
+
+        yield read
 
 
 def _decode(path: Path, image: Image) -> tuple[npt.NDArray[np.generic], str, str]:

@@ -1,15 +1,26 @@
-"""Read the images of a corpus again, long after they were indexed."""
+"""Read the images of a corpus again, long after they were indexed: as a whole, or boxes of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
 from segpipe.base.errors import CorpusError
-from segpipe.base.geometry import Size
+from segpipe.base.geometry import Box, Size
 from segpipe.data.images import BadImage, Pixels, read_image
+from segpipe.data.mosaics import open_mosaic
 from segpipe.records.corpus import Corpus, Image
+
+ReadBox = Callable[[Box], Pixels]
+_STRIP = 1 << 23  # pixels
 
 
 def read_original(corpus: Corpus, image: Image) -> Pixels:
-    """The pixels of an image of the corpus, as they were when it was indexed.
+    """The pixels of an image of the corpus, as they were when it was indexed. A mosaic may not fit into memory.
 
     Comparing the file's size in bytes costs nothing and catches a file that was edited, replaced or cut short.
 
@@ -17,6 +28,80 @@ def read_original(corpus: Corpus, image: Image) -> Pixels:
         CorpusError: the file is gone, or is not the one that was indexed. Unlike `BadImage` the error can be raised
             in a worker process.
     """
+    if image.mosaic:
+        return read_region(corpus, image, Box(0, 0, image.size.height, image.size.width))
+    _check_bytes(corpus, image)
+    try:
+        pixels = read_image(corpus.path(image), depth=image.depth, scaling=corpus.scaling, bands=corpus.bands)
+    except BadImage as error:
+        raise _changed(corpus, image, error.reason) from error
+    _check_size(corpus, image, Size(*pixels.rgb.shape[:2]))
+    return pixels
+
+
+def read_region(corpus: Corpus, image: Image, box: Box) -> Pixels:
+    """The pixels of a box of an image of the corpus. Of a mosaic nothing else is held.
+
+    Raises:
+        CorpusError: as `read_original`.
+    """
+    with open_original(corpus, image) as read:
+        return read(box)
+
+
+@contextmanager
+def open_original(corpus: Corpus, image: Image) -> Iterator[ReadBox]:
+    """Open an image of the corpus for reading boxes of it, by one thread; a photograph is decoded now, and held.
+
+    Raises:
+        CorpusError: as `read_original`; also by the function that is yielded.
+    """
+    if not image.mosaic:
+        pixels = read_original(corpus, image)
+        yield lambda box: Pixels(pixels.rgb[box.slices], None if pixels.valid is None else pixels.valid[box.slices])
+        return
+    _check_bytes(corpus, image)
+    path, valid = corpus.path(image), corpus.valid_path(image)
+    if not valid.exists():
+        raise CorpusError(f"{valid} is gone; run `segpipe index` again")
+    scaling = (0.0, 255.0) if image.depth == "uint8" else corpus.scaling[image.depth]
+    opened = open_mosaic(path, valid, depth=image.depth, scaling=scaling, bands=corpus.bands)
+    try:
+        size, read = opened.__enter__()
+    except BadImage as error:
+        raise _changed(corpus, image, error.reason) from error
+    try:
+        _check_size(corpus, image, size)
+
+        def read_box(box: Box) -> Pixels:
+            try:
+                return read(box)
+            except BadImage as error:
+                raise _changed(corpus, image, error.reason) from error
+
+        yield read_box
+    finally:
+        opened.__exit__(None, None, None)
+
+
+def read_reduced(corpus: Corpus, image: Image, size: Size) -> npt.NDArray[np.uint8]:
+    """An image scaled down to `size`, (h, w, 3) 8-bit RGB; of a mosaic a strip of rows is held at a time.
+
+    Raises:
+        CorpusError: as `read_original`.
+    """
+    picture = np.empty((size.height, size.width, 3), np.uint8)
+    step = size.height if not image.mosaic else max(1, _STRIP * size.height // (image.size.height * image.size.width))
+    with open_original(corpus, image) as read:
+        for first in range(0, size.height, step):
+            last = min(first + step, size.height)
+            top, bottom = (place * image.size.height // size.height for place in (first, last))
+            strip = read(Box(top, 0, bottom - top, image.size.width)).rgb
+            picture[first:last] = cv2.resize(strip, (size.width, last - first), interpolation=cv2.INTER_AREA)
+    return picture
+
+
+def _check_bytes(corpus: Corpus, image: Image) -> None:
     path = corpus.path(image)
     try:
         found = path.stat().st_size
@@ -25,21 +110,17 @@ def read_original(corpus: Corpus, image: Image) -> Pixels:
             f"{path} cannot be opened any more ({error.strerror}); put it back, or index the folder again"
         ) from error
     if found != image.bytes:
-        raise CorpusError(
-            f"{path} has changed since it was indexed ({image.bytes} bytes then, {found} now); "
-            "put the old file back, or index the folder again"
-        )
-    try:
-        pixels = read_image(path, depth=image.depth, scaling=corpus.scaling)
-    except BadImage as error:
-        raise CorpusError(
-            f"{path} has changed since it was indexed ({error.reason}); "
-            "put the old file back, or index the folder again"
-        ) from error
-    size = Size(*pixels.rgb.shape[:2])
+        raise _changed(corpus, image, f"{image.bytes} bytes then, {found} now")
+
+
+def _check_size(corpus: Corpus, image: Image, size: Size) -> None:
     if size != image.size:
-        raise CorpusError(
-            f"{path} has changed since it was indexed ({image.size.width} x {image.size.height} pixels then, "
-            f"{size.width} x {size.height} now); put the old file back, or index the folder again"
-        )
-    return pixels
+        then = f"{image.size.width} x {image.size.height} pixels then"
+        raise _changed(corpus, image, f"{then}, {size.width} x {size.height} now")
+
+
+def _changed(corpus: Corpus, image: Image, what: str) -> CorpusError:
+    return CorpusError(
+        f"{corpus.path(image)} has changed since it was indexed ({what}); "
+        "put the old file back, or index the folder again"
+    )

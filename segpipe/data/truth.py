@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,14 +12,23 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import CorpusError, UsageError
-from segpipe.base.geometry import Size
+from segpipe.base.geometry import Box, Size, tiles
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.data.codings import CODINGS, read_coded
-from segpipe.data.labelmaps import UNLABELLED, find_label_maps, list_label_files, read_classes, read_label_map
+from segpipe.data.labelmaps import (
+    UNLABELLED,
+    find_label_maps,
+    list_label_files,
+    open_label_map,
+    read_classes,
+    read_label_map,
+)
 from segpipe.data.layouts import FOLDER, Sample, existing, find_samples
 from segpipe.data.points import Points, read_points
 from segpipe.records.corpus import Corpus, Image
+
+_PIECE = 1024  # pixels of a mosaic's labels, squared, looked at together
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +46,28 @@ class LabelReader:
             UsageError: the file cannot be read, holds a wrong value or has another size than the image.
         """
         if self.layout == FOLDER:
-            stored = read_label_map(path, image)
-            return np.where(stored == UNLABELLED, np.int32(UNLABELLED), self.values[stored])
+            return self._classes(read_label_map(path, image))
         labels = read_coded(path, self.layout)
         if Size(*labels.shape) != image.size:
             raise UsageError(f"{path}: {_misfit(labels, image)}; labels are never resized")
         return labels
+
+    @contextmanager
+    def open(self, path: Path, image: Image) -> Iterator[Callable[[Box], npt.NDArray[np.int32]]]:
+        """Open the label map of an image for reading boxes of it, as by calling this; of a mosaic no more is held.
+
+        Raises:
+            UsageError: as by calling this.
+        """
+        if self.layout == FOLDER:
+            with open_label_map(path, image) as read:
+                yield lambda box: self._classes(read(box))
+        else:
+            labels = self(path, image)
+            yield lambda box: labels[box.slices]
+
+    def _classes(self, stored: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        return np.where(stored == UNLABELLED, np.int32(UNLABELLED), self.values[stored])
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +214,9 @@ def _misfit(labels: npt.NDArray[np.int32], image: Image) -> str:
 def _values(job: tuple[Path, Image], classes: tuple[str, ...] | None) -> set[int]:
     """The class values that a label map holds."""
     path, image = job
-    values = np.unique(read_label_map(path, image))
+    side = _PIECE if image.mosaic else max(image.size.height, image.size.width)
+    with open_label_map(path, image) as read:
+        values = np.unique(np.concatenate([np.unique(read(box)) for box in tiles(image.size, side)]))
     held = set(values[values >= 0].tolist())
     if classes is not None and max(held, default=0) >= len(classes):
         raise UsageError(

@@ -6,43 +6,65 @@ import csv
 import io
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image as Pillow
 
 from segpipe.base import files
 from segpipe.base.errors import CorpusError
-from segpipe.data.originals import read_original
+from segpipe.base.geometry import Box
+from segpipe.data.originals import read_original, read_reduced
+from segpipe.formats import rasters
 from segpipe.formats.source import Source
 from segpipe.plots.overlay import colorize, overlay
 from segpipe.records.corpus import Image
 from segpipe.store import masks
 
 _JPEG_LIMIT = 65500  # longest side of a JPEG, pixels
+_MOSAIC_SIDE = 4096  # of a mosaic's overlay
 
 
 def export_png(source: Source, out: Path) -> int:
     """Index PNGs, value = class: `png/<id>.png`."""
+    legend = source.legend
 
     def write(image: Image, path: Path) -> None:
-        legend = source.legend
-        masks.write_mask(path, source.mask(image), classes=legend.classes, colors=legend.colors)
+        if image.mosaic:
+            with rasters.map_file(source, image, path.parent) as large:
+                rasters.copy(large, path, driver="PNG")
+        else:
+            masks.write_mask(path, source.mask(image), classes=legend.classes, colors=legend.colors)
 
     return source.each(write, out / "png", ".png")
 
 
 def export_color(source: Source, out: Path) -> int:
     """RGB PNGs in the classes' colours, no data black: `color/<id>.png`."""
+    legend = source.legend
 
     def write(image: Image, path: Path) -> None:
-        Pillow.fromarray(colorize(source.mask(image), source.legend.colors, source.legend.nodata)).save(path, "PNG")
+        def paint(box: Box | None = None) -> npt.NDArray[np.uint8]:
+            return colorize(source.mask(image, box), legend.colors, legend.nodata)
+
+        if image.mosaic:
+            parts = ((box, paint(box)) for box in source.pieces(image))
+            with rasters.large_file(path.parent, image.size, parts, count=3) as large:
+                rasters.copy(large, path, driver="PNG")
+        else:
+            Pillow.fromarray(paint()).save(path, "PNG")
 
     return source.each(write, out / "color", ".png")
 
 
 def export_overlay(source: Source, out: Path) -> int:
-    """JPEGs of the images under their classes' colours, borders drawn: `overlay/<id>.jpg`."""
+    """JPEGs of the images under their classes' colours, borders drawn: `overlay/<id>.jpg`. Mosaics are scaled down."""
 
     def write(image: Image, path: Path) -> None:
-        rgb, mask = read_original(source.corpus, image).rgb, source.mask(image)
+        if image.mosaic:
+            size = image.size.fit(_MOSAIC_SIDE)
+            rgb, mask = read_reduced(source.corpus, image, size), source.reduced(image, size)
+        else:
+            rgb, mask = read_original(source.corpus, image).rgb, source.mask(image)
         if mask.shape != rgb.shape[:2]:
             raise CorpusError(f"the mask of {image.id} is {mask.shape}, the image {rgb.shape[:2]}; refine again")
         step = -(-max(mask.shape) // _JPEG_LIMIT)  # 1 but for pictures that JPEG cannot hold

@@ -89,6 +89,34 @@ def canvas(
     rows = range(out.height) if rows is None else rows
     y = (np.arange(rows.start, rows.stop) + 0.5) * image.height / out.height
     x = (np.arange(out.width) + 0.5) * image.width / out.width
+    total, covered = blend(codes, grids, boxes, y, x, mirrored=mirrored)
+    if not covered:
+        raise ValueError("the boxes do not cover the image")
+    return total
+
+
+def blend(
+    codes: Sequence[npt.NDArray[np.floating]],
+    grids: Sequence[Grid],
+    boxes: Sequence[Box],
+    y: Float64,
+    x: Float64,
+    *,
+    mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
+) -> tuple[Float32, bool]:
+    """The blended codes at every combination of rows and columns of an image.
+
+    Args:
+        codes: as of `canvas`, as are `grids`, `boxes` and `mirrored`.
+        grids: for each crop its patch grid.
+        boxes: for each crop its box.
+        y: (h,) rising rows in image pixels; the center of the first row of pixels is 0.5.
+        x: (w,) rising columns.
+        mirrored: codes of the mirrored crops.
+
+    Returns:
+        (h, w, d) float32, zero where no crop lies, and whether crops lie everywhere.
+    """
     total = np.zeros((len(y), len(x), codes[0].shape[-1]), np.float32)
     weights = np.zeros((len(y), len(x), 1), np.float32)
     for i, (grid, box) in enumerate(zip(grids, boxes, strict=True)):
@@ -102,10 +130,11 @@ def canvas(
         field *= weight
         total[down, across] += field
         weights[down, across] += weight
-    if not weights.all():
-        raise ValueError("the boxes do not cover the image")
+    covered = bool(weights.all())
+    if not covered:
+        weights[weights == 0] = 1
     total /= weights
-    return total
+    return total, covered
 
 
 def _span(points: Float64, start: int, length: int) -> slice:

@@ -89,18 +89,48 @@ def classify(
     Returns:
         (out.height, out.width, K) float32, the last axis sums to 1.
     """
+    y = (np.arange(out.height) + 0.5) * image.height / out.height
+    x = (np.arange(out.width) + 0.5) * image.width / out.width
+    found, covered = classify_at(
+        codes, grids, boxes, centers, y, x, sharpness=sharpness, members=members, mirrored=mirrored, strip=strip
+    )
+    if not covered:
+        raise ValueError("the boxes do not cover the image")
+    return found
+
+
+def classify_at(
+    codes: Sequence[npt.NDArray[np.floating]],
+    grids: Sequence[Grid],
+    boxes: Sequence[Box],
+    centers: npt.NDArray[np.floating],
+    y: npt.NDArray[np.float64],
+    x: npt.NDArray[np.float64],
+    *,
+    sharpness: float,
+    members: npt.NDArray[np.integer] | None = None,
+    mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
+    strip: int = _STRIP,
+) -> tuple[Float32, bool]:
+    """Class probabilities at every combination of rows `y` and columns `x`, as of `classify` and `blend.blend`.
+
+    Returns:
+        (h, w, K) float32, all classes alike where no crop lies, and whether crops lie everywhere.
+    """
     members = np.arange(len(centers)) if members is None else members
     order = np.argsort(members, kind="stable")
     starts = np.flatnonzero(np.diff(members[order], prepend=-1))
     directions = np.ascontiguousarray(np.asarray(centers, np.float32)[order].T)
-    found = np.empty((out.height, out.width, len(starts)), np.float32)
-    for rows in _strips(out.height, out.width * max(directions.shape), strip):
-        field = blend.canvas(codes, grids, boxes, image=image, out=out, rows=rows, mirrored=mirrored)
+    found = np.empty((len(y), len(x), len(starts)), np.float32)
+    everywhere = True
+    for rows in _strips(len(y), len(x) * max(directions.shape), strip):
+        field, covered = blend.blend(codes, grids, boxes, y[rows.start : rows.stop], x, mirrored=mirrored)
+        everywhere &= covered
         lengths = np.sqrt(np.einsum("hwd,hwd->hw", field, field))[..., None]
         cosines = field @ directions / np.maximum(lengths, np.finfo(np.float32).tiny)
         nearest = np.asarray(np.maximum.reduceat(cosines, starts, axis=-1), np.float32)
         found[rows.start : rows.stop] = _softmax(sharpness * nearest)
-    return found
+    return found, everywhere
 
 
 def _softmax(logits: Float32) -> Float32:
@@ -124,18 +154,39 @@ def label_pixels(probabilities: Float32, image: Size, *, strip: int = _STRIP) ->
     Returns:
         (H, W) classes; of equal ones the smallest. uint8 up to 255 classes, uint16 beyond.
     """
-    height, width, classes = probabilities.shape
+    height, width, _ = probabilities.shape
+    if Size(height, width) == image:
+        return label_at(probabilities, None, None)
+    x = (np.arange(image.width) + 0.5) * width / image.width - 0.5
+    y = (np.arange(image.height) + 0.5) * height / image.height - 0.5
+    return label_at(probabilities, y, x, strip=strip)
+
+
+def label_at(
+    probabilities: Float32,
+    y: npt.NDArray[np.float64] | None,
+    x: npt.NDArray[np.float64] | None,
+    *,
+    strip: int = _STRIP,
+) -> Labels:
+    """The most probable class at every combination of rows and columns, as of `label_pixels`.
+
+    Args:
+        probabilities: (h, w, K), the last axis sums to 1.
+        y: (H,) positions in rows, 0 is the center of the first; None for those of the rows themselves.
+        x: (W,) positions in columns; None where `y` is.
+        strip: numbers held at once.
+    """
+    classes = probabilities.shape[-1]
     dtype = np.uint8 if classes <= 255 else np.uint16
     able = np.flatnonzero(probabilities.max(axis=(0, 1)) >= (1 - 1e-3) / classes)  # a margin for rounding
     names = able.astype(dtype)
     values = np.ascontiguousarray(probabilities[..., able])
-    if Size(height, width) == image:
+    if y is None or x is None:
         return np.asarray(names[values.argmax(axis=-1)])
-    x = (np.arange(image.width) + 0.5) * width / image.width - 0.5
-    labels = np.empty((image.height, image.width), dtype)
-    for rows in _strips(image.height, image.width * len(able), strip):
-        y = (np.arange(rows.start, rows.stop) + 0.5) * height / image.height - 0.5
-        labels[rows.start : rows.stop] = names[blend.upsample(values, y, x).argmax(axis=-1)]
+    labels = np.empty((len(y), len(x)), dtype)
+    for rows in _strips(len(y), len(x) * len(able), strip):
+        labels[rows.start : rows.stop] = names[blend.upsample(values, y[rows.start : rows.stop], x).argmax(axis=-1)]
     return labels
 
 

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import MachineError
+from segpipe.base.geometry import Box
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime, Track, no_track
-from segpipe.data.originals import read_original
+from segpipe.data.originals import open_original
 from segpipe.ops.crops import Cut, batches, cut
 from segpipe.parts.encoder import Describe, open_encoder
 from segpipe.records.corpus import Corpus
@@ -25,6 +26,7 @@ from segpipe.store.features import CropFeatures
 _SAMPLE = 256
 _BLOCK = 32  # crops of the sample whose features are held at a time
 _FEW = 16
+_WINDOWS = 16  # of a mosaic read with one opening: neighbors in a row share blocks of the file
 _COSINE = 0.999
 _LARGEST = float(np.finfo(np.float16).max)
 
@@ -33,16 +35,26 @@ T = TypeVar("T")
 
 
 def read_cuts(rows: Sequence[int], *, corpus: Corpus, header: FeatureHeader) -> list[Cut]:
-    """Decode one image and cut these crops of it.
+    """Decode one image, or only these windows of a mosaic, and cut these crops of it.
 
     Raises:
         CorpusError: the file is gone or has changed.
     """
-    pixels = read_original(corpus, corpus.images[corpus.crops[rows[0]].image])
-    boxes = [(row, corpus.crops[row].box) for row in rows]
-    return [
-        cut(pixels.rgb, pixels.valid, box, header.grid(box.size), row=row, flip=header.flipped) for row, box in boxes
-    ]
+    cuts = []
+    with open_original(corpus, corpus.images[corpus.crops[rows[0]].image]) as read:
+        for row in rows:
+            box = corpus.crops[row].box
+            pixels, whole, grid = read(box), Box(0, 0, box.height, box.width), header.grid(box.size)
+            cuts.append(cut(pixels.rgb, pixels.valid, whole, grid, row=row, flip=header.flipped))
+    return cuts
+
+
+def _jobs(shard: Sequence[int], corpus: Corpus) -> Iterator[list[int]]:
+    """Crops to be read at once: all that a photograph has in a shard, a few of a mosaic."""
+    for index, job in groupby(shard, key=lambda row: corpus.crops[row].image):
+        rows = list(job)
+        step = _WINDOWS if corpus.images[index].mosaic else len(rows)
+        yield from (rows[start : start + step] for start in range(0, len(rows), step))
 
 
 def describe_shards(
@@ -62,7 +74,8 @@ def describe_shards(
     anybody while there is work: not a processor at the barriers of a network spread over all of them, not a GPU for
     results to be taken off. Batches hold crops of one grid and one shard in row order, so that a resumed run meets
     the same batches. What is held at a time: the features of one shard, the crops in open batches and in `lanes` more,
-    and the crops of `2 * workers` images (an image is decoded once per shard that its crops lie in).
+    and the crops of `2 * workers` images (an image is decoded once per shard that its crops lie in) or of so many
+    strings of 16 windows of a mosaic.
 
     Yields:
         The rows of a shard, as given, and their features, float16.
@@ -71,7 +84,7 @@ def describe_shards(
         MachineError: a feature is not a finite number of 16 bits.
         CorpusError: an image is gone or has changed.
     """
-    jobs = [list(job) for shard in pending for _, job in groupby(shard, key=lambda row: corpus.crops[row].image)]
+    jobs = [job for shard in pending for job in _jobs(shard, corpus)]
     read = partial(read_cuts, corpus=corpus, header=header)
     cuts = (item for job in thread_map(read, jobs, workers=workers, ahead=2 * workers) for item in job)
     total, left = len(corpus.crops), sum(len(shard) for shard in pending)

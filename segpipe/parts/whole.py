@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -13,22 +14,20 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box
 from segpipe.base.parallel import process_map
 from segpipe.base.runtime import Runtime
-from segpipe.data.originals import read_original
 from segpipe.data.points import Points
 from segpipe.data.truth import LabelReader, Truth
 from segpipe.ops import metrics, probes, scoring
 from segpipe.ops.crf import Crf
-from segpipe.ops.segment import Labels, segment
+from segpipe.parts.pieces import How, Shown, label_piece, pieces
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.labels import nodata
 from segpipe.records.scores import Confusion, confusion_of, join
 from segpipe.store.features import FeatureStore
-from segpipe.store.masks import load_header, mask_path, read_mask
+from segpipe.store.masks import load_header, load_index, read_part
 from segpipe.store.run_dir import RunDir
 
 _BATCH = 4  # images that a worker takes at once, at most
@@ -49,6 +48,8 @@ class Task:
     rows: range
     """Its rows of the feature store."""
     source: Path | Points
+    entry: Mapping[str, Any]
+    """Its line of the masks' index."""
 
     @property
     def image(self) -> Image:
@@ -98,49 +99,103 @@ def judge(tasks: Sequence[Task], setup: Setup) -> list[Judged]:
 
 
 def _judge_image(task: Task, setup: Setup, store: FeatureStore) -> Judged:
-    mask = read_mask(mask_path(setup.masks, task.image.id))
-    size = task.image.size
-    if mask.shape != (size.height, size.width):
-        raise UsageError(
-            f"{mask_path(setup.masks, task.image.id)} does not have its image's size; run `segpipe refine`"
-        )
-    base = baseline_mask(task, setup, store)
-    seed = (setup.seed, task.index)
+    """Count piece by piece: a photograph is one piece, a mosaic has a tile for each tile of its mask."""
+    how, shown = _how(setup), _shown(task, store)
+    own = np.zeros((setup.classes, setup.clusters + 1), np.int64)
+    base = np.zeros((setup.classes, setup.baseline.clusters + 1), np.int64)
+    drawn = list[_Drawn]()
+
+    def read_codes(row: int, flipped: bool) -> npt.NDArray[np.floating]:
+        return np.asarray(setup.baseline.project(store.patches(row, flipped=flipped)))
+
+    with _open_labels(task, setup.reader) as read:
+        for number, piece in enumerate(pieces(task.image.size, task.entry.get("tile"))):
+            rows, cols, labels = read(piece)
+            if not (labels >= 0).any():
+                continue
+            mask = read_part(setup.masks, task.entry, piece)
+            other = label_piece(shown, piece, how, read_codes)
+            if rows is not None and cols is not None:
+                mask, other = mask[rows - piece.top, cols - piece.left], other[rows - piece.top, cols - piece.left]
+            count = partial(metrics.confusion, labels, n_classes=setup.classes)
+            own += count(mask, n_clusters=setup.clusters, nodata=setup.nodata)
+            base += count(other, n_clusters=setup.baseline.clusters, nodata=nodata(setup.baseline.clusters))
+            seed = (setup.seed, task.index, number) if task.image.mosaic else (setup.seed, task.index)
+            drawn.append(_draw(piece, rows, cols, labels, count=setup.quota, seed=seed))
+    return Judged(task, confusion_of(own), confusion_of(base), _join_drawn(drawn, setup, task.index))
+
+
+_Labels = tuple[Int64 | None, Int64 | None, npt.NDArray[np.integer[Any]]]
+_Drawn = tuple[Points, int]
+"""Labelled pixels drawn of a piece, and how many it has."""
+
+
+@contextmanager
+def _open_labels(task: Task, reader: LabelReader) -> Iterator[Callable[[Box], _Labels]]:
+    """A function from a box to the labels in it: of points rows, columns and labels (m,), of a map labels (h, w)."""
     if isinstance(task.source, Points):
-        at = task.source.rows, task.source.cols
-        labels: npt.NDArray[np.integer[Any]] = task.source.labels
-        mask, base = mask[at], base[at]
-        chosen = probes.draw_pixels(labels, count=setup.quota, seed=seed)
-        drawn = Points(at[0][chosen], at[1][chosen], task.source.labels[chosen])
+        rows, cols, labels = task.source.rows, task.source.cols, task.source.labels
+
+        def points_in(box: Box) -> _Labels:
+            inside = (rows >= box.top) & (rows < box.bottom) & (cols >= box.left) & (cols < box.right)
+            return rows[inside], cols[inside], labels[inside]
+
+        yield points_in
+        return
+    with reader.open(task.source, task.image) as read:
+        yield lambda box: (None, None, read(box))
+
+
+def _draw(
+    piece: Box,
+    rows: Int64 | None,
+    cols: Int64 | None,
+    labels: npt.NDArray[np.integer[Any]],
+    *,
+    count: int,
+    seed: tuple[int, ...],
+) -> _Drawn:
+    chosen = probes.draw_pixels(labels, count=count, seed=seed)
+    if rows is None or cols is None:
+        rows, cols = np.divmod(chosen, piece.width)
+        points = Points(rows + piece.top, cols + piece.left, labels.ravel()[chosen].astype(np.int64))
     else:
-        labels = setup.reader(task.source, task.image)
-        chosen = probes.draw_pixels(labels, count=setup.quota, seed=seed)
-        drawn = Points(*np.divmod(chosen, size.width), labels.ravel()[chosen].astype(np.int64))
-    count = partial(metrics.confusion, labels, n_classes=setup.classes)
-    own = count(mask, n_clusters=setup.clusters, nodata=setup.nodata)
-    other = count(base, n_clusters=setup.baseline.clusters, nodata=nodata(setup.baseline.clusters))
-    return Judged(task, confusion_of(own), confusion_of(other), drawn)
+        points = Points(rows[chosen], cols[chosen], labels[chosen].astype(np.int64))
+    return points, int((labels >= 0).sum())
 
 
-def baseline_mask(task: Task, setup: Setup, store: FeatureStore) -> Labels:
-    """The k-means baseline's classes (H, W), made like the masks; pixels that hold no image are `nodata`."""
-    pixels = read_original(task.corpus, task.image)
-    project, settings = setup.baseline.project, setup.refine
-    crf = settings["crf"]
-    labels = segment(
-        [project(store.patches(row)) for row in task.rows],
-        [store.header.grid(box.size) for box in task.boxes],
-        task.boxes,
-        pixels.rgb,
-        setup.baseline.centers,
-        side=settings["side"],
-        sharpness=settings["sharpness"],
+def _join_drawn(drawn: Sequence[_Drawn], setup: Setup, index: int) -> Points:
+    """Of what was drawn of each piece so much that all labelled pixels of the image were as likely."""
+    if len(drawn) == 1:
+        return drawn[0][0]
+    rng = np.random.default_rng((setup.seed, index))
+    totals = np.array([total for _, total in drawn], np.int64)
+    shares = rng.multivariate_hypergeometric(totals, min(setup.quota, int(totals.sum())), method="marginals")
+    picked = [
+        (points, np.sort(rng.permutation(len(points.labels))[:share]))
+        for (points, _), share in zip(drawn, shares.tolist(), strict=True)
+    ]
+    columns = [[getattr(points, name)[some] for points, some in picked] for name in ("rows", "cols", "labels")]
+    return Points(*(np.concatenate(column) if column else np.zeros(0, np.int64) for column in columns))
+
+
+def _shown(task: Task, store: FeatureStore) -> Shown:
+    grids = [store.header.grid(box.size) for box in task.boxes]
+    return Shown(task.corpus, task.image, task.rows, task.boxes, grids)
+
+
+def _how(setup: Setup) -> How:
+    """How the k-means baseline's classes are made: like the masks."""
+    crf = setup.refine["crf"]
+    return How(
+        centers=setup.baseline.centers,
+        members=None,
+        classes=setup.baseline.clusters,
+        side=setup.refine["side"],
+        sharpness=setup.refine["sharpness"],
+        flip=setup.refine["flip"],
         crf=None if crf is None else Crf(**crf),
-        mirrored=[project(store.patches(row, flipped=True)) for row in task.rows] if settings["flip"] else None,
     )
-    if pixels.valid is not None:
-        labels[~pixels.valid] = nodata(setup.baseline.clusters)
-    return labels
 
 
 def _batches(items: Sequence[T], workers: int) -> list[Sequence[T]]:
@@ -205,8 +260,9 @@ def plan(
         quota=quota,
         seed=seed,
     )
+    index_of_masks = load_index(run_dir.path("masks"))
     tasks = [
-        Task(index, _alone(corpus, index), corpus.crops_of[index], source)
+        Task(index, _alone(corpus, index), corpus.crops_of[index], source, index_of_masks[index])
         for index, source in sorted(truth.sources.items())
     ]
     return setup, tasks
@@ -214,4 +270,4 @@ def plan(
 
 def _alone(corpus: Corpus, index: int) -> Corpus:
     crops = tuple(Crop(0, corpus.crops[row].box) for row in corpus.crops_of[index])
-    return Corpus(corpus.root, (corpus.images[index],), crops, corpus.scaling)
+    return replace(corpus, images=(corpus.images[index],), crops=crops)

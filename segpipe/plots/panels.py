@@ -66,6 +66,13 @@ def around(rgb: Rgb, box: Box, *, side: int, context: float = 5.0) -> Rgb:
     return picture
 
 
+def surroundings(box: Box, size: Size, *, context: float = 5.0) -> Box:
+    """What `around` looks at of an image of this size, and more: given these pixels alone it draws the same picture."""
+    reach = max(round(context * max(box.height, box.width)), 2) + 1
+    top, left = max(0, box.top - reach), max(0, box.left - reach)
+    return Box(top, left, min(size.height, box.bottom + reach) - top, min(size.width, box.right + reach) - left)
+
+
 def _start(center: float, reach: int, length: int) -> int:
     """First pixel of a span of `reach` around `center`, inside the image where the image is long enough."""
     if reach >= length:

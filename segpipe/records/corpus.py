@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.base import files
 from segpipe.base.geometry import Box, Size
 from segpipe.records.geo import Geo
+
+_SCENE = 4  # windows along the side of a scene of a mosaic
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,8 @@ class Image:
     """Where its pixels lie on the earth, if the file says so."""
     gps: tuple[float, float] | None = None
     """Latitude and longitude of the camera in degrees (WGS 84), if the photograph's EXIF data say so."""
+    mosaic: bool = False
+    """Whether it is never decoded as a whole: read box by box, its mask lies in tiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,10 @@ class Corpus:
     crops: tuple[Crop, ...]
     scaling: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """For each depth but uint8: the values that become 0 and 255, fixed once for the whole corpus."""
+    bands: tuple[int, ...] = ()
+    """The bands of TIFFs that are red, green and blue, counted from 1; one is repeated. Empty: the first ones."""
+    home: Path | None = field(default=None, compare=False)
+    """The directory `corpus/` that it was read from: the pictures of the mosaics' valid pixels lie there."""
 
     def __post_init__(self) -> None:
         ids = [image.id for image in self.images]
@@ -71,6 +83,11 @@ class Corpus:
         """Where the image file lies."""
         return self.root / image.path
 
+    def valid_path(self, image: Image) -> Path:
+        """Where the picture of a mosaic's valid pixels lies."""
+        assert self.home is not None
+        return valid_path(self.home, image.id)
+
     @cached_property
     def crops_of(self) -> tuple[range, ...]:
         """For each image the range of its crops' indices."""
@@ -80,6 +97,28 @@ class Corpus:
         for i in range(len(self.images)):
             starts[i + 1] += starts[i]
         return tuple(range(starts[i], starts[i + 1]) for i in range(len(self.images)))
+
+    @cached_property
+    def scenes(self) -> npt.NDArray[np.int64]:
+        """(crops,) for each crop the scene it shows: what looks alike in two scenes is not the same thing seen twice.
+
+        A photograph is a scene; a mosaic has many, squares of four windows.
+        """
+        numbers: dict[tuple[int, ...], int] = {}
+        keys = (_scene_of(crop, self.images[crop.image]) for crop in self.crops)
+        return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+
+
+def _scene_of(crop: Crop, image: Image) -> tuple[int, ...]:
+    if not image.mosaic:
+        return (crop.image,)
+    cell = _SCENE * max(crop.box.height, crop.box.width)
+    return crop.image, crop.box.top // cell, crop.box.left // cell
+
+
+def valid_path(home: Path, image_id: str) -> Path:
+    """Where under the directory `corpus/` the picture of a mosaic's valid pixels lies."""
+    return files.inside(home / "valid", f"{image_id}.tif")
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,10 +185,10 @@ def find_tree(config: Config, run_dir: RunDir, runtime: Runtime) -> tuple[Cluste
             return tree, True
     store, head = open_codes(run_dir, runtime)
     sample = open_sample(store, most=config.patches, seed=config.seed, track=runtime.track)
-    images = np.array([crop.image for crop in load_corpus(run_dir.path("corpus")).crops], np.int64)
+    scenes = load_corpus(run_dir.path("corpus")).scenes
     grown = grow(
         sample,
-        images if len(np.unique(images)) > 1 else np.arange(len(images)),
+        scenes if len(np.unique(scenes)) > 1 else np.arange(len(scenes)),
         head,
         share=config.smooth,
         prototypes=prototypes(config),

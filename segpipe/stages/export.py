@@ -16,7 +16,7 @@ from pydantic import BaseModel, field_validator
 
 from segpipe.base.config import Section, setting
 from segpipe.base.runtime import Runtime
-from segpipe.formats import pictures
+from segpipe.formats import pictures, rasters
 from segpipe.formats.source import Source
 from segpipe.records.corpus import Corpus
 from segpipe.records.legend import Legend, plain_legend
@@ -34,6 +34,7 @@ FORMATS: dict[str, Callable[[Source, Path], int]] = {
     "color": pictures.export_color,
     "overlay": pictures.export_overlay,
     "classes": pictures.export_classes,
+    "cog": rasters.export_cog,
 }
 """Each format writes under `export/` and returns how many files it wrote. To add one: a function and its line here."""
 
@@ -41,7 +42,7 @@ FORMATS: dict[str, Callable[[Source, Path], int]] = {
 class Config(Section):
     """Settings of `export`."""
 
-    formats: tuple[str, ...] = setting(("png", "color", "overlay", "classes"), f"what to write: {', '.join(FORMATS)}")
+    formats: tuple[str, ...] = setting(tuple(FORMATS), f"what to write: {', '.join(FORMATS)}")
     opacity: float = setting(0.5, "share of the class colour in overlays, 0 to 1", ge=0, le=1)
 
     @field_validator("formats", mode="before")

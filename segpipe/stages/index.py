@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, BeforeValidator
 
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
@@ -25,10 +25,14 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size, five_crops, windows
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
+from segpipe.data.containers import inspect
+from segpipe.data.exif import read_gps
 from segpipe.data.images import BadImage, probe_image, sample_values
 from segpipe.data.layouts import FOLDER, known_layout, list_layout
 from segpipe.data.listing import Listing, list_images, make_ids
-from segpipe.records.corpus import Corpus, Crop, Image, Rejected
+from segpipe.data.mosaics import is_mosaic, probe_mosaic, sample_mosaic, showing
+from segpipe.data.rasters import read_geo
+from segpipe.records.corpus import Corpus, Crop, Image, Rejected, valid_path
 from segpipe.store.corpus import save_corpus
 from segpipe.store.run_dir import RunDir
 
@@ -39,6 +43,7 @@ FORMAT = 1
 
 _SAMPLED_IMAGES = 64
 _SAMPLED_PIXELS = 20_000
+_SAMPLED_WINDOWS = 64
 _TAILS = (0.5, 99.5)
 
 _log = logging.getLogger(__name__)
@@ -47,6 +52,20 @@ AbsoluteName = Annotated[
     str,
     AfterValidator(lambda name: name and os.path.abspath(os.path.expanduser(name))),  # noqa: PTH100, PTH111  a glob too
 ]
+
+
+def _one_or_three(bands: tuple[int, ...]) -> tuple[int, ...]:
+    if len(bands) not in (0, 1, 3) or min(bands, default=1) < 1:
+        raise ValueError("must be one band or three, counted from 1, such as 4,3,2")
+    return bands
+
+
+def _split(bands: Any) -> Any:
+    """`4,3,2` as well as a list; a single number too."""
+    return bands.split(",") if isinstance(bands, str) and bands else [bands] if isinstance(bands, int) else bands
+
+
+Bands = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_one_or_three)]
 
 
 class Config(Section):
@@ -62,9 +81,12 @@ class Config(Section):
     crops: Literal["whole", "five", "windows"] = setting(
         "whole", "what the network sees of an image: all of it, five crops of half its size, or overlapping windows"
     )
-    window: int = setting(448, "side of a window in image pixels (crops=windows)", ge=16)
-    overlap: float = setting(0.25, "share of a window that the next one repeats at least (crops=windows)", ge=0, le=0.9)
-    max_pixels: int = setting(200_000_000, "images of more pixels are put aside before they are decoded", ge=1)
+    window: int = setting(448, "side of a window in image pixels (crops=windows, and mosaics always)", ge=16)
+    overlap: float = setting(0.25, "share of a window that the next one repeats at least", ge=0, le=0.9)
+    bands: Bands = setting((), "bands of TIFFs that are red, green, blue, such as 4,3,2, or one; empty: the first ones")
+    max_pixels: int = setting(
+        200_000_000, "images of more pixels are put aside before they are decoded; mosaics may have any number", ge=1
+    )
 
 
 class Summary(BaseModel):
@@ -81,22 +103,56 @@ class Summary(BaseModel):
     largest: tuple[int, int]
     depths: dict[str, int]
     """Images per sample type."""
+    mosaics: int = 0
+    """Images that are read by windows."""
     fingerprint: str
     """Changes when what later stages see changes: ids, file contents, crops, scaling. Not with folders or dates."""
 
 
-def check_file(name: str, *, root: Path, max_pixels: int) -> Image | Rejected:
-    """Decode one file completely and fingerprint it; the image has no id yet."""
+def check_file(item: tuple[str, str], *, root: Path, home: Path, config: Config) -> Image | Rejected:
+    """Decode one file completely, a mosaic piece by piece, and fingerprint it.
+
+    Args:
+        item: its path below `root`, and the id it has if it passes.
+        root: folder of the images.
+        home: the directory `corpus/`, where the valid pixels of a mosaic are written.
+        config: window, bands and max_pixels count.
+    """
+    name, image_id = item
     path = root / name
     try:
-        probe = probe_image(path, max_pixels=max_pixels)
+        container = inspect(path)
+        geo, controlled = read_geo(path, container)
+        if controlled:
+            _log.warning(
+                "%s: has ground control points only, so it is used as a picture without a place on the earth; "
+                "`gdalwarp IN OUT` makes a georeferenced one of it",
+                name,
+            )
+        mosaic = is_mosaic(container, georeferenced=geo is not None, window=config.window)
+        mosaic = mosaic and _is_text(name)
+        if mosaic:
+            probe = probe_mosaic(path, container, valid_path(home, image_id), bands=config.bands)
+        else:
+            probe = probe_image(path, max_pixels=config.max_pixels, bands=config.bands)
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return Image("", name, probe.size, probe.depth, sha256, path.stat().st_size)
+        gps = read_gps(path, container)
+        size = path.stat().st_size
+        return Image(image_id, name, probe.size, probe.depth, sha256, size, geo=geo, gps=gps, mosaic=mosaic)
     except BadImage as error:
         return Rejected(name, error.reason)
     except OSError as error:
         return Rejected(name, f"cannot be read ({error.strerror})")
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is UTF-8: GDAL writes no others."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def plan_crops(size: Size, *, crops: str, window: int, overlap: float) -> list[Box]:
@@ -106,7 +162,7 @@ def plan_crops(size: Size, *, crops: str, window: int, overlap: float) -> list[B
     return five_crops(size) if crops == "five" else [Box(0, 0, size.height, size.width)]
 
 
-def find_scaling(images: Sequence[Image], root: Path) -> dict[str, tuple[float, float]]:
+def find_scaling(images: Sequence[Image], root: Path, home: Path, *, config: Config) -> dict[str, tuple[float, float]]:
     """For each depth but uint8 the values that become 0 and 255, the same for all images and channels.
 
     Percentiles 0.5 and 99.5 of a seeded sample of pixels from at most 64 images of that depth: one value for the whole
@@ -117,36 +173,45 @@ def find_scaling(images: Sequence[Image], root: Path) -> dict[str, tuple[float, 
         rng = np.random.default_rng(0)
         deep = [image for image in images if image.depth == depth]
         chosen = rng.permutation(len(deep))[:_SAMPLED_IMAGES]
-        sample = [sample_values(root / deep[i].path, count=_SAMPLED_PIXELS, rng=rng) for i in sorted(chosen)]
+        sample = [_sample(deep[i], root, home, rng=rng, config=config) for i in sorted(chosen)]
         low, high = (float(value) for value in np.percentile(np.concatenate(sample), _TAILS))
         scaling[depth] = (low, high if high > low else low + 1.0)  # constant images become black
     return scaling
 
 
-def build_corpus(
-    listing: Listing, checked: Sequence[Image | Rejected], *, crops: str, window: int, overlap: float
-) -> tuple[Corpus, list[Rejected]]:
-    """Make the corpus of the files that passed.
+def _sample(image: Image, root: Path, home: Path, *, rng: np.random.Generator, config: Config) -> Any:
+    """Values (n,) of an image of more than 8 bits; of a mosaic from at most 64 of its windows."""
+    path = root / image.path
+    if not image.mosaic:
+        return sample_values(path, count=_SAMPLED_PIXELS, rng=rng, bands=config.bands)
+    valid = valid_path(home, image.id)
+    boxes = showing(valid, windows(image.size, side=config.window, overlap=config.overlap))
+    some = [boxes[i] for i in sorted(rng.permutation(len(boxes))[:_SAMPLED_WINDOWS])]
+    return sample_mosaic(path, valid, some, count=_SAMPLED_PIXELS, rng=rng, bands=config.bands)
 
-    Ids are made from all files found: repairing one file renames no other.
+
+def build_corpus(
+    listing: Listing, checked: Sequence[Image | Rejected], home: Path, *, config: Config
+) -> tuple[Corpus, list[Rejected]]:
+    """Make the corpus of the files that passed; a mosaic is always cut into windows, those without image left out.
 
     Raises:
         CorpusError: no file passed.
     """
     rejected = [*listing.rejected, *(item for item in checked if isinstance(item, Rejected))]
-    images = [
-        Image(id_, item.path, item.size, item.depth, item.sha256, item.bytes)
-        for id_, item in zip(make_ids(listing.paths), checked, strict=True)
-        if isinstance(item, Image)
-    ]
+    images = [item for item in checked if isinstance(item, Image)]
     if not images:
         first = "; ".join(f"{item.path}: {item.reason}" for item in rejected[:3])
         raise CorpusError(
             f"none of {len(rejected)} files in {listing.root} can be used ({first}); repair or replace them"
         )
-    boxes = [plan_crops(image.size, crops=crops, window=window, overlap=overlap) for image in images]
-    planned = tuple(Crop(i, box) for i, own in enumerate(boxes) for box in own)
-    return Corpus(listing.root, tuple(images), planned, find_scaling(images, listing.root)), rejected
+    planned = []
+    for i, image in enumerate(images):
+        how = "windows" if image.mosaic else config.crops
+        boxes = plan_crops(image.size, crops=how, window=config.window, overlap=config.overlap)
+        planned += [Crop(i, box) for box in (showing(valid_path(home, image.id), boxes) if image.mosaic else boxes)]
+    scaling = find_scaling(images, listing.root, home, config=config)
+    return Corpus(listing.root, tuple(images), tuple(planned), scaling, config.bands, home), rejected
 
 
 def fingerprint(corpus: Corpus) -> str:
@@ -157,6 +222,11 @@ def fingerprint(corpus: Corpus) -> str:
     for crop in corpus.crops:
         box = crop.box
         digest.update(json.dumps([crop.image, box.top, box.left, box.height, box.width]).encode())
+    mosaics = [
+        (image.id, image.geo and [image.geo.crs, *image.geo.transform]) for image in corpus.images if image.mosaic
+    ]
+    if corpus.bands or mosaics:  # a corpus of photographs has the fingerprint it always had
+        digest.update(json.dumps([corpus.bands, mosaics]).encode())
     return digest.hexdigest()
 
 
@@ -172,6 +242,7 @@ def summarize(corpus: Corpus, rejected: Sequence[Rejected]) -> Summary:
         smallest=(sizes[0].height, sizes[0].width),
         largest=(sizes[-1].height, sizes[-1].width),
         depths=dict(sorted(Counter(image.depth for image in corpus.images).items())),
+        mosaics=sum(image.mosaic for image in corpus.images),
         fingerprint=fingerprint(corpus),
     )
 
@@ -203,12 +274,13 @@ def cost(config: Config, work: Work) -> Cost:
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Write `corpus/`."""
     listing = list_files(config, skip=run_dir.root)
-    check = partial(check_file, root=listing.root, max_pixels=config.max_pixels)
-    results = thread_map(check, listing.paths, workers=runtime.workers, ahead=4 * runtime.workers)
-    checked = list(runtime.track(results, total=len(listing.paths), unit="images"))
-    corpus, rejected = build_corpus(listing, checked, crops=config.crops, window=config.window, overlap=config.overlap)
+    items = list(zip(listing.paths, make_ids(listing.paths), strict=True))  # repairing one file renames no other
+    with run_dir.writing(ARTEFACT) as out:
+        check = partial(check_file, root=listing.root, home=out, config=config)
+        results = thread_map(check, items, workers=runtime.workers, ahead=4 * runtime.workers)
+        checked = list(runtime.track(results, total=len(items), unit="images"))
+        corpus, rejected = build_corpus(listing, checked, out, config=config)
+        save_corpus(corpus, rejected, out)
     for item in rejected[:20]:
         _log.warning("put aside: %s: %s", item.path, item.reason)
-    with run_dir.writing(ARTEFACT) as out:
-        save_corpus(corpus, rejected, out)
     return summarize(corpus, rejected)

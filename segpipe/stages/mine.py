@@ -89,10 +89,8 @@ def find_pairs(
 
 
 def groups_of(corpus: Corpus, *, same_image: bool) -> npt.NDArray[np.int64] | None:
-    """The image of every crop (n,); None where crops of one image may be paired: by setting, or with a single image."""
-    if same_image or len(corpus.images) == 1:
-        return None
-    return np.array([crop.image for crop in corpus.crops], np.int64)
+    """The scene of every crop (n,); None where crops of one may be paired: by setting, or where there is only one."""
+    return None if same_image or len(np.unique(corpus.scenes)) == 1 else corpus.scenes
 
 
 def pick_kind(index: str, *, crops: int, exact_below: int) -> knn.Kind:

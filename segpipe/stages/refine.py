@@ -4,7 +4,7 @@ Reads  corpus/    the images and where their crops lie
        features/  patch features of every crop
        head/      the head that turns features into codes
        clusters/  the centers of the classes
-Writes masks/     one index PNG per image, pixel counts, header
+Writes masks/     one index PNG per image, or per tile of a mosaic; pixel counts, header
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +26,14 @@ from segpipe.base import parallel
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
+from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
-from segpipe.data.originals import read_original
 from segpipe.ops.crf import Crf, prepare
-from segpipe.ops.segment import segment
 from segpipe.parts.coding import encode, open_head
+from segpipe.parts.pieces import How, Shown, label_piece, pieces, tile_side
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
+from segpipe.records.features import FeatureHeader
 from segpipe.records.labels import nodata
 from segpipe.store import masks
 from segpipe.store.clusters import load_clusters
@@ -51,7 +53,9 @@ FORMAT = 1
 class Config(Section):
     """Settings of `refine`."""
 
-    side: int = setting(480, "longest side, in pixels, of the canvas on which codes become classes", ge=16)
+    side: int = setting(
+        480, "longest side, in pixels, of the canvas on which codes become classes; of a mosaic that of a window", ge=16
+    )
     sharpness: float = setting(2.0, "factor of the cosines under the softmax", gt=0)
     flip: bool = setting(False, "average with the codes of the mirrored image (needs extract.flip=true)")
     crf: bool = setting(True, "move class borders to the image's edges with a dense CRF")
@@ -81,51 +85,34 @@ class Summary(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What refining one image takes; opened once in each process."""
+    """What refining a piece takes; opened once in each process."""
 
     corpus: Corpus
     features: FeatureStore
     head: Head
     clusters: ClusterModel
-    side: int
-    sharpness: float
-    flip: bool
-    crf: Crf | None
-    threads: int = 1
+    how: How
 
 
-def refine_image(inputs: Inputs, index: int) -> masks.Mask:
-    """The mask (H, W) of one image of the corpus; pixels that hold no image are `nodata`.
+def refine_piece(inputs: Inputs, index: int, piece: Box) -> masks.Mask:
+    """The mask (h, w) of a piece of an image of the corpus; pixels that hold no image are `nodata`.
 
     Raises:
         CorpusError: the image file is gone or has changed since it was indexed.
     """
-    pixels = read_original(inputs.corpus, inputs.corpus.images[index])
-    rows = inputs.corpus.crops_of[index]
-    boxes = [inputs.corpus.crops[row].box for row in rows]
-    clusters = inputs.clusters
-    labels = segment(
-        [_codes(inputs, row, flipped=False) for row in rows],
-        [inputs.features.header.grid(box.size) for box in boxes],
-        boxes,
-        pixels.rgb,
-        clusters.centers,
-        members=clusters.members,
-        side=inputs.side,
-        sharpness=inputs.sharpness,
-        crf=inputs.crf,
-        mirrored=[_codes(inputs, row, flipped=True) for row in rows] if inputs.flip else None,
-        threads=inputs.threads,
-    )
-    if pixels.valid is not None:
-        labels[~pixels.valid] = nodata(clusters.clusters)
-    return labels
+
+    def read(row: int, flipped: bool) -> npt.NDArray[np.float32]:
+        valid = inputs.features.valid(row)
+        patches = inputs.features.patches(row, flipped=flipped)
+        return encode(inputs.head, inputs.clusters, patches, valid[:, ::-1] if flipped else valid)
+
+    return label_piece(_shown(inputs.corpus, inputs.features.header, index), piece, inputs.how, read)
 
 
-def _codes(inputs: Inputs, row: int, *, flipped: bool) -> npt.NDArray[np.float32]:
-    valid = inputs.features.valid(row)
-    patches = inputs.features.patches(row, flipped=flipped)
-    return encode(inputs.head, inputs.clusters, patches, valid[:, ::-1] if flipped else valid)
+def _shown(corpus: Corpus, header: FeatureHeader, index: int) -> Shown:
+    rows = corpus.crops_of[index]
+    boxes = [corpus.crops[row].box for row in rows]
+    return Shown(corpus, corpus.images[index], rows, boxes, [header.grid(box.size) for box in boxes])
 
 
 def summarize(index: Sequence[Mapping[str, Any]], *, classes: int, crf: bool) -> Summary:
@@ -171,17 +158,18 @@ def open_inputs(job: Job) -> Inputs:
             f"refine.flip=true averages with mirrored features and {job.features} holds none; "
             "set extract.flip=true, or refine.flip=false"
         )
-    return Inputs(
-        corpus=load_corpus(job.corpus),
-        features=features,
-        head=open_head(job.head),
-        clusters=load_clusters(job.clusters / "clusters.npz"),
+    clusters = load_clusters(job.clusters / "clusters.npz")
+    how = How(
+        centers=clusters.centers,
+        members=clusters.members,
+        classes=clusters.clusters,
         side=job.side,
         sharpness=job.sharpness,
         flip=job.flip,
         crf=job.crf,
         threads=job.threads,
     )
+    return Inputs(load_corpus(job.corpus), features, open_head(job.head), clusters, how)
 
 
 _worker: tuple[Inputs, Path] | None = None  # of this worker process, set by `_start` alone
@@ -197,18 +185,18 @@ def _start(job: Job, out: Path) -> None:
     _worker = open_inputs(job), out
 
 
-def _refine_one(index: int) -> dict[str, Any]:
-    """Write one mask unless an interrupted attempt left it (files appear whole); return its line of the index."""
+def _refine_one(item: tuple[int, Box]) -> dict[str, Any]:
+    """Write one piece unless an interrupted attempt left it (files appear whole); return its line of the index."""
     assert _worker is not None
-    inputs, out = _worker
-    image_id, classes = inputs.corpus.images[index].id, inputs.clusters.clusters
-    path = masks.mask_path(out, image_id)
+    (inputs, out), (index, piece) = _worker, item
+    image, classes = inputs.corpus.images[index], inputs.clusters.clusters
+    path = masks.tile_path(out, image.id, piece) if image.mosaic else masks.mask_path(out, image.id)
     if path.exists():
         mask = masks.read_mask(path)
     else:
-        mask = refine_image(inputs, index)
+        mask = refine_piece(inputs, index, piece)
         masks.write_mask(path, mask, classes=classes)
-    return masks.describe_mask(image_id, mask, classes=classes)
+    return masks.describe_mask(image.id, mask, classes=classes)
 
 
 @contextmanager
@@ -225,22 +213,29 @@ def _threads_kept() -> Iterator[None]:
         cv2.setNumThreads(of_cv2)
 
 
-def _refine_all(job: Job, out: Path, *, images: int, runtime: Runtime) -> list[dict[str, Any]]:
+def _refine_all(job: Job, out: Path, inputs: Inputs, runtime: Runtime) -> list[dict[str, Any]]:
     """Write the masks that are not there yet; returns the lines of the index, all images.
 
-    Workers share the processors by images; where there are fewer images than workers, each gets several threads.
+    Workers share the processors by pieces; where there are fewer pieces than workers, each gets several threads.
     """
     for leftover in out.rglob(".*.tmp"):
         leftover.unlink()
+    corpus, header = inputs.corpus, inputs.features.header
+    sides = [tile_side(_shown(corpus, header, i), inputs.how) for i in range(len(corpus.images))]
+    items = [(i, piece) for i, side in enumerate(sides) for piece in pieces(corpus.images[i].size, side)]
     with _threads_kept():
-        workers = max(1, min(runtime.workers, images))
+        workers = max(1, min(runtime.workers, len(items)))
         job = replace(job, threads=max(1, runtime.workers // workers))
         if job.crf and workers > 1:
-            prepare(open_inputs(job).clusters.clusters)
-        refined = parallel.process_map(
-            _refine_one, range(images), workers=workers, initializer=_start, arguments=(job, out)
-        )
-        return list(runtime.track(refined, total=images, unit="images"))
+            prepare(inputs.clusters.clusters)
+        refined = parallel.process_map(_refine_one, items, workers=workers, initializer=_start, arguments=(job, out))
+        unit = "images" if len(items) == len(sides) else "pieces of images"
+        entries = list(runtime.track(refined, total=len(items), unit=unit))
+    lines = []
+    for index, group in groupby(zip(items, entries, strict=True), key=lambda pair: pair[0][0]):
+        own, side = [entry for _, entry in group], sides[index]
+        lines.append(own[0] if side is None else masks.join_tiles(corpus.images[index].size, side, own))
+    return lines
 
 
 def _header(job: Job, *, classes: int) -> dict[str, Any]:
@@ -275,9 +270,9 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         crf=crf if config.crf else None,
     )
     inputs = open_inputs(job)  # what is wrong with the inputs is said here, not in a worker
-    images, classes = len(inputs.corpus.images), inputs.clusters.clusters
+    classes = inputs.clusters.clusters
     with run_dir.resuming(ARTEFACT) as out:
-        index = _refine_all(job, out, images=images, runtime=runtime)
+        index = _refine_all(job, out, inputs, runtime)
         masks.save_index(out, index)
         masks.save_header(out, _header(job, classes=classes))
     return summarize(index, classes=classes, crf=config.crf)

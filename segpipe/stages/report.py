@@ -26,7 +26,7 @@ from segpipe.base import files, parallel
 from segpipe.base.config import Section, setting
 from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
-from segpipe.data.originals import read_original
+from segpipe.data.originals import ReadBox, open_original, read_reduced
 from segpipe.ops import gallery
 from segpipe.parts.coding import encode, open_head
 from segpipe.plots import page, panels, training
@@ -55,6 +55,8 @@ FORMAT = 1
 _ORDER = (*NEEDS, "export", "evaluate")
 _CROPS = 600
 """Most crops whose patches are looked at, whatever the size of the corpus."""
+_SHOWN = 420
+"""Longest side of an image beside its class map, pixels."""
 _CARDS, _COVERS, _VIEWS = 64, 3, 6
 """Most classes in the gallery, images per class, crops shown as features."""
 
@@ -151,7 +153,7 @@ def survey(inputs: Inputs, crops: Iterable[tuple[int, int]], *, keep: int, per_c
 
 
 def draw_image(inputs: Inputs, found: Survey, image: int, wanted: Wanted, *, small: int) -> page.Drawn:
-    """Draw all that is wanted of one image, which is read once.
+    """Draw all that is wanted of one image: a photograph is read once, of a mosaic what is shown.
 
     Args:
         inputs: the run.
@@ -161,28 +163,42 @@ def draw_image(inputs: Inputs, found: Survey, image: int, wanted: Wanted, *, sma
         small: longest side of the pictures that point out a class, in pixels.
     """
     corpus, drawn = inputs.corpus, page.Drawn()
-    rgb = read_original(corpus, corpus.images[image]).rgb
-    colors = class_colors(inputs.clusters.clusters)
-    mask = masks.read_mask(masks.mask_path(inputs.masks, corpus.images[image].id))
-    if wanted.overlay:
-        photo, classes = panels.shrink(rgb, 420), panels.shrink_mask(mask, 420)
-        painted = overlay(photo, classes, colors, opacity=0.55)
-        drawn.overlays[image] = panels.photo(photo), panels.photo(painted)
-    for label in wanted.covers:
-        inside = panels.shrink_mask(mask, small) == label
-        drawn.covers[image, label] = panels.photo(panels.highlight(panels.shrink(rgb, small), inside, colors[label]))
-    for patch in wanted.patches:
-        whole = corpus.crops[patch.crop].box
-        part = inputs.features.header.grid(whole.size).patch_box(patch.row, patch.col)
-        box = Box(whole.top + part.top, whole.left + part.left, part.height, part.width)
-        drawn.patches[patch] = panels.photo(panels.around(rgb, box, side=104))
-    for crop in wanted.crops:
-        drawn.views[crop] = view_features(inputs, found, crop, rgb)
+    shown, colors = corpus.images[image], class_colors(inputs.clusters.clusters)
+    with open_original(corpus, shown) as read:
+        if wanted.overlay or wanted.covers:
+            rgb, mask = _small_pictures(inputs, image, read, side=_SHOWN)
+        if wanted.overlay:
+            photo, classes = panels.shrink(rgb, _SHOWN), panels.shrink_mask(mask, _SHOWN)
+            painted = overlay(photo, classes, colors, opacity=0.55)
+            drawn.overlays[image] = panels.photo(photo), panels.photo(painted)
+        for label in wanted.covers:
+            inside = panels.shrink_mask(mask, small) == label
+            picture = panels.highlight(panels.shrink(rgb, small), inside, colors[label])
+            drawn.covers[image, label] = panels.photo(picture)
+        for patch in wanted.patches:
+            whole = corpus.crops[patch.crop].box
+            part = inputs.features.header.grid(whole.size).patch_box(patch.row, patch.col)
+            box = Box(whole.top + part.top, whole.left + part.left, part.height, part.width)
+            around = panels.surroundings(box, shown.size)
+            drawn.patches[patch] = panels.photo(panels.around(read(around).rgb, box.within(around), side=104))
+        for crop in wanted.crops:
+            drawn.views[crop] = view_features(inputs, found, crop, read(corpus.crops[crop].box).rgb)
     return drawn
 
 
+def _small_pictures(
+    inputs: Inputs, image: int, read: ReadBox, *, side: int
+) -> tuple[npt.NDArray[np.uint8], masks.Mask]:
+    """An image and its class map: a photograph whole, a mosaic scaled down to at most `side` pixels."""
+    shown, entry = inputs.corpus.images[image], inputs.index[image]
+    if shown.mosaic:
+        size = shown.size.fit(side)
+        return read_reduced(inputs.corpus, shown, size), masks.read_reduced(inputs.masks, entry, size)
+    return read(Box(0, 0, shown.size.height, shown.size.width)).rgb, masks.read_part(inputs.masks, entry)
+
+
 def view_features(inputs: Inputs, found: Survey, crop: int, rgb: npt.NDArray[np.uint8]) -> page.FeatureView:
-    """One crop of the image `rgb` (H, W, 3), its features and its codes as colours."""
+    """A crop `rgb` (h, w, 3), its features and its codes as colours."""
     box = inputs.corpus.crops[crop].box
     grid = inputs.features.header.grid(box.size)
     patches = inputs.features.patches(crop)
@@ -191,7 +207,7 @@ def view_features(inputs: Inputs, found: Survey, crop: int, rgb: npt.NDArray[np.
         panels.drawing(panels.shrink(panels.blocks(colors, patch=grid.patch, content=grid.content), 320))
         for colors in (found.feature_axes.paint(patches), found.code_axes.paint(projected))
     )
-    photo = panels.photo(panels.shrink(rgb[box.slices], 320))
+    photo = panels.photo(panels.shrink(rgb, 320))
     return page.FeatureView(inputs.corpus.images[inputs.corpus.crops[crop].image].id, photo, features, coded)
 
 

@@ -171,9 +171,10 @@ def open_material(config: Config, run_dir: RunDir) -> Material:
     """
     store, corpus = FeatureStore(run_dir.path("features")), load_corpus(run_dir.path("corpus"))
     valid = Valid(store)
-    images = np.array([crop.image for crop in corpus.crops], np.int64)
     neighbors = load_pairs(run_dir.path("pairs")).neighbors[:, : config.neighbors]
-    return Material(store, valid, images, neighbors, fitting_batch(config.batch, crops=len(valid.crops)), config.seed)
+    return Material(
+        store, valid, corpus.scenes, neighbors, fitting_batch(config.batch, crops=len(valid.crops)), config.seed
+    )
 
 
 def summarize(made: list[Candidate], rows: list[dict[str, float]], material: Material) -> Summary:

@@ -1,7 +1,8 @@
 """The corpus on disk.
 
     corpus.jsonl     one image per line with the boxes of its crops
-    header.json      format, root folder, how many images and crops, scaling of deep images
+    header.json      format, root folder, how many images and crops, scaling of deep images, bands where chosen
+    valid/<id>.tif   of every mosaic: one bit a pixel, 1 where it holds image
     rejected.jsonl   one line per file put aside: path and reason
 
 Names with bytes that are not UTF-8 survive (surrogateescape).
@@ -33,6 +34,7 @@ def save_corpus(corpus: Corpus, rejected: Sequence[Rejected], path: Path) -> Non
         "images": len(corpus.images),
         "crops": len(corpus.crops),
         "scaling": {depth: list(limits) for depth, limits in corpus.scaling.items()},
+        **({"bands": list(corpus.bands)} if corpus.bands else {}),
     }
     files.write_json(path / "header.json", header)
 
@@ -53,6 +55,8 @@ def load_corpus(path: Path) -> Corpus:
             images=tuple(image_of(row) for row in rows),
             crops=tuple(Crop(i, box) for i, row in enumerate(rows) for box in boxes_of(row)),
             scaling={depth: (low, high) for depth, (low, high) in header["scaling"].items()},
+            bands=tuple(header.get("bands", ())),
+            home=path,
         )
     except FileNotFoundError as error:
         raise UsageError(
@@ -94,6 +98,7 @@ def image_row(corpus: Corpus, index: int) -> dict[str, Any]:
         "crops": [[box.top, box.left, box.height, box.width] for box in boxes],
         **({} if image.geo is None else {"geo": [image.geo.crs, *image.geo.transform]}),
         **({} if image.gps is None else {"gps": list(image.gps)}),
+        **({"mosaic": True} if image.mosaic else {}),
     }
 
 
@@ -104,6 +109,7 @@ def image_of(row: Mapping[str, Any]) -> Image:
         *(row["id"], row["path"], Size(*row["size"]), row["depth"], row["sha256"], row["bytes"]),
         geo=None if geo is None else Geo(geo[0], (geo[1], geo[2], geo[3], geo[4], geo[5], geo[6])),
         gps=None if gps is None else (gps[0], gps[1]),
+        mosaic=row.get("mosaic", False),
     )
 
 

@@ -1,16 +1,20 @@
-"""The masks of a run: one index PNG per image, a header, and pixel counts.
+"""The masks of a run: one index PNG per image, of a mosaic one per tile; a header, and pixel counts.
 
     masks/<id>.png     8-bit palette PNG, value = class, 255 = no data; 16-bit grey beyond 255 classes, 65535 = no data
-    masks/index.jsonl  one line per image: id, file, height, width, pixels (class -> count), nodata (count)
+    masks/<id>.tiles/<top>_<left>.png  the same of a square of a mosaic whose first pixel is in that row and column
+    masks/index.jsonl  one line per image: id, file, height, width, tile (side, of a mosaic), pixels (class -> count),
+                       nodata (count)
     masks/header.json  format, classes, nodata and how the masks were made
 
-Ids are paths, so masks lie in the sub-folders of their images.
+Ids are paths, so masks lie in the sub-folders of their images. The ending `.tiles` keeps the tiles of `a.tif` apart
+from the masks of images in a folder `a`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from segpipe.base import files
 from segpipe.base.errors import UsageError
+from segpipe.base.geometry import Box, Size, tiles
 from segpipe.records.labels import class_colors, nodata
 from segpipe.records.legend import Legend
 
@@ -36,6 +41,15 @@ def mask_path(directory: Path, image_id: str) -> Path:
         UsageError: the id would leave the directory.
     """
     return files.inside(directory, f"{image_id}.png")
+
+
+def tile_path(directory: Path, image_id: str, tile: Box) -> Path:
+    """Where a tile of a mosaic's mask lies under `masks/`.
+
+    Raises:
+        UsageError: the id would leave the directory.
+    """
+    return files.inside(directory, f"{image_id}.tiles/{tile.top}_{tile.left}.png")
 
 
 def write_mask(path: Path, mask: Mask, *, classes: int, colors: npt.NDArray[np.uint8] | None = None) -> None:
@@ -87,6 +101,61 @@ def read_mask(path: Path) -> Mask:
         raise UsageError(f"{path} cannot be read as a mask ({error}); delete masks/ and refine again") from error
 
 
+def read_part(directory: Path, entry: Mapping[str, Any], box: Box | None = None) -> Mask:
+    """The mask of an image, or of a box of it: (h, w) uint8 or uint16, value = class.
+
+    Args:
+        directory: `masks/` of the run.
+        entry: the image's line of the index.
+        box: which pixels; all where None. Of a mosaic only the tiles that it meets are opened, one by one.
+
+    Raises:
+        UsageError: a file is missing, damaged, no index PNG or of a wrong size.
+    """
+    size = Size(entry["height"], entry["width"])
+    box = box or Box(0, 0, size.height, size.width)
+    if "tile" not in entry:
+        mask = read_mask(mask_path(directory, entry["id"]))
+        _check_shape(mask, size, mask_path(directory, entry["id"]))
+        return mask[box.slices]
+    found: Mask | None = None
+    for tile in tiles(size, entry["tile"], box):
+        path = tile_path(directory, entry["id"], tile)
+        mask, both = read_mask(path), tile.common(box)
+        _check_shape(mask, tile.size, path)
+        found = np.empty((box.height, box.width), mask.dtype) if found is None else found
+        found[both.within(box).slices] = mask[both.within(tile).slices]
+    assert found is not None
+    return found
+
+
+def read_reduced(directory: Path, entry: Mapping[str, Any], size: Size) -> Mask:
+    """A mask scaled down to `size`; every value is that of the pixel at its place. One tile is held at a time.
+
+    Raises:
+        UsageError: as `read_part`.
+    """
+    y, x = (
+        ((np.arange(out) + 0.5) * length / out).astype(np.int64)
+        for out, length in ((size.height, entry["height"]), (size.width, entry["width"]))
+    )
+    whole = Size(entry["height"], entry["width"])
+    found: Mask | None = None
+    for tile in tiles(whole, entry.get("tile", max(whole.height, whole.width))):
+        rows, cols = np.searchsorted(y, (tile.top, tile.bottom)), np.searchsorted(x, (tile.left, tile.right))
+        mask = read_part(directory, entry, tile)
+        found = np.empty((size.height, size.width), mask.dtype) if found is None else found
+        picked = np.ix_(y[slice(*rows)] - tile.top, x[slice(*cols)] - tile.left)
+        found[slice(*rows), slice(*cols)] = mask[picked]
+    assert found is not None
+    return found
+
+
+def _check_shape(mask: Mask, size: Size, path: Path) -> None:
+    if mask.shape != (size.height, size.width):
+        raise UsageError(f"{path} does not have its image's size; run `segpipe refine`")
+
+
 def describe_mask(image_id: str, mask: Mask, *, classes: int) -> dict[str, Any]:
     """A mask's line of the index: its id, file, height, width, pixels per class present, pixels without data."""
     counts = np.bincount(mask.ravel(), minlength=nodata(classes) + 1)
@@ -98,6 +167,28 @@ def describe_mask(image_id: str, mask: Mask, *, classes: int) -> dict[str, Any]:
         "width": mask.shape[1],
         "pixels": {str(k): int(counts[k]) for k in present},
         "nodata": int(counts[nodata(classes)]),
+    }
+
+
+def join_tiles(size: Size, tile: int, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A mosaic's line of the index.
+
+    Args:
+        size: of the mosaic.
+        tile: side of its tiles.
+        entries: what `describe_mask` says of each of them.
+    """
+    pixels = Counter[str]()
+    for entry in entries:
+        pixels.update(entry["pixels"])
+    return {
+        "id": entries[0]["id"],
+        "file": f"{entries[0]['id']}.tiles",
+        "height": size.height,
+        "width": size.width,
+        "tile": tile,
+        "pixels": {k: pixels[k] for k in sorted(pixels, key=int)},
+        "nodata": sum(entry["nodata"] for entry in entries),
     }
 
 

@@ -55,7 +55,7 @@ def _tree(root: Path) -> dict[str, bytes]:
 
 def test_every_format_is_written_for_every_image(run_dir: RunDir) -> None:
     summary = export.run(export.Config(), run_dir, Runtime(workers=2))
-    assert summary == export.Summary(images=3, files={"png": 3, "color": 3, "overlay": 3, "classes": 1})
+    assert summary == export.Summary(images=3, files={"png": 3, "color": 3, "overlay": 3, "classes": 1, "cog": 0})
     out, colors = run_dir.path("export"), class_colors(CLASSES)
     assert set(_tree(out)) == {
         *(f"png/{name}.png" for name in SIZES),

@@ -1,0 +1,67 @@
+"""Decoders at work: what they throw becomes one error, and what they warn of stays with them."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from rasterio.errors import NotGeoreferencedWarning
+
+from segpipe.data.containers import BadImage
+
+
+@contextmanager
+def decoding(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder throws at a damaged file into `BadImage`, and keep its warnings to itself."""
+    try:
+        with _QUIET:
+            yield
+    except BadImage:
+        raise
+    except MemoryError as error:
+        raise BadImage(path, "needs more memory than there is") from error
+    except Exception as error:  # decoders meet damaged files with any exception there is
+        text = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+        raise BadImage(path, f"cannot be decoded: {text[:200]}") from error
+
+
+class _Quiet:
+    """Hides the warnings of Pillow and rasterio while at least one thread is decoding.
+
+    `warnings.catch_warnings` changes the whole process, so that overlapping uses in two threads would restore each
+    other's filters. Here the first thread in changes them and the last one out restores them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\b")
+                warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+            self._users += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._filters.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
+
+
+def quiet() -> AbstractContextManager[None]:
+    """Hide warnings of Pillow and rasterio that a user can do nothing about."""
+    return _QUIET

@@ -1,0 +1,200 @@
+"""Mosaics: rasters too large to be held, or laid over the earth, that are read box by box.
+
+Which of their pixels hold image is found once, when the corpus is made, and kept as a picture of one bit a pixel:
+that a collar reaches the border cannot be seen from a box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.windows import Window
+
+from segpipe.base import files
+from segpipe.base.geometry import Box, Size
+from segpipe.data import rasters
+from segpipe.data.collars import Collar, fills
+from segpipe.data.containers import BadImage, Container, inspect
+from segpipe.data.decoding import decoding
+from segpipe.data.images import Pixels, Probe
+
+LARGE = 1 << 26
+"""A TIFF of more pixels is read box by box even where it lies nowhere on the earth (cameras make fewer, so far)."""
+_BLOCK_BYTES = 1 << 28
+_VALID_BLOCK = 512
+
+Bools = npt.NDArray[np.bool_]
+ReadBox = Callable[[Box], Pixels]
+
+
+def is_mosaic(container: Container, *, georeferenced: bool, window: int) -> bool:
+    """Whether an image is read by windows: a TIFF above `LARGE`, or one on the earth that is larger than a window.
+
+    TIFFs that an EXIF orientation turns are photographs, and so are those that GDAL does not read as plain bands
+    (palettes, CMYK, packed bits).
+    """
+    size = container.size
+    if container.kind != "TIFF" or not container.raster or container.orientation != 1:
+        return False
+    return size.height * size.width > LARGE or (georeferenced and max(size.height, size.width) > window)
+
+
+def probe_mosaic(path: Path, container: Container, valid: Path, *, bands: Sequence[int] = ()) -> Probe:
+    """Decode a mosaic slab by slab, and write which of its pixels hold image.
+
+    No image are: the no-data value, alpha 0, the file's own mask, NaN; and, where the file states none of the first
+    three, areas of at least `collars.LEAST` pixels that are exactly black or exactly white and reach the border.
+
+    Args:
+        path: the file.
+        container: what its header says.
+        valid: the picture to write, see `open_mosaic`.
+        bands: as of `rasters.choose_bands`.
+
+    Raises:
+        BadImage: damaged, of blocks too large to be held, or without one valid pixel.
+    """
+    with decoding(path), rasters.open_raster(path, container) as dataset:
+        _check_blocks(path, dataset)
+        depth = rasters.depth_of(dataset)
+        any_valid = _write_valid(dataset, container, valid, bands)
+    if not any_valid:
+        valid.unlink()
+        raise BadImage(path, "no pixel holds image: all are transparent, no data, NaN, or of one black or white")
+    return Probe(container.size, depth)
+
+
+def _check_blocks(path: Path, dataset: Any) -> None:
+    height, width = dataset.block_shapes[0]
+    bands = dataset.count if dataset.interleaving == rasterio.enums.Interleaving.pixel else 1
+    if height * width * bands * np.dtype(dataset.dtypes[0]).itemsize > _BLOCK_BYTES:
+        raise BadImage(
+            path,
+            f"stored in blocks of {width} x {height} pixels, too large to be read piece by piece; rewrite it: "
+            "gdal_translate -of COG -co BIGTIFF=IF_SAFER IN OUT",
+        )
+
+
+def _write_valid(dataset: Any, container: Container, path: Path, bands: Sequence[int]) -> bool:
+    """Write the picture of valid pixels; whether there are any."""
+    collars: list[Collar] = []
+    if not rasters.states_nodata(dataset, rasters.choose_bands(dataset, bands)):
+        for _, values, _ in rasters.slabs(dataset, container, bands):
+            found = fills(values)
+            collars = collars or [Collar() for _ in found]
+            for collar, marked in zip(collars, found, strict=True):
+                collar.add(marked)
+    kept = [(i, collar) for i, collar in enumerate(collars) if collar.finish()]
+    any_valid = False
+    with files.atomic(path) as beside, _new_valid(beside, Size(dataset.height, dataset.width)) as picture:
+        for number, (rows, values, valid) in enumerate(rasters.slabs(dataset, container, bands)):
+            good = np.ones(values.shape[:2], bool) if valid is None else valid
+            if kept:
+                areas = fills(values)
+                for i, collar in kept:
+                    good = good & ~collar.of(number, areas[i])
+            any_valid |= bool(good.any())
+            picture.write(good.astype(np.uint8), 1, window=Window(0, rows.start, dataset.width, len(good)))
+    return any_valid
+
+
+@contextmanager
+def _new_valid(path: Path, size: Size) -> Iterator[Any]:
+    block = _VALID_BLOCK
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=size.height,
+        width=size.width,
+        count=1,
+        dtype="uint8",
+        nbits=1,
+        tiled=True,
+        blockxsize=block,
+        blockysize=block,
+        compress="deflate",
+        bigtiff="if_safer",
+    ) as picture:
+        yield picture
+
+
+@contextmanager
+def open_mosaic(
+    path: Path, valid: Path, *, depth: str, scaling: Sequence[float], bands: Sequence[int] = ()
+) -> Iterator[tuple[Size, ReadBox]]:
+    """Open a mosaic for reading boxes of it, by one thread.
+
+    Args:
+        path: the file.
+        valid: the picture that `probe_mosaic` wrote.
+        depth: the sample type recorded then.
+        scaling: the values that become 0 and 255.
+        bands: as then.
+
+    Yields:
+        Its size, and a function from a box to its pixels, 8-bit RGB.
+
+    Raises:
+        BadImage: the file cannot be decoded, or is no longer of the recorded depth.
+    """
+    with ExitStack() as stack:
+        with decoding(path):
+            container = inspect(path)
+            dataset = stack.enter_context(rasters.open_raster(path, container))
+            picture = stack.enter_context(rasterio.open(valid, driver="GTiff"))
+            if (found := rasters.depth_of(dataset)) != depth:
+                raise BadImage(path, f"has {found} samples where the corpus recorded {depth}")
+            chosen = rasters.choose_bands(dataset, bands)
+
+        def read(box: Box) -> Pixels:
+            with decoding(path):
+                values, _ = rasters.read_values(dataset, container, chosen, box)
+                good = read_valid(picture, box)
+            rgb = np.empty((box.height, box.width, 3), np.uint8)
+            rgb[:] = rasters.to_8_bits(values, scaling[0], scaling[1])
+            rgb[~good] = 0
+            return Pixels(rgb, None if good.all() else good)
+
+        yield Size(dataset.height, dataset.width), read
+
+
+def read_valid(picture: Any, box: Box) -> Bools:
+    """Which pixels of a box hold image (h, w), from the opened picture of valid pixels."""
+    return np.asarray(picture.read(1, window=Window(box.left, box.top, box.width, box.height)) > 0)
+
+
+def showing(valid: Path, boxes: Sequence[Box]) -> list[Box]:
+    """Those of the boxes that hold at least one valid pixel."""
+    with decoding(valid), rasterio.Env(**rasters.GDAL_OPTIONS), rasterio.open(valid, driver="GTiff") as picture:
+        return [box for box in boxes if read_valid(picture, box).any()]
+
+
+def sample_mosaic(
+    path: Path, valid: Path, boxes: Sequence[Box], *, count: int, rng: np.random.Generator, bands: Sequence[int] = ()
+) -> npt.NDArray[np.float32]:
+    """About `count` stored values of random valid pixels of some boxes of a mosaic.
+
+    Raises:
+        BadImage: the file cannot be decoded.
+    """
+    container, parts = inspect(path), []
+    with (
+        decoding(path),
+        rasters.open_raster(path, container) as dataset,
+        rasterio.open(valid, driver="GTiff") as picture,
+    ):
+        chosen = rasters.choose_bands(dataset, bands)
+        for box in boxes:
+            values, _ = rasters.read_values(dataset, container, chosen, box)
+            pixels = values[read_valid(picture, box)]
+            if len(pixels):
+                share = -(-count // len(boxes))
+                parts.append(pixels[rng.integers(len(pixels), size=share)].astype(np.float32).ravel())
+    return np.concatenate(parts) if parts else np.empty(0, np.float32)

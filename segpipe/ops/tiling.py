@@ -1,0 +1,141 @@
+"""A mosaic's class map in tiles that show no seam.
+
+All tiles of a mosaic lie on one canvas, of which each computes a square and a margin around it: codes of the same
+windows are blended there, the CRF sees the same colors, and only the square is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.base.geometry import Box, Grid, Size
+from segpipe.ops.crf import Crf, refine_probabilities
+from segpipe.ops.segment import Labels, classify_at, label_at
+
+CORE = 640
+"""Side of a tile in canvas pixels: what a CRF of 32 classes takes on tile and margin stays below 1 GB."""
+MARGIN = 160
+"""Canvas pixels around a tile, 2.4 standard deviations of the CRF's far kernel; `tests/ops/test_tiling.py` judges."""
+_LARGEST = 6.0  # image pixels for a canvas pixel: a tile and its margin are read at full size
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """How a mosaic is cut for refining. All numbers are such that tiles and margins are whole pixels."""
+
+    factor: float
+    """Image pixels for a canvas pixel, a multiple of 1/4, at least 1."""
+    core: int = CORE
+    """Canvas pixels, a multiple of 4."""
+    margin: int = MARGIN
+    """Canvas pixels, a multiple of 4."""
+
+    def __post_init__(self) -> None:
+        if self.factor < 1 or 4 * self.factor % 1 or self.core % 4 or self.margin % 4 or self.core < 4:
+            raise ValueError(f"not a lattice of whole pixels: {self}")
+
+    @property
+    def tile(self) -> int:
+        """Side of a tile in image pixels."""
+        return int(self.core * self.factor)
+
+    def around(self, tile: Box, size: Size) -> Box:
+        """A tile with its margin, as far as it lies in an image of this size."""
+        reach = int(self.margin * self.factor)
+        top, left = max(0, tile.top - reach), max(0, tile.left - reach)
+        return Box(top, left, min(size.height, tile.bottom + reach) - top, min(size.width, tile.right + reach) - left)
+
+    def canvas(self, box: Box) -> Size:
+        """Canvas pixels that cover a box; of a scaled canvas a multiple of 4, so that they cover whole image pixels."""
+        step = 1 if self.factor == 1 else 4
+        height, width = (step * math.ceil(length / self.factor / step) for length in (box.height, box.width))
+        return Size(height, width)
+
+
+def plan_lattice(boxes: Sequence[Box], grids: Sequence[Grid], *, side: int) -> Lattice:
+    """The lattice on which a window of a mosaic has about the canvas that a photograph would have, or a finer one.
+
+    Args:
+        boxes: the mosaic's windows.
+        grids: their patch grids; a canvas has at least as many pixels as there are patches.
+        side: longest side of a photograph's canvas.
+
+    >>> plan_lattice([Box(0, 0, 896, 896)], [], side=480).factor
+    1.75
+    """
+    window = max(max(box.height, box.width) for box in boxes)
+    side = max(side, *(max(grid.rows, grid.cols) for grid in grids), 1)
+    return Lattice(min(_LARGEST, max(1.0, math.floor(4 * window / side) / 4)))
+
+
+def segment_tile(
+    codes: Sequence[npt.NDArray[np.floating]],
+    grids: Sequence[Grid],
+    boxes: Sequence[Box],
+    rgb: Bytes,
+    centers: npt.NDArray[np.floating],
+    *,
+    tile: Box,
+    around: Box,
+    lattice: Lattice,
+    sharpness: float = 2.0,
+    crf: Crf | None,
+    members: npt.NDArray[np.integer] | None = None,
+    mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
+    threads: int = 1,
+) -> Labels:
+    """Give every pixel of a tile the class with the center that is most like the codes around it.
+
+    Args:
+        codes: for each window that meets `around` (rows, cols, d).
+        grids: for each window its patch grid.
+        boxes: for each window its box in image pixels; where there is none, any class may come.
+        rgb: (around.height, around.width, 3), the pixels of `around`.
+        centers: as of `segment`, like `sharpness`, `crf`, `members`, `mirrored` and `threads`.
+        tile: what is wanted; its corner lies on the lattice.
+        around: the same with its margin, as of `Lattice.around`.
+        lattice: how the mosaic is cut.
+        sharpness: factor of the cosines under the softmax.
+        crf: constants of the dense CRF in canvas pixels; None leaves it out.
+        members: class of each center.
+        mirrored: codes of the mirrored windows.
+        threads: how many the CRF may use.
+
+    Returns:
+        (tile.height, tile.width) classes: uint8 up to 255 classes, uint16 beyond.
+    """
+    out, factor = lattice.canvas(around), lattice.factor
+    # what hangs over the image's border repeats the border
+    y = around.top + np.minimum((np.arange(out.height) + 0.5) * factor, around.height - 0.5)
+    x = around.left + np.minimum((np.arange(out.width) + 0.5) * factor, around.width - 0.5)
+    probabilities, _ = classify_at(
+        codes, grids, boxes, centers, y, x, sharpness=sharpness, members=members, mirrored=mirrored
+    )
+    if crf is not None:
+        small = _scaled(rgb, out, factor)
+        refined = refine_probabilities(probabilities.transpose(2, 0, 1), small, crf, threads=threads)
+        probabilities = refined.transpose(1, 2, 0)
+    inner = tile.within(around)
+    if factor == 1:
+        return label_at(probabilities[inner.slices], None, None)
+    rows, cols = (
+        np.asarray((np.arange(first, last) + 0.5) / factor - 0.5, np.float64)
+        for first, last in ((inner.top, inner.bottom), (inner.left, inner.right))
+    )
+    return label_at(probabilities, rows, cols)
+
+
+def _scaled(rgb: Bytes, out: Size, factor: float) -> Bytes:
+    if factor == 1:
+        return rgb
+    below, right = int(out.height * factor) - rgb.shape[0], int(out.width * factor) - rgb.shape[1]
+    whole = np.pad(rgb, ((0, below), (0, right), (0, 0)), mode="edge")
+    return np.asarray(cv2.resize(whole, (out.width, out.height), interpolation=cv2.INTER_AREA))

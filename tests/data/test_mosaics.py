@@ -1,0 +1,198 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image as Pillow
+from rasterio.transform import Affine
+
+from segpipe.base.geometry import Box, Size
+from segpipe.data import mosaics
+from segpipe.data.containers import BadImage, inspect
+from segpipe.data.images import read_image
+from segpipe.data.mosaics import is_mosaic, open_mosaic, probe_mosaic, sample_mosaic, showing
+from segpipe.data.rasters import read_geo
+
+UTM = Affine(0.0123456789012345, 0, 345678.123456789, 0, -0.0123456789012345, 8123456.987654321)
+
+
+def write(path: Path, bands: np.ndarray, *, mask: np.ndarray | None = None, **options: Any) -> None:
+    """Bands (b, H, W) as a GeoTIFF."""
+    count, height, width = bands.shape
+    profile = {"driver": "GTiff", "count": count, "height": height, "width": width, "dtype": bands.dtype.name}
+    place = {"crs": "EPSG:32755", "transform": UTM}
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", **{**profile, **place, **options}) as out,
+    ):
+        out.write(bands)
+        if mask is not None:
+            out.write_mask(mask)
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """Of valid pixels, by another library."""
+    with Pillow.open(path) as picture:
+        return np.asarray(picture.convert("L"))
+
+
+def noise(shape: tuple[int, int, int], dtype: str, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    if dtype == "float32":
+        return rng.normal(size=shape).astype(np.float32)
+    return rng.integers(1, np.iinfo(dtype).max, shape, dtype=dtype)
+
+
+@pytest.mark.parametrize("layout", [{"tiled": True, "blockxsize": 32, "blockysize": 16}, {"blockysize": 7}])
+@pytest.mark.parametrize("kind", ["plain", "nodata", "alpha", "mask", "uint16", "float32", "one", "bands"])
+def test_boxes_are_equal_to_parts_of_the_whole(tmp_path: Path, kind: str, layout: dict[str, Any]) -> None:
+    depth = kind if kind in ("uint16", "float32") else "uint8"
+    count = {"alpha": 4, "one": 1, "bands": 5}.get(kind, 3)
+    bands = noise((count, 75, 101), depth)
+    holes = np.random.default_rng(1).random((75, 101)) < 0.3
+    options: dict[str, Any] = dict(layout)
+    wanted = (5, 3, 1) if kind == "bands" else ()
+    mask = None
+    if kind == "nodata":
+        bands[:, holes], options["nodata"] = 7, 7
+    elif kind == "alpha":
+        bands[3], options["photometric"], options["alpha"] = np.where(holes, 0, 255), "rgb", "yes"
+    elif kind == "mask":
+        mask = np.where(holes, 0, 255).astype(np.uint8)
+    elif kind == "float32":
+        bands[1, holes] = np.nan
+    path, valid = tmp_path / "a.tif", tmp_path / "valid.tif"
+    write(path, bands, mask=mask, **options)
+    scaling = {"uint16": (1000.0, 50_000.0), "float32": (-2.0, 2.0)}
+    whole = read_image(path, depth=depth, scaling=scaling, bands=wanted)
+    probe = probe_mosaic(path, inspect(path), valid, bands=wanted)
+    assert (probe.size, probe.depth) == (Size(75, 101), depth)
+    rng = np.random.default_rng(2)
+    limits = scaling.get(depth, (0.0, 255.0))
+    with open_mosaic(path, valid, depth=depth, scaling=limits, bands=wanted) as (size, read):
+        assert size == Size(75, 101)
+        for _ in range(20):
+            top, left = int(rng.integers(75)), int(rng.integers(101))
+            box = Box(top, left, int(rng.integers(1, 76 - top)), int(rng.integers(1, 102 - left)))
+            part = read(box)
+            np.testing.assert_array_equal(part.rgb, whole.rgb[box.slices])
+            expected = np.ones(75 * 101, bool).reshape(75, 101) if whole.valid is None else whole.valid
+            found = np.ones((box.height, box.width), bool) if part.valid is None else part.valid
+            np.testing.assert_array_equal(found, expected[box.slices])
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_a_collar_is_no_image_but_the_same_color_inside_is(tmp_path: Path, value: int) -> None:
+    bands = noise((3, 90, 120), "uint8").clip(1, 254)
+    y, x = np.mgrid[:90, :120]
+    collar = (x + y < 40) | (x - y > 90)
+    inside = (y > 50) & (y < 70) & (x > 50) & (x < 70)
+    bands[:, collar | inside] = value
+    write(tmp_path / "a.tif", bands, blockysize=16)
+    probe_mosaic(tmp_path / "a.tif", inspect(tmp_path / "a.tif"), tmp_path / "v.tif")
+    np.testing.assert_array_equal(read_picture(tmp_path / "v.tif") == 0, collar)
+
+
+def test_a_file_that_states_its_no_data_has_no_collar(tmp_path: Path) -> None:
+    bands = noise((3, 60, 60), "uint8").clip(1, 254)
+    bands[:, :30] = 0
+    write(tmp_path / "a.tif", bands, nodata=255)
+    probe_mosaic(tmp_path / "a.tif", inspect(tmp_path / "a.tif"), tmp_path / "v.tif")
+    assert read_picture(tmp_path / "v.tif").all()
+
+
+def test_windows_without_image_are_left_out(tmp_path: Path) -> None:
+    bands = noise((1, 64, 64), "uint8").clip(1, 254)
+    bands[:, :, :40] = 0
+    write(tmp_path / "a.tif", bands, nodata=0)
+    probe_mosaic(tmp_path / "a.tif", inspect(tmp_path / "a.tif"), tmp_path / "v.tif")
+    boxes = [Box(0, 0, 64, 40), Box(0, 0, 64, 41), Box(10, 40, 5, 5)]
+    assert showing(tmp_path / "v.tif", boxes) == boxes[1:]
+
+
+def test_nothing_valid_and_blocks_too_large_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.tif"
+    write(path, np.full((3, 40, 40), 255, np.uint8), nodata=255)
+    with pytest.raises(BadImage, match="no pixel holds image"):
+        probe_mosaic(path, inspect(path), tmp_path / "v.tif")
+    assert not (tmp_path / "v.tif").exists()
+    write(path, noise((3, 40, 40), "uint8"), blockysize=40, compress="deflate")
+    monkeypatch.setattr(mosaics, "_BLOCK_BYTES", 1000)
+    with pytest.raises(BadImage, match=r"stored in blocks of 40 x 40 pixels.*gdal_translate -of COG"):
+        probe_mosaic(path, inspect(path), tmp_path / "v.tif")
+
+
+@pytest.mark.parametrize("transform", [UTM, Affine(0.5, 0, 10, 0, 0.5, 20), Affine(0.1, 0.02, 5, 0.03, -0.1, 7)])
+@pytest.mark.parametrize("crs", ["EPSG:32755", 'LOCAL_CS["quarry",UNIT["metre",1]]', None])
+def test_places_are_kept_to_the_last_digit(tmp_path: Path, transform: Affine, crs: str | None) -> None:
+    write(tmp_path / "a.tif", noise((3, 20, 20), "uint8"), transform=transform, crs=crs)
+    geo, controlled = read_geo(tmp_path / "a.tif", inspect(tmp_path / "a.tif"))
+    with rasterio.open(tmp_path / "a.tif") as file:
+        assert geo is not None
+        assert geo.transform == tuple(transform)[:6]
+        assert geo.crs == ("" if file.crs is None else file.crs.to_wkt())
+    assert not controlled
+
+
+def test_control_points_are_no_place(tmp_path: Path) -> None:
+    from rasterio.control import GroundControlPoint
+
+    points = [GroundControlPoint(r, c, 100 + c, 200 - r) for r, c in ((0, 0), (0, 20), (20, 0), (20, 20))]
+    bands = noise((3, 20, 20), "uint8")
+    with rasterio.open(
+        tmp_path / "a.tif",
+        "w",
+        driver="GTiff",
+        count=3,
+        height=20,
+        width=20,
+        dtype="uint8",
+        gcps=points,
+        crs="EPSG:32755",
+    ) as out:
+        out.write(bands)
+    assert read_geo(tmp_path / "a.tif", inspect(tmp_path / "a.tif")) == (None, True)
+
+
+def test_what_is_read_by_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.tif", noise((3, 40, 50), "uint8"))
+    container = inspect(tmp_path / "a.tif")
+    assert is_mosaic(container, georeferenced=True, window=49)
+    assert not is_mosaic(container, georeferenced=True, window=50)
+    assert not is_mosaic(container, georeferenced=False, window=49)
+    monkeypatch.setattr(mosaics, "LARGE", 1999)
+    assert is_mosaic(container, georeferenced=False, window=50)
+
+
+def test_samples_are_stored_values_of_valid_pixels(tmp_path: Path) -> None:
+    bands = noise((3, 50, 60), "uint16")
+    bands[:, :25] = 9
+    write(tmp_path / "a.tif", bands, nodata=9)
+    probe_mosaic(tmp_path / "a.tif", inspect(tmp_path / "a.tif"), tmp_path / "v.tif")
+    boxes = [Box(0, 0, 50, 30), Box(0, 30, 50, 30)]
+    values = sample_mosaic(tmp_path / "a.tif", tmp_path / "v.tif", boxes, count=600, rng=np.random.default_rng(0))
+    assert len(values) == 1800
+    assert np.isin(values, bands[:, 25:]).all()
+
+
+def test_a_damaged_block_is_told(tmp_path: Path) -> None:
+    path, valid = tmp_path / "a.tif", tmp_path / "v.tif"
+    write(path, noise((3, 64, 64), "uint8"), tiled=True, blockxsize=16, blockysize=16, compress="deflate")
+    probe_mosaic(path, inspect(path), valid)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 400] = bytes(400)
+    path.write_bytes(content)
+    with (
+        open_mosaic(path, valid, depth="uint8", scaling=(0, 255)) as (_, read),
+        pytest.raises(BadImage, match="cannot be decoded"),
+    ):
+        read(Box(0, 0, 64, 64))
+
+
+def test_an_error_of_the_reader_is_not_the_file_s(tmp_path: Path) -> None:
+    path, valid = tmp_path / "a.tif", tmp_path / "v.tif"
+    write(path, noise((3, 20, 20), "uint8"))
+    probe_mosaic(path, inspect(path), valid)
+    with pytest.raises(KeyError), open_mosaic(path, valid, depth="uint8", scaling=(0, 255)):
+        raise KeyError("mine")

@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segpipe.base.geometry import Box, Size, plan_grid, tiles, windows
+from segpipe.data.synthetic import reef_scene
+from segpipe.ops.crf import Crf
+from segpipe.ops.segment import segment
+from segpipe.ops.tiling import Lattice, plan_lattice, segment_tile
+
+CENTERS = np.random.default_rng(5).normal(size=(6, 3)).astype(np.float32)
+CENTERS /= np.linalg.norm(CENTERS, axis=1, keepdims=True)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 40))
+def test_tiles_cover_a_raster_exactly_once(height: int, width: int, side: int) -> None:
+    seen = np.zeros((height, width), int)
+    for tile in tiles(Size(height, width), side):
+        seen[tile.slices] += 1
+    assert (seen == 1).all()
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_tiles_of_a_box_are_those_that_meet_it(data: st.DataObject) -> None:
+    height, width, side = (data.draw(st.integers(1, 60)) for _ in range(3))
+    top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    box = Box(top, left, data.draw(st.integers(1, height - top)), data.draw(st.integers(1, width - left)))
+    every = tiles(Size(height, width), side)
+    assert tiles(Size(height, width), side, box) == [tile for tile in every if tile.meets(box)]
+
+
+@settings(deadline=None)
+@given(st.integers(16, 5000), st.integers(16, 2000), st.integers(1, 9000), st.integers(1, 9000))
+def test_lattices_are_whole_pixels(window: int, side: int, height: int, width: int) -> None:
+    lattice = plan_lattice([Box(0, 0, window, window)], [], side=side)
+    assert window / lattice.factor >= side or lattice.factor == 1  # never coarser than asked for
+    assert (lattice.tile / lattice.factor).is_integer()
+    assert (lattice.margin * lattice.factor).is_integer()
+    size = Size(height, width)
+    tile = tiles(size, lattice.tile)[-1]
+    around = lattice.around(tile, size)
+    assert (around.top / lattice.factor).is_integer()
+    assert (around.left / lattice.factor).is_integer()
+    out = lattice.canvas(around)
+    assert out.height * lattice.factor >= around.height
+    assert (out.height * lattice.factor).is_integer()
+    assert tile.within(around).top <= lattice.margin * lattice.factor
+
+
+def color_codes(rgb: np.ndarray, box: Box, rows: int, cols: int) -> np.ndarray:
+    """Mean colors of the patches of a window, as codes."""
+    part = rgb[box.slices].astype(np.float32) / 128 - 1
+    height, width = part.shape[0] // rows * rows, part.shape[1] // cols * cols
+    return part[:height, :width].reshape(rows, height // rows, cols, width // cols, 3).mean((1, 3))
+
+
+def refine_in_tiles(rgb: np.ndarray, lattice: Lattice, crf: Crf | None) -> np.ndarray:
+    size = Size(*rgb.shape[:2])
+    boxes = windows(size, side=192, overlap=0.25)
+    grids = [plan_grid(box.size, side=192, patch=16) for box in boxes]
+    codes = [color_codes(rgb, box, grid.rows, grid.cols) for box, grid in zip(boxes, grids, strict=True)]
+    found = np.full((size.height, size.width), 99, np.uint8)
+    for tile in tiles(size, lattice.tile):
+        around = lattice.around(tile, size)
+        some = [i for i, box in enumerate(boxes) if box.meets(around)]
+        found[tile.slices] = segment_tile(
+            *([values[i] for i in some] for values in (codes, grids, boxes)),  # type: ignore[arg-type]
+            rgb[around.slices],
+            CENTERS,
+            tile=tile,
+            around=around,
+            lattice=lattice,
+            crf=crf,
+        )
+    return found
+
+
+@pytest.fixture(scope="module")
+def mosaic() -> np.ndarray:
+    rng = np.random.default_rng(3)
+    rows = [np.concatenate([reef_scene(rng, Size(256, 256))[0] for _ in range(3)], axis=1) for _ in range(2)]
+    return np.concatenate(rows)[:500, :701]
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.75])
+def test_tiles_of_two_lattices_agree(mosaic: np.ndarray, factor: float) -> None:
+    crf = Crf(iterations=10)
+    first = refine_in_tiles(mosaic, Lattice(factor, core=160, margin=160), crf)
+    second = refine_in_tiles(mosaic, Lattice(factor, core=224, margin=160), crf)
+    assert len(np.unique(first)) > 3
+    assert (first == second).mean() >= 0.98
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.75])
+def test_without_a_crf_tiles_do_not_show_at_all(mosaic: np.ndarray, factor: float) -> None:
+    small = refine_in_tiles(mosaic, Lattice(factor, core=96, margin=8), None)
+    large = refine_in_tiles(mosaic, Lattice(factor, core=1024, margin=8), None)
+    assert (small == large).mean() > 0.9999
+
+
+def test_one_tile_of_full_resolution_is_what_a_photograph_gets(mosaic: np.ndarray) -> None:
+    size = Size(*mosaic.shape[:2])
+    boxes = windows(size, side=192, overlap=0.25)
+    grids = [plan_grid(box.size, side=192, patch=16) for box in boxes]
+    codes = [color_codes(mosaic, box, grid.rows, grid.cols) for box, grid in zip(boxes, grids, strict=True)]
+    whole = segment(codes, grids, boxes, mosaic, CENTERS, side=2000, crf=Crf(iterations=3))
+    np.testing.assert_array_equal(refine_in_tiles(mosaic, Lattice(1.0, core=1024), Crf(iterations=3)), whole)
+
+
+def test_a_place_without_windows_may_have_any_class() -> None:
+    rgb = np.zeros((64, 64, 3), np.uint8)
+    box, grid = Box(0, 0, 64, 32), plan_grid(Size(64, 32), side=32, patch=8)
+    codes = np.ones((grid.rows, grid.cols, 3), np.float32)
+    whole = Box(0, 0, 64, 64)
+    found = segment_tile([codes], [grid], [box], rgb, CENTERS, tile=whole, around=whole, lattice=Lattice(1.0), crf=None)
+    assert found.shape == (64, 64)
+    assert len(np.unique(found[:, :32])) == 1
+
+
+def test_a_lattice_of_broken_pixels_is_refused() -> None:
+    with pytest.raises(ValueError, match="whole pixels"):
+        Lattice(1.1)
