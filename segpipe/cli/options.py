@@ -51,11 +51,9 @@ class SettingsCommand(click.Command):
 
 
 def _plain(value: Any) -> str:
-    return (
-        {None: "null", True: "true", False: "false"}.get(value, str(value))
-        if not isinstance(value, tuple)
-        else str(list(value))
-    )
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(list(value)) if isinstance(value, tuple) else str(value)
 
 
 def settings_command(sections: Mapping[str, type[Section]]) -> type[SettingsCommand]:
