@@ -9,7 +9,8 @@ from typing import Any
 from segpipe.base import files
 from segpipe.formats.names import readable
 from segpipe.formats.source import Source
-from segpipe.ops.polygons import one_ring, outline, simplify
+from segpipe.ops.cuts import one_ring
+from segpipe.ops.polygons import outline, simplify
 from segpipe.ops.regions import boxes
 from segpipe.ops.runs import coco_counts
 from segpipe.records.corpus import Image

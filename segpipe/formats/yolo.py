@@ -11,7 +11,8 @@ from segpipe.base import files
 from segpipe.formats.beside import put_image
 from segpipe.formats.names import readable
 from segpipe.formats.source import Source
-from segpipe.ops.polygons import one_ring, outline, simplify
+from segpipe.ops.cuts import one_ring
+from segpipe.ops.polygons import outline, simplify
 from segpipe.records.corpus import Image
 
 

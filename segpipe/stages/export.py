@@ -2,7 +2,7 @@
 
 Reads  corpus/  the images
        masks/   class maps
-Writes export/  one folder per format, classes.csv
+Writes export/  one folder or file per format
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from rasterio import features
 from scipy.ndimage import gaussian_filter
 
-from segpipe.ops.polygons import IMAGE_TRANSFORM, one_ring, outline, place, simplify
+from segpipe.ops.cuts import one_ring
+from segpipe.ops.polygons import IMAGE_TRANSFORM, outline, place, simplify
 from segpipe.ops.regions import find_regions
 
 from .test_regions import EMPTY, maps
