@@ -22,8 +22,10 @@ from segpipe.cli.bundle import apply_command, bundle_command
 from segpipe.cli.options import (
     EXIT_CODES,
     IMAGES_HELP,
+    chosen_formats,
     common,
     config_option,
+    formats_option,
     run_argument,
     sets_option,
     settings_command,
@@ -55,6 +57,7 @@ def run_command(
     run_path: Path,
     config: str | None,
     sets: Sequence[str],
+    formats: Sequence[str],
     start: str | None,
     stop: str | None,
     force: Sequence[str],
@@ -65,7 +68,8 @@ def run_command(
     An existing RUN keeps its settings; --config replaces them and --set changes single ones.
     """
     run_dir = pipeline.open_run(run_path)
-    settings = pipeline.resolve(run_dir, config=config, sets=sets, more={"index.images": absolute(images)})
+    more = {"index.images": absolute(images), **chosen_formats(formats)}
+    settings = pipeline.resolve(run_dir, config=config, sets=sets, more=more)
     if dry_run:
         show_plan(pipeline.plan(settings, run_dir, start=start, stop=stop, force=force), settings, run_dir)
         return 0
@@ -76,6 +80,7 @@ def run_command(
     return rejected_code(run_dir)
 
 
+run_command.params.insert(4, formats_option)
 run_command.help = f"{run_command.help}\n\n{IMAGES_HELP}"
 
 
@@ -86,12 +91,18 @@ def stage_command(stage: Stage) -> click.Command:
 
     @common
     def command(
-        run_path: Path, sets: Sequence[str], config: str | None = None, force: bool = False, **extra: Any
+        run_path: Path,
+        sets: Sequence[str],
+        config: str | None = None,
+        formats: Sequence[str] = (),
+        force: bool = False,
+        **extra: Any,
     ) -> int:
         run_dir = pipeline.open_run(run_path)
         if not needs_images and not (run_path / "config.yaml").exists():
             raise UsageError(f"{run_path} is not a run yet; begin with `segpipe index IMAGES {run_path}`")
-        more = {f"{stage.NAME}.{key}": absolute(value) for key, value in extra.items() if value is not None}
+        paths = {f"{stage.NAME}.{key}": absolute(value) for key, value in extra.items() if value is not None}
+        more = {**paths, **chosen_formats(formats)}
         settings = pipeline.resolve(run_dir, config=config, sets=sets, more=more)
         work(run_dir, settings, start=stage.NAME, stop=stage.NAME, force=[stage.NAME] if force else [])
         if needs_labels:
@@ -116,6 +127,8 @@ def stage_command(stage: Stage) -> click.Command:
     options.append(
         click.Option(["sets", "--set", "-S"], multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable.")
     )
+    if stage.NAME == "export":
+        options.append(formats_option)
     options.append(click.Option(["--force"], is_flag=True, help="Run although it is up to date."))
     return settings_command({stage.NAME: stage.Config})(
         stage.NAME,

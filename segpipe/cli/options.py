@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +51,9 @@ class SettingsCommand(click.Command):
 
 
 def _plain(value: Any) -> str:
-    return (
-        {None: "null", True: "true", False: "false"}.get(value, str(value))
-        if not isinstance(value, tuple)
-        else str(list(value))
-    )
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(list(value)) if isinstance(value, tuple) else str(value)
 
 
 def settings_command(sections: Mapping[str, type[Section]]) -> type[SettingsCommand]:
@@ -87,5 +85,23 @@ config_option = click.option(
     metavar="NAME|FILE",
     help=f"Settings to start from: a YAML file or {', '.join(pipeline.config_names())}.",
 )
+formats_option = click.Option(
+    ["formats", "--format", "-f"],
+    multiple=True,
+    metavar="NAME[,NAME]",
+    help="What to export: `export.formats`; repeatable.",
+)
 run_argument = click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
+
+
+def chosen_formats(formats: Sequence[str]) -> dict[str, Any]:
+    """The setting that `--format` stands for; nothing where it was not given.
+
+    >>> chosen_formats(["png,coco", "gpkg"])
+    {'export.formats': ['png', 'coco', 'gpkg']}
+    """
+    names = [name.strip() for text in formats for name in text.split(",") if name.strip()]
+    return {"export.formats": names} if names else {}
+
+
 stage_choice = click.Choice([stage.NAME for stage in STAGES])

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from segpipe.base import files, parallel
 from segpipe.base.geometry import Box, Size, tiles
 from segpipe.base.runtime import Runtime
+from segpipe.ops.regions import Regions, find_regions, merge_small
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.legend import Legend
 from segpipe.store import masks
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What of the settings of `export` formats go by; `stages.export.Config` says what each means."""
+
+    min_area: int
+    simplify: float
+    gsd: float | None
+    layers: Literal["crs", "image"]
+    coco: Literal["rle", "polygon"]
+    images: Literal["link", "copy", "none"]
+    image_url: str
+    points: int
+    sampling: Literal["random", "stratified", "grid"]
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -28,6 +47,7 @@ class Source:
     legend: Legend
     """What the clusters of the masks are called."""
     opacity: float
+    settings: Settings
     runtime: Runtime
 
     def mask(self, image: Image, box: Box | None = None) -> masks.Mask:
@@ -42,6 +62,28 @@ class Source:
         """The boxes in which an image's class map is read so that little is held: all of it, or a mosaic's tiles."""
         size = image.size
         return tiles(size, self._entries[image.id].get("tile", max(size.height, size.width)))
+
+    def regions(self, image: Image) -> Regions:
+        """The regions of an image's class map; those of fewer than `min_area` pixels have joined a neighbor.
+
+        Memory: 4 bytes a pixel beside the map.
+        """
+        return merge_small(find_regions(self.mask(image), self.legend.nodata), self.settings.min_area)
+
+    def clean_mask(self, image: Image) -> masks.Mask:
+        """The class map (H, W) of an image without regions of fewer than `min_area` pixels."""
+        if self.settings.min_area <= 1:
+            return self.mask(image)
+        return self.regions(image).mask(self.legend.nodata)
+
+    def map(
+        self, compute: Callable[[Image], R], unit: str, images: Sequence[Image] | None = None
+    ) -> Iterator[tuple[Image, R]]:
+        """`compute` in threads for every image, or some; results in the corpus's order, few of them in waiting."""
+        images = self.corpus.images if images is None else images
+        workers = self.runtime.workers
+        computed = parallel.thread_map(compute, images, workers=workers, ahead=workers)
+        return zip(images, self.runtime.track(computed, total=len(images), unit=unit), strict=True)
 
     def each(
         self,
@@ -64,9 +106,7 @@ class Source:
             path.parent.mkdir(parents=True, exist_ok=True)
             write(image, path)
 
-        images, workers = self.corpus.images if images is None else images, self.runtime.workers
-        written = parallel.thread_map(one, images, workers=workers, ahead=workers)
-        return len(list(self.runtime.track(written, total=len(images), unit=f"{folder.name} files")))
+        return len(list(self.map(one, f"{folder.name} files", images)))
 
     @cached_property
     def _entries(self) -> dict[str, Mapping[str, Any]]:

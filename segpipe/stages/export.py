@@ -2,7 +2,7 @@
 
 Reads  corpus/  the images
        masks/   class maps
-Writes export/  one folder per format, classes.csv
+Writes export/  one folder or file per format
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, field_validator
 
 from segpipe.base.config import Section, setting
 from segpipe.base.runtime import Runtime
-from segpipe.formats import pictures, rasters
-from segpipe.formats.source import Source
+from segpipe.formats import coco, coralnet, cvat, fiftyone, labelstudio, maps, pictures, places, rasters, taglab, yolo
+from segpipe.formats.source import Settings, Source
 from segpipe.records.corpus import Corpus
 from segpipe.records.legend import Legend, plain_legend
 from segpipe.store import masks
@@ -35,6 +35,16 @@ FORMATS: dict[str, Callable[[Source, Path], int]] = {
     "overlay": pictures.export_overlay,
     "classes": pictures.export_classes,
     "cog": rasters.export_cog,
+    "gpkg": maps.export_gpkg,
+    "geoparquet": maps.export_geoparquet,
+    "points": places.export_points,
+    "coco": coco.export_coco,
+    "yolo": yolo.export_yolo,
+    "cvat": cvat.export_cvat,
+    "labelstudio": labelstudio.export_labelstudio,
+    "fiftyone": fiftyone.export_fiftyone,
+    "coralnet": coralnet.export_coralnet,
+    "taglab": taglab.export_taglab,
 }
 """Each format writes under `export/` and returns how many files it wrote. To add one: a function and its line here."""
 
@@ -42,8 +52,32 @@ FORMATS: dict[str, Callable[[Source, Path], int]] = {
 class Config(Section):
     """Settings of `export`."""
 
-    formats: tuple[str, ...] = setting(tuple(FORMATS), f"what to write: {', '.join(FORMATS)}")
+    formats: tuple[str, ...] = setting(
+        ("png", "color", "overlay", "classes", "cog"), f"what to write: {', '.join(FORMATS)}"
+    )
     opacity: float = setting(0.5, "share of the class colour in overlays, 0 to 1", ge=0, le=1)
+    min_area: int = setting(
+        0, "maps and labels: regions of fewer pixels join the neighbor they share most border with; 0: none do", ge=0
+    )
+    simplify: float = setting(
+        0.0, "polygons: corners are dropped that cut off less than this many pixels squared; 0: exact outlines", ge=0
+    )
+    gsd: float | None = setting(
+        None, "meters per pixel of images whose coordinates have no length; null: areas are in pixels", gt=0
+    )
+    layers: Literal["crs", "image"] = setting(
+        "crs", "gpkg, geoparquet: a layer for all images of a coordinate system (crs), or for each image"
+    )
+    coco: Literal["rle", "polygon"] = setting("rle", "coco: regions as run lengths (rle), or as polygon")
+    images: Literal["link", "copy", "none"] = setting(
+        "link", "yolo, fiftyone: whether images lie beside their labels as link, as copy, or not at all (none)"
+    )
+    image_url: str = setting(
+        "/data/local-files/?d=", "labelstudio: what stands before an image's path to make its address"
+    )
+    points: int = setting(50, "coralnet: points of an image", ge=1, le=100_000)
+    sampling: Literal["random", "stratified", "grid"] = setting("stratified", "coralnet: how points are chosen")
+    seed: int = setting(0, "coralnet: seed of the points", ge=0)
 
     @field_validator("formats", mode="before")
     @classmethod
@@ -81,6 +115,7 @@ def open_source(
         index=masks.load_index(directory),
         legend=legend or plain_legend(masks.load_header(directory)["classes"]),
         opacity=config.opacity,
+        settings=Settings(**config.model_dump(exclude={"formats", "opacity"})),
         runtime=runtime,
     )
 

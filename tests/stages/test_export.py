@@ -130,7 +130,8 @@ def test_progress_is_told(run_dir: RunDir) -> None:
 
 
 def test_formats_are_the_table_and_unknown_ones_get_a_hint() -> None:
-    assert export.Config().formats == tuple(export.FORMATS)
+    assert export.Config().formats == ("png", "color", "overlay", "classes")
+    assert export.Config(formats=tuple(export.FORMATS)).formats == tuple(export.FORMATS)
     section: Any = build({"export": export.Config}, [Layer("--set", {"export.formats": "color,png,color"})])["export"]
     assert section.formats == ("color", "png")
     with pytest.raises(
