@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segpipe.applying import Model, apply
+from segpipe.applying import Model, Segment, apply
 from segpipe.base import files
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
@@ -19,7 +19,7 @@ from segpipe.stages import export
 from segpipe.store import masks
 from segpipe.store.corpus import boxes_of, image_of, image_row
 
-MASKS, _DONE, _MODEL = "masks", "done.jsonl", "model.json"
+MASKS, _DONE, _MODEL, _VALID = "masks", "done.jsonl", "model.json", "valid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +49,27 @@ def apply_to_folder(model: Model, listing: Listing, out: Path, config: export.Co
         UsageError: `out` holds masks of another bundle, or other things.
         CorpusError: no file can be used.
     """
-    known, directory = _begin(out, model), out / MASKS
+    known, directory, home = _begin(out, model), out / MASKS, out / _VALID
+    home.mkdir(exist_ok=True)
     classes = model.clusters.clusters
 
-    def keep(corpus: Corpus, segment: Callable[[], masks.Mask]) -> dict[str, Any]:
+    def keep(corpus: Corpus, segment: Segment) -> dict[str, Any]:
         (image,) = corpus.images
-        path, old = masks.mask_path(directory, image.id), known.get(image.id)
-        if old is not None and old["image"]["sha256"] == image.sha256 and path.exists():
+        old, lines = known.get(image.id), list[dict[str, Any]]()
+        if old is not None and old["image"]["sha256"] == image.sha256:
             return old
-        mask = segment()
-        masks.write_mask(path, mask, classes=classes)
-        return {"image": image_row(corpus, 0), "mask": masks.describe_mask(image.id, mask, classes=classes)}
+        for box in segment.pieces:
+            mask = segment.piece(box)
+            tile = segment.side is not None
+            path = masks.tile_path(directory, image.id, box) if tile else masks.mask_path(directory, image.id)
+            masks.write_mask(path, mask, classes=classes)
+            lines.append(masks.describe_mask(image.id, mask, classes=classes))
+        line = lines[0] if segment.side is None else masks.join_tiles(image.size, segment.side, lines)
+        return {"image": image_row(corpus, 0), "mask": line}
 
     done, rejected = list[dict[str, Any]](), list[Rejected]()
     with (out / _DONE).open("a", encoding="utf-8") as journal:
-        for entry in apply(model, listing, runtime, keep):
+        for entry in apply(model, listing, runtime, keep, home):
             if isinstance(entry, Rejected):
                 rejected.append(entry)
                 continue
@@ -83,9 +89,12 @@ def apply_to_folder(model: Model, listing: Listing, out: Path, config: export.Co
         tuple(image_of(entry["image"]) for entry in done),
         tuple(Crop(i, box) for i, entry in enumerate(done) for box in boxes_of(entry["image"])),
         model.bundle.scaling,
+        tuple(model.bundle.index["bands"]),
+        home,
     )
     source = export.open_source(config, corpus, directory, runtime, legend=model.bundle.legend)
     written = export.write_formats(config, source, out)
+    shutil.rmtree(home)
     (out / _DONE).unlink()
     return Applied(len(done), written, tuple(rejected))
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import cv2
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from segpipe.base.errors import CorpusError
+from segpipe.base.geometry import Box
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.data.listing import Listing, make_ids
@@ -22,17 +24,17 @@ from segpipe.ops.crf import Crf, prepare
 from segpipe.parts.coding import open_head
 from segpipe.parts.encoder import Encoder, open_encoder, settled
 from segpipe.parts.live import LiveFeatures
+from segpipe.parts.pieces import How, pieces, tile_side
 from segpipe.records.bundle import Bundle
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Rejected
 from segpipe.stages import index
-from segpipe.stages.refine import Inputs, refine_image
+from segpipe.stages.refine import Inputs, refine_piece, shown_of
 from segpipe.store import bundle as store
 from segpipe.store.clusters import load_clusters
 from segpipe.store.masks import Mask
 
 T = TypeVar("T")
-Keep = Callable[[Corpus, Callable[[], Mask]], T]
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def settings_of(model: Model, images: str = "") -> index.Config:
 
 
 def read_new(
-    settings: index.Config, scaling: Mapping[str, tuple[float, float]], root: Path, name: str, image_id: str
+    settings: index.Config, scaling: Mapping[str, tuple[float, float]], root: Path, item: tuple[str, str], home: Path
 ) -> Corpus | Rejected:
     """Check one file and plan its crops: a corpus of one image.
 
@@ -90,34 +92,76 @@ def read_new(
         settings: how crops are planned.
         scaling: of the corpus that the model was made from.
         root: folder.
-        name: path of the file below it.
-        image_id: what it is to be called.
+        item: path of the file below it, and what it is to be called.
+        home: a folder for the valid pixels of mosaics, in use as long as the corpus.
     """
-    found = index.check_file(name, root=root, max_pixels=settings.max_pixels)
+    found = index.check_file(item, root=root, home=home, config=settings)
     if isinstance(found, Rejected):
         return found
     if found.depth != "uint8" and found.depth not in scaling:
-        return Rejected(name, f"has {found.depth} values, and the model's run had no such images to scale them by")
-    boxes = index.plan_crops(found.size, crops=settings.crops, window=settings.window, overlap=settings.overlap)
-    image = replace(found, id=image_id)
-    return Corpus(root, (image,), tuple(Crop(0, box) for box in boxes), scaling)
+        return Rejected(item[0], f"has {found.depth} values, and the model's run had no such images to scale them by")
+    crops = tuple(Crop(0, box) for box in index.crops_of(found, home, config=settings))
+    return Corpus(root, (found,), crops, scaling, settings.bands, home)
 
 
-def segment_new(model: Model, corpus: Corpus) -> Mask:
-    """The mask (H, W) of the one image of a corpus: clusters, as `refine` would give it.
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What makes the mask of one image: clusters, as `refine` would give them."""
 
-    Raises:
-        CorpusError: the file changes meanwhile.
-        MachineError: the network's features of it are not finite.
-    """
+    inputs: Inputs
+    side: int | None
+    """Of the tiles of a mosaic's mask; None for a photograph."""
+
+    @property
+    def pieces(self) -> list[Box]:
+        """The boxes in which the mask is made; one, but for mosaics."""
+        return pieces(self.inputs.corpus.images[0].size, self.side)
+
+    def piece(self, box: Box) -> Mask:
+        """The mask (h, w) of one of the pieces.
+
+        Raises:
+            CorpusError: the file changes meanwhile.
+            MachineError: the network's features of it are not finite.
+        """
+        return refine_piece(self.inputs, 0, box)
+
+    def whole(self) -> Mask:
+        """The mask (H, W); raises as `piece`."""
+        first, *rest = self.pieces
+        size, mask = self.inputs.corpus.images[0].size, self.piece(first)
+        if not rest:
+            return mask
+        out: Mask = np.empty((size.height, size.width), mask.dtype)
+        out[first.slices] = mask
+        for box in rest:
+            out[box.slices] = self.piece(box)
+        return out
+
+
+Keep = Callable[[Corpus, Segment], T]
+
+
+def open_segment(model: Model, corpus: Corpus) -> Segment:
+    """What segments the one image of a corpus."""
     how = model.bundle.refine
     features: Any = LiveFeatures(corpus, model.bundle.header, model.encoder)  # read as a FeatureStore is
     crf = None if how["crf"] is None else Crf(**how["crf"])
-    inputs = Inputs(corpus, features, model.head, model.clusters, how["side"], how["sharpness"], how["flip"], crf)
-    return refine_image(inputs, 0)
+    clusters = model.clusters
+    means = How(
+        centers=clusters.centers,
+        members=clusters.members,
+        classes=clusters.clusters,
+        side=how["side"],
+        sharpness=how["sharpness"],
+        flip=how["flip"],
+        crf=crf,
+    )
+    shown = shown_of(corpus, model.bundle.header, 0)
+    return Segment(Inputs(corpus, features, model.head, clusters, means), tile_side(shown, means))
 
 
-def apply(model: Model, listing: Listing, runtime: Runtime, keep: Keep[T]) -> Iterator[T | Rejected]:
+def apply(model: Model, listing: Listing, runtime: Runtime, keep: Keep[T], home: Path) -> Iterator[T | Rejected]:
     """Segment images one after the other, several side by side; results come in the listing's order.
 
     On a processor every byte of a mask is what `segpipe run` writes for the same image: nothing depends on the images
@@ -128,12 +172,13 @@ def apply(model: Model, listing: Listing, runtime: Runtime, keep: Keep[T]) -> It
         listing: the files.
         runtime: workers and progress; the device is the model's.
         keep: what to make of an image (a corpus of one); given what makes its mask; called in several threads.
+        home: an existing folder for the valid pixels of mosaics.
 
     Yields:
         What `keep` returns, or why a file was put aside.
     """
     yield from listing.rejected
-    work = partial(_one, model, listing.root, keep)
+    work = partial(_one, model, listing.root, home, keep)
     jobs = zip(listing.paths, make_ids(listing.paths), strict=True)
     with _alone(model.encoder):
         if model.bundle.refine["crf"] is not None:
@@ -142,15 +187,14 @@ def apply(model: Model, listing: Listing, runtime: Runtime, keep: Keep[T]) -> It
         yield from runtime.track(done, total=len(listing.paths), unit="images")
 
 
-def _one(model: Model, root: Path, keep: Keep[T], job: tuple[str, str]) -> T | Rejected:
-    name, image_id = job
-    corpus = read_new(settings_of(model), model.bundle.scaling, root, name, image_id)
+def _one(model: Model, root: Path, home: Path, keep: Keep[T], job: tuple[str, str]) -> T | Rejected:
+    corpus = read_new(settings_of(model), model.bundle.scaling, root, job, home)
     if isinstance(corpus, Rejected):
         return corpus
     try:
-        return keep(corpus, partial(segment_new, model, corpus))
+        return keep(corpus, open_segment(model, corpus))
     except CorpusError as error:
-        return Rejected(name, str(error))
+        return Rejected(job[0], str(error))
 
 
 @contextmanager

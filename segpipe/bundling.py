@@ -23,7 +23,7 @@ from segpipe.store.features import FeatureStore, stored_codec
 from segpipe.store.masks import load_header
 from segpipe.store.run_dir import RunDir
 
-_PLANNING = ("crops", "window", "overlap", "max_pixels")
+_PLANNING = ("crops", "window", "overlap", "bands", "max_pixels")
 
 
 def bundle(run_dir: RunDir, path: Path, runtime: Runtime) -> Bundle:

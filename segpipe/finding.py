@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,6 @@ from segpipe.parts.encoder import reopen_encoder
 from segpipe.parts.live import LiveFeatures
 from segpipe.parts.similar import Alike, View
 from segpipe.plots.attention import color_table, draw, tint
-from segpipe.plots.panels import shrink
 from segpipe.plots.sheet import Panel, sheet
 from segpipe.records.corpus import Corpus, Rejected
 from segpipe.store.corpus import load_corpus
@@ -78,8 +78,22 @@ def find_similar(
     """
     if other is not None and point is None:
         raise UsageError("--with shows where a point lies in another image; give it, such as --point 120 300")
+    with tempfile.TemporaryDirectory() as home:
+        return _find(run_dir, query, out, runtime, k, point, other, Path(home))
+
+
+def _find(
+    run_dir: RunDir,
+    query: str,
+    out: Path | None,
+    runtime: Runtime,
+    k: int,
+    point: tuple[float, float] | None,
+    other: str | None,
+    home: Path,
+) -> Found:
     corpus, store = load_corpus(run_dir.path("corpus")), FeatureStore(run_dir.path("features"))
-    view = open_view(run_dir, query, corpus, store, runtime)
+    view = open_view(run_dir, query, corpus, store, runtime, home)
     skip = view.index if view.corpus is corpus else None
     out = out or run_dir.root / "similar" / view.image.id.replace("/", "__")
     lines = [f"{store.header.backbone}, cosines after the corpus's mean was taken away"]
@@ -89,7 +103,7 @@ def find_similar(
         own = vectors[list(view.rows)] if skip is not None else np.stack([view.features.vector(r) for r in view.rows])
         alike = similar.alike_images(own, vectors, corpus, k=k, skip=skip)
         views = [View(corpus, found.index, store) for found in alike]
-        pictures = [_marked(shrink(each.rgb(), _SIDE), each, None) for each in (view, *views)]
+        pictures = [_marked(each.rgb(each.image.size.fit(_SIDE)), each, None) for each in (view, *views)]
     else:
         mean = mean_feature(store, Valid(store), seed=0)
         vector = similar.vector_at(view, mean, *point)
@@ -99,7 +113,7 @@ def find_similar(
             alike = similar.alike_patches(vector, mean, store, corpus, tracked)[:k]
             views = [View(corpus, found.index, store) for found in alike]
         else:
-            second = open_view(run_dir, other, corpus, store, runtime)
+            second = open_view(run_dir, other, corpus, store, runtime, home)
             views, alike = [second], similar.alike_patches(vector, mean, second.features, second.corpus, second.rows)
         lines.append(f"point: row {point[0]:g}, column {point[1]:g}; colors say how much every place is like it")
         table = color_table("inferno")
@@ -119,8 +133,10 @@ def find_similar(
     return Found(view.image.id, tuple(alike), tuple(names), out / "similar.png", out / "similar.csv")
 
 
-def open_view(run_dir: RunDir, query: str, corpus: Corpus, store: FeatureStore, runtime: Runtime) -> View:
+def open_view(run_dir: RunDir, query: str, corpus: Corpus, store: FeatureStore, runtime: Runtime, home: Path) -> View:
     """The image that a user means: one of the run by id, path or name, or any image file.
+
+    What is noted of a mosaic outside the run lies in the folder `home`.
 
     Raises:
         UsageError: there is none, or there are several.
@@ -133,7 +149,7 @@ def open_view(run_dir: RunDir, query: str, corpus: Corpus, store: FeatureStore, 
             if corpus.path(image).resolve() == resolved:
                 return View(corpus, i, store)
         settings: Any = pipeline.resolve(run_dir)["index"]
-        alone = read_new(settings, corpus.scaling, resolved.parent, resolved.name, path.stem)
+        alone = read_new(settings, corpus.scaling, resolved.parent, (resolved.name, path.stem), home)
         if isinstance(alone, Rejected):
             raise CorpusError(f"{path}: {alone.reason}; repair it or choose another image")
         encoder = reopen_encoder(store.header, run_dir.path("features"), runtime)
@@ -150,8 +166,8 @@ def open_view(run_dir: RunDir, query: str, corpus: Corpus, store: FeatureStore, 
 
 
 def _heated(view: View, vector: Any, mean: Any, table: Rgb) -> Rgb:
-    small = shrink(view.rgb(), _SIDE)
-    cosines = similar.heat(view, vector, mean, view.image.size.fit(_SIDE))
+    size = view.image.size.fit(_SIDE)
+    small, cosines = view.rgb(size), similar.heat(view, vector, mean, size)
     strength = np.clip(cosines, 0, 1)
     return draw(small, strength, tint(strength, table), style="overlay")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ def masks(run: AnyPath) -> Iterator[tuple[str, Mask]]:
 
     directory = _existing(run).path("masks")
     for line in store.load_index(directory):
-        yield line["id"], store.read_mask(store.mask_path(directory, line["id"]))
+        yield line["id"], store.read_part(directory, line)
 
 
 def bundle(run: AnyPath, model: AnyPath, *, onnx: bool = False) -> None:
@@ -181,11 +182,12 @@ def apply(
 
     runtime = Runtime(pick_device(device), workers or cpu_count())
 
-    def keep(corpus: Corpus, segment: Callable[[], Mask]) -> tuple[str, Mask]:
-        return corpus.images[0].id, segment()
+    def keep(corpus: Corpus, segment: applying.Segment) -> tuple[str, Mask]:
+        return corpus.images[0].id, segment.whole()
 
-    with applying.open_model(Path(model), runtime) as opened:
-        for found in applying.apply(opened, applying.list_new(_absolute(images), opened), runtime, keep):
+    with applying.open_model(Path(model), runtime) as opened, tempfile.TemporaryDirectory() as home:
+        listing = applying.list_new(_absolute(images), opened)
+        for found in applying.apply(opened, listing, runtime, keep, Path(home)):
             if isinstance(found, Rejected):
                 pipeline.log.warning("put aside: %s: %s", found.path, found.reason)
                 continue

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Size
-from segpipe.data.originals import read_original
+from segpipe.data.originals import read_reduced
 from segpipe.ops import blend, knn, probes
 from segpipe.records.corpus import Corpus, Image
 from segpipe.store.features import FeatureStore
@@ -38,9 +38,9 @@ class View:
         """Its crops."""
         return self.corpus.crops_of[self.index]
 
-    def rgb(self) -> npt.NDArray[np.uint8]:
-        """Its pixels (H, W, 3)."""
-        return read_original(self.corpus, self.image).rgb
+    def rgb(self, size: Size) -> npt.NDArray[np.uint8]:
+        """Its pixels scaled down to a size, (size.height, size.width, 3)."""
+        return read_reduced(self.corpus, self.image, size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,13 @@ def plan_crops(size: Size, *, crops: str, window: int, overlap: float) -> list[B
     return five_crops(size) if crops == "five" else [Box(0, 0, size.height, size.width)]
 
 
+def crops_of(image: Image, home: Path, *, config: Config) -> list[Box]:
+    """The boxes of an image that passed; a mosaic is always cut into windows, those without image left out."""
+    how = "windows" if image.mosaic else config.crops
+    boxes = plan_crops(image.size, crops=how, window=config.window, overlap=config.overlap)
+    return showing(valid_path(home, image.id), boxes) if image.mosaic else boxes
+
+
 def find_scaling(images: Sequence[Image], root: Path, home: Path, *, config: Config) -> dict[str, tuple[float, float]]:
     """For each depth but uint8 the values that become 0 and 255, the same for all images and channels.
 
@@ -193,7 +200,7 @@ def _sample(image: Image, root: Path, home: Path, *, rng: np.random.Generator, c
 def build_corpus(
     listing: Listing, checked: Sequence[Image | Rejected], home: Path, *, config: Config
 ) -> tuple[Corpus, list[Rejected]]:
-    """Make the corpus of the files that passed; a mosaic is always cut into windows, those without image left out.
+    """Make the corpus of the files that passed.
 
     Raises:
         CorpusError: no file passed.
@@ -205,11 +212,7 @@ def build_corpus(
         raise CorpusError(
             f"none of {len(rejected)} files in {listing.root} can be used ({first}); repair or replace them"
         )
-    planned = []
-    for i, image in enumerate(images):
-        how = "windows" if image.mosaic else config.crops
-        boxes = plan_crops(image.size, crops=how, window=config.window, overlap=config.overlap)
-        planned += [Crop(i, box) for box in (showing(valid_path(home, image.id), boxes) if image.mosaic else boxes)]
+    planned = [Crop(i, box) for i, image in enumerate(images) for box in crops_of(image, home, config=config)]
     scaling = find_scaling(images, listing.root, home, config=config)
     return Corpus(listing.root, tuple(images), tuple(planned), scaling, config.bands, home), rejected
 

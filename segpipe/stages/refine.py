@@ -106,10 +106,11 @@ def refine_piece(inputs: Inputs, index: int, piece: Box) -> masks.Mask:
         patches = inputs.features.patches(row, flipped=flipped)
         return encode(inputs.head, inputs.clusters, patches, valid[:, ::-1] if flipped else valid)
 
-    return label_piece(_shown(inputs.corpus, inputs.features.header, index), piece, inputs.how, read)
+    return label_piece(shown_of(inputs.corpus, inputs.features.header, index), piece, inputs.how, read)
 
 
-def _shown(corpus: Corpus, header: FeatureHeader, index: int) -> Shown:
+def shown_of(corpus: Corpus, header: FeatureHeader, index: int) -> Shown:
+    """An image of a corpus as `label_piece` takes it."""
     rows = corpus.crops_of[index]
     boxes = [corpus.crops[row].box for row in rows]
     return Shown(corpus, corpus.images[index], rows, boxes, [header.grid(box.size) for box in boxes])
@@ -221,7 +222,7 @@ def _refine_all(job: Job, out: Path, inputs: Inputs, runtime: Runtime) -> list[d
     for leftover in out.rglob(".*.tmp"):
         leftover.unlink()
     corpus, header = inputs.corpus, inputs.features.header
-    sides = [tile_side(_shown(corpus, header, i), inputs.how) for i in range(len(corpus.images))]
+    sides = [tile_side(shown_of(corpus, header, i), inputs.how) for i in range(len(corpus.images))]
     items = [(i, piece) for i, side in enumerate(sides) for piece in pieces(corpus.images[i].size, side)]
     with _threads_kept():
         workers = max(1, min(runtime.workers, len(items)))
