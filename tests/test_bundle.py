@@ -14,13 +14,21 @@ from safetensors.torch import save_file
 import segpipe
 from segpipe import applying
 from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.geometry import Box
 from segpipe.cli.entry import run_cli
 from segpipe.data.synthetic import write_reef_corpus
 from segpipe.store import masks
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
-SMALL = {"extract.size": 96, "train.method": "pca", "cluster.k": 4, "cluster.patches": 4000, "refine.crf_iterations": 2}
+SMALL = {
+    "extract.size": 96,
+    "train.method": "pca",
+    "cluster.k": 4,
+    "cluster.patches": 4000,
+    "refine.crf_iterations": 2,
+    "runtime.workers": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -113,16 +121,17 @@ def test_an_interrupted_call_goes_on_and_a_changed_file_is_done_again(
     images.mkdir()
     for i in range(3):
         Image.fromarray(np.random.default_rng(i).integers(0, 256, (64, 80, 3), np.uint8)).save(images / f"{i}.png")
-    segment, seen = applying.segment_new, list[str]()
+    refine, seen = applying.refine_piece, list[str]()
 
-    def failing(opened: applying.Model, corpus: applying.Corpus) -> masks.Mask:
-        if corpus.images[0].id == "2" and "2" not in seen:
+    def failing(inputs: applying.Inputs, index: int, piece: Box) -> masks.Mask:
+        image_id = inputs.corpus.images[index].id
+        if image_id == "2" and "2" not in seen:
             seen.append("2")
             raise RuntimeError("the power went off")
-        seen.append(corpus.images[0].id)
-        return segment(opened, corpus)
+        seen.append(image_id)
+        return refine(inputs, index, piece)
 
-    monkeypatch.setattr(applying, "segment_new", failing)
+    monkeypatch.setattr(applying, "refine_piece", failing)
     command = ["apply", str(model), str(images), str(out), "-q", "--set", "runtime.workers=1"]
     with pytest.raises(RuntimeError, match="power"):
         segpipe_main(command)
