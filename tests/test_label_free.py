@@ -13,7 +13,7 @@ from segpipe.data.synthetic import write_reef_corpus
 from segpipe.stages import STAGES
 
 READERS = ("segpipe.data.labelmaps", "segpipe.data.codings", "segpipe.data.points", "segpipe.data.truth")
-JUDGES = ("segpipe.stages.evaluate", "segpipe.parts.whole", "segpipe.parts.published")
+JUDGES = ("segpipe.stages.evaluate", "segpipe.parts.whole", "segpipe.parts.published", "segpipe.parts.labelled")
 
 WATCH = """
 import json, os, runpy, sys

@@ -18,6 +18,7 @@ from segpipe.base.errors import MachineError, UsageError
 from segpipe.cli import doctor as checks
 from segpipe.cli import tables
 from segpipe.cli.attend import attend_command
+from segpipe.cli.name import name_command
 from segpipe.cli.options import (
     EXIT_CODES,
     IMAGES_HELP,
@@ -128,6 +129,7 @@ for _stage in STAGES:
     cli.add_command(stage_command(_stage))
 
 
+cli.add_command(name_command)
 cli.add_command(attend_command)
 
 

@@ -15,6 +15,7 @@ from segpipe.records.candidates import Candidate
 from segpipe.records.corpus import Corpus, Rejected
 from segpipe.records.features import FeatureHeader
 from segpipe.records.gallery import Cover, Patch
+from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
 from segpipe.records.scores import ImageScore, Scores
 
@@ -49,10 +50,12 @@ class Findings:
     corpus: Corpus
     rejected: Sequence[Rejected]
     header: FeatureHeader
-    classes: int
-    """How many classes were asked for."""
+    clusters: int
+    """How many were asked for."""
+    legend: Legend
+    """The classes, made of clusters."""
     index: Sequence[Mapping[str, Any]]
-    """The masks' index: pixel counts per image."""
+    """Pixel counts per image by class, as the masks' index has them by cluster."""
     pixels: Int64
     """(classes,) of all masks."""
     holding: Int64
@@ -86,7 +89,8 @@ def compose(found: Findings) -> Page:
     """Lay out the page."""
     scores = found.judged.scores if found.judged else None
     ranked = found.judged if found.judged and found.judged.ranks else None
-    labels = class_labels(found.classes, scores)
+    labels = class_labels(found.legend, scores)
+    clusters = cluster_labels(found.legend, labels)
     rows, empty = share_rows(labels, found.pixels, found.holding)
     manifest, images = found.manifest, found.corpus.images
     return Page(
@@ -95,7 +99,8 @@ def compose(found: Findings) -> Page:
         facts=wording.facts(
             images=len(images),
             megapixels=sum(image.size.height * image.size.width for image in images) / 1e6,
-            classes=found.classes,
+            classes=found.legend.classes,
+            clusters=found.clusters,
             used=len(rows),
             fit=float(np.mean(list(found.fit.values()))),
             scores=scores,
@@ -116,8 +121,8 @@ def compose(found: Findings) -> Page:
         gallery_note=wording.gallery_note(
             crops=found.crops, total=len(found.corpus.crops), shown=len(found.best), used=len(rows)
         ),
-        scores=tables.score_tables(scores) if scores else None,
-        confusion=confusion_plot(found.judged, labels) if found.judged else None,
+        scores=tables.score_tables(scores, [label.color for label in clusters]) if scores else None,
+        confusion=confusion_plot(found.judged, clusters) if found.judged else None,
         scores_note=wording.scores_note(scores, outdated=found.outdated),
         training=found.training,
         training_note=wording.training_note(bool(found.training), found.candidates),
@@ -141,10 +146,24 @@ def merging_curve(manifest: Manifest) -> Plot | None:
     return merging.merging_plot(told["heights"], k=told["k"], alike=told["alike"])
 
 
-def class_labels(classes: int, scores: Scores | None) -> list[ClassLabel]:
-    """Name and colour of every found class."""
-    names = tables.class_names(classes, scores.unsupervised.matching if scores else {})
-    return [ClassLabel(name, color) for name, color in zip(names, tables.hex_colors(classes), strict=True)]
+def class_labels(legend: Legend, scores: Scores | None) -> list[ClassLabel]:
+    """Name and color of every class; a cluster that nobody named shows the label that it was matched with."""
+    plain = not legend.named
+    matching = scores.unsupervised.matching if scores and plain else {}
+    names = tables.class_names(legend.classes, matching) if plain else legend.names
+    return [ClassLabel(name, color) for name, color in zip(names, tables.hex_colors(legend.colors), strict=True)]
+
+
+def cluster_labels(legend: Legend, classes: Sequence[ClassLabel]) -> list[ClassLabel]:
+    """Every cluster in the name and color of its class: scores are of clusters, whatever these are called."""
+    if not legend.named:
+        return list(classes)
+    return [
+        ClassLabel(f"{k} · left out", "")
+        if place < 0
+        else ClassLabel(f"{k} · {classes[place].name}", classes[place].color)
+        for k, place in enumerate(legend.classes_of.tolist())
+    ]
 
 
 def share_rows(labels: Sequence[ClassLabel], pixels: Int64, images: Int64) -> tuple[list[ShareRow], list[ClassLabel]]:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.records.candidates import Candidate
-from segpipe.records.labels import class_colors
 from segpipe.records.manifest import Manifest
 from segpipe.records.scores import Pair, Scores
 
@@ -17,9 +16,9 @@ HIDDEN = {"fingerprint"}
 """Parts of a summary that say nothing to a reader."""
 
 
-def hex_colors(classes: int) -> list[str]:
-    """The classes' colours as `#rrggbb`."""
-    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in class_colors(classes).tolist()]
+def hex_colors(colors: npt.NDArray[np.uint8]) -> list[str]:
+    """RGB colors (classes, 3) as `#rrggbb`."""
+    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in colors.tolist()]
 
 
 def class_names(classes: int, matching: Mapping[str, str | None]) -> list[str]:
@@ -41,8 +40,12 @@ def label_clusters(matching: Mapping[str, str | None]) -> dict[str, int]:
     return {name: int(number) for number, name in matching.items() if name is not None}
 
 
-def score_tables(scores: Scores) -> dict[str, Any]:
+def score_tables(scores: Scores, colors: Sequence[str]) -> dict[str, Any]:
     """The scores of the run beside those of the baseline.
+
+    Args:
+        scores: of the run.
+        colors: of the clusters, `#rrggbb`.
 
     Returns:
         `rows`: one per way of judging, with `ours` and `baseline` pairs and their intervals; `iou`: one per
@@ -60,7 +63,6 @@ def score_tables(scores: Scores) -> dict[str, Any]:
         _row("k-NN probe", knn.reason or probed, knn.codes, knn.features),
     ]
     clusters = label_clusters(ours.matching)
-    colors = hex_colors(max(clusters.values(), default=0) + 1)
     iou = [
         {
             "name": name,

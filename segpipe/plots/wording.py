@@ -35,6 +35,7 @@ def facts(
     images: int,
     megapixels: float,
     classes: int,
+    clusters: int,
     used: int,
     fit: float,
     scores: Scores | None,
@@ -45,7 +46,11 @@ def facts(
     size = f"{megapixels:.3g} megapixels"
     found = [
         (text(images), "images", f"{size}; {plural(rejected, 'file')} put aside" if rejected else size),
-        (str(used), "classes in use", f"of {classes} asked for"),
+        (
+            str(used),
+            "classes in use",
+            f"of {classes} asked for" if classes == clusters else f"made of {clusters} clusters",
+        ),
     ]
     if scores is None:
         found.append((f"{fit:.2f}", "fit of patches to classes", "mean cosine of code and class center, at most 1"))

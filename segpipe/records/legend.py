@@ -22,6 +22,8 @@ class Legend:
     """(classes, 3) RGB."""
     classes_of: npt.NDArray[np.int64]
     """(clusters,) the class each cluster belongs to, or -1 where it is left out of the map."""
+    named: bool = True
+    """Whether a person said what they are called."""
 
     def __post_init__(self) -> None:
         count = len(self.names)
@@ -63,4 +65,6 @@ def plain_legend(clusters: int) -> Legend:
     >>> plain_legend(2).names
     ('class 0', 'class 1')
     """
-    return Legend(tuple(f"class {k}" for k in range(clusters)), class_colors(clusters), np.arange(clusters))
+    return Legend(
+        tuple(f"class {k}" for k in range(clusters)), class_colors(clusters), np.arange(clusters), named=False
+    )

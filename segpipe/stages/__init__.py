@@ -16,7 +16,7 @@ from segpipe.store.run_dir import RunDir
 
 
 class Stage(Protocol):
-    """What a stage module offers; optional: `outside(config)`, `cost(config, work)`, `WANTS` (used where present)."""
+    """What a stage module offers; optional: `outside(config)`, `cost(config, work)`, `WANTS`, `BESIDE`."""
 
     @property
     def NAME(self) -> str:
@@ -63,6 +63,11 @@ def outside(stage: Stage, config: Section) -> list[Path]:
 def wants(stage: Stage) -> tuple[str, ...]:
     """Stages whose artefacts it reads where they exist, and does without where they do not."""
     return getattr(stage, "WANTS", ())
+
+
+def beside(stage: Stage) -> tuple[str, ...]:
+    """Files that a person writes into the run's directory, and that its result depends on where they exist."""
+    return getattr(stage, "BESIDE", ())
 
 
 def cost_of(stage: Stage, settings: Mapping[str, Section], work: Work) -> Cost:

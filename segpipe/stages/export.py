@@ -2,6 +2,7 @@
 
 Reads  corpus/  the images
        masks/   class maps
+       classes.yaml  what the clusters are called, where a person said so
 Writes export/  one folder per format, classes.csv
 """
 
@@ -18,14 +19,15 @@ from segpipe.base.config import Section, setting
 from segpipe.base.runtime import Runtime
 from segpipe.formats import pictures
 from segpipe.formats.source import Source
-from segpipe.records.legend import plain_legend
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
+from segpipe.store.naming import CLASSES, open_legend
 from segpipe.store.run_dir import RunDir
 
 NAME = "export"
 ARTEFACT = "export"
 NEEDS = ("index", "refine")
+BESIDE = (CLASSES,)
 FORMAT = 2
 
 FORMATS: dict[str, Callable[[Source, Path], int]] = {
@@ -73,7 +75,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         corpus=load_corpus(run_dir.path("corpus")),
         directory=directory,
         index=masks.load_index(directory),
-        legend=plain_legend(header["classes"]),
+        legend=open_legend(run_dir, header["classes"]),
         opacity=config.opacity,
         runtime=runtime,
     )

@@ -6,17 +6,17 @@ Reads  corpus/    the images, and the files put aside
        clusters/  the centers of the classes
        masks/     pixel counts of all images, class maps of a few
        scores/    where they exist
+       classes.yaml  what the clusters are called, where a person said so
 Writes report/    index.html, which needs no other file
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,37 +24,31 @@ from pydantic import BaseModel
 
 from segpipe.base import files, parallel
 from segpipe.base.config import Section, setting
-from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
 from segpipe.data.originals import read_original
 from segpipe.ops import gallery
-from segpipe.parts.coding import encode, open_head
+from segpipe.parts.surveying import CROPS, Inputs, Survey, open_inputs, survey
 from segpipe.plots import page, panels, training
 from segpipe.plots.compose import Findings, Judged, compose
 from segpipe.plots.overlay import overlay
 from segpipe.records.candidates import Candidate
-from segpipe.records.clusters import ClusterModel
-from segpipe.records.corpus import Corpus
 from segpipe.records.gallery import Cover, Patch
-from segpipe.records.labels import class_colors
 from segpipe.records.manifest import Manifest
 from segpipe.records.scores import Scores
 from segpipe.store import journal, masks, scores
 from segpipe.store.candidates import load_candidates
-from segpipe.store.clusters import load_clusters
-from segpipe.store.corpus import load_corpus, load_rejected
-from segpipe.store.features import FeatureStore
+from segpipe.store.corpus import load_rejected
+from segpipe.store.naming import CLASSES
 from segpipe.store.run_dir import RunDir
 
 NAME = "report"
 ARTEFACT = "report"
 NEEDS = ("index", "extract", "mine", "train", "cluster", "refine")
 WANTS = ("evaluate", "export")
-FORMAT = 1
+BESIDE = (CLASSES,)
+FORMAT = 2
 
 _ORDER = (*NEEDS, "export", "evaluate")
-_CROPS = 600
-"""Most crops whose patches are looked at, whatever the size of the corpus."""
 _CARDS, _COVERS, _VIEWS = 64, 3, 6
 """Most classes in the gallery, images per class, crops shown as features."""
 
@@ -81,33 +75,6 @@ class Summary(BaseModel):
     """Size of the page."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """The artefacts, opened."""
-
-    corpus: Corpus
-    features: FeatureStore
-    encode: Callable[[npt.NDArray[np.floating], npt.NDArray[np.bool_]], npt.NDArray[np.float32]]
-    """A crop's features (rows, cols, d), and which patches are valid, to what clusters are compared with."""
-    clusters: ClusterModel
-    masks: Path
-    index: Sequence[Mapping[str, Any]]
-    """Pixel counts per image, in the order of the corpus."""
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What looking at the patches of a bounded number of crops has shown."""
-
-    crops: int
-    best: Sequence[Sequence[Patch]]
-    """Per class."""
-    fit: Mapping[int, float]
-    """For each image looked at the mean cosine of its patches to their class centers."""
-    feature_axes: gallery.ColorAxes
-    code_axes: gallery.ColorAxes
-
-
 @dataclass(slots=True)
 class Wanted:
     """What to draw of one image."""
@@ -118,36 +85,6 @@ class Wanted:
     """Classes to point out."""
     crops: list[int] = field(default_factory=list)
     """Crops to show as features."""
-
-
-def survey(inputs: Inputs, crops: Iterable[tuple[int, int]], *, keep: int, per_crop: int, seed: int) -> Survey:
-    """Look at crops (image, crop) one by one; memory does not grow with their size or number.
-
-    Args:
-        inputs: the run.
-        crops: which ones.
-        keep: patches kept per class.
-        per_crop: patches of each crop that decide on the colours of features.
-        seed: of the choice of these.
-    """
-    rng = np.random.default_rng(seed)
-    best = gallery.BestPatches(inputs.clusters.clusters, keep)
-    cosines_of, features_seen, codes_seen = defaultdict[int, list[float]](list), [], []
-    count = 0
-    for image, crop in crops:
-        patches, valid = inputs.features.patches(crop), inputs.features.valid(crop)
-        valid = valid if valid.any() else ~valid  # an image of nothing but no data: better shown than left out
-        found = inputs.encode(patches, inputs.features.valid(crop))
-        labels, cosines = gallery.assign(found, inputs.clusters.centers, inputs.clusters.members)
-        best.add(labels, cosines, valid, image=image, crop=crop)
-        places = np.argwhere(valid)
-        cosines_of[image].append(float(cosines[valid].mean()))
-        rows, cols = places[rng.permutation(len(places))[:per_crop]].T
-        features_seen.append(np.asarray(patches[rows, cols], np.float32))
-        codes_seen.append(found[rows, cols])
-        count += 1
-    axes = [gallery.color_axes(np.concatenate(seen)) for seen in (features_seen, codes_seen)]
-    return Survey(count, best.best(), {image: float(np.mean(c)) for image, c in cosines_of.items()}, *axes)
 
 
 def draw_image(inputs: Inputs, found: Survey, image: int, wanted: Wanted, *, small: int) -> page.Drawn:
@@ -162,8 +99,8 @@ def draw_image(inputs: Inputs, found: Survey, image: int, wanted: Wanted, *, sma
     """
     corpus, drawn = inputs.corpus, page.Drawn()
     rgb = read_original(corpus, corpus.images[image]).rgb
-    colors = class_colors(inputs.clusters.clusters)
-    mask = masks.read_mask(masks.mask_path(inputs.masks, corpus.images[image].id))
+    colors = inputs.legend.colors
+    mask = inputs.legend.read(masks.read_mask(masks.mask_path(inputs.masks, corpus.images[image].id)))
     if wanted.overlay:
         photo, classes = panels.shrink(rgb, 420), panels.shrink_mask(mask, 420)
         painted = overlay(photo, classes, colors, opacity=0.55)
@@ -172,10 +109,7 @@ def draw_image(inputs: Inputs, found: Survey, image: int, wanted: Wanted, *, sma
         inside = panels.shrink_mask(mask, small) == label
         drawn.covers[image, label] = panels.photo(panels.highlight(panels.shrink(rgb, small), inside, colors[label]))
     for patch in wanted.patches:
-        whole = corpus.crops[patch.crop].box
-        part = inputs.features.header.grid(whole.size).patch_box(patch.row, patch.col)
-        box = Box(whole.top + part.top, whole.left + part.left, part.height, part.width)
-        drawn.patches[patch] = panels.photo(panels.around(rgb, box, side=104))
+        drawn.patches[patch] = panels.photo(panels.around(rgb, inputs.box(patch), side=104))
     for crop in wanted.crops:
         drawn.views[crop] = view_features(inputs, found, crop, rgb)
     return drawn
@@ -193,21 +127,6 @@ def view_features(inputs: Inputs, found: Survey, crop: int, rgb: npt.NDArray[np.
     )
     photo = panels.photo(panels.shrink(rgb[box.slices], 320))
     return page.FeatureView(inputs.corpus.images[inputs.corpus.crops[crop].image].id, photo, features, coded)
-
-
-def open_inputs(run_dir: RunDir) -> Inputs:
-    """Open what the page is made of."""
-    corpus = load_corpus(run_dir.path("corpus"))
-    head = open_head(run_dir.path("head"))
-    clusters = load_clusters(run_dir.path("clusters") / "clusters.npz")
-    return Inputs(
-        corpus=corpus,
-        features=FeatureStore(run_dir.path("features")),
-        encode=partial(encode, head, clusters),
-        clusters=clusters,
-        masks=run_dir.path("masks"),
-        index=masks.load_index(run_dir.path("masks")),
-    )
 
 
 def open_scores(run_dir: RunDir, manifest: Manifest) -> tuple[Judged | None, bool]:
@@ -288,11 +207,11 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Look at the run, draw, and write the page."""
     inputs, manifest = open_inputs(run_dir), run_dir.manifest()
     made = load_candidates(run_dir.path("head"))
-    corpus, classes = inputs.corpus, inputs.clusters.clusters
+    corpus, classes = inputs.corpus, inputs.legend.classes
     judged, outdated = open_scores(run_dir, manifest)
     wide = gallery.widest(inputs.index, classes=classes, keep=_COVERS)
     crops = gallery.choose_crops(
-        [[cover.image for cover in covers] for covers in wide], corpus.crops_of, count=_CROPS, seed=config.seed
+        [[cover.image for cover in covers] for covers in wide], corpus.crops_of, count=CROPS, seed=config.seed
     )
     tracked = runtime.track(crops, total=len(crops), unit="crops")
     found = survey(inputs, tracked, keep=config.patches, per_crop=max(8, 4096 // len(crops)), seed=config.seed)
@@ -308,7 +227,8 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
                 corpus=corpus,
                 rejected=load_rejected(run_dir.path("corpus")),
                 header=inputs.features.header,
-                classes=classes,
+                clusters=inputs.clusters.clusters,
+                legend=inputs.legend,
                 index=inputs.index,
                 pixels=pixels,
                 holding=holding,

@@ -112,7 +112,7 @@ def test_small_and_odd_runs(tmp_path: Path, images: int, classes: int) -> None:
 
 
 def test_many_images_stay_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "_CROPS", 8)
+    monkeypatch.setattr(report, "CROPS", 8)
     page, summary, _ = write(report_run.make_run(tmp_path, NAMES, classes=3, five=True), images=6, patches=2)
     assert summary.crops == 8
     assert "8 of the 60 crops" in page.text
