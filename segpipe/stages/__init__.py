@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from segpipe.base.config import Section
 from segpipe.base.cost import Cost, Work
 from segpipe.base.runtime import Runtime
-from segpipe.stages import cluster, evaluate, export, extract, index, mine, refine, report, train
+from segpipe.stages import cluster, cover, evaluate, export, extract, index, mine, refine, report, train
 from segpipe.store.run_dir import RunDir
 
 
@@ -49,7 +49,7 @@ class Stage(Protocol):
         ...
 
 
-STAGES: tuple[Stage, ...] = (index, extract, mine, train, cluster, refine, export, evaluate, report)
+STAGES: tuple[Stage, ...] = (index, extract, mine, train, cluster, refine, export, evaluate, cover, report)
 
 MAKERS = {stage.ARTEFACT: stage.NAME for stage in STAGES}
 

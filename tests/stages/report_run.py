@@ -33,6 +33,7 @@ MAKERS = {
     "clusters": "cluster",
     "masks": "refine",
     "scores": "evaluate",
+    "cover": "cover",
     "report": "report",
 }
 
