@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base import files
 from segpipe.data.sites import Sites
 from segpipe.ops import cover as estimate
 from segpipe.ops.ground import pixel_area
@@ -254,8 +253,3 @@ def count_images(
         pixels=pixels,
         areas=np.array(areas, np.float64),
     )
-
-
-def fingerprint(legend: Legend) -> str:
-    """Of the classes, so that a page does not show cover under other names."""
-    return files.digest([legend.names, legend.colors.tolist(), legend.classes_of.tolist()])

@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.plots import matrix, merging, tables, wording
+from segpipe.plots.cover import cover_plot
 from segpipe.plots.page import ClassCard, ClassLabel, Drawn, Group, Overlay, Page, Plot, ShareRow, Shot, percent
+from segpipe.records import cover as records
 from segpipe.records.candidates import Candidate
 from segpipe.records.corpus import Corpus, Rejected
 from segpipe.records.features import FeatureHeader
@@ -66,6 +68,9 @@ class Findings:
     judged: Judged | None
     outdated: bool
     """There are scores, and they belong to earlier masks."""
+    cover: records.Cover | None
+    stale_cover: bool
+    """There is one, and it is of other masks or other names."""
     crops: int
     """How many crops were looked at."""
     fit: Mapping[int, float]
@@ -117,6 +122,11 @@ def compose(found: Findings) -> Page:
         shares=rows,
         empty=empty,
         cards=class_cards(found, rows),
+        cover=cover_plot(found.cover) if found.cover else None,
+        cover_note=wording.cover_note(found.cover, stale=found.stale_cover),
+        covers=tables.cover_rows(found.cover) if found.cover else [],
+        corrected=tables.corrected_rows(found.cover) if found.cover else [],
+        corrected_note=wording.corrected_note(found.cover),
         merging=merging_curve(manifest),
         gallery_note=wording.gallery_note(
             crops=found.crops, total=len(found.corpus.crops), shown=len(found.best), used=len(rows)

@@ -30,9 +30,11 @@ def cover_plot(cover: Cover) -> Plot:
         f"Lines are 95% intervals by drawing {cover.unit}s again ({cover.draws} times): how much the cover would "
         f"change with other {cover.unit}s of the same place. They know nothing of errors of the map."
     )
-    what = {"pixels": "pixels", "square meters": "ground", "images": "the mean of the images"}[cover.weight]
-    caption = f"Share of each class, in {what}. {spread}{more}"
-    return Plot("Cover", _draw(cover, parts, svg), caption, wide=sites > 0)
+    what = {"pixels": "of the pixels", "square meters": "of the ground", "images": "as the mean of images"}[
+        cover.weight
+    ]
+    caption = f"Share of each class {what}; in brackets the number of images. {spread}{more}"
+    return Plot("Shares with their intervals", _draw(cover, parts, svg), caption, wide=sites > 0)
 
 
 def _parts(cover: Cover) -> list[Part]:

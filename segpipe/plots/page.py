@@ -135,6 +135,14 @@ class Page:
     """Classes without a single pixel."""
     cards: Sequence[ClassCard]
     gallery_note: str
+    cover: Plot | None
+    """Shares with intervals, of all images and of sites; None where `cover` did not run."""
+    cover_note: str
+    covers: Sequence[Mapping[str, Any]]
+    """`tables.cover_rows`."""
+    corrected: Sequence[Mapping[str, Any]]
+    """`tables.corrected_rows`."""
+    corrected_note: str
     scores: Mapping[str, Any] | None
     """`tables.score_tables`, or None without labels."""
     confusion: Plot | None
@@ -165,6 +173,7 @@ def _present(page: Page) -> list[tuple[str, str]]:
     return [
         ("images", "Chosen images"),
         ("classes", "Classes"),
+        ("cover", "Cover"),
         ("scores", "Scores"),
         ("training", "Training"),
         ("features", "Features"),

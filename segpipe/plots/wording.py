@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from segpipe.plots.page import duration, percent
 from segpipe.plots.tables import text
 from segpipe.records.candidates import Candidate
+from segpipe.records.cover import Cover
 from segpipe.records.features import FeatureHeader
 from segpipe.records.scores import Scores
 
@@ -126,6 +127,46 @@ def training_note(shown: bool, candidates: Sequence[Candidate]) -> str:
     return (
         f"{which}The head learns codes that say what the frozen features say of each pair of patches, more sharply: "
         "within an image, between images that look alike, and between random ones. No label takes part."
+    )
+
+
+def cover_note(cover: Cover | None, *, stale: bool) -> str:
+    """What cover stands on, or why there is none."""
+    if stale:
+        return "This run's cover is of earlier masks or names and is left out; run segpipe cover, then segpipe report."
+    if cover is None:
+        return "Cover was not estimated: segpipe cover RUN, then segpipe report RUN."
+    of = {
+        "pixels": "all pixels with a class",
+        "square meters": "the ground with a class",
+        "images": "an image, on average",
+    }
+    sites = f" Sites are {'folders' if cover.by == 'folder' else f'by {cover.by}'}." if len(cover.sites) > 1 else ""
+    doubt = f" {cover.whole.note[0].upper()}{cover.whole.note[1:]}." if cover.whole.note else ""
+    return (
+        f"How much of {of[cover.weight]} each class covers, over {plural(cover.whole.images, 'image')}.{sites}{doubt}"
+    )
+
+
+def corrected_note(cover: Cover | None) -> str:
+    """What the corrected shares stand on; empty without labels."""
+    if cover is None or cover.correction is None:
+        return ""
+    found = cover.correction
+    error = "" if found.mean_error is None else (
+        f" Image by image, the map's share of a class differs from that of the labels by {percent(found.mean_error)} "
+        "on average (points of an image are few: part of it is their own chance)."
+    )  # fmt: skip
+    unseen = (
+        f" Nothing is known of {percent(found.unseen)} of the map: no label lies in {', '.join(found.unseen_classes)}."
+        if found.unseen_classes
+        else ""
+    )
+    return (
+        f"From {plural(found.pixels, 'labelled pixel')} in {plural(found.images, 'image')}: how often each class of "
+        "the map is which label, times how much of the map it covers (Olofsson et al. 2014). That is right on average "
+        "also where the map confuses classes, if the labelled pixels were drawn by chance; intervals by drawing images "
+        f"again.{error}{unseen}"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.base.files import digest
 from segpipe.records.labels import class_colors, nodata
 
 Mask = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -38,6 +39,11 @@ class Legend:
     def classes(self) -> int:
         """How many there are."""
         return len(self.names)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of names, colors and clusters: whether two things speak of the same classes."""
+        return digest([self.names, self.colors.tolist(), self.classes_of.tolist()])
 
     @property
     def nodata(self) -> int:

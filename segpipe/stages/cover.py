@@ -26,7 +26,6 @@ from segpipe.parts.covering import (
     FOLDER,
     correct,
     count_images,
-    fingerprint,
     image_parts,
     part_of,
     weigh,
@@ -123,7 +122,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         correction = correct(found.counts, found.images, found.classes, counted, amounts, legend, **drawn)
     sites = np.array(counted.sites)
     cover = Cover(
-        legend=fingerprint(legend),
+        legend=legend.fingerprint,
         classes=list(legend.names),
         colors=["#{:02x}{:02x}{:02x}".format(*color) for color in legend.colors.tolist()],
         weight=weight,

@@ -5,7 +5,7 @@ Reads  corpus/    the images, and the files put aside
        head/      the head, and how its training went
        clusters/  the centers of the classes
        masks/     pixel counts of all images, class maps of a few
-       scores/    where they exist
+       scores/, cover/  where they exist
        classes.yaml  what the clusters are called, where a person said so
 Writes report/    index.html, which needs no other file
 """
@@ -32,23 +32,27 @@ from segpipe.plots import page, panels, training
 from segpipe.plots.compose import Findings, Judged, compose
 from segpipe.plots.overlay import overlay
 from segpipe.records.candidates import Candidate
-from segpipe.records.gallery import Cover, Patch
+from segpipe.records.cover import Cover
+from segpipe.records.gallery import Cover as Widest
+from segpipe.records.gallery import Patch
+from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
 from segpipe.records.scores import Scores
 from segpipe.store import journal, masks, scores
 from segpipe.store.candidates import load_candidates
 from segpipe.store.corpus import load_rejected
+from segpipe.store.cover import load_cover
 from segpipe.store.naming import CLASSES
 from segpipe.store.run_dir import RunDir
 
 NAME = "report"
 ARTEFACT = "report"
 NEEDS = ("index", "extract", "mine", "train", "cluster", "refine")
-WANTS = ("evaluate", "export")
+WANTS = ("evaluate", "export", "cover")
 BESIDE = (CLASSES,)
 FORMAT = 2
 
-_ORDER = (*NEEDS, "export", "evaluate")
+_ORDER = (*NEEDS, "export", "evaluate", "cover")
 _CARDS, _COVERS, _VIEWS = 64, 3, 6
 """Most classes in the gallery, images per class, crops shown as features."""
 
@@ -142,6 +146,16 @@ def open_scores(run_dir: RunDir, manifest: Manifest) -> tuple[Judged | None, boo
     return Judged(found, scores.load_image_scores(path), *scores.load_confusion(path)), False
 
 
+def open_cover(run_dir: RunDir, manifest: Manifest, legend: Legend) -> tuple[Cover | None, bool]:
+    """The cover, and whether there is one of other masks or of other classes."""
+    if not run_dir.has("cover"):
+        return None, False
+    found = load_cover(run_dir.path("cover"))
+    inputs = manifest.stages["cover"].parts.get("inputs", {}) if "cover" in manifest.stages else {}
+    stale = any(name in manifest.stages and manifest.stages[name].artefact != key for name, key in inputs.items())
+    return (None, True) if stale or found.legend != legend.fingerprint else (found, False)
+
+
 def training_plots(head: Path, made: Sequence[Candidate]) -> list[page.Plot]:
     """The figures of the training, as far as it kept records; none where nothing was trained."""
     shifts = next((found.shifts for found in made if found.chosen), {})
@@ -169,7 +183,7 @@ def plan_drawing(
     crops_of: Sequence[range],
     shown: Sequence[int],
     best: Mapping[int, Sequence[Patch]],
-    wide: Mapping[int, Sequence[Cover]],
+    wide: Mapping[int, Sequence[Widest]],
 ) -> dict[int, Wanted]:
     """What to draw of which image, in the order of the corpus.
 
@@ -209,6 +223,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     made = load_candidates(run_dir.path("head"))
     corpus, classes = inputs.corpus, inputs.legend.classes
     judged, outdated = open_scores(run_dir, manifest)
+    cover, stale = open_cover(run_dir, manifest, inputs.legend)
     wide = gallery.widest(inputs.index, classes=classes, keep=_COVERS)
     crops = gallery.choose_crops(
         [[cover.image for cover in covers] for covers in wide], corpus.crops_of, count=CROPS, seed=config.seed
@@ -236,6 +251,8 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
                 stages=_ORDER,
                 judged=judged,
                 outdated=outdated,
+                cover=cover,
+                stale_cover=stale,
                 crops=found.crops,
                 fit=found.fit,
                 groups=groups,

@@ -10,10 +10,14 @@ import pytest
 
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
+from segpipe.plots.page import percent
 from segpipe.records.candidates import Candidate, Collapse
 from segpipe.records.corpus import Rejected
-from segpipe.stages import report
+from segpipe.records.naming import Entry, Naming
+from segpipe.stages import cover, report
 from segpipe.store.candidates import save_candidates
+from segpipe.store.cover import load_cover
+from segpipe.store.naming import naming_text
 from segpipe.store.run_dir import RunDir
 
 from . import report_run
@@ -178,3 +182,48 @@ def test_patches_shown_belong_to_their_class(tmp_path: Path) -> None:
 def test_a_missing_artefact_names_its_stage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="segpipe index"):
         report.run(report.Config(), RunDir(tmp_path, report_run.MAKERS), Runtime())
+
+
+def test_names_and_cover_are_on_the_page(tmp_path: Path) -> None:
+    run_dir = report_run.make_run(tmp_path, NAMES[:4], classes=4)
+    entries = {
+        0: Entry((255, 0, 0), "live coral"),
+        1: Entry((0, 255, 0), "sand"),
+        2: Entry((1, 2, 3), "live coral"),
+        3: Entry((9, 9, 9), "tape", ignore=True),
+    }
+    (run_dir.root / "classes.yaml").write_text(naming_text(Naming(entries), {}, {}), "utf-8")
+    page, _, html = write(run_dir)
+    assert "classes in use 2 made of 4 clusters" in page.text
+    assert "Cover was not estimated" in page.text
+    assert "live coral" in page.text
+    assert "tape" not in page.text
+    assert "class 1" not in page.text
+    assert "background:#ff0000" in html
+    assert "#010203" not in html
+    points = tmp_path / "points.csv"
+    points.write_text("image,row,column,label\n" + "".join(f'"{n}",{r},3,Sand\n' for n in NAMES[:4] for r in range(40)))
+    cover.run(cover.Config(labels=points, gsd=0.01), run_dir, Runtime())
+    page, _, _ = write(run_dir)
+    found = load_cover(run_dir.path("cover"))
+    first = found.whole.shares[0]
+    assert first.low is not None
+    assert first.high is not None
+    shown = f"live coral {percent(first.share)} {percent(first.low)} to {percent(first.high)} {first.area:.3g} m²"
+    assert shown in page.text
+    assert re.search(r"Sand \d+ [\d.]+% 100.0%", page.text)  # all labels say so, so the corrected cover does
+    (run_dir.root / "classes.yaml").write_text(naming_text(Naming({**entries, 1: Entry((0, 9, 0), "x")}), {}, {}))
+    page, _, _ = write(run_dir)
+    assert "is of earlier masks or names" in page.text
+
+
+def test_scores_stay_of_clusters_under_names(tmp_path: Path) -> None:
+    run_dir = report_run.make_run(tmp_path, NAMES[:3], classes=2)
+    report_run.add_scores(run_dir, ["gravel", "weed"], classes=2, names=NAMES[:3])
+    entries = {0: Entry((255, 0, 0), "both"), 1: Entry((0, 255, 0), "both")}
+    (run_dir.root / "classes.yaml").write_text(naming_text(Naming(entries), {}, {}), "utf-8")
+    page, summary, html = write(run_dir)
+    assert summary.scored
+    assert "made of 2 clusters" in page.text
+    assert html.count("background:#ff0000") >= 4  # also of both labels in the table of scores
+    assert "background:#00ff00" not in html
