@@ -55,16 +55,47 @@ def segment(
     Returns:
         (H, W) classes 0 to K - 1: uint8 up to 255 classes, uint16 beyond.
     """
+    found = probabilities(
+        codes,
+        grids,
+        boxes,
+        rgb,
+        centers,
+        side=side,
+        sharpness=sharpness,
+        crf=crf,
+        members=members,
+        mirrored=mirrored,
+        threads=threads,
+    )
+    return label_pixels(found, Size(*rgb.shape[:2]))
+
+
+def probabilities(
+    codes: Sequence[npt.NDArray[np.floating]],
+    grids: Sequence[Grid],
+    boxes: Sequence[Box],
+    rgb: npt.NDArray[np.uint8],
+    centers: npt.NDArray[np.floating],
+    *,
+    side: int,
+    sharpness: float,
+    crf: Crf | None,
+    members: npt.NDArray[np.integer] | None = None,
+    mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
+    threads: int = 1,
+) -> Float32:
+    """The probabilities (h, w, K) on the canvas that `segment` makes classes of; arguments as there."""
     image = Size(*rgb.shape[:2])
     out = image.fit(side)
-    probabilities = classify(
+    found = classify(
         codes, grids, boxes, centers, image=image, out=out, sharpness=sharpness, members=members, mirrored=mirrored
     )
     if crf is not None:
         small = rgb if out == image else cv2.resize(rgb, (out.width, out.height), interpolation=cv2.INTER_AREA)
-        refined = refine_probabilities(probabilities.transpose(2, 0, 1), small, crf, threads=threads)
-        probabilities = refined.transpose(1, 2, 0)
-    return label_pixels(probabilities, image)
+        refined = refine_probabilities(found.transpose(2, 0, 1), small, crf, threads=threads)
+        found = refined.transpose(1, 2, 0)
+    return found
 
 
 def classify(

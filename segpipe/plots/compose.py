@@ -45,6 +45,18 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Certainty:
+    """How sure the masks are."""
+
+    margins: Sequence[float | None]
+    """Mean per class; None for a class without pixels."""
+    entropy: Mapping[int, float]
+    """Mean by image."""
+    next: Sequence[tuple[int, int]]
+    """Images to label next, and the class that each stands for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """All that the page is made of."""
 
@@ -71,6 +83,8 @@ class Findings:
     cover: records.Cover | None
     stale_cover: bool
     """There is one, and it is of other masks or other names."""
+    certainty: Certainty | None
+    """None where the masks came without it."""
     crops: int
     """How many crops were looked at."""
     fit: Mapping[int, float]
@@ -96,7 +110,8 @@ def compose(found: Findings) -> Page:
     ranked = found.judged if found.judged and found.judged.ranks else None
     labels = class_labels(found.legend, scores)
     clusters = cluster_labels(found.legend, labels)
-    rows, empty = share_rows(labels, found.pixels, found.holding)
+    sure = found.certainty
+    rows, empty = share_rows(labels, found.pixels, found.holding, sure.margins if sure else None)
     manifest, images = found.manifest, found.corpus.images
     return Page(
         title=found.title,
@@ -124,6 +139,8 @@ def compose(found: Findings) -> Page:
         cards=class_cards(found, rows),
         cover=cover_plot(found.cover) if found.cover else None,
         cover_note=wording.cover_note(found.cover, stale=found.stale_cover),
+        doubtful=[(found.name(i), sure.entropy[i], labels[k]) for i, k in sure.next] if sure else [],
+        doubtful_note=wording.doubtful_note(known=sure is not None),
         covers=tables.cover_rows(found.cover) if found.cover else [],
         corrected=tables.corrected_rows(found.cover) if found.cover else [],
         corrected_note=wording.corrected_note(found.cover),
@@ -176,17 +193,21 @@ def cluster_labels(legend: Legend, classes: Sequence[ClassLabel]) -> list[ClassL
     ]
 
 
-def share_rows(labels: Sequence[ClassLabel], pixels: Int64, images: Int64) -> tuple[list[ShareRow], list[ClassLabel]]:
+def share_rows(
+    labels: Sequence[ClassLabel], pixels: Int64, images: Int64, margins: Sequence[float | None] | None = None
+) -> tuple[list[ShareRow], list[ClassLabel]]:
     """The table of shares, largest first, and the classes without a pixel.
 
     Args:
         labels: of the classes.
         pixels: (classes,) of the whole corpus.
         images: (classes,) that hold the class.
+        margins: of the classes, where they are known.
     """
     total = max(1, int(pixels.sum()))
     order = np.argsort(-pixels, kind="stable").tolist()
-    rows = [ShareRow(k, labels[k], int(pixels[k]) / total, int(images[k])) for k in order if pixels[k]]
+    sure = margins or [None] * len(labels)
+    rows = [ShareRow(k, labels[k], int(pixels[k]) / total, int(images[k]), sure[k]) for k in order if pixels[k]]
     return rows, [label for k, label in enumerate(labels) if not pixels[k]]
 
 

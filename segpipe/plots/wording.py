@@ -130,6 +130,20 @@ def training_note(shown: bool, candidates: Sequence[Candidate]) -> str:
     )
 
 
+def doubtful_note(*, known: bool) -> str:
+    """How the images to label next were chosen, or what to do to know them."""
+    if not known:
+        return (
+            "The masks of this run came without it: segpipe refine RUN --set refine.certainty=true writes how sure "
+            "every pixel is, and then this page lists the images that are worth labelling next."
+        )
+    return (
+        "Images whose class maps are least certain, by mean entropy of their pixels (0 = sure everywhere, 1 = all "
+        "classes as likely). Each stands for the class whose doubt it holds the largest part of; the first of every "
+        "class come first, so that they are not all alike. Certainty is the model's own: it can be sure and wrong."
+    )
+
+
 def cover_note(cover: Cover | None, *, stale: bool) -> str:
     """What cover stands on, or why there is none."""
     if stale:

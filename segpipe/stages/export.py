@@ -17,7 +17,7 @@ from pydantic import BaseModel, field_validator
 
 from segpipe.base.config import Section, setting
 from segpipe.base.runtime import Runtime
-from segpipe.formats import pictures
+from segpipe.formats import certainty, pictures
 from segpipe.formats.source import Source
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
@@ -35,6 +35,7 @@ FORMATS: dict[str, Callable[[Source, Path], int]] = {
     "color": pictures.export_color,
     "overlay": pictures.export_overlay,
     "classes": pictures.export_classes,
+    "certainty": certainty.export_certainty,
 }
 """Each format writes under `export/` and returns how many files it wrote. To add one: a function and its line here."""
 

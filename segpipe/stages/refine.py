@@ -4,7 +4,7 @@ Reads  corpus/    the images and where their crops lie
        features/  patch features of every crop
        head/      the head that turns features into codes
        clusters/  the centers of the classes
-Writes masks/     one index PNG per image, pixel counts, header
+Writes masks/     one index PNG per image, pixel counts, header; where wanted, how sure every pixel is
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ from segpipe.base import parallel
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
+from segpipe.base.geometry import Size
 from segpipe.base.runtime import Runtime
 from segpipe.data.originals import read_original
+from segpipe.ops.certainty import certainty_pixels
 from segpipe.ops.crf import Crf, prepare
-from segpipe.ops.segment import segment
+from segpipe.ops.segment import label_pixels, probabilities
 from segpipe.parts.coding import encode, open_head
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.labels import nodata
 from segpipe.store import masks
+from segpipe.store.certainty import FOLDER, KINDS, certainty_path, describe_certainty, read_certainty, write_certainty
 from segpipe.store.clusters import load_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
@@ -41,6 +44,8 @@ from segpipe.store.run_dir import RunDir
 
 if TYPE_CHECKING:
     from segpipe.nn.head import Head
+
+Map = npt.NDArray[np.uint8]
 
 NAME = "refine"
 ARTEFACT = "masks"
@@ -61,6 +66,7 @@ class Config(Section):
     crf_bilateral_srgb: float = setting(3.0, "reach of the appearance kernel in grey levels of 0 to 255", gt=0)
     crf_bilateral_compat: float = setting(4.0, "weight of the appearance kernel", ge=0)
     crf_iterations: int = setting(10, "mean-field steps of the CRF", ge=1)
+    certainty: bool = setting(False, "write margin and entropy of every pixel beside the masks; masks stay the same")
 
 
 class Summary(BaseModel):
@@ -91,11 +97,14 @@ class Inputs:
     sharpness: float
     flip: bool
     crf: Crf | None
+    certainty: bool = False
     threads: int = 1
 
 
-def refine_image(inputs: Inputs, index: int) -> masks.Mask:
-    """The mask (H, W) of one image of the corpus; pixels that hold no image are `nodata`.
+def refine_image(inputs: Inputs, index: int) -> tuple[masks.Mask, tuple[Map, Map] | None]:
+    """The mask (H, W) of one image of the corpus, and where wanted margin and entropy of its pixels.
+
+    Pixels that hold no image are `nodata` in the mask and 0 in the others.
 
     Raises:
         CorpusError: the image file is gone or has changed since it was indexed.
@@ -104,7 +113,7 @@ def refine_image(inputs: Inputs, index: int) -> masks.Mask:
     rows = inputs.corpus.crops_of[index]
     boxes = [inputs.corpus.crops[row].box for row in rows]
     clusters = inputs.clusters
-    labels = segment(
+    found = probabilities(
         [_codes(inputs, row, flipped=False) for row in rows],
         [inputs.features.header.grid(box.size) for box in boxes],
         boxes,
@@ -117,9 +126,14 @@ def refine_image(inputs: Inputs, index: int) -> masks.Mask:
         mirrored=[_codes(inputs, row, flipped=True) for row in rows] if inputs.flip else None,
         threads=inputs.threads,
     )
+    size = Size(*pixels.rgb.shape[:2])
+    labels = label_pixels(found, size)
+    maps = certainty_pixels(found, size) if inputs.certainty else None
     if pixels.valid is not None:
         labels[~pixels.valid] = nodata(clusters.clusters)
-    return labels
+        for values in maps or ():
+            values[~pixels.valid] = 0
+    return labels, maps
 
 
 def _codes(inputs: Inputs, row: int, *, flipped: bool) -> npt.NDArray[np.float32]:
@@ -155,6 +169,7 @@ class Job:
     sharpness: float
     flip: bool
     crf: Crf | None
+    certainty: bool = False
     threads: int = 1
     """How many each process may use."""
 
@@ -180,6 +195,7 @@ def open_inputs(job: Job) -> Inputs:
         sharpness=job.sharpness,
         flip=job.flip,
         crf=job.crf,
+        certainty=job.certainty,
         threads=job.threads,
     )
 
@@ -203,12 +219,18 @@ def _refine_one(index: int) -> dict[str, Any]:
     inputs, out = _worker
     image_id, classes = inputs.corpus.images[index].id, inputs.clusters.clusters
     path = masks.mask_path(out, image_id)
+    places = [certainty_path(out, kind, image_id) for kind in KINDS] if inputs.certainty else []
     if path.exists():
         mask = masks.read_mask(path)
+        maps = [read_certainty(place) for place in places]
     else:
-        mask = refine_image(inputs, index)
-        masks.write_mask(path, mask, classes=classes)
-    return masks.describe_mask(image_id, mask, classes=classes)
+        mask, made = refine_image(inputs, index)
+        maps = list(made or ())
+        for place, values in zip(places, maps, strict=True):
+            write_certainty(place, values)
+        masks.write_mask(path, mask, classes=classes)  # the last file: where it is, all are
+    line = masks.describe_mask(image_id, mask, classes=classes)
+    return line | (describe_certainty(mask, *maps, classes=classes) if maps else {})
 
 
 @contextmanager
@@ -251,7 +273,18 @@ def _header(job: Job, *, classes: int) -> dict[str, Any]:
         "sharpness": job.sharpness,
         "flip": job.flip,
         "crf": asdict(job.crf) if job.crf else None,
+        **({"certainty": True} if job.certainty else {}),
     }
+
+
+def _keep_apart(corpus: Corpus) -> None:
+    """Refuse ids whose masks would lie where the certainty of others lies."""
+    inside = next((image for image in corpus.images if image.id.startswith(f"{FOLDER}/")), None)
+    if inside is not None:
+        raise UsageError(
+            f"refine.certainty=true writes into a folder {FOLDER}/, which is also that of the image {inside.path}; "
+            "rename the images' folder"
+        )
 
 
 def cost(config: Config, work: Work) -> Cost:
@@ -273,9 +306,12 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         sharpness=config.sharpness,
         flip=config.flip,
         crf=crf if config.crf else None,
+        certainty=config.certainty,
     )
     inputs = open_inputs(job)  # what is wrong with the inputs is said here, not in a worker
     images, classes = len(inputs.corpus.images), inputs.clusters.clusters
+    if config.certainty:
+        _keep_apart(inputs.corpus)
     with run_dir.resuming(ARTEFACT) as out:
         index = _refine_all(job, out, images=images, runtime=runtime)
         masks.save_index(out, index)

@@ -27,9 +27,10 @@ from segpipe.base.config import Section, setting
 from segpipe.base.runtime import Runtime
 from segpipe.data.originals import read_original
 from segpipe.ops import gallery
+from segpipe.ops.certainty import label_next
 from segpipe.parts.surveying import CROPS, Inputs, Survey, open_inputs, survey
 from segpipe.plots import page, panels, training
-from segpipe.plots.compose import Findings, Judged, compose
+from segpipe.plots.compose import Certainty, Findings, Judged, compose
 from segpipe.plots.overlay import overlay
 from segpipe.records.candidates import Candidate
 from segpipe.records.cover import Cover
@@ -40,6 +41,7 @@ from segpipe.records.manifest import Manifest
 from segpipe.records.scores import Scores
 from segpipe.store import journal, masks, scores
 from segpipe.store.candidates import load_candidates
+from segpipe.store.certainty import has_certainty, sum_certainty
 from segpipe.store.corpus import load_rejected
 from segpipe.store.cover import load_cover
 from segpipe.store.naming import CLASSES
@@ -60,7 +62,7 @@ _CARDS, _COVERS, _VIEWS = 64, 3, 6
 class Config(Section):
     """Settings of `report`."""
 
-    images: int = setting(12, "images shown beside their class maps", ge=1, le=120)
+    images: int = setting(12, "images shown beside their class maps, and images to label next listed", ge=1, le=120)
     patches: int = setting(8, "patches shown for each class", ge=1, le=32)
     seed: int = setting(0, "seed of the random choice of crops to look at, where a corpus holds more than 600", ge=0)
     title: str = setting("", "headline of the page; empty = the name of the run's directory")
@@ -154,6 +156,19 @@ def open_cover(run_dir: RunDir, manifest: Manifest, legend: Legend) -> tuple[Cov
     inputs = manifest.stages["cover"].parts.get("inputs", {}) if "cover" in manifest.stages else {}
     stale = any(name in manifest.stages and manifest.stages[name].artefact != key for name, key in inputs.items())
     return (None, True) if stale or found.legend != legend.fingerprint else (found, False)
+
+
+def open_certainty(run_dir: RunDir, legend: Legend, *, count: int) -> Certainty | None:
+    """How sure the masks are, and the `count` images to label next; None where they came without it."""
+    index = masks.load_index(run_dir.path("masks"))
+    if not has_certainty(index):
+        return None
+    margins, entropy, doubt = sum_certainty(index, legend)
+    return Certainty(
+        [float(value) if np.isfinite(value) else None for value in margins],
+        {i: float(value) for i, value in enumerate(entropy)},
+        label_next(entropy, doubt, count=count),
+    )
 
 
 def training_plots(head: Path, made: Sequence[Candidate]) -> list[page.Plot]:
@@ -252,6 +267,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
                 judged=judged,
                 outdated=outdated,
                 cover=cover,
+                certainty=open_certainty(run_dir, inputs.legend, count=config.images),
                 stale_cover=stale,
                 crops=found.crops,
                 fit=found.fit,

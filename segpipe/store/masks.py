@@ -1,7 +1,8 @@
 """The masks of a run: one index PNG per image, a header, and pixel counts.
 
     masks/<id>.png     8-bit palette PNG, value = class, 255 = no data; 16-bit grey beyond 255 classes, 65535 = no data
-    masks/index.jsonl  one line per image: id, file, height, width, pixels (class -> count), nodata (count)
+    masks/index.jsonl  one line per image: id, file, height, width, pixels (class -> count), nodata (count);
+                       with refine.certainty margin (class -> mean), entropy (mean), both 0 to 1
     masks/header.json  format, classes, nodata and how the masks were made
 
 Ids are paths, so masks lie in the sub-folders of their images.
@@ -121,7 +122,8 @@ def by_class(index: Iterable[Mapping[str, Any]], legend: Legend) -> list[dict[st
             found[place] += count if place >= 0 else 0
             left_out += 0 if place >= 0 else count
         pixels = {str(k): int(found[k]) for k in np.flatnonzero(found)}
-        lines.append({**entry, "pixels": pixels, "nodata": entry["nodata"] + left_out})
+        kept = {key: value for key, value in entry.items() if key != "margin"}  # which is of clusters
+        lines.append({**kept, "pixels": pixels, "nodata": entry["nodata"] + left_out})
     return lines
 
 

@@ -227,3 +227,27 @@ def test_scores_stay_of_clusters_under_names(tmp_path: Path) -> None:
     assert "made of 2 clusters" in page.text
     assert html.count("background:#ff0000") >= 4  # also of both labels in the table of scores
     assert "background:#00ff00" not in html
+
+
+def test_certainty_names_the_images_to_label_next(tmp_path: Path) -> None:
+    names = NAMES[:4]
+    run_dir = report_run.make_run(tmp_path, names, classes=3)
+    page, _, html = write(run_dir, images=3)
+    assert "refine.certainty=true writes how sure" in page.text
+    assert ">certainty<" not in html
+    index = report.masks.load_index(run_dir.path("masks"))
+    entropy = [0.2, 0.9, 0.8, 0.1]
+    doubts = [{"0": 0.1, "2": 0.9}, {"0": 0.9, "2": 0.1}, {"0": 0.85, "2": 0.1}, {}]
+    for entry, value, doubt in zip(index, entropy, doubts, strict=True):
+        entry["entropy"] = value
+        entry["margin"] = {k: 1 - doubt.get(k, 0.0) for k in entry["pixels"]}
+    report.masks.save_index(run_dir.path("masks"), index)
+    page, _, html = write(run_dir, images=3)
+    assert ">certainty<" in html
+    shown = page.text[page.text.index("Images to label next") :].split("What the classes look like")[0]
+    places = [shown.find(name) for name in names]
+    assert places[1] < places[0] < places[2]  # the first of class 0, the first of class 2, the second of class 0
+    assert places[3] == -1
+    pixels = sum(entry["pixels"].get("1", 0) for entry in index)
+    margin = sum(entry["margin"].get("1", 0) * entry["pixels"].get("1", 0) for entry in index) / pixels
+    assert re.search(rf"class 1 [\d.]+% {sum('1' in entry['pixels'] for entry in index)} {margin:.2f} ", page.text)
