@@ -70,7 +70,12 @@ def run_command(
         show_plan(pipeline.plan(settings, run_dir, start=start, stop=stop, force=force), settings, run_dir)
         return 0
     work(run_dir, settings, start=start, stop=stop, force=force)
-    for artefact, what in (("masks", "masks"), ("export", "exports"), ("report/index.html", "report")):
+    for artefact, what in (
+        ("masks", "masks"),
+        ("export", "exports"),
+        ("cover", "cover"),
+        ("report/index.html", "report"),
+    ):
         if (run_path / artefact).exists():
             click.echo(f"{what:8} {run_path / artefact}")
     return rejected_code(run_dir)

@@ -156,8 +156,9 @@ def _tell_carried(carried: Carried, *, new: bool) -> list[str]:
         notes.append(f"clusters kept their entries under other numbers: {moved}")
     if carried.added:
         notes.append(f"new clusters, not named yet: {', '.join(map(str, carried.added))}")
-    for k, entry in carried.removed.items():
-        notes.append(f"cluster {k}{f' ({entry.name})' if entry.name else ''} is there no more; its entry was taken out")
+    if carried.removed:
+        gone = ", ".join(f"{k} ({entry.name})" if entry.name else str(k) for k, entry in carried.removed.items())
+        notes.append(f"clusters that are there no more, their entries taken out: {gone}")
     notes += [f"cluster {k}: what it was merged into is there no more; merge_into is empty" for k in carried.loose]
     if notes:
         notes.append(f"what was written before is kept in {CLASSES}.before")
