@@ -92,7 +92,7 @@ def apply_to_folder(model: Model, listing: Listing, out: Path, config: export.Co
         tuple(model.bundle.index["bands"]),
         home,
     )
-    source = export.open_source(config, corpus, directory, runtime, legend=model.bundle.legend)
+    source = export.open_source(config, corpus, directory, model.bundle.legend, runtime)
     written = export.write_formats(config, source, out)
     shutil.rmtree(home)
     (out / _DONE).unlink()

@@ -124,7 +124,7 @@ class Segment:
             CorpusError: the file changes meanwhile.
             MachineError: the network's features of it are not finite.
         """
-        return refine_piece(self.inputs, 0, box)
+        return refine_piece(self.inputs, 0, box)[0]
 
     def whole(self) -> Mask:
         """The mask (H, W); raises as `piece`."""

@@ -15,12 +15,12 @@ from segpipe.parts.coding import HEAD, open_head
 from segpipe.parts.encoder import WHITENING, reopen_encoder
 from segpipe.records.bundle import Bundle
 from segpipe.records.features import FeatureHeader
-from segpipe.records.legend import plain_legend
 from segpipe.store import bundle as store
 from segpipe.store.checkpoints import save_tensors
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore, stored_codec
 from segpipe.store.masks import load_header
+from segpipe.store.naming import open_legend
 from segpipe.store.run_dir import RunDir
 
 _PLANNING = ("crops", "window", "overlap", "bands", "max_pixels")
@@ -52,7 +52,7 @@ def bundle(run_dir: RunDir, path: Path, runtime: Runtime) -> Bundle:
         index={name: getattr(settings["index"], name) for name in _PLANNING},
         scaling=load_corpus(run_dir.path("corpus")).scaling,
         refine={name: masks[name] for name in ("side", "sharpness", "flip", "crf")},
-        legend=plain_legend(masks["classes"]),
+        legend=open_legend(run_dir, masks["classes"]),
         licence=find_backbone(header.backbone).licence,
         version=__version__,
     )

@@ -6,6 +6,7 @@ the user's files it depends on. The manifest holds the key of every finished sta
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import platform
 import time
@@ -22,7 +23,7 @@ from segpipe.base.errors import SegpipeError, UsageError
 from segpipe.base.runtime import Runtime, Track, cpu_count, no_track, pick_device
 from segpipe.base.version import __version__
 from segpipe.records.manifest import Manifest, StageRecord
-from segpipe.stages import MAKERS, STAGES, Stage, outside, wants
+from segpipe.stages import MAKERS, STAGES, Stage, beside, outside, wants
 from segpipe.store.run_dir import RunDir
 
 log = logging.getLogger(__name__)
@@ -131,6 +132,7 @@ def step_of(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manifes
         return Step(stage, "run", "not done yet")
     try:
         own_files = _fingerprint(outside(stage, config))
+        written = _contents(run_dir.root, beside(stage))
     except SegpipeError as error:  # the stage itself will say so when it runs
         return Step(stage, "run", str(error))
     except OSError as error:
@@ -142,6 +144,7 @@ def step_of(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manifes
             name: manifest.stages[name].artefact for name in (*stage.NEEDS, *wants(stage)) if name in manifest.stages
         },
         "files": own_files,
+        **({"beside": written} if written else {}),
     }
     key = files.digest(parts)
     old = manifest.stages.get(stage.NAME)
@@ -166,6 +169,12 @@ def _fingerprint(paths: Sequence[Path]) -> str:
     return files.digest(rows) if rows else ""
 
 
+def _contents(root: Path, names: Sequence[str]) -> dict[str, str]:
+    """What a person wrote into the run's directory: digest of each file's bytes, of those that exist."""
+    found = {name: root / name for name in names if (root / name).exists()}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for name, path in found.items()}
+
+
 def _difference(stage: Stage, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     before, after = old.get("settings", {}), new["settings"]
     changed = [
@@ -178,6 +187,8 @@ def _difference(stage: Stage, old: Mapping[str, Any], new: Mapping[str, Any]) ->
     changed += [f"{name} is gone" for name in old.get("inputs", {}) if name not in new["inputs"]]
     if old.get("files") != new["files"]:
         changed.append("files changed")
+    mine, yours = old.get("beside", {}), new.get("beside", {})
+    changed += [f"{name} changed" for name in sorted({*mine, *yours}) if mine.get(name) != yours.get(name)]
     if old.get("format") != new["format"]:
         changed.append(f"made by format {old.get('format')}, now {new['format']}")
     return "; ".join(changed)

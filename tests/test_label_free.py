@@ -1,4 +1,4 @@
-"""Labels are used by `evaluate` and nowhere else: no other stage can import their readers, and none opens the files."""
+"""Labels are used by `evaluate` and `cover`, which judge finished masks: no other stage can import or open them."""
 
 import json
 import os
@@ -13,7 +13,13 @@ from segpipe.data.synthetic import write_reef_corpus
 from segpipe.stages import STAGES
 
 READERS = ("segpipe.data.labelmaps", "segpipe.data.codings", "segpipe.data.points", "segpipe.data.truth")
-JUDGES = ("segpipe.stages.evaluate", "segpipe.parts.whole", "segpipe.parts.published")
+JUDGES = (
+    "segpipe.stages.evaluate",
+    "segpipe.parts.whole",
+    "segpipe.parts.published",
+    "segpipe.parts.labelled",
+    "segpipe.stages.cover",
+)
 
 WATCH = """
 import json, os, runpy, sys
@@ -35,13 +41,15 @@ runpy.run_module("segpipe", run_name="__main__", alter_sys=True)
 """
 
 
-def test_only_evaluate_reaches_the_readers_of_labels():
+def test_only_stages_that_judge_finished_masks_reach_the_readers_of_labels():
     graph = grimp.build_graph("segpipe")
     stages = {f"segpipe.stages.{stage.NAME}" for stage in STAGES}
-    assert len(stages) == 9
+    assert len(stages) == 10
     for reader in READERS:
         chains = {stage: graph.find_shortest_chain(stage, reader) for stage in stages}
-        assert [stage for stage, chain in chains.items() if chain] == ["segpipe.stages.evaluate"]
+        reach = {stage for stage, chain in chains.items() if chain}
+        assert reach <= {"segpipe.stages.evaluate", "segpipe.stages.cover"}
+        assert "segpipe.stages.evaluate" in reach
         direct = graph.find_modules_that_directly_import(reader)
         assert all(name in (*READERS, *JUDGES) for name in direct), direct
 

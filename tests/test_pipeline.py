@@ -200,3 +200,18 @@ def test_published_configs_are_those_of_the_released_models(
     assert (found["index"]["layout"], found["index"]["split"]) == (layout, "train")
     evaluate = found["evaluate"]
     assert (evaluate["layout"], evaluate["split"], evaluate["protocol"]) == (layout, "val", "published")
+
+
+def test_a_file_that_a_person_writes_into_the_run_runs_what_reads_it(world: World) -> None:
+    pipeline.STAGES[3].BESIDE = ("classes.yaml",)  # type: ignore[attr-defined]
+    world.go()
+    path = world.run_dir.root / "classes.yaml"
+    path.write_text("a")
+    assert world.reasons() == {"beside": "classes.yaml changed"}
+    assert world.go() == ["beside"]
+    path.write_text("a")  # a new time, the same content
+    assert world.go() == []
+    path.write_text("b")
+    assert world.go() == ["beside"]
+    path.unlink()
+    assert world.reasons() == {"beside": "classes.yaml changed"}

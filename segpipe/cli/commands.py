@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from segpipe.cli import doctor as checks
 from segpipe.cli import tables
 from segpipe.cli.attend import attend_command
 from segpipe.cli.bundle import apply_command, bundle_command
+from segpipe.cli.name import name_command
 from segpipe.cli.options import (
     EXIT_CODES,
     IMAGES_HELP,
@@ -74,7 +76,12 @@ def run_command(
         show_plan(pipeline.plan(settings, run_dir, start=start, stop=stop, force=force), settings, run_dir)
         return 0
     work(run_dir, settings, start=start, stop=stop, force=force)
-    for artefact, what in (("masks", "masks"), ("export", "exports"), ("report/index.html", "report")):
+    for artefact, what in (
+        ("masks", "masks"),
+        ("export", "exports"),
+        ("cover", "cover"),
+        ("report/index.html", "report"),
+    ):
         if (run_path / artefact).exists():
             click.echo(f"{what:8} {run_path / artefact}")
     return rejected_code(run_dir)
@@ -82,6 +89,28 @@ def run_command(
 
 run_command.params.insert(4, formats_option)
 run_command.help = f"{run_command.help}\n\n{IMAGES_HELP}"
+
+
+_CLASSES = (("--classes",), "FILE", "Class names, one a line in index order.")
+OPTIONS: dict[str, list[tuple[tuple[str, ...], str, str]]] = defaultdict(list) | {
+    "evaluate": [
+        (
+            ("--labels",),
+            "DIR|CSV",
+            "A folder of index PNGs, a CSV of points, or (evaluate.layout) the folder of a published set.",
+        ),
+        _CLASSES,
+    ],
+    "cover": [
+        (("--sites",), "CSV", "A table that names images and their site; with a column gsd, meters per pixel too."),
+        (("--by",), "COLUMN|folder", "The column that says the site, or `folder`: that of the image."),
+        (("--gsd",), "METERS", "Length on the ground of a pixel's side, of all images that do not say so."),
+        (("--labels", "--points"), "CSV|DIR", "Labelled points, or index PNGs: they correct the cover."),
+        _CLASSES,
+    ],
+}
+"""Arguments of a stage's command that stand for its main settings: spellings, value, help."""
+_PATHS = ("images", "labels", "classes", "sites")
 
 
 def stage_command(stage: Stage) -> click.Command:
@@ -101,8 +130,9 @@ def stage_command(stage: Stage) -> click.Command:
         run_dir = pipeline.open_run(run_path)
         if not needs_images and not (run_path / "config.yaml").exists():
             raise UsageError(f"{run_path} is not a run yet; begin with `segpipe index IMAGES {run_path}`")
-        paths = {f"{stage.NAME}.{key}": absolute(value) for key, value in extra.items() if value is not None}
-        more = {**paths, **chosen_formats(formats)}
+        given = {key: value for key, value in extra.items() if value is not None}
+        values = {f"{stage.NAME}.{key}": absolute(v) if key in _PATHS else v for key, v in given.items()}
+        more = {**values, **chosen_formats(formats)}
         settings = pipeline.resolve(run_dir, config=config, sets=sets, more=more)
         work(run_dir, settings, start=stage.NAME, stop=stage.NAME, force=[stage.NAME] if force else [])
         if needs_labels:
@@ -113,15 +143,7 @@ def stage_command(stage: Stage) -> click.Command:
     if needs_images:
         options.append(click.Argument(["images"], metavar="IMAGES"))
     options.append(click.Argument(["run_path"], metavar="RUN", type=click.Path(path_type=Path, file_okay=False)))
-    if needs_labels:
-        options += [
-            click.Option(
-                ["--labels"],
-                metavar="DIR|CSV",
-                help="A folder of index PNGs, a CSV of points, or (evaluate.layout) the folder of a published set.",
-            ),
-            click.Option(["--classes"], metavar="FILE", help="Class names, one a line in index order."),
-        ]
+    options += [click.Option(list(names), metavar=metavar, help=text) for names, metavar, text in OPTIONS[stage.NAME]]
     if needs_images:
         options.append(click.Option(["--config", "-c"], metavar="NAME|FILE", help="Settings to start from."))
     options.append(
@@ -143,6 +165,7 @@ for _stage in STAGES:
     cli.add_command(stage_command(_stage))
 
 
+cli.add_command(name_command)
 cli.add_command(attend_command)
 cli.add_command(bundle_command)
 cli.add_command(apply_command)

@@ -6,10 +6,7 @@ Row 0, column 0 is the top left pixel of the image as displayed; fractions mean 
 
 from __future__ import annotations
 
-import codecs
-import csv
 import difflib
-import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import CorpusError, UsageError
+from segpipe.data.csvtable import IMAGE_COLUMN, column_of, read_table
 from segpipe.data.names import ImageNames
 from segpipe.records.corpus import Image
 
 Int64 = npt.NDArray[np.int64]
 
 _COLUMNS = {
-    "image": ("image", "name", "filename", "imagename", "imagefile", "file", "imageid", "path", "photo"),
+    "image": IMAGE_COLUMN,
     "row": ("row", "y"),
     "column": ("column", "col", "x"),
     "label": ("label", "labelname", "class", "classname", "category", "labelcode", "classindex", "labelindex"),
@@ -102,48 +100,19 @@ def read_points(path: Path, images: Sequence[Image], *, classes: tuple[str, ...]
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Line number and the four wanted fields of every row that is not empty."""
-    text = _text(path)
-    header = text.lstrip("\n").split("\n", 1)[0]
-    delimiter = max(",;\t", key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     columns: dict[str, int] | None = None
-    try:
-        for fields in reader:
-            if not any(field.strip() for field in fields):
-                continue
-            if columns is None:
-                columns, width = _columns(fields, path), len(fields)
-                continue
-            if len(fields) < width or any(field.strip() for field in fields[width:]):
-                raise UsageError(
-                    f"{path}:{reader.line_num}: {len(fields)} fields where the header has {width}; "
-                    "put fields that hold the delimiter in quotes"
-                )
-            yield reader.line_num, {name: fields[place].strip() for name, place in columns.items()}
-    except csv.Error as error:
-        raise UsageError(f"{path}:{reader.line_num}: not a CSV row ({error}); check its quotes") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read these labels ({error.strerror}); check --labels") from error
-    wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        text = raw.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise UsageError(f"{path}:{line}: not UTF-8 (byte {error.start}); save the table as CSV UTF-8") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    for line, fields in read_table(path, option="--labels"):
+        if columns is None:
+            columns = _columns(fields, path)
+            continue
+        yield line, {name: fields[place] for name, place in columns.items()}
 
 
 def _columns(header: Sequence[str], path: Path) -> dict[str, int]:
     """Where the wanted columns are; of several that would do the first in `_COLUMNS` is taken."""
-    plain = ["".join(c for c in field.casefold() if c.isalnum()) for field in header]
     found = {}
     for wanted, spellings in _COLUMNS.items():
-        place = next((plain.index(spelling) for spelling in spellings if spelling in plain), None)
+        place = column_of(header, spellings)
         if place is None:
             raise UsageError(
                 f"{path}:1: no column for {wanted!r} among {', '.join(header)}; needed are image, row, column, label "

@@ -41,3 +41,19 @@ def match_majority(counts: Int64) -> Int64:
     """
     best = counts.argmax(axis=0) if len(counts) else np.zeros(counts.shape[1], np.int64)
     return np.where(counts.sum(axis=0) > 0, best, NO_CLASS).astype(np.int64)
+
+
+def match_overlap(counts: Int64) -> dict[int, int]:
+    """Which cluster of one clustering is which of another: those that share more than half of what either holds.
+
+    An intersection over union above one half leaves no choice: no cluster has two partners.
+
+    Args:
+        counts: (before, after) pixels in cluster i before and j after.
+
+    Returns:
+        After to before.
+    """
+    either = counts.sum(axis=1, keepdims=True) + counts.sum(axis=0, keepdims=True) - counts
+    before, after = np.nonzero(2 * counts > either)
+    return dict(zip(after.tolist(), before.tolist(), strict=True))

@@ -19,6 +19,9 @@ from segpipe.ops.crf import Crf, refine_probabilities
 
 Float32 = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Positions = npt.NDArray[np.float64] | None
+Field = tuple[Float32, Positions, Positions]
+"""Probabilities (h, w, K) on a canvas, and where rows and columns of an image lie on it; None: where its own do."""
 
 _STRIP = 1 << 23  # numbers in one strip: 32 MB of float32
 
@@ -55,16 +58,47 @@ def segment(
     Returns:
         (H, W) classes 0 to K - 1: uint8 up to 255 classes, uint16 beyond.
     """
+    found = probabilities(
+        codes,
+        grids,
+        boxes,
+        rgb,
+        centers,
+        side=side,
+        sharpness=sharpness,
+        crf=crf,
+        members=members,
+        mirrored=mirrored,
+        threads=threads,
+    )
+    return label_pixels(found, Size(*rgb.shape[:2]))
+
+
+def probabilities(
+    codes: Sequence[npt.NDArray[np.floating]],
+    grids: Sequence[Grid],
+    boxes: Sequence[Box],
+    rgb: npt.NDArray[np.uint8],
+    centers: npt.NDArray[np.floating],
+    *,
+    side: int,
+    sharpness: float,
+    crf: Crf | None,
+    members: npt.NDArray[np.integer] | None = None,
+    mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
+    threads: int = 1,
+) -> Float32:
+    """The probabilities (h, w, K) on the canvas that `segment` makes classes of; arguments as there."""
     image = Size(*rgb.shape[:2])
     out = image.fit(side)
-    probabilities = classify(
+    found = classify(
         codes, grids, boxes, centers, image=image, out=out, sharpness=sharpness, members=members, mirrored=mirrored
     )
     if crf is not None:
         small = rgb if out == image else cv2.resize(rgb, (out.width, out.height), interpolation=cv2.INTER_AREA)
-        refined = refine_probabilities(probabilities.transpose(2, 0, 1), small, crf, threads=threads)
-        probabilities = refined.transpose(1, 2, 0)
-    return label_pixels(probabilities, image)
+        refined = refine_probabilities(found.transpose(2, 0, 1), small, crf, threads=threads)
+        found = refined.transpose(1, 2, 0)
+    return found
 
 
 def classify(
@@ -154,18 +188,23 @@ def label_pixels(probabilities: Float32, image: Size, *, strip: int = _STRIP) ->
     Returns:
         (H, W) classes; of equal ones the smallest. uint8 up to 255 classes, uint16 beyond.
     """
+    return label_at(probabilities, *places(probabilities, image), strip=strip)
+
+
+def places(probabilities: Float32, image: Size) -> tuple[Positions, Positions]:
+    """Where the rows and columns of an image lie on a canvas (h, w, K) of it; None, None where it has that size."""
     height, width, _ = probabilities.shape
     if Size(height, width) == image:
-        return label_at(probabilities, None, None)
-    x = (np.arange(image.width) + 0.5) * width / image.width - 0.5
+        return None, None
     y = (np.arange(image.height) + 0.5) * height / image.height - 0.5
-    return label_at(probabilities, y, x, strip=strip)
+    x = (np.arange(image.width) + 0.5) * width / image.width - 0.5
+    return y, x
 
 
 def label_at(
     probabilities: Float32,
-    y: npt.NDArray[np.float64] | None,
-    x: npt.NDArray[np.float64] | None,
+    y: Positions,
+    x: Positions,
     *,
     strip: int = _STRIP,
 ) -> Labels:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Grid, Size
 from segpipe.ops.crf import Crf, refine_probabilities
-from segpipe.ops.segment import Labels, classify_at, label_at
+from segpipe.ops.segment import Field, classify_at
 
 CORE = 640
 """Side of a tile in canvas pixels: what a CRF of 32 classes takes on tile and margin stays below 1 GB."""
@@ -76,7 +76,7 @@ def plan_lattice(boxes: Sequence[Box], grids: Sequence[Grid], *, side: int) -> L
     return Lattice(min(_LARGEST, max(1.0, math.floor(4 * window / side) / 4)))
 
 
-def segment_tile(
+def tile_probabilities(
     codes: Sequence[npt.NDArray[np.floating]],
     grids: Sequence[Grid],
     boxes: Sequence[Box],
@@ -91,8 +91,8 @@ def segment_tile(
     members: npt.NDArray[np.integer] | None = None,
     mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
     threads: int = 1,
-) -> Labels:
-    """Give every pixel of a tile the class with the center that is most like the codes around it.
+) -> Field:
+    """Class probabilities around a tile, and where its pixels lie among them: what `label_at` makes classes of.
 
     Args:
         codes: for each window that meets `around` (rows, cols, d).
@@ -110,7 +110,7 @@ def segment_tile(
         threads: how many the CRF may use.
 
     Returns:
-        (tile.height, tile.width) classes: uint8 up to 255 classes, uint16 beyond.
+        (h, w, K) probabilities on the canvas, and the positions of the tile's rows and columns on it.
     """
     out, factor = lattice.canvas(around), lattice.factor
     # what hangs over the image's border repeats the border
@@ -125,12 +125,12 @@ def segment_tile(
         probabilities = refined.transpose(1, 2, 0)
     inner = tile.within(around)
     if factor == 1:
-        return label_at(probabilities[inner.slices], None, None)
+        return probabilities[inner.slices], None, None
     rows, cols = (
         np.asarray((np.arange(first, last) + 0.5) / factor - 0.5, np.float64)
         for first, last in ((inner.top, inner.bottom), (inner.left, inner.right))
     )
-    return label_at(probabilities, rows, cols)
+    return probabilities, rows, cols
 
 
 def _scaled(rgb: Bytes, out: Size, factor: float) -> Bytes:

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Grid, Size, tiles
 from segpipe.data.originals import open_original, read_original
+from segpipe.ops.certainty import Map, certainty_at
 from segpipe.ops.crf import Crf
-from segpipe.ops.segment import Labels, segment
-from segpipe.ops.tiling import Lattice, plan_lattice, segment_tile
+from segpipe.ops.segment import Field, Labels, label_at, places, probabilities
+from segpipe.ops.tiling import Lattice, plan_lattice, tile_probabilities
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.labels import nodata
 
@@ -52,6 +53,8 @@ class How:
     sharpness: float
     flip: bool
     crf: Crf | None
+    certainty: bool = False
+    """Whether margin and entropy are wanted too."""
     threads: int = 1
 
 
@@ -65,8 +68,12 @@ def pieces(size: Size, side: int | None) -> list[Box]:
     return [Box(0, 0, size.height, size.width)] if side is None else tiles(size, side)
 
 
-def label_piece(shown: Shown, piece: Box, how: How, read: ReadCodes, *, lattice: Lattice | None = None) -> Labels:
-    """The classes (h, w) of a piece; pixels that hold no image are `nodata`.
+def see_piece(
+    shown: Shown, piece: Box, how: How, read: ReadCodes, *, lattice: Lattice | None = None
+) -> tuple[Labels, tuple[Map, Map] | None]:
+    """The classes (h, w) of a piece and, where wanted, their margin and entropy, as of `certainty_pixels`.
+
+    Pixels that hold no image are `nodata`, and 0 in the others.
 
     Args:
         shown: the image.
@@ -78,18 +85,34 @@ def label_piece(shown: Shown, piece: Box, how: How, read: ReadCodes, *, lattice:
     Raises:
         CorpusError: the image file is gone or has changed since it was indexed.
     """
-    label = _label_tile if shown.image.mosaic else _label_photograph
-    labels, valid = label(shown, piece, how, read, lattice)
+    see = _see_tile if shown.image.mosaic else _see_photograph
+    field, valid = see(shown, piece, how, read, lattice)
+    maps: tuple[Map, Map] | None = None
+    labels: Labels
+    if field is None:
+        empty = np.zeros((piece.height, piece.width), np.uint8)
+        labels = empty.copy() if how.classes <= 255 else empty.astype(np.uint16)
+        maps = (empty, empty.copy()) if how.certainty else None
+    else:
+        labels = label_at(*field)
+        maps = certainty_at(*field) if how.certainty else None
     if valid is not None:
         labels[~valid] = nodata(how.classes)
-    return labels
+        for values in maps or ():
+            values[~valid] = 0
+    return labels, maps
 
 
-def _label_photograph(
+def label_piece(shown: Shown, piece: Box, how: How, read: ReadCodes, *, lattice: Lattice | None = None) -> Labels:
+    """The classes (h, w) of a piece, as of `see_piece`."""
+    return see_piece(shown, piece, how, read, lattice=lattice)[0]
+
+
+def _see_photograph(
     shown: Shown, piece: Box, how: How, read: ReadCodes, lattice: Lattice | None
-) -> tuple[Labels, npt.NDArray[np.bool_] | None]:
+) -> tuple[Field | None, npt.NDArray[np.bool_] | None]:
     pixels = read_original(shown.corpus, shown.image)
-    labels = segment(
+    found = probabilities(
         [read(row, False) for row in shown.rows],
         shown.grids,
         shown.boxes,
@@ -102,21 +125,21 @@ def _label_photograph(
         mirrored=[read(row, True) for row in shown.rows] if how.flip else None,
         threads=how.threads,
     )
-    return labels, pixels.valid
+    return (found, *places(found, shown.image.size)), pixels.valid
 
 
-def _label_tile(
+def _see_tile(
     shown: Shown, piece: Box, how: How, read: ReadCodes, lattice: Lattice | None
-) -> tuple[Labels, npt.NDArray[np.bool_] | None]:
+) -> tuple[Field | None, npt.NDArray[np.bool_] | None]:
     lattice = lattice or plan_lattice(shown.boxes, shown.grids, side=how.side)
     around = lattice.around(piece, shown.image.size)
     with open_original(shown.corpus, shown.image) as read_box:
         pixels = read_box(around)
     valid = None if pixels.valid is None else pixels.valid[piece.within(around).slices]
     if valid is not None and not valid.any():
-        return np.zeros(valid.shape, np.uint8 if how.classes <= 255 else np.uint16), valid
+        return None, valid
     some = [i for i, box in enumerate(shown.boxes) if box.meets(around)]
-    labels = segment_tile(
+    field = tile_probabilities(
         [read(shown.rows[i], False) for i in some],
         [shown.grids[i] for i in some],
         [shown.boxes[i] for i in some],
@@ -131,4 +154,4 @@ def _label_tile(
         mirrored=[read(shown.rows[i], True) for i in some] if how.flip else None,
         threads=how.threads,
     )
-    return labels, valid
+    return field, valid

@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.plots import matrix, merging, tables, wording
+from segpipe.plots.cover import cover_plot
 from segpipe.plots.page import ClassCard, ClassLabel, Drawn, Group, Overlay, Page, Plot, ShareRow, Shot, percent
+from segpipe.records import cover as records
 from segpipe.records.candidates import Candidate
 from segpipe.records.corpus import Corpus, Rejected
 from segpipe.records.features import FeatureHeader
 from segpipe.records.gallery import Cover, Patch
+from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
 from segpipe.records.scores import ImageScore, Scores
 
@@ -42,6 +45,18 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Certainty:
+    """How sure the masks are."""
+
+    margins: Sequence[float | None]
+    """Mean per class; None for a class without pixels."""
+    entropy: Mapping[int, float]
+    """Mean by image."""
+    next: Sequence[tuple[int, int]]
+    """Images to label next, and the class that each stands for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """All that the page is made of."""
 
@@ -49,10 +64,12 @@ class Findings:
     corpus: Corpus
     rejected: Sequence[Rejected]
     header: FeatureHeader
-    classes: int
-    """How many classes were asked for."""
+    clusters: int
+    """How many were asked for."""
+    legend: Legend
+    """The classes, made of clusters."""
     index: Sequence[Mapping[str, Any]]
-    """The masks' index: pixel counts per image."""
+    """Pixel counts per image by class, as the masks' index has them by cluster."""
     pixels: Int64
     """(classes,) of all masks."""
     holding: Int64
@@ -63,6 +80,11 @@ class Findings:
     judged: Judged | None
     outdated: bool
     """There are scores, and they belong to earlier masks."""
+    cover: records.Cover | None
+    stale_cover: bool
+    """There is one, and it is of other masks or other names."""
+    certainty: Certainty | None
+    """None where the masks came without it."""
     crops: int
     """How many crops were looked at."""
     fit: Mapping[int, float]
@@ -86,8 +108,10 @@ def compose(found: Findings) -> Page:
     """Lay out the page."""
     scores = found.judged.scores if found.judged else None
     ranked = found.judged if found.judged and found.judged.ranks else None
-    labels = class_labels(found.classes, scores)
-    rows, empty = share_rows(labels, found.pixels, found.holding)
+    labels = class_labels(found.legend, scores)
+    clusters = cluster_labels(found.legend, labels)
+    sure = found.certainty
+    rows, empty = share_rows(labels, found.pixels, found.holding, sure.margins if sure else None)
     manifest, images = found.manifest, found.corpus.images
     return Page(
         title=found.title,
@@ -95,7 +119,8 @@ def compose(found: Findings) -> Page:
         facts=wording.facts(
             images=len(images),
             megapixels=sum(image.size.height * image.size.width for image in images) / 1e6,
-            classes=found.classes,
+            classes=found.legend.classes,
+            clusters=found.clusters,
             used=len(rows),
             fit=float(np.mean(list(found.fit.values()))),
             scores=scores,
@@ -112,12 +137,19 @@ def compose(found: Findings) -> Page:
         shares=rows,
         empty=empty,
         cards=class_cards(found, rows),
+        cover=cover_plot(found.cover) if found.cover else None,
+        cover_note=wording.cover_note(found.cover, stale=found.stale_cover),
+        doubtful=[(found.name(i), sure.entropy[i], labels[k]) for i, k in sure.next] if sure else [],
+        doubtful_note=wording.doubtful_note(known=sure is not None),
+        covers=tables.cover_rows(found.cover) if found.cover else [],
+        corrected=tables.corrected_rows(found.cover) if found.cover else [],
+        corrected_note=wording.corrected_note(found.cover),
         merging=merging_curve(manifest),
         gallery_note=wording.gallery_note(
             crops=found.crops, total=len(found.corpus.crops), shown=len(found.best), used=len(rows)
         ),
-        scores=tables.score_tables(scores) if scores else None,
-        confusion=confusion_plot(found.judged, labels) if found.judged else None,
+        scores=tables.score_tables(scores, [label.color for label in clusters]) if scores else None,
+        confusion=confusion_plot(found.judged, clusters) if found.judged else None,
         scores_note=wording.scores_note(scores, outdated=found.outdated),
         training=found.training,
         training_note=wording.training_note(bool(found.training), found.candidates),
@@ -141,23 +173,41 @@ def merging_curve(manifest: Manifest) -> Plot | None:
     return merging.merging_plot(told["heights"], k=told["k"], alike=told["alike"])
 
 
-def class_labels(classes: int, scores: Scores | None) -> list[ClassLabel]:
-    """Name and colour of every found class."""
-    names = tables.class_names(classes, scores.unsupervised.matching if scores else {})
-    return [ClassLabel(name, color) for name, color in zip(names, tables.hex_colors(classes), strict=True)]
+def class_labels(legend: Legend, scores: Scores | None) -> list[ClassLabel]:
+    """Name and color of every class; a cluster that nobody named shows the label that it was matched with."""
+    plain = not legend.named
+    matching = scores.unsupervised.matching if scores and plain else {}
+    names = tables.class_names(legend.classes, matching) if plain else legend.names
+    return [ClassLabel(name, color) for name, color in zip(names, tables.hex_colors(legend.colors), strict=True)]
 
 
-def share_rows(labels: Sequence[ClassLabel], pixels: Int64, images: Int64) -> tuple[list[ShareRow], list[ClassLabel]]:
+def cluster_labels(legend: Legend, classes: Sequence[ClassLabel]) -> list[ClassLabel]:
+    """Every cluster in the name and color of its class: scores are of clusters, whatever these are called."""
+    if not legend.named:
+        return list(classes)
+    return [
+        ClassLabel(f"{k} · left out", "")
+        if place < 0
+        else ClassLabel(f"{k} · {classes[place].name}", classes[place].color)
+        for k, place in enumerate(legend.classes_of.tolist())
+    ]
+
+
+def share_rows(
+    labels: Sequence[ClassLabel], pixels: Int64, images: Int64, margins: Sequence[float | None] | None = None
+) -> tuple[list[ShareRow], list[ClassLabel]]:
     """The table of shares, largest first, and the classes without a pixel.
 
     Args:
         labels: of the classes.
         pixels: (classes,) of the whole corpus.
         images: (classes,) that hold the class.
+        margins: of the classes, where they are known.
     """
     total = max(1, int(pixels.sum()))
     order = np.argsort(-pixels, kind="stable").tolist()
-    rows = [ShareRow(k, labels[k], int(pixels[k]) / total, int(images[k])) for k in order if pixels[k]]
+    sure = margins or [None] * len(labels)
+    rows = [ShareRow(k, labels[k], int(pixels[k]) / total, int(images[k]), sure[k]) for k in order if pixels[k]]
     return rows, [label for k, label in enumerate(labels) if not pixels[k]]
 
 

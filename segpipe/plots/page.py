@@ -41,6 +41,8 @@ class ShareRow:
     """Of all pixels with a class."""
     images: int
     """That hold the class."""
+    margin: float | None = None
+    """Mean over its pixels of the best class's probability minus the second's; None where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,17 @@ class Page:
     """Classes without a single pixel."""
     cards: Sequence[ClassCard]
     gallery_note: str
+    cover: Plot | None
+    """Shares with intervals, of all images and of sites; None where `cover` did not run."""
+    cover_note: str
+    doubtful: Sequence[tuple[str, float, ClassLabel]]
+    """Images to label next: name, mean entropy, the class they stand for; empty where nobody knows."""
+    doubtful_note: str
+    covers: Sequence[Mapping[str, Any]]
+    """`tables.cover_rows`."""
+    corrected: Sequence[Mapping[str, Any]]
+    """`tables.corrected_rows`."""
+    corrected_note: str
     scores: Mapping[str, Any] | None
     """`tables.score_tables`, or None without labels."""
     confusion: Plot | None
@@ -165,6 +178,7 @@ def _present(page: Page) -> list[tuple[str, str]]:
     return [
         ("images", "Chosen images"),
         ("classes", "Classes"),
+        ("cover", "Cover"),
         ("scores", "Scores"),
         ("training", "Training"),
         ("features", "Features"),

@@ -9,17 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.records.candidates import Candidate
-from segpipe.records.labels import class_colors
+from segpipe.records.cover import Cover
 from segpipe.records.manifest import Manifest
+from segpipe.records.naming import fold
 from segpipe.records.scores import Pair, Scores
 
 HIDDEN = {"fingerprint"}
 """Parts of a summary that say nothing to a reader."""
 
 
-def hex_colors(classes: int) -> list[str]:
-    """The classes' colours as `#rrggbb`."""
-    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in class_colors(classes).tolist()]
+def hex_colors(colors: npt.NDArray[np.uint8]) -> list[str]:
+    """RGB colors (classes, 3) as `#rrggbb`."""
+    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in colors.tolist()]
 
 
 def class_names(classes: int, matching: Mapping[str, str | None]) -> list[str]:
@@ -41,8 +42,12 @@ def label_clusters(matching: Mapping[str, str | None]) -> dict[str, int]:
     return {name: int(number) for number, name in matching.items() if name is not None}
 
 
-def score_tables(scores: Scores) -> dict[str, Any]:
+def score_tables(scores: Scores, colors: Sequence[str]) -> dict[str, Any]:
     """The scores of the run beside those of the baseline.
+
+    Args:
+        scores: of the run.
+        colors: of the clusters, `#rrggbb`.
 
     Returns:
         `rows`: one per way of judging, with `ours` and `baseline` pairs and their intervals; `iou`: one per
@@ -60,7 +65,6 @@ def score_tables(scores: Scores) -> dict[str, Any]:
         _row("k-NN probe", knn.reason or probed, knn.codes, knn.features),
     ]
     clusters = label_clusters(ours.matching)
-    colors = hex_colors(max(clusters.values(), default=0) + 1)
     iou = [
         {
             "name": name,
@@ -116,6 +120,50 @@ def order_confusion(
     # rows with a partner come first, so that the diagonal starts in the corner
     rows.sort(key=lambda i: labels[i] not in clusters)
     return counts[np.ix_(rows, columns)], rows, columns
+
+
+def cover_rows(cover: Cover) -> list[dict[str, Any]]:
+    """The classes over all images: name, color, share, interval, and area where it is known."""
+    return [
+        {
+            "name": row.name,
+            "color": color,
+            "share": row.share,
+            "interval": None if row.low is None else (row.low, row.high),
+            "area": None if row.area is None else area_text(row.area),
+        }
+        for row, color in zip(cover.whole.shares, cover.colors, strict=True)
+    ]
+
+
+def corrected_rows(cover: Cover) -> list[dict[str, Any]]:
+    """The labels: name, color of the class of that name, labelled pixels, share on the map, corrected, interval."""
+    if cover.correction is None:
+        return []
+    colors = {fold(name): color for name, color in zip(cover.classes, cover.colors, strict=True)}
+    return [
+        {
+            "name": row.label,
+            "color": colors.get(fold(row.label)),
+            "pixels": row.pixels,
+            "raw": row.raw,
+            "share": row.share,
+            "interval": None if row.low is None else (row.low, row.high),
+        }
+        for row in cover.correction.labels
+    ]
+
+
+def area_text(area: float) -> str:
+    """Square meters as a reader would write them.
+
+    >>> area_text(0.0123), area_text(0.29), area_text(1456.78), area_text(20000), area_text(123456789)
+    ('123 cm²', '0.29 m²', '1457 m²', '2 ha', '123 km²')
+    """
+    for unit, size, least in (("km²", 1e6, 1e6), ("ha", 1e4, 1e4), ("m²", 1.0, 0.1)):
+        if area >= least:
+            return f"{area / size:.{0 if area / size >= 100 else 3}{'f' if area / size >= 100 else 'g'}} {unit}"
+    return f"{area * 1e4:.3g} cm²"
 
 
 def candidate_rows(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:

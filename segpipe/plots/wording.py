@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from segpipe.plots.page import duration, percent
 from segpipe.plots.tables import text
 from segpipe.records.candidates import Candidate
+from segpipe.records.cover import Cover
 from segpipe.records.features import FeatureHeader
 from segpipe.records.scores import Scores
 
@@ -35,6 +36,7 @@ def facts(
     images: int,
     megapixels: float,
     classes: int,
+    clusters: int,
     used: int,
     fit: float,
     scores: Scores | None,
@@ -45,7 +47,11 @@ def facts(
     size = f"{megapixels:.3g} megapixels"
     found = [
         (text(images), "images", f"{size}; {plural(rejected, 'file')} put aside" if rejected else size),
-        (str(used), "classes in use", f"of {classes} asked for"),
+        (
+            str(used),
+            "classes in use",
+            f"of {classes} asked for" if classes == clusters else f"made of {clusters} clusters",
+        ),
     ]
     if scores is None:
         found.append((f"{fit:.2f}", "fit of patches to classes", "mean cosine of code and class center, at most 1"))
@@ -121,6 +127,60 @@ def training_note(shown: bool, candidates: Sequence[Candidate]) -> str:
     return (
         f"{which}The head learns codes that say what the frozen features say of each pair of patches, more sharply: "
         "within an image, between images that look alike, and between random ones. No label takes part."
+    )
+
+
+def doubtful_note(*, known: bool) -> str:
+    """How the images to label next were chosen, or what to do to know them."""
+    if not known:
+        return (
+            "The masks of this run came without it: segpipe refine RUN --set refine.certainty=true writes how sure "
+            "every pixel is, and then this page lists the images that are worth labelling next."
+        )
+    return (
+        "Images whose class maps are least certain, by mean entropy of their pixels (0 = sure everywhere, 1 = all "
+        "classes as likely). Each stands for the class whose doubt it holds the largest part of; the first of every "
+        "class come first, so that they are not all alike. Certainty is the model's own: it can be sure and wrong."
+    )
+
+
+def cover_note(cover: Cover | None, *, stale: bool) -> str:
+    """What cover stands on, or why there is none."""
+    if stale:
+        return "This run's cover is of earlier masks or names and is left out; run segpipe cover, then segpipe report."
+    if cover is None:
+        return "Cover was not estimated: segpipe cover RUN, then segpipe report RUN."
+    of = {
+        "pixels": "all pixels with a class",
+        "square meters": "the ground with a class",
+        "images": "an image, on average",
+    }
+    sites = f" Sites are {'folders' if cover.by == 'folder' else f'by {cover.by}'}." if len(cover.sites) > 1 else ""
+    doubt = f" {cover.whole.note[0].upper()}{cover.whole.note[1:]}." if cover.whole.note else ""
+    return (
+        f"How much of {of[cover.weight]} each class covers, over {plural(cover.whole.images, 'image')}.{sites}{doubt}"
+    )
+
+
+def corrected_note(cover: Cover | None) -> str:
+    """What the corrected shares stand on; empty without labels."""
+    if cover is None or cover.correction is None:
+        return ""
+    found = cover.correction
+    error = "" if found.mean_error is None else (
+        f" Image by image, the map's share of a class differs from that of the labels by {percent(found.mean_error)} "
+        "on average (points of an image are few: part of it is their own chance)."
+    )  # fmt: skip
+    unseen = (
+        f" Nothing is known of {percent(found.unseen)} of the map: no label lies in {', '.join(found.unseen_classes)}."
+        if found.unseen_classes
+        else ""
+    )
+    return (
+        f"From {plural(found.pixels, 'labelled pixel')} in {plural(found.images, 'image')}: how often each class of "
+        "the map is which label, times how much of the map it covers (Olofsson et al. 2014). That is right on average "
+        "also where the map confuses classes, if the labelled pixels were drawn by chance; intervals by drawing images "
+        f"again.{error}{unseen}"
     )
 
 

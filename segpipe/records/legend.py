@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.base.files import digest
 from segpipe.records.labels import class_colors, nodata
 
 Mask = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -22,6 +23,8 @@ class Legend:
     """(classes, 3) RGB."""
     classes_of: npt.NDArray[np.int64]
     """(clusters,) the class each cluster belongs to, or -1 where it is left out of the map."""
+    named: bool = True
+    """Whether a person said what they are called."""
 
     def __post_init__(self) -> None:
         count = len(self.names)
@@ -36,6 +39,11 @@ class Legend:
     def classes(self) -> int:
         """How many there are."""
         return len(self.names)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of names, colors and clusters: whether two things speak of the same classes."""
+        return digest([self.names, self.colors.tolist(), self.classes_of.tolist()])
 
     @property
     def nodata(self) -> int:
@@ -63,4 +71,6 @@ def plain_legend(clusters: int) -> Legend:
     >>> plain_legend(2).names
     ('class 0', 'class 1')
     """
-    return Legend(tuple(f"class {k}" for k in range(clusters)), class_colors(clusters), np.arange(clusters))
+    return Legend(
+        tuple(f"class {k}" for k in range(clusters)), class_colors(clusters), np.arange(clusters), named=False
+    )

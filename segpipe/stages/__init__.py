@@ -11,12 +11,12 @@ from pydantic import BaseModel
 from segpipe.base.config import Section
 from segpipe.base.cost import Cost, Work
 from segpipe.base.runtime import Runtime
-from segpipe.stages import cluster, evaluate, export, extract, index, mine, refine, report, train
+from segpipe.stages import cluster, cover, evaluate, export, extract, index, mine, refine, report, train
 from segpipe.store.run_dir import RunDir
 
 
 class Stage(Protocol):
-    """What a stage module offers; optional: `outside(config)`, `cost(config, work)`, `WANTS` (used where present)."""
+    """What a stage module offers; optional: `outside(config)`, `cost(config, work)`, `WANTS`, `BESIDE`."""
 
     @property
     def NAME(self) -> str:
@@ -49,7 +49,7 @@ class Stage(Protocol):
         ...
 
 
-STAGES: tuple[Stage, ...] = (index, extract, mine, train, cluster, refine, export, evaluate, report)
+STAGES: tuple[Stage, ...] = (index, extract, mine, train, cluster, refine, export, evaluate, cover, report)
 
 MAKERS = {stage.ARTEFACT: stage.NAME for stage in STAGES}
 
@@ -63,6 +63,11 @@ def outside(stage: Stage, config: Section) -> list[Path]:
 def wants(stage: Stage) -> tuple[str, ...]:
     """Stages whose artefacts it reads where they exist, and does without where they do not."""
     return getattr(stage, "WANTS", ())
+
+
+def beside(stage: Stage) -> tuple[str, ...]:
+    """Files that a person writes into the run's directory, and that its result depends on where they exist."""
+    return getattr(stage, "BESIDE", ())
 
 
 def cost_of(stage: Stage, settings: Mapping[str, Section], work: Work) -> Cost:

@@ -2,6 +2,7 @@
 
 Reads  corpus/  the images
        masks/   class maps
+       classes.yaml  what the clusters are called, where a person said so
 Writes export/  one folder or file per format
 """
 
@@ -16,17 +17,32 @@ from pydantic import BaseModel, field_validator
 
 from segpipe.base.config import Section, setting
 from segpipe.base.runtime import Runtime
-from segpipe.formats import coco, coralnet, cvat, fiftyone, labelstudio, maps, pictures, places, rasters, taglab, yolo
+from segpipe.formats import (
+    certainty,
+    coco,
+    coralnet,
+    cvat,
+    fiftyone,
+    labelstudio,
+    maps,
+    pictures,
+    places,
+    rasters,
+    taglab,
+    yolo,
+)
 from segpipe.formats.source import Settings, Source
 from segpipe.records.corpus import Corpus
-from segpipe.records.legend import Legend, plain_legend
+from segpipe.records.legend import Legend
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
+from segpipe.store.naming import CLASSES, open_legend
 from segpipe.store.run_dir import RunDir
 
 NAME = "export"
 ARTEFACT = "export"
 NEEDS = ("index", "refine")
+BESIDE = (CLASSES,)
 FORMAT = 2
 
 FORMATS: dict[str, Callable[[Source, Path], int]] = {
@@ -45,6 +61,7 @@ FORMATS: dict[str, Callable[[Source, Path], int]] = {
     "fiftyone": fiftyone.export_fiftyone,
     "coralnet": coralnet.export_coralnet,
     "taglab": taglab.export_taglab,
+    "certainty": certainty.export_certainty,
 }
 """Each format writes under `export/` and returns how many files it wrote. To add one: a function and its line here."""
 
@@ -101,9 +118,7 @@ class Summary(BaseModel):
     """Files written by format."""
 
 
-def open_source(
-    config: Config, corpus: Corpus, directory: Path, runtime: Runtime, *, legend: Legend | None = None
-) -> Source:
+def open_source(config: Config, corpus: Corpus, directory: Path, legend: Legend, runtime: Runtime) -> Source:
     """What formats work on: the images of a corpus and their masks in `directory`.
 
     Raises:
@@ -113,7 +128,7 @@ def open_source(
         corpus=corpus,
         directory=directory,
         index=masks.load_index(directory),
-        legend=legend or plain_legend(masks.load_header(directory)["classes"]),
+        legend=legend,
         opacity=config.opacity,
         settings=Settings(**config.model_dump(exclude={"formats", "opacity"})),
         runtime=runtime,
@@ -127,7 +142,9 @@ def write_formats(config: Config, source: Source, out: Path) -> dict[str, int]:
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Write every format that is asked for."""
-    source = open_source(config, load_corpus(run_dir.path("corpus")), run_dir.path("masks"), runtime)
+    directory = run_dir.path("masks")
+    legend = open_legend(run_dir, masks.load_header(directory)["classes"])
+    source = open_source(config, load_corpus(run_dir.path("corpus")), directory, legend, runtime)
     with run_dir.writing(ARTEFACT) as out:
         written = write_formats(config, source, out)
     return Summary(images=len(source.index), files=written)

@@ -4,7 +4,8 @@ Reads  corpus/    the images and where their crops lie
        features/  patch features of every crop
        head/      the head that turns features into codes
        clusters/  the centers of the classes
-Writes masks/     one index PNG per image, or per tile of a mosaic; pixel counts, header
+Writes masks/     one index PNG per image, or per tile of a mosaic; pixel counts, header; where wanted, how sure
+                  every pixel is
 """
 
 from __future__ import annotations
@@ -28,14 +29,24 @@ from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
+from segpipe.ops.certainty import Map
 from segpipe.ops.crf import Crf, prepare
 from segpipe.parts.coding import encode, open_head
-from segpipe.parts.pieces import How, Shown, label_piece, pieces, tile_side
+from segpipe.parts.pieces import How, Shown, pieces, see_piece, tile_side
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
 from segpipe.records.labels import nodata
 from segpipe.store import masks
+from segpipe.store.certainty import (
+    FOLDER,
+    KINDS,
+    certainty_path,
+    describe_certainty,
+    join_certainty,
+    read_certainty,
+    write_certainty,
+)
 from segpipe.store.clusters import load_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
@@ -65,6 +76,7 @@ class Config(Section):
     crf_bilateral_srgb: float = setting(3.0, "reach of the appearance kernel in grey levels of 0 to 255", gt=0)
     crf_bilateral_compat: float = setting(4.0, "weight of the appearance kernel", ge=0)
     crf_iterations: int = setting(10, "mean-field steps of the CRF", ge=1)
+    certainty: bool = setting(False, "write margin and entropy of every pixel beside the masks; masks stay the same")
 
 
 class Summary(BaseModel):
@@ -94,8 +106,10 @@ class Inputs:
     how: How
 
 
-def refine_piece(inputs: Inputs, index: int, piece: Box) -> masks.Mask:
-    """The mask (h, w) of a piece of an image of the corpus; pixels that hold no image are `nodata`.
+def refine_piece(inputs: Inputs, index: int, piece: Box) -> tuple[masks.Mask, tuple[Map, Map] | None]:
+    """The mask (h, w) of a piece of an image of the corpus, and where wanted margin and entropy of its pixels.
+
+    Pixels that hold no image are `nodata` in the mask and 0 in the others.
 
     Raises:
         CorpusError: the image file is gone or has changed since it was indexed.
@@ -106,7 +120,7 @@ def refine_piece(inputs: Inputs, index: int, piece: Box) -> masks.Mask:
         patches = inputs.features.patches(row, flipped=flipped)
         return encode(inputs.head, inputs.clusters, patches, valid[:, ::-1] if flipped else valid)
 
-    return label_piece(shown_of(inputs.corpus, inputs.features.header, index), piece, inputs.how, read)
+    return see_piece(shown_of(inputs.corpus, inputs.features.header, index), piece, inputs.how, read)
 
 
 def shown_of(corpus: Corpus, header: FeatureHeader, index: int) -> Shown:
@@ -143,6 +157,7 @@ class Job:
     sharpness: float
     flip: bool
     crf: Crf | None
+    certainty: bool = False
     threads: int = 1
     """How many each process may use."""
 
@@ -168,6 +183,7 @@ def open_inputs(job: Job) -> Inputs:
         sharpness=job.sharpness,
         flip=job.flip,
         crf=job.crf,
+        certainty=job.certainty,
         threads=job.threads,
     )
     return Inputs(load_corpus(job.corpus), features, open_head(job.head), clusters, how)
@@ -192,12 +208,19 @@ def _refine_one(item: tuple[int, Box]) -> dict[str, Any]:
     (inputs, out), (index, piece) = _worker, item
     image, classes = inputs.corpus.images[index], inputs.clusters.clusters
     path = masks.tile_path(out, image.id, piece) if image.mosaic else masks.mask_path(out, image.id)
+    places = [certainty_path(out, kind, image.id, piece if image.mosaic else None) for kind in KINDS]
+    places = places if inputs.how.certainty else []
     if path.exists():
         mask = masks.read_mask(path)
+        maps = [read_certainty(place) for place in places]
     else:
-        mask = refine_piece(inputs, index, piece)
-        masks.write_mask(path, mask, classes=classes)
-    return masks.describe_mask(image.id, mask, classes=classes)
+        mask, made = refine_piece(inputs, index, piece)
+        maps = list(made or ())
+        for place, values in zip(places, maps, strict=True):
+            write_certainty(place, values)
+        masks.write_mask(path, mask, classes=classes)  # the last file: where it is, all are
+    line = masks.describe_mask(image.id, mask, classes=classes)
+    return line | (describe_certainty(mask, *maps, classes=classes) if maps else {})
 
 
 @contextmanager
@@ -235,7 +258,11 @@ def _refine_all(job: Job, out: Path, inputs: Inputs, runtime: Runtime) -> list[d
     lines = []
     for index, group in groupby(zip(items, entries, strict=True), key=lambda pair: pair[0][0]):
         own, side = [entry for _, entry in group], sides[index]
-        lines.append(own[0] if side is None else masks.join_tiles(corpus.images[index].size, side, own))
+        if side is None:
+            lines.append(own[0])
+            continue
+        line = masks.join_tiles(corpus.images[index].size, side, own)
+        lines.append(line | (join_certainty(own) if job.certainty else {}))
     return lines
 
 
@@ -247,7 +274,18 @@ def _header(job: Job, *, classes: int) -> dict[str, Any]:
         "sharpness": job.sharpness,
         "flip": job.flip,
         "crf": asdict(job.crf) if job.crf else None,
+        **({"certainty": True} if job.certainty else {}),
     }
+
+
+def _keep_apart(corpus: Corpus) -> None:
+    """Refuse ids whose masks would lie where the certainty of others lies."""
+    inside = next((image for image in corpus.images if image.id.startswith(f"{FOLDER}/")), None)
+    if inside is not None:
+        raise UsageError(
+            f"refine.certainty=true writes into a folder {FOLDER}/, which is also that of the image {inside.path}; "
+            "rename the images' folder"
+        )
 
 
 def cost(config: Config, work: Work) -> Cost:
@@ -269,9 +307,12 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         sharpness=config.sharpness,
         flip=config.flip,
         crf=crf if config.crf else None,
+        certainty=config.certainty,
     )
     inputs = open_inputs(job)  # what is wrong with the inputs is said here, not in a worker
     classes = inputs.clusters.clusters
+    if config.certainty:
+        _keep_apart(inputs.corpus)
     with run_dir.resuming(ARTEFACT) as out:
         index = _refine_all(job, out, inputs, runtime)
         masks.save_index(out, index)

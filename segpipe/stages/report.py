@@ -5,18 +5,18 @@ Reads  corpus/    the images, and the files put aside
        head/      the head, and how its training went
        clusters/  the centers of the classes
        masks/     pixel counts of all images, class maps of a few
-       scores/    where they exist
+       scores/, cover/  where they exist
+       classes.yaml  what the clusters are called, where a person said so
 Writes report/    index.html, which needs no other file
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,33 +28,34 @@ from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
 from segpipe.data.originals import ReadBox, open_original, read_reduced
 from segpipe.ops import gallery
-from segpipe.parts.coding import encode, open_head
+from segpipe.ops.certainty import label_next
+from segpipe.parts.surveying import CROPS, Inputs, Survey, open_inputs, survey
 from segpipe.plots import page, panels, training
-from segpipe.plots.compose import Findings, Judged, compose
+from segpipe.plots.compose import Certainty, Findings, Judged, compose
 from segpipe.plots.overlay import overlay
 from segpipe.records.candidates import Candidate
-from segpipe.records.clusters import ClusterModel
-from segpipe.records.corpus import Corpus
-from segpipe.records.gallery import Cover, Patch
-from segpipe.records.labels import class_colors
+from segpipe.records.cover import Cover
+from segpipe.records.gallery import Cover as Widest
+from segpipe.records.gallery import Patch
+from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
 from segpipe.records.scores import Scores
 from segpipe.store import journal, masks, scores
 from segpipe.store.candidates import load_candidates
-from segpipe.store.clusters import load_clusters
-from segpipe.store.corpus import load_corpus, load_rejected
-from segpipe.store.features import FeatureStore
+from segpipe.store.certainty import has_certainty, sum_certainty
+from segpipe.store.corpus import load_rejected
+from segpipe.store.cover import load_cover
+from segpipe.store.naming import CLASSES
 from segpipe.store.run_dir import RunDir
 
 NAME = "report"
 ARTEFACT = "report"
 NEEDS = ("index", "extract", "mine", "train", "cluster", "refine")
-WANTS = ("evaluate", "export")
-FORMAT = 1
+WANTS = ("evaluate", "export", "cover")
+BESIDE = (CLASSES,)
+FORMAT = 2
 
-_ORDER = (*NEEDS, "export", "evaluate")
-_CROPS = 600
-"""Most crops whose patches are looked at, whatever the size of the corpus."""
+_ORDER = (*NEEDS, "export", "evaluate", "cover")
 _SHOWN = 420
 """Longest side of an image beside its class map, pixels."""
 _CARDS, _COVERS, _VIEWS = 64, 3, 6
@@ -64,7 +65,7 @@ _CARDS, _COVERS, _VIEWS = 64, 3, 6
 class Config(Section):
     """Settings of `report`."""
 
-    images: int = setting(12, "images shown beside their class maps", ge=1, le=120)
+    images: int = setting(12, "images shown beside their class maps, and images to label next listed", ge=1, le=120)
     patches: int = setting(8, "patches shown for each class", ge=1, le=32)
     seed: int = setting(0, "seed of the random choice of crops to look at, where a corpus holds more than 600", ge=0)
     title: str = setting("", "headline of the page; empty = the name of the run's directory")
@@ -83,33 +84,6 @@ class Summary(BaseModel):
     """Size of the page."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """The artefacts, opened."""
-
-    corpus: Corpus
-    features: FeatureStore
-    encode: Callable[[npt.NDArray[np.floating], npt.NDArray[np.bool_]], npt.NDArray[np.float32]]
-    """A crop's features (rows, cols, d), and which patches are valid, to what clusters are compared with."""
-    clusters: ClusterModel
-    masks: Path
-    index: Sequence[Mapping[str, Any]]
-    """Pixel counts per image, in the order of the corpus."""
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What looking at the patches of a bounded number of crops has shown."""
-
-    crops: int
-    best: Sequence[Sequence[Patch]]
-    """Per class."""
-    fit: Mapping[int, float]
-    """For each image looked at the mean cosine of its patches to their class centers."""
-    feature_axes: gallery.ColorAxes
-    code_axes: gallery.ColorAxes
-
-
 @dataclass(slots=True)
 class Wanted:
     """What to draw of one image."""
@@ -120,36 +94,6 @@ class Wanted:
     """Classes to point out."""
     crops: list[int] = field(default_factory=list)
     """Crops to show as features."""
-
-
-def survey(inputs: Inputs, crops: Iterable[tuple[int, int]], *, keep: int, per_crop: int, seed: int) -> Survey:
-    """Look at crops (image, crop) one by one; memory does not grow with their size or number.
-
-    Args:
-        inputs: the run.
-        crops: which ones.
-        keep: patches kept per class.
-        per_crop: patches of each crop that decide on the colours of features.
-        seed: of the choice of these.
-    """
-    rng = np.random.default_rng(seed)
-    best = gallery.BestPatches(inputs.clusters.clusters, keep)
-    cosines_of, features_seen, codes_seen = defaultdict[int, list[float]](list), [], []
-    count = 0
-    for image, crop in crops:
-        patches, valid = inputs.features.patches(crop), inputs.features.valid(crop)
-        valid = valid if valid.any() else ~valid  # an image of nothing but no data: better shown than left out
-        found = inputs.encode(patches, inputs.features.valid(crop))
-        labels, cosines = gallery.assign(found, inputs.clusters.centers, inputs.clusters.members)
-        best.add(labels, cosines, valid, image=image, crop=crop)
-        places = np.argwhere(valid)
-        cosines_of[image].append(float(cosines[valid].mean()))
-        rows, cols = places[rng.permutation(len(places))[:per_crop]].T
-        features_seen.append(np.asarray(patches[rows, cols], np.float32))
-        codes_seen.append(found[rows, cols])
-        count += 1
-    axes = [gallery.color_axes(np.concatenate(seen)) for seen in (features_seen, codes_seen)]
-    return Survey(count, best.best(), {image: float(np.mean(c)) for image, c in cosines_of.items()}, *axes)
 
 
 def draw_image(inputs: Inputs, found: Survey, image: int, wanted: Wanted, *, small: int) -> page.Drawn:
@@ -163,7 +107,7 @@ def draw_image(inputs: Inputs, found: Survey, image: int, wanted: Wanted, *, sma
         small: longest side of the pictures that point out a class, in pixels.
     """
     corpus, drawn = inputs.corpus, page.Drawn()
-    shown, colors = corpus.images[image], class_colors(inputs.clusters.clusters)
+    shown, colors = corpus.images[image], inputs.legend.colors
     with open_original(corpus, shown) as read:
         if wanted.overlay or wanted.covers:
             rgb, mask = _small_pictures(inputs, image, read, side=_SHOWN)
@@ -176,9 +120,7 @@ def draw_image(inputs: Inputs, found: Survey, image: int, wanted: Wanted, *, sma
             picture = panels.highlight(panels.shrink(rgb, small), inside, colors[label])
             drawn.covers[image, label] = panels.photo(picture)
         for patch in wanted.patches:
-            whole = corpus.crops[patch.crop].box
-            part = inputs.features.header.grid(whole.size).patch_box(patch.row, patch.col)
-            box = Box(whole.top + part.top, whole.left + part.left, part.height, part.width)
+            box = inputs.box(patch)
             around = panels.surroundings(box, shown.size)
             drawn.patches[patch] = panels.photo(panels.around(read(around).rgb, box.within(around), side=104))
         for crop in wanted.crops:
@@ -193,8 +135,10 @@ def _small_pictures(
     shown, entry = inputs.corpus.images[image], inputs.index[image]
     if shown.mosaic:
         size = shown.size.fit(side)
-        return read_reduced(inputs.corpus, shown, size), masks.read_reduced(inputs.masks, entry, size)
-    return read(Box(0, 0, shown.size.height, shown.size.width)).rgb, masks.read_part(inputs.masks, entry)
+        mask = masks.read_reduced(inputs.masks, entry, size)
+        return read_reduced(inputs.corpus, shown, size), inputs.legend.read(mask)
+    whole = Box(0, 0, shown.size.height, shown.size.width)
+    return read(whole).rgb, inputs.legend.read(masks.read_part(inputs.masks, entry))
 
 
 def view_features(inputs: Inputs, found: Survey, crop: int, rgb: npt.NDArray[np.uint8]) -> page.FeatureView:
@@ -211,21 +155,6 @@ def view_features(inputs: Inputs, found: Survey, crop: int, rgb: npt.NDArray[np.
     return page.FeatureView(inputs.corpus.images[inputs.corpus.crops[crop].image].id, photo, features, coded)
 
 
-def open_inputs(run_dir: RunDir) -> Inputs:
-    """Open what the page is made of."""
-    corpus = load_corpus(run_dir.path("corpus"))
-    head = open_head(run_dir.path("head"))
-    clusters = load_clusters(run_dir.path("clusters") / "clusters.npz")
-    return Inputs(
-        corpus=corpus,
-        features=FeatureStore(run_dir.path("features")),
-        encode=partial(encode, head, clusters),
-        clusters=clusters,
-        masks=run_dir.path("masks"),
-        index=masks.load_index(run_dir.path("masks")),
-    )
-
-
 def open_scores(run_dir: RunDir, manifest: Manifest) -> tuple[Judged | None, bool]:
     """The scores, and whether there are some that are out of date."""
     if not run_dir.has("scores"):
@@ -237,6 +166,29 @@ def open_scores(run_dir: RunDir, manifest: Manifest) -> tuple[Judged | None, boo
     path = run_dir.path("scores")
     found = Scores.model_validate(scores.load_scores(path))
     return Judged(found, scores.load_image_scores(path), *scores.load_confusion(path)), False
+
+
+def open_cover(run_dir: RunDir, manifest: Manifest, legend: Legend) -> tuple[Cover | None, bool]:
+    """The cover, and whether there is one of other masks or of other classes."""
+    if not run_dir.has("cover"):
+        return None, False
+    found = load_cover(run_dir.path("cover"))
+    inputs = manifest.stages["cover"].parts.get("inputs", {}) if "cover" in manifest.stages else {}
+    stale = any(name in manifest.stages and manifest.stages[name].artefact != key for name, key in inputs.items())
+    return (None, True) if stale or found.legend != legend.fingerprint else (found, False)
+
+
+def open_certainty(run_dir: RunDir, legend: Legend, *, count: int) -> Certainty | None:
+    """How sure the masks are, and the `count` images to label next; None where they came without it."""
+    index = masks.load_index(run_dir.path("masks"))
+    if not has_certainty(index):
+        return None
+    margins, entropy, doubt = sum_certainty(index, legend)
+    return Certainty(
+        [float(value) if np.isfinite(value) else None for value in margins],
+        {i: float(value) for i, value in enumerate(entropy)},
+        label_next(entropy, doubt, count=count),
+    )
 
 
 def training_plots(head: Path, made: Sequence[Candidate]) -> list[page.Plot]:
@@ -266,7 +218,7 @@ def plan_drawing(
     crops_of: Sequence[range],
     shown: Sequence[int],
     best: Mapping[int, Sequence[Patch]],
-    wide: Mapping[int, Sequence[Cover]],
+    wide: Mapping[int, Sequence[Widest]],
 ) -> dict[int, Wanted]:
     """What to draw of which image, in the order of the corpus.
 
@@ -304,11 +256,12 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Look at the run, draw, and write the page."""
     inputs, manifest = open_inputs(run_dir), run_dir.manifest()
     made = load_candidates(run_dir.path("head"))
-    corpus, classes = inputs.corpus, inputs.clusters.clusters
+    corpus, classes = inputs.corpus, inputs.legend.classes
     judged, outdated = open_scores(run_dir, manifest)
+    cover, stale = open_cover(run_dir, manifest, inputs.legend)
     wide = gallery.widest(inputs.index, classes=classes, keep=_COVERS)
     crops = gallery.choose_crops(
-        [[cover.image for cover in covers] for covers in wide], corpus.crops_of, count=_CROPS, seed=config.seed
+        [[cover.image for cover in covers] for covers in wide], corpus.crops_of, count=CROPS, seed=config.seed
     )
     tracked = runtime.track(crops, total=len(crops), unit="crops")
     found = survey(inputs, tracked, keep=config.patches, per_crop=max(8, 4096 // len(crops)), seed=config.seed)
@@ -324,7 +277,8 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
                 corpus=corpus,
                 rejected=load_rejected(run_dir.path("corpus")),
                 header=inputs.features.header,
-                classes=classes,
+                clusters=inputs.clusters.clusters,
+                legend=inputs.legend,
                 index=inputs.index,
                 pixels=pixels,
                 holding=holding,
@@ -332,6 +286,9 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
                 stages=_ORDER,
                 judged=judged,
                 outdated=outdated,
+                cover=cover,
+                certainty=open_certainty(run_dir, inputs.legend, count=config.images),
+                stale_cover=stale,
                 crops=found.crops,
                 fit=found.fit,
                 groups=groups,

@@ -3,7 +3,7 @@
     masks/<id>.png     8-bit palette PNG, value = class, 255 = no data; 16-bit grey beyond 255 classes, 65535 = no data
     masks/<id>.tiles/<top>_<left>.png  the same of a square of a mosaic whose first pixel is in that row and column
     masks/index.jsonl  one line per image: id, file, height, width, tile (side, of a mosaic), pixels (class -> count),
-                       nodata (count)
+                       nodata (count); with refine.certainty margin (class -> mean), entropy (mean), both 0 to 1
     masks/header.json  format, classes, nodata and how the masks were made
 
 Ids are paths, so masks lie in the sub-folders of their images. The ending `.tiles` keeps the tiles of `a.tif` apart
@@ -202,17 +202,24 @@ def count_pixels(index: Iterable[Mapping[str, Any]], *, classes: int) -> tuple[n
     return pixels, images
 
 
+def by_class(index: Iterable[Mapping[str, Any]], legend: Legend) -> list[dict[str, Any]]:
+    """The lines of an index by the classes of a legend; pixels of clusters that are left out count as no data."""
+    lines = []
+    for entry in index:
+        found, left_out = np.zeros(legend.classes, np.int64), 0
+        for name, count in entry["pixels"].items():
+            place = legend.classes_of[int(name)]
+            found[place] += count if place >= 0 else 0
+            left_out += 0 if place >= 0 else count
+        pixels = {str(k): int(found[k]) for k in np.flatnonzero(found)}
+        kept = {key: value for key, value in entry.items() if key != "margin"}  # which is of clusters
+        lines.append({**kept, "pixels": pixels, "nodata": entry["nodata"] + left_out})
+    return lines
+
+
 def count_classes(index: Iterable[Mapping[str, Any]], legend: Legend) -> tuple[npt.NDArray[np.int64], ...]:
     """Sum an index up by the classes of a legend: pixels per class and images per class, both (classes,)."""
-    pixels, images = np.zeros(legend.classes, np.int64), np.zeros(legend.classes, np.int64)
-    for entry in index:
-        found = np.zeros(legend.classes, np.int64)
-        for name, count in entry["pixels"].items():
-            if legend.classes_of[int(name)] >= 0:
-                found[legend.classes_of[int(name)]] += count
-        pixels += found
-        images += found > 0
-    return pixels, images
+    return count_pixels(by_class(index, legend), classes=legend.classes)
 
 
 def save_index(directory: Path, index: Iterable[Mapping[str, Any]]) -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,8 +8,8 @@ from hypothesis import strategies as st
 from segpipe.base.geometry import Box, Size, plan_grid, tiles, windows
 from segpipe.data.synthetic import reef_scene
 from segpipe.ops.crf import Crf
-from segpipe.ops.segment import segment
-from segpipe.ops.tiling import Lattice, plan_lattice, segment_tile
+from segpipe.ops.segment import Labels, label_at, segment
+from segpipe.ops.tiling import Lattice, plan_lattice, tile_probabilities
 
 CENTERS = np.random.default_rng(5).normal(size=(6, 3)).astype(np.float32)
 CENTERS /= np.linalg.norm(CENTERS, axis=1, keepdims=True)
@@ -50,6 +52,10 @@ def test_lattices_are_whole_pixels(window: int, side: int, height: int, width: i
     assert tile.within(around).top <= lattice.margin * lattice.factor
 
 
+def segmented(*arguments: Any, **options: Any) -> Labels:
+    return label_at(*tile_probabilities(*arguments, **options))
+
+
 def color_codes(rgb: np.ndarray, box: Box, rows: int, cols: int) -> np.ndarray:
     """Mean colors of the patches of a window, as codes."""
     part = rgb[box.slices].astype(np.float32) / 128 - 1
@@ -66,7 +72,7 @@ def refine_in_tiles(rgb: np.ndarray, lattice: Lattice, crf: Crf | None) -> np.nd
     for tile in tiles(size, lattice.tile):
         around = lattice.around(tile, size)
         some = [i for i, box in enumerate(boxes) if box.meets(around)]
-        found[tile.slices] = segment_tile(
+        found[tile.slices] = segmented(
             *([values[i] for i in some] for values in (codes, grids, boxes)),  # type: ignore[arg-type]
             rgb[around.slices],
             CENTERS,
@@ -115,7 +121,7 @@ def test_a_place_without_windows_may_have_any_class() -> None:
     box, grid = Box(0, 0, 64, 32), plan_grid(Size(64, 32), side=32, patch=8)
     codes = np.ones((grid.rows, grid.cols, 3), np.float32)
     whole = Box(0, 0, 64, 64)
-    found = segment_tile([codes], [grid], [box], rgb, CENTERS, tile=whole, around=whole, lattice=Lattice(1.0), crf=None)
+    found = segmented([codes], [grid], [box], rgb, CENTERS, tile=whole, around=whole, lattice=Lattice(1.0), crf=None)
     assert found.shape == (64, 64)
     assert len(np.unique(found[:, :32])) == 1
 

@@ -9,6 +9,7 @@ from segpipe.plots import compose, tables, wording
 from segpipe.plots.page import ClassLabel
 from segpipe.records.features import FeatureHeader
 from segpipe.records.labels import class_colors
+from segpipe.records.legend import plain_legend
 from segpipe.records.manifest import Manifest, StageRecord
 
 HEADER = FeatureHeader("dino", "key", (11,), 224, 16, 384, "mean", False)
@@ -49,12 +50,12 @@ def test_stages_come_in_order_with_what_they_found() -> None:
 
 
 def test_colors_are_the_records_colors_everywhere() -> None:
-    labels = compose.class_labels(60, None)
+    labels = compose.class_labels(plain_legend(60), None)
     assert labels[59] == ClassLabel("class 59", "#" + bytes(class_colors(60)[59].tolist()).hex())
 
 
 def test_shares_are_of_all_pixels_and_empty_classes_are_named() -> None:
-    labels = compose.class_labels(3, None)
+    labels = compose.class_labels(plain_legend(3), None)
     rows, empty = compose.share_rows(labels, np.array([20, 80, 0]), np.array([1, 2, 0]))
     assert [(row.label.name, row.share, row.images) for row in rows] == [("class 1", 0.8, 2), ("class 0", 0.2, 1)]
     assert [label.name for label in empty] == ["class 2"]

@@ -9,19 +9,23 @@ import cv2
 import numpy as np
 
 from segpipe.base.geometry import Box, Size
+from segpipe.base.runtime import Runtime
 from segpipe.nn.head import codes, describe_head, new_head
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected
 from segpipe.records.features import FeatureHeader
 from segpipe.records.labels import class_colors
 from segpipe.records.manifest import StageRecord
+from segpipe.records.naming import Entry, Naming
 from segpipe.records.scores import ImageScore, Scores
+from segpipe.stages import cover
 from segpipe.store import masks
 from segpipe.store.checkpoints import save_tensors
 from segpipe.store.clusters import save_clusters
 from segpipe.store.corpus import save_corpus
 from segpipe.store.features import CropFeatures, FeatureWriter, create_features
 from segpipe.store.journal import Journal
+from segpipe.store.naming import naming_text
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import save_scores
 
@@ -33,6 +37,7 @@ MAKERS = {
     "clusters": "cluster",
     "masks": "refine",
     "scores": "evaluate",
+    "cover": "cover",
     "report": "report",
 }
 
@@ -166,3 +171,18 @@ def add_scores(run_dir: RunDir, labels: Sequence[str], *, classes: int, names: S
     ]
     with run_dir.writing("scores") as out:
         save_scores(found, images, counts, out)
+
+
+def add_cover(run_dir: RunDir, root: Path, *, classes: int, names: Sequence[str]) -> None:
+    """Names for the clusters, long and short ones, cover by two sites, and points that agree with the map."""
+    long = "a name <x-bad> of many words, and one that has no end " + "z" * 60
+    entries = {k: Entry((4 * k % 256, 90, 200 - k), f"kind {k}" if k else long) for k in range(classes)}
+    (run_dir.root / "classes.yaml").write_text(naming_text(Naming(entries), {}, {}), "utf-8")
+    sites, points = root / "sites.csv", root / "points.csv"
+    sites.write_text("image,site\n" + "".join(f"{name},{'site ' * (1 + i % 2)}\n" for i, name in enumerate(names)))
+    lines = ["image,row,column,label"]
+    for name in names:
+        mask = masks.read_mask(masks.mask_path(run_dir.path("masks"), name))
+        lines += [f'{name},{row},{row},"{entries[int(mask[row, row])].name}"' for row in range(0, len(mask), 9)]
+    points.write_text("\n".join(lines), "utf-8")
+    cover.run(cover.Config(sites=sites, labels=points, gsd=0.001, draws=100), run_dir, Runtime())

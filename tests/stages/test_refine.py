@@ -236,3 +236,59 @@ def test_crf_settings_default_to_the_published_constants() -> None:
     config = refine.Config()
     for name in Crf.__dataclass_fields__:
         assert getattr(config, f"crf_{name}") == getattr(Crf(), name)
+
+
+def test_certainty_leaves_masks_as_they_are(tmp_path: Path) -> None:
+    run_dir, _ = make_run(tmp_path)
+    config = {"side": 60, "crf_iterations": 2}
+    refine.run(refine.Config(**config), run_dir, Runtime())
+    plain = _tree(run_dir.root / "masks")
+    refine.run(refine.Config(**config, certainty=True), run_dir, Runtime(workers=2))
+    both = _tree(run_dir.root / "masks")
+    pictures = {name for name in plain if name.endswith(".png")}
+    assert {name: both[name] for name in pictures} == {name: plain[name] for name in pictures}
+    added = {f"certainty/{kind}/{name}" for kind in ("margin", "entropy") for name in pictures}
+    assert set(both) == set(plain) | added
+    for entry in masks.load_index(run_dir.path("masks")):
+        mask = masks.read_mask(run_dir.path("masks") / entry["file"])
+        margin, entropy = (
+            np.asarray(Pillow.open(run_dir.path("masks") / "certainty" / kind / entry["file"]), np.float64) / 255
+            for kind in ("margin", "entropy")
+        )
+        assert margin.shape == mask.shape
+        held = mask != 255
+        assert (margin[~held] == 0).all()
+        for name, mean in entry["margin"].items():
+            assert mean == pytest.approx(margin[mask == int(name)].mean(), abs=1e-5)
+        assert set(entry["margin"]) == set(entry["pixels"])
+        assert entry["entropy"] == pytest.approx(entropy[held].mean(), abs=1e-5)
+    assert not any("margin" in line for line in map(str, plain["index.jsonl"].splitlines()))
+
+
+def test_certainty_goes_on_where_it_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_dir, _ = make_run(tmp_path)
+    config = refine.Config(side=60, crf=False, certainty=True)
+    refine.run(config, run_dir, Runtime())
+    whole = _tree(run_dir.root / "masks")
+    made: list[int] = []
+    original = refine.refine_piece
+
+    def counted(inputs: refine.Inputs, index: int, piece: Any) -> Any:
+        made.append(index)
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        return original(inputs, index, piece)
+
+    monkeypatch.setattr(refine, "refine_piece", counted)
+    with pytest.raises(KeyboardInterrupt):
+        refine.run(config, run_dir, Runtime())
+    refine.run(config, run_dir, Runtime())
+    assert len(made) == 6  # five images, one of them twice
+    assert _tree(run_dir.root / "masks") == whole
+
+
+def test_images_in_a_folder_of_that_name_are_refused(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path, (Image("certainty/a", "certainty/a.png", Size(2, 2), "uint8", "0" * 64, 1),),
+                    (Crop(0, Box(0, 0, 2, 2)),))  # fmt: skip
+    with pytest.raises(UsageError, match=r"also that of the image certainty/a\.png; rename"):
+        refine._keep_apart(corpus)

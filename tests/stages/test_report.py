@@ -10,10 +10,14 @@ import pytest
 
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
+from segpipe.plots.page import percent
 from segpipe.records.candidates import Candidate, Collapse
 from segpipe.records.corpus import Rejected
-from segpipe.stages import report
+from segpipe.records.naming import Entry, Naming
+from segpipe.stages import cover, report
 from segpipe.store.candidates import save_candidates
+from segpipe.store.cover import load_cover
+from segpipe.store.naming import naming_text
 from segpipe.store.run_dir import RunDir
 
 from . import report_run
@@ -112,7 +116,7 @@ def test_small_and_odd_runs(tmp_path: Path, images: int, classes: int) -> None:
 
 
 def test_many_images_stay_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "_CROPS", 8)
+    monkeypatch.setattr(report, "CROPS", 8)
     page, summary, _ = write(report_run.make_run(tmp_path, NAMES, classes=3, five=True), images=6, patches=2)
     assert summary.crops == 8
     assert "8 of the 60 crops" in page.text
@@ -178,3 +182,72 @@ def test_patches_shown_belong_to_their_class(tmp_path: Path) -> None:
 def test_a_missing_artefact_names_its_stage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="segpipe index"):
         report.run(report.Config(), RunDir(tmp_path, report_run.MAKERS), Runtime())
+
+
+def test_names_and_cover_are_on_the_page(tmp_path: Path) -> None:
+    run_dir = report_run.make_run(tmp_path, NAMES[:4], classes=4)
+    entries = {
+        0: Entry((255, 0, 0), "live coral"),
+        1: Entry((0, 255, 0), "sand"),
+        2: Entry((1, 2, 3), "live coral"),
+        3: Entry((9, 9, 9), "tape", ignore=True),
+    }
+    (run_dir.root / "classes.yaml").write_text(naming_text(Naming(entries), {}, {}), "utf-8")
+    page, _, html = write(run_dir)
+    assert "classes in use 2 made of 4 clusters" in page.text
+    assert "Cover was not estimated" in page.text
+    assert "live coral" in page.text
+    assert "tape" not in page.text
+    assert "class 1" not in page.text
+    assert "background:#ff0000" in html
+    assert "#010203" not in html
+    points = tmp_path / "points.csv"
+    points.write_text("image,row,column,label\n" + "".join(f'"{n}",{r},3,Sand\n' for n in NAMES[:4] for r in range(40)))
+    cover.run(cover.Config(labels=points, gsd=0.01), run_dir, Runtime())
+    page, _, _ = write(run_dir)
+    found = load_cover(run_dir.path("cover"))
+    first = found.whole.shares[0]
+    assert first.low is not None
+    assert first.high is not None
+    shown = f"live coral {percent(first.share)} {percent(first.low)} to {percent(first.high)} {first.area:.3g} m²"
+    assert shown in page.text
+    assert re.search(r"Sand \d+ [\d.]+% 100.0%", page.text)  # all labels say so, so the corrected cover does
+    (run_dir.root / "classes.yaml").write_text(naming_text(Naming({**entries, 1: Entry((0, 9, 0), "x")}), {}, {}))
+    page, _, _ = write(run_dir)
+    assert "is of earlier masks or names" in page.text
+
+
+def test_scores_stay_of_clusters_under_names(tmp_path: Path) -> None:
+    run_dir = report_run.make_run(tmp_path, NAMES[:3], classes=2)
+    report_run.add_scores(run_dir, ["gravel", "weed"], classes=2, names=NAMES[:3])
+    entries = {0: Entry((255, 0, 0), "both"), 1: Entry((0, 255, 0), "both")}
+    (run_dir.root / "classes.yaml").write_text(naming_text(Naming(entries), {}, {}), "utf-8")
+    page, summary, html = write(run_dir)
+    assert summary.scored
+    assert "made of 2 clusters" in page.text
+    assert html.count("background:#ff0000") >= 4  # also of both labels in the table of scores
+    assert "background:#00ff00" not in html
+
+
+def test_certainty_names_the_images_to_label_next(tmp_path: Path) -> None:
+    names = NAMES[:4]
+    run_dir = report_run.make_run(tmp_path, names, classes=3)
+    page, _, html = write(run_dir, images=3)
+    assert "refine.certainty=true writes how sure" in page.text
+    assert ">certainty<" not in html
+    index = report.masks.load_index(run_dir.path("masks"))
+    entropy = [0.2, 0.9, 0.8, 0.1]
+    doubts = [{"0": 0.1, "2": 0.9}, {"0": 0.9, "2": 0.1}, {"0": 0.85, "2": 0.1}, {}]
+    for entry, value, doubt in zip(index, entropy, doubts, strict=True):
+        entry["entropy"] = value
+        entry["margin"] = {k: 1 - doubt.get(k, 0.0) for k in entry["pixels"]}
+    report.masks.save_index(run_dir.path("masks"), index)
+    page, _, html = write(run_dir, images=3)
+    assert ">certainty<" in html
+    shown = page.text[page.text.index("Images to label next") :].split("What the classes look like")[0]
+    places = [shown.find(name) for name in names]
+    assert places[1] < places[0] < places[2]  # the first of class 0, the first of class 2, the second of class 0
+    assert places[3] == -1
+    pixels = sum(entry["pixels"].get("1", 0) for entry in index)
+    margin = sum(entry["margin"].get("1", 0) * entry["pixels"].get("1", 0) for entry in index) / pixels
+    assert re.search(rf"class 1 [\d.]+% {sum('1' in entry['pixels'] for entry in index)} {margin:.2f} ", page.text)

@@ -61,6 +61,7 @@ def write(root: Path, kind: str) -> Path:
         names, labels = [f"i{i}" for i in range(10)], [f"label <x-bad> {i} " + "y" * (i % 30) for i in range(50)]
         run_dir = report_run.make_run(root, names, classes=60, height=160, width=240)
         report_run.add_scores(run_dir, labels, classes=60, names=names)
+        report_run.add_cover(run_dir, root, classes=60, names=names)
     report.run(report.Config(), run_dir, Runtime())
     return run_dir.root / "report" / "index.html"
 

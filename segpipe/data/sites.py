@@ -1,0 +1,110 @@
+"""Which site an image belongs to, and how much ground its pixels show: a CSV that names images.
+
+Columns in any order and case: image (or name, file name), the column that says the site, and if there is one gsd
+(or m_per_px): meters on the ground along the side of a pixel.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segpipe.base.errors import CorpusError, UsageError
+from segpipe.data.csvtable import IMAGE_COLUMN, column_of, plain, read_table
+from segpipe.data.names import ImageNames
+from segpipe.records.corpus import Image
+
+_SITES = ("site", "transect", "dive", "station", "plot", "quadrat", "location", "area", "reef")
+_GSD = ("gsd", "mperpx", "meterperpixel", "metersperpixel", "mperpixel")
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """What a table says of images, by their index."""
+
+    by: str
+    """Heading of the column that says the site; empty where none was wanted."""
+    sites: dict[int, str] = field(default_factory=dict)
+    gsd: dict[int, float] = field(default_factory=dict)
+    """Meters along the side of a pixel."""
+    unmatched: tuple[str, ...] = ()
+    """Names that belong to no image."""
+
+
+def read_sites(path: Path, images: Sequence[Image], *, by: str | None) -> Sites:
+    """Read a CSV of sites.
+
+    Args:
+        path: the file.
+        images: the corpus.
+        by: heading of the column that says the site; empty takes `site`, `transect` and so on, or the only other
+            one; None wants none, and takes what else the table says.
+
+    Raises:
+        UsageError: a column or row is wrong; the message gives file and line.
+        CorpusError: no row belongs to an image.
+    """
+    rows = read_table(path, option="--sites")
+    line, header = next(rows, (1, []))
+    image_at = column_of(header, IMAGE_COLUMN)
+    if image_at is None:
+        raise UsageError(f"{path}:{line}: no column for 'image' among {', '.join(header) or 'no headings'}")
+    gsd_at = column_of(header, _GSD)
+    site_at = None if by is None else _site_column(path, line, header, by, image_at)
+    names, unmatched = ImageNames(images), list[str]()
+    sites, gsd, lines = dict[int, str](), dict[int, float](), dict[int, int]()
+    for line, fields in rows:
+        fits = names.find(fields[image_at])
+        if len(fits) > 1:
+            raise UsageError(
+                f"{path}:{line}: {fields[image_at]!r} fits {len(fits)} images, such as {images[fits[0]].path} and "
+                f"{images[fits[1]].path}; write the relative path with its ending"
+            )
+        if not fits:
+            unmatched.append(fields[image_at])
+            continue
+        index, site = fits[0], "" if site_at is None else fields[site_at]
+        if sites.get(index, site) != site:
+            raise UsageError(
+                f"{path}:{line}: {fields[image_at]!r} belongs to {site!r} here and to {sites[index]!r} on line "
+                f"{lines[index]}; an image belongs to one site"
+            )
+        sites[index], lines[index] = site, line
+        if gsd_at is not None and fields[gsd_at]:
+            gsd[index] = _length(fields[gsd_at], f"{path}:{line}", header[gsd_at])
+    if not sites:
+        first = f": {unmatched[0]!r} is not in the corpus, ids look like {images[0].id!r}" if unmatched else ""
+        raise CorpusError(f"no row of {path} belongs to an image{first}; name images by file name or relative path")
+    return Sites("" if site_at is None else header[site_at], sites, gsd, tuple(unmatched))
+
+
+def _site_column(path: Path, line: int, header: Sequence[str], by: str, image_at: int) -> int:
+    if by:
+        place = column_of(header, (plain(by),))
+        if place is None:
+            close = difflib.get_close_matches(by, header, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"columns are {', '.join(header)}"
+            raise UsageError(f"{path}:{line}: --by {by}: there is no such column; {hint}")
+        return place
+    place = column_of(header, _SITES)
+    if place is not None:
+        return place
+    gsd_at = column_of(header, _GSD)
+    others = [i for i in range(len(header)) if i not in (image_at, gsd_at)]
+    if len(others) != 1:
+        named = ", ".join(header[i] for i in others)
+        raise UsageError(f"{path}:{line}: which column says the site? give --by, one of {named or 'no other'}")
+    return others[0]
+
+
+def _length(text: str, where: str, heading: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise UsageError(f"{where}: {heading} {text!r} is no length; give meters along the side of a pixel, as 0.0005")
+    return value

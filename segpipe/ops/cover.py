@@ -1,0 +1,154 @@
+"""How much of the ground each class covers, how sure that is, and what a few labelled pixels say against it.
+
+Pixels of one image are not independent: the image is what was sampled. So intervals come from images drawn again
+with replacement (Efron, 1979), each draw as large as the sample; 95% means the 2.5th to the 97.5th percentile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+Interval = tuple[Float64, Float64]
+
+_AT_ONCE = 1 << 22  # numbers of a draw held at once: 32 MB
+
+
+def shares(amounts: Float64) -> Float64:
+    """Share of each class in all that some images hold.
+
+    Args:
+        amounts: (images, classes) pixels, square meters, or shares where every image shall count the same.
+
+    Returns:
+        (classes,), their sum is 1; NaN where the images hold nothing.
+    """
+    return _part(amounts.sum(axis=0))
+
+
+def _part(amounts: Float64) -> Float64:
+    total = amounts.sum(axis=-1, keepdims=True)
+    return np.asarray(np.divide(amounts, total, out=np.full(amounts.shape, np.nan), where=total > 0))
+
+
+def draw_images(images: int, *, draws: int, seed: int, width: int = 1) -> Iterator[Float64]:
+    """How often each image comes in each of `draws` samples drawn with replacement, in blocks.
+
+    Args:
+        images: how many there are.
+        draws: how many samples.
+        seed: of the draws.
+        width: numbers kept per image and sample; with it the size of a block.
+
+    Yields:
+        (block, images) times, every row sums to `images`.
+    """
+    rng, share = np.random.default_rng(seed), np.full(images, 1 / images)
+    step = max(1, _AT_ONCE // (images * width))
+    for start in range(0, draws, step):
+        yield rng.multinomial(images, share, size=min(step, draws - start)).astype(np.float64)
+
+
+def interval(values: Float64) -> Interval:
+    """The middle 95% of draws (draws, ...); draws that hold NaN in a place are left out of it."""
+    low, high = np.nanpercentile(values, (2.5, 97.5), axis=0)
+    return np.asarray(low), np.asarray(high)
+
+
+def bootstrap_shares(amounts: Float64, *, draws: int, seed: int) -> Interval | None:
+    """95% interval of the share of each class, by images drawn again.
+
+    Args:
+        amounts: as in `shares`; rows without any amount take no part.
+        draws: how many samples.
+        seed: of the draws.
+
+    Returns:
+        (classes,) low and (classes,) high; None for fewer than two images, whose spread nobody knows.
+    """
+    held = amounts[amounts.sum(axis=1) > 0]
+    if len(held) < 2:
+        return None
+    return interval(np.concatenate([_part(times @ held) for times in draw_images(len(held), draws=draws, seed=seed)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """Cover as the labels see it, from where the map lies and how often it is right."""
+
+    share: Float64
+    """(labels,) their sum is 1."""
+    error: Float64
+    """(labels,) standard error if every labelled pixel were drawn by itself."""
+    unseen: float
+    """Share of the map in classes that hold no labelled pixel; `share` is of the rest."""
+
+
+def calibrate(mapped: Float64, counts: npt.NDArray[np.integer] | Float64) -> Calibrated:
+    r"""Area of each label from a map and a sample of labelled pixels, post-stratified by the mapped class.
+
+    With W_i the share of the map that class i covers, n_ij the labelled pixels of label j in mapped class i and n_i
+    their sum over j:
+
+        p_j = sum_i W_i n_ij / n_i
+        V(p_j) = sum_i W_i^2 (n_ij / n_i) (1 - n_ij / n_i) / (n_i - 1)
+
+    That is Card (1982) and equations 9 and 10 of Olofsson et al. (2014, Remote Sensing of Environment 148, 42-57),
+    also called the inverse or calibration estimator. Unlike the plain share of pixels it is not biased by a map that
+    confuses classes, provided that labelled pixels of a mapped class stand for all of it. Where a class of the map
+    holds no labelled pixel nothing is known of it: the estimate is of the rest of the map, W_i scaled to sum to 1. One
+    labelled pixel says nothing of its variance, which enters as the largest that there is, W_i^2 / 4.
+
+    Args:
+        mapped: (classes,) share of each class of the map.
+        counts: (classes, labels) labelled pixels.
+    """
+    held = counts.sum(axis=1)
+    seen = (held > 0) & (mapped > 0)
+    weights = np.where(seen, mapped, 0.0)
+    covered = weights.sum()
+    if covered == 0:
+        nothing = np.full(counts.shape[1], np.nan)
+        return Calibrated(nothing, nothing, 1.0)
+    weights = weights / covered
+    rates = counts / np.maximum(held, 1)[:, None]
+    spread = np.where((held > 1)[:, None], rates * (1 - rates) / np.maximum(held - 1, 1)[:, None], 0.25)
+    variance = (np.square(weights)[:, None] * spread).sum(axis=0)
+    return Calibrated(weights @ rates, np.sqrt(variance), float(1 - covered / mapped.sum()))
+
+
+def bootstrap_calibrated(amounts: Float64, labelled: Int64, counts: Int64, *, draws: int, seed: int) -> Interval | None:
+    """95% interval of the calibrated share of each label, by images drawn again, map and labelled pixels together.
+
+    In a draw without a labelled pixel in some class of the map, its rates are those of the whole sample.
+
+    Args:
+        amounts: (images, classes) of the map, as in `shares`.
+        labelled: (m,) the images with labelled pixels.
+        counts: (m, classes, labels) labelled pixels of each.
+        draws: how many samples.
+        seed: of the draws.
+
+    Returns:
+        (labels,) low and (labels,) high; None for fewer than two labelled images.
+    """
+    whole = counts.sum(axis=0)
+    seen = whole.sum(axis=1) > 0
+    if len(labelled) < 2 or not (amounts.sum(axis=0) * seen).any():
+        return None
+    classes, labels = counts.shape[1:]
+    rest = whole / np.maximum(whole.sum(axis=1), 1)[:, None]
+    flat = counts.reshape(len(labelled), -1).astype(np.float64)
+    found = []
+    for times in draw_images(len(amounts), draws=draws, seed=seed, width=classes * labels):
+        mapped = np.where(seen, times @ amounts, 0.0)
+        drawn = (times[:, labelled] @ flat).reshape(-1, classes, labels)
+        held = drawn.sum(axis=2, keepdims=True)
+        rates = np.where(held > 0, drawn / np.maximum(held, 1), rest)
+        found.append(np.einsum("bi,bij->bj", _part(mapped), rates))
+    return interval(np.concatenate(found))

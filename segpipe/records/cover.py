@@ -1,0 +1,98 @@
+"""What a run covers: the content of cover.json."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Share(_Record):
+    """One class in some images."""
+
+    number: int
+    """Of the class on the map."""
+    name: str
+    share: float | None
+    """Of what has a class, 0 to 1; None where nothing has."""
+    low: float | None = None
+    """Lower end of the 95% interval; None where there is none."""
+    high: float | None = None
+    pixels: int
+    area: float | None = None
+    """Square meters; None where the size of a pixel is not known."""
+
+
+class Part(_Record):
+    """The classes of some images."""
+
+    name: str
+    """Of the image or site; `all` for all images."""
+    site: str = ""
+    """Of an image."""
+    images: int
+    note: str = ""
+    """Why there is no interval, or why to doubt it."""
+    shares: list[Share]
+
+
+class Corrected(_Record):
+    """Cover of one label as labelled pixels correct it, beside the map's own."""
+
+    label: str
+    pixels: int
+    """Labelled so."""
+    raw: float | None
+    """Share of the map's class of this name; None where none has it."""
+    share: float | None
+    """Corrected."""
+    low: float | None
+    high: float | None
+    standard_error: float | None
+    """If every labelled pixel were drawn by itself."""
+    labelled: float
+    """Share of the labelled pixels that have this label."""
+    found: float | None
+    """Share of the same pixels that the map gives the class of this name."""
+
+
+class Correction(_Record):
+    """What labelled pixels say against the map."""
+
+    images: int
+    pixels: int
+    """Labelled, in a class of the map."""
+    outside: int
+    """Labelled, where the map has no class."""
+    unseen: float
+    """Share of the map in classes without a labelled pixel; nothing is known of it."""
+    unseen_classes: list[str]
+    mean_error: float | None
+    """Mean of |share on the map - share of the labels| over images and labels that have a class of their name."""
+    labels: list[Corrected]
+    confusion: list[list[int]]
+    """Labelled pixels by class of the map (rows) and label (columns)."""
+    note: str = ""
+
+
+class Cover(_Record):
+    """All of it."""
+
+    legend: str
+    """Fingerprint of the names, colors and clusters of the classes."""
+    classes: list[str]
+    colors: list[str]
+    """`#rrggbb`"""
+    weight: str
+    """What counts: pixels, square meters or images."""
+    unit: str
+    """What is drawn again for the interval of all images: image or site."""
+    by: str
+    """What sites are."""
+    draws: int
+    whole: Part
+    sites: list[Part]
+    images: list[Part]
+    correction: Correction | None = None

@@ -1,0 +1,152 @@
+"""Cover: how much of the ground each class covers, by image, by site and over all, with intervals.
+
+Reads  corpus/   the images, and where they lie on the earth
+       masks/    pixel counts
+       classes.yaml  what the clusters are called, where a person said so
+       the user's table of sites, and labels (points or label maps) if there are some: they correct the cover
+Writes cover/    CSV tables, a figure, cover.json
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel
+
+from segpipe.base import files
+from segpipe.base.config import AbsolutePath, Section, setting
+from segpipe.base.errors import UsageError
+from segpipe.base.runtime import Runtime
+from segpipe.data.sites import Sites, read_sites
+from segpipe.data.truth import label_files
+from segpipe.parts.covering import (
+    FOLDER,
+    correct,
+    count_images,
+    image_parts,
+    part_of,
+    weigh,
+    whole_part,
+)
+from segpipe.parts.labelled import count_labelled
+from segpipe.plots.cover import cover_png
+from segpipe.records.corpus import Corpus
+from segpipe.records.cover import Cover
+from segpipe.store import masks
+from segpipe.store.corpus import load_corpus
+from segpipe.store.cover import save_cover
+from segpipe.store.naming import CLASSES, open_legend
+from segpipe.store.run_dir import RunDir
+
+NAME = "cover"
+ARTEFACT = "cover"
+NEEDS = ("index", "refine")
+BESIDE = (CLASSES,)
+FORMAT = 1
+
+log = logging.getLogger(__name__)
+
+
+class Config(Section):
+    """Settings of `cover`."""
+
+    sites: AbsolutePath | None = setting(None, "CSV that names images and their site, and their gsd if it knows")
+    by: str = setting("", "column of sites that says the site; empty = site, transect ..., or the image's folder")
+    gsd: float | None = setting(None, "meters along the side of a pixel, of all images that do not say so", gt=0)
+    weight: Literal["ground", "images"] = setting(
+        "ground", "ground = every pixel counts (by its area where that is known of all images); images = every image"
+    )
+    unit: Literal["image", "site"] = setting("image", "what is drawn again for the interval of all images")
+    draws: int = setting(2000, "draws behind each interval", ge=100)
+    labels: AbsolutePath | None = setting(None, "CSV of points, or folder of index images, to correct the cover by")
+    classes: AbsolutePath | None = setting(None, "text file of their class names, one per line in index order")
+    seed: int = setting(0, "seed of the draws", ge=0)
+
+
+class Summary(BaseModel):
+    """What the manifest, the log line and the report say about this stage."""
+
+    images: int
+    sites: int
+    classes: int
+    area: float | None
+    """Square meters with a class, where every image's pixels are known in size."""
+    labelled_pixels: int
+
+
+def outside(config: Config) -> list[Path]:
+    """The user's tables and labels."""
+    tables = [config.sites] if config.sites else []
+    return tables + (label_files(config.labels, config.classes) if config.labels else [])
+
+
+def open_sites(config: Config, corpus: Corpus) -> Sites | None:
+    """The user's table; None where sites are folders and nothing else is said of images.
+
+    Raises:
+        UsageError: it is wrong, or its column is named and it is not.
+        CorpusError: no row belongs to an image.
+    """
+    if config.sites is None:
+        if config.by not in ("", FOLDER):
+            raise UsageError(f"--by {config.by} is a column of a table of sites; give it with --sites, or --by folder")
+        return None
+    table = read_sites(config.sites, corpus.images, by=None if config.by == FOLDER else config.by)
+    if table.unmatched:
+        log.warning("%d rows of %s fit no image, such as %s", len(table.unmatched), config.sites, table.unmatched[0])
+    return table
+
+
+def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
+    """Count, estimate, write.
+
+    Raises:
+        UsageError: a table, label or setting is wrong.
+        CorpusError: no row of a table belongs to an image.
+    """
+    corpus, directory = load_corpus(run_dir.path("corpus")), run_dir.path("masks")
+    clusters = int(masks.load_header(directory)["classes"])
+    legend, table = open_legend(run_dir, clusters), open_sites(config, corpus)
+    index = masks.by_class(masks.load_index(directory), legend)
+    counted = count_images(corpus, index, table, classes=legend.classes, gsd=config.gsd)
+    amounts, weight = weigh(counted, config.weight)
+    drawn = {"draws": config.draws, "seed": config.seed}
+    correction = None
+    if config.labels is not None:
+        found = count_labelled(config.labels, config.classes, corpus, directory, clusters=clusters, runtime=runtime)
+        if found.unmatched:
+            log.warning("%d labels fit no image, such as %s", len(found.unmatched), found.unmatched[0])
+        correction = correct(found.counts, found.images, found.classes, counted, amounts, legend, **drawn)
+    sites = np.array(counted.sites)
+    cover = Cover(
+        legend=legend.fingerprint,
+        classes=list(legend.names),
+        colors=["#{:02x}{:02x}{:02x}".format(*color) for color in legend.colors.tolist()],
+        weight=weight,
+        unit=config.unit,
+        by=(table.by if table else "") or FOLDER,
+        draws=config.draws,
+        whole=whole_part(counted, amounts, legend, unit=config.unit, **drawn),
+        sites=[part_of(site, sites == site, counted, amounts, legend, **drawn) for site in sorted(set(counted.sites))],
+        images=image_parts(counted, legend),
+        correction=correction,
+    )
+    with run_dir.writing(ARTEFACT) as out:
+        save_cover(cover, out)
+        files.write_bytes(out / "cover.png", cover_png(cover))
+    return summarize(cover)
+
+
+def summarize(cover: Cover) -> Summary:
+    """The main numbers."""
+    areas = [row.area for row in cover.whole.shares if row.area is not None]
+    return Summary(
+        images=cover.whole.images,
+        sites=len(cover.sites),
+        classes=len(cover.classes),
+        area=sum(areas) if len(areas) == len(cover.classes) else None,
+        labelled_pixels=cover.correction.pixels if cover.correction else 0,
+    )

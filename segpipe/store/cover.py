@@ -1,0 +1,104 @@
+"""What a run covers to files and back.
+
+cover/cover.json           all of it
+cover/cover_images.csv     image, site, class, name, share, pixels, area_m2
+cover/cover_sites.csv      site, images, class, name, share, low, high, pixels, area_m2, area_low, area_high, note
+cover/cover_all.csv        the same of all images
+cover/cover_corrected.csv  a line per label, where labels were given; cover_confusion.csv: class of the map x label
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from segpipe.base import files
+from segpipe.base.errors import UsageError
+from segpipe.records.cover import Correction, Cover, Part, Share
+
+
+def save_cover(cover: Cover, directory: Path) -> None:
+    """Write all files."""
+    files.write_text(directory / "cover.json", cover.model_dump_json(indent=1) + "\n")
+    _write(
+        directory / "cover_images.csv",
+        ["image", "site", "class", "name", "share", "pixels", "area_m2"],
+        (
+            [part.name, part.site, row.number, row.name, _number(row.share), row.pixels, _number(row.area)]
+            for part in cover.images
+            for row in part.shares
+        ),
+    )
+    _write(directory / "cover_sites.csv", ["site", *_COLUMNS], (r for part in cover.sites for r in _rows(part)))
+    _write(directory / "cover_all.csv", list(_COLUMNS), (row[1:] for row in _rows(cover.whole)))
+    if cover.correction is not None:
+        _save_correction(cover.correction, cover.classes, directory)
+
+
+_COLUMNS = (
+    "images", "class", "name", "share", "low", "high", "pixels", "area_m2", "area_low", "area_high", "note",
+)  # fmt: skip
+
+
+def _rows(part: Part) -> Iterable[list[Any]]:
+    for row in part.shares:
+        low, high = (_number(_scaled(row, end)) for end in (row.low, row.high))
+        yield [
+            part.name, part.images, row.number, row.name, _number(row.share), _number(row.low), _number(row.high),
+            row.pixels, _number(row.area), low, high, part.note,
+        ]  # fmt: skip
+
+
+def _scaled(row: Share, end: float | None) -> float | None:
+    """An end of the interval as an area: the ground that was photographed is known, how it is shared out is not."""
+    if end is None or row.area is None or not row.share:
+        return 0.0 if end == 0 and row.area is not None else None
+    return row.area / row.share * end
+
+
+def _save_correction(found: Correction, classes: Sequence[str], directory: Path) -> None:
+    _write(
+        directory / "cover_corrected.csv",
+        ["label", "points", "map_share", "corrected", "low", "high", "standard_error", "share_of_labels",
+         "share_of_map_at_labels", "note"],
+        (
+            [row.label, row.pixels, _number(row.raw), _number(row.share), _number(row.low), _number(row.high),
+             _number(row.standard_error), _number(row.labelled), _number(row.found), found.note]
+            for row in found.labels
+        ),
+    )  # fmt: skip
+    _write(
+        directory / "cover_confusion.csv",
+        ["class of the map", *(row.label for row in found.labels)],
+        ([name, *row] for name, row in zip(classes, found.confusion, strict=True)),
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.8g}"
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(header)
+    table.writerows(rows)
+    files.write_text(path, text.getvalue())
+
+
+def load_cover(directory: Path) -> Cover:
+    """Read it again.
+
+    Raises:
+        UsageError: the file is missing or damaged.
+    """
+    path = directory / "cover.json"
+    try:
+        return Cover.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise UsageError(f"{path} is missing or damaged; make it again with `segpipe cover`") from error

@@ -1,0 +1,159 @@
+"""`segpipe name` and `segpipe cover` as a user types them, on a run of a small synthetic reef."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from segpipe.cli.entry import run_cli
+from segpipe.data.synthetic import write_reef_corpus
+
+SMALL = ["--set", "extract.size=112", "--set", "refine.crf=false", "--set", "train.method=pca", "--set", "cluster.k=6",
+         "--set", "cluster.method=tree"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def reef(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reef")
+    write_reef_corpus(folder, images=6, seed=5)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(reef: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("done") / "run"
+    labels = ["--set", "evaluate.labels=null", "--set", "evaluate.classes=null"]
+    assert run_cli(["run", str(reef / "images"), str(run), "--config", "demo", *SMALL, *labels, "-q"]) == 0
+    return run
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def said(run: Path) -> dict[int, dict[str, object]]:
+    found = yaml.safe_load((run / "classes.yaml").read_text("utf-8"))["clusters"]
+    assert isinstance(found, dict)
+    return found
+
+
+def keys(run: Path) -> dict[str, str]:
+    stages = json.loads((run / "manifest.json").read_text())["stages"]
+    return {name: stage["finished"] + stage["key"] for name, stage in stages.items()}
+
+
+def test_a_person_names_and_only_the_last_stages_run(run: Path, reef: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli(["name", str(run)]) == 0
+    entries = said(run)
+    assert list(entries) == list(range(6))
+    for entry in entries.values():
+        assert (run / str(entry["picture"])).stat().st_size > 1000
+    path = run / "classes.yaml"
+    text = path.read_text()
+    assert run_cli(["name", str(run)]) == 0
+    assert path.read_text() == text
+    before = keys(run)
+    text = text.replace('name: ""', 'name: "my reef"', 2)
+    path.write_text(text.replace('name: ""', 'name: "blue water"', 1))
+    assert run_cli(["name", str(run), "--merge", "3", "blue water", "--merge", "4", "0"]) == 0
+    assert [entry["name"] for entry in said(run).values()] == ["my reef", "my reef", "blue water", "", "", ""]
+    assert (said(run)[3]["merge_into"], said(run)[4]["merge_into"]) == ("blue water", 0)
+    capsys.readouterr()
+    assert run_cli(["run", str(reef / "images"), str(run)]) == 0
+    after = keys(run)
+    assert {name for name in after if before[name] != after[name]} == {"export", "cover", "report"}
+    with (run / "export" / "classes.csv").open() as file:
+        assert [row["name"] for row in csv.DictReader(file)] == ["my reef", "blue water", "cluster 5"]
+    assert "my reef" in (run / "report" / "index.html").read_text()
+    assert run_cli(["name", str(run), "--suggest", "2"]) == 0
+    assert said(run)[3]["merge_into"] == "blue water"  # what a person said stays
+
+
+def test_names_follow_the_pixels_when_the_number_changes(
+    run: Path, reef: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli(["name", str(run)]) == 0
+    path = run / "classes.yaml"
+    text = path.read_text()
+    for k in range(6):
+        text = text.replace('name: ""', f'name: "kind {k}"', 1)
+    path.write_text(text)
+    assert run_cli(["run", str(reef / "images"), str(run), "--set", "cluster.k=5"]) == 2
+    assert "speaks of clusters that this run no longer has; `segpipe name" in capsys.readouterr().err
+    assert run_cli(["name", str(run)]) == 0
+    names = [entry["name"] for entry in said(run).values()]
+    assert len(names) == 5
+    assert len({name for name in names if name}) >= 3  # the tree joins two; the others are the same pixels
+    err = capsys.readouterr().err
+    assert "kind" in err
+    assert "classes.yaml.before" in err
+    assert run_cli(["run", str(reef / "images"), str(run)]) == 0
+
+
+def test_names_are_proposed_by_labels(run: Path, reef: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = ["--labels", str(reef / "labels"), "--classes", str(reef / "classes.txt")]
+    assert run_cli(["name", str(run), *labels, "--share", "0.3"]) == 0
+    told = capsys.readouterr()
+    names = {str(entry["name"]) for entry in said(run).values()} - {""}
+    assert names
+    assert names <= set((reef / "classes.txt").read_text().split())
+    assert "lie in a cluster of their name" in told.err
+    path = run / "classes.yaml"
+    first = next(iter(names))
+    path.write_text(path.read_text().replace(f'"{first}"', '"my own word"'))
+    assert run_cli(["name", str(run), *labels]) == 0
+    assert "my own word" in path.read_text()
+    assert "(kept)" in capsys.readouterr().out
+    before = keys(run)
+    cover = [
+        "cover",
+        str(run),
+        "--points",
+        str(reef / "labels"),
+        "--classes",
+        str(reef / "classes.txt"),
+        "--gsd",
+        "0.01",
+    ]
+    assert run_cli([*cover, "--set", "cover.draws=100"]) == 0
+    with (run / "cover" / "cover_corrected.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == (reef / "classes.txt").read_text().split()
+    # every pixel is labelled: the corrected cover is the labels' own
+    for row in rows:
+        assert float(row["corrected"]) == pytest.approx(float(row["share_of_labels"]), abs=2e-3)
+    assert {name for name in before if before[name] != keys(run)[name]} == {"cover"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--merge", "9", "0"], "--merge 9 0: there is no cluster '9'"),
+        (["--merge", "0", "9"], "--merge 0 9: clusters go from 0 to 5"),
+        (["--merge", "0", "1", "--merge", "1", "0"], "merges in a circle"),
+        (["--merge", "0", "sand"], "'sand' is the name of no other cluster"),
+        (["--classes", "x.txt"], "names labels; give them with --points CSV"),
+    ],
+)
+def test_mistakes_are_one_line_and_write_nothing(
+    run: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli(["name", str(run), *arguments]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert len([line for line in err.splitlines() if line.startswith("error")]) == 1
+    assert not (run / "classes.yaml").exists()
+
+
+def test_a_slip_in_the_file_stops_export_with_its_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli(["name", str(run), "-q"]) == 0
+    path = run / "classes.yaml"
+    path.write_text(path.read_text().replace("ignore: false", "ignore: perhaps", 1))
+    line = path.read_text().split("perhaps")[0].count("\n") + 1
+    for command in ("export", "cover", "report"):
+        assert run_cli([command, str(run)]) == 2
+        assert f"classes.yaml:{line}: cluster 0, ignore: 'perhaps' is neither true nor false" in capsys.readouterr().err
