@@ -103,14 +103,17 @@ def test_images_that_are_gone_are_named(tmp_path: Path) -> None:
 
 def test_cvat_masks_are_painted_by_the_label_map(tmp_path: Path) -> None:
     source = plant(tmp_path, names=PHOTOS)
-    assert cvat.export_cvat(source, tmp_path) == 1
-    with zipfile.ZipFile(tmp_path / "cvat.zip") as archive:
+    assert cvat.export_cvat(source, tmp_path) == 2
+    with zipfile.ZipFile(tmp_path / "cvat/annotations.zip") as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     lines = [line for line in files["labelmap.txt"].decode().splitlines() if not line.startswith("#")]
     rows = [line.split(":") for line in lines]
     assert [row[0] for row in rows] == ["background", NAMES[0], "Acropora  branching", NAMES[2], "background 2"]
     colors = np.array([[int(part) for part in row[1].split(",")] for row in rows])
     assert len(np.unique(colors, axis=0)) == 5
+    labels = json.loads((tmp_path / "cvat/labels.json").read_text("utf-8"))
+    assert [label["name"] for label in labels] == [row[0] for row in rows[1:]]
+    assert [label["color"] for label in labels] == ["#" + bytes(color.tolist()).hex() for color in colors[1:]]
     assert colors[:3].tolist() == [[0, 0, 0], *COLORS[:2].tolist()]
     assert files["ImageSets/Segmentation/default.txt"].decode().splitlines() == list(PHOTOS)
     for name in PHOTOS:
@@ -128,7 +131,7 @@ def test_cvat_objects_beyond_the_colors_are_joined_by_class(tmp_path: Path) -> N
     noise = np.random.default_rng(0).integers(0, 5, SIZES["photo"]).astype(np.uint8)
     Pillow.fromarray(noise).save(tmp_path / "masks/photo.png")
     cvat.export_cvat(source, tmp_path)
-    with zipfile.ZipFile(tmp_path / "cvat.zip") as archive:
+    with zipfile.ZipFile(tmp_path / "cvat/annotations.zip") as archive:
         objects = picture(archive.read("SegmentationObject/photo.png"))
     colors, numbers = np.unique(objects.reshape(-1, 3), axis=0, return_inverse=True)
     assert len(colors) == 255

@@ -83,11 +83,12 @@ def test_formats_for_other_programs_are_written_for_every_image(run_dir: RunDir)
     assert set(names) | set(export.Config().formats) <= set(export.FORMATS)
     config = export.Config(formats=names, min_area=5, simplify=1, gsd=0.5, images="none", coco="polygon")
     summary = export.run(config, run_dir, Runtime(workers=2))
-    files = {"gpkg": 2, "geoparquet": 2, "points": 0, "coco": 1, "yolo": 4, "cvat": 1, "labelstudio": 2, "fiftyone": 4}
+    files = {"gpkg": 2, "geoparquet": 2, "points": 0, "coco": 1, "yolo": 4, "cvat": 2, "labelstudio": 2, "fiftyone": 4}
     assert summary == export.Summary(images=3, files={**files, "coralnet": 1, "taglab": 4})
     folders = {"gpkg/map.gpkg", "gpkg/map.qml", "geoparquet/pixels.parquet", "geoparquet/pixels.qml"}
     assert set(_tree(run_dir.path("export"))) == folders | {
-        *("coco/annotations.json", "yolo/data.yaml", "cvat.zip", "labelstudio/tasks.json", "labelstudio/config.xml"),
+        *("coco/annotations.json", "yolo/data.yaml", "cvat/annotations.zip", "cvat/labels.json"),
+        *("labelstudio/tasks.json", "labelstudio/config.xml"),
         *("fiftyone/mask_targets.json", "coralnet.csv", "taglab/dictionary.json"),
         *(f"yolo/labels/{name}.txt" for name in SIZES),
         *(f"fiftyone/labels/{name}.png" for name in SIZES),
