@@ -14,6 +14,7 @@ import pytest
 import yaml
 from PIL import Image as Pillow
 from pycocotools.coco import COCO
+from scipy.ndimage import distance_transform_edt
 
 from segpipe.base.errors import CorpusError
 from segpipe.data.points import read_points
@@ -70,6 +71,24 @@ def test_coco_without_small_regions(tmp_path: Path) -> None:
     found = from_coco(tmp_path, source, "photo")
     np.testing.assert_array_equal(found, source.clean_mask(named(source, "photo")))
     assert (found != source.mask(named(source, "photo"))).any()
+
+
+@numpy2
+def test_simplified_coco_polygons_stay_near_the_mask(tmp_path: Path) -> None:
+    source = plant(tmp_path, names=PHOTOS[:2], coco="polygon", min_area=15, simplify=1.0)
+    coco.export_coco(source, tmp_path)
+    api = COCO(str(tmp_path / "coco/annotations.json"))
+    for i, name in enumerate(PHOTOS[:2], 1):
+        mask = source.clean_mask(named(source, name))
+        seen = np.full(mask.shape, 255, np.uint8)
+        for annotation in api.loadAnns(api.getAnnIds(imgIds=i)):
+            seen[api.annToMask(annotation) > 0] = annotation["category_id"] - 1
+        differs = seen != mask
+        assert 0 < differs.mean() < 0.06
+        border = np.zeros(mask.shape, bool)
+        border[:, 1:] |= mask[:, 1:] != mask[:, :-1]
+        border[1:] |= mask[1:] != mask[:-1]
+        assert distance_transform_edt(~border)[differs].max() < 3
 
 
 @pytest.mark.parametrize("images", ["link", "copy", "none"])
