@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,6 +101,21 @@ def test_stage_commands_go_step_by_step(reef: Path, tmp_path: Path, capsys: pyte
     assert run_cli(["report", run]) == 0
     assert run_cli(["show", run]) == 0
     assert "up to date" in capsys.readouterr().out
+
+
+def test_formats_are_chosen_by_an_option(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(done, run)
+    assert run_cli(["export", str(run), "--format", "coco,coralnet", "-f", "taglab"]) == 0
+    assert {path.name for path in (run / "export").iterdir()} == {"coco", "coralnet.csv", "taglab"}
+    code, err = error_of(capsys, "export", str(run), "--format", "cocoo")
+    assert code == 2
+    assert "command line: export.formats=['cocoo'] holds 'cocoo', which is not a format; did you mean coco?" in err
+    for command in ("run", "export"):
+        assert run_cli([command, "--help"]) == 0
+        shown = capsys.readouterr().out
+        assert "--format NAME[,NAME]" in shown
+        assert "export.min_area=0 " in shown
 
 
 def test_diff(reef: Path, done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,7 +87,7 @@ def run_command(
     return rejected_code(run_dir)
 
 
-run_command.params.insert(4, formats_option)
+run_command.params.insert(4, formats_option)  # after --set, as in `segpipe export`
 run_command.help = f"{run_command.help}\n\n{IMAGES_HELP}"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
+from segpipe.base import files
 from segpipe.base.errors import CorpusError
 from segpipe.formats.names import distinct, readable, unique
 from segpipe.formats.source import Source
@@ -21,7 +22,10 @@ _INSTANCES = 255  # of an image, as readers know colors for
 
 
 def export_cvat(source: Source, out: Path) -> int:
-    """`cvat.zip`: labelmap.txt, SegmentationClass/, SegmentationObject/ and ImageSets/ of CVAT's segmentation mask 1.1.
+    """`cvat/annotations.zip` and `cvat/labels.json`.
+
+    The archive holds labelmap.txt, SegmentationClass/, SegmentationObject/ and ImageSets/ of CVAT's segmentation mask
+    1.1. The list of labels is what a new task's constructor takes as "Raw": the archive goes to a task that has them.
 
     Pixels without a class are `background`, black. The format tells 255 objects of an image apart: where there are
     more regions, the smallest of each class are one object.
@@ -39,7 +43,13 @@ def export_cvat(source: Source, out: Path) -> int:
         pictures = colorize(mask, colors, source.legend.nodata), voc_colors(_INSTANCES + 1)[objects[regions.labels]]
         return _png(pictures[0]), _png(pictures[1])
 
-    with zipfile.ZipFile(out / "cvat.zip", "w") as archive:
+    folder = out / "cvat"
+    labels = [
+        {"name": name, "color": "#{:02x}{:02x}{:02x}".format(*color), "attributes": list[str]()}
+        for name, color in zip(names, colors.tolist(), strict=True)
+    ]
+    files.write_json(folder / "labels.json", labels)
+    with zipfile.ZipFile(folder / "annotations.zip", "w") as archive:
         lines = ["# label:color_rgb:parts:actions", "background:0,0,0::"]
         lines += [f"{name}:{','.join(map(str, color))}::" for name, color in zip(names, colors.tolist(), strict=True)]
         _add(archive, "labelmap.txt", "\n".join(lines) + "\n")
@@ -48,7 +58,7 @@ def export_cvat(source: Source, out: Path) -> int:
         for image, (classes, objects) in source.map(draw, "cvat images"):
             _add(archive, f"SegmentationClass/{readable(image.id)}.png", classes)
             _add(archive, f"SegmentationObject/{readable(image.id)}.png", objects)
-    return 1
+    return 2
 
 
 def voc_colors(count: int) -> npt.NDArray[np.uint8]:

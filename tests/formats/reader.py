@@ -24,7 +24,7 @@ def read_datumaro_cvat(export: Path) -> dict[str, np.ndarray]:
     from datumaro.components.dataset import Dataset
 
     with TemporaryDirectory() as folder:
-        with zipfile.ZipFile(export / "cvat.zip") as archive:
+        with zipfile.ZipFile(export / "cvat/annotations.zip") as archive:
             archive.extractall(folder)
         dataset = Dataset.import_from(folder, "voc_instance_segmentation")
         labels = [label.name for label in dataset.categories()[next(iter(dataset.categories()))]]

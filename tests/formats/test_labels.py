@@ -14,6 +14,7 @@ import pytest
 import yaml
 from PIL import Image as Pillow
 from pycocotools.coco import COCO
+from scipy.ndimage import distance_transform_edt
 
 from segpipe.base.errors import CorpusError
 from segpipe.data.points import read_points
@@ -72,6 +73,24 @@ def test_coco_without_small_regions(tmp_path: Path) -> None:
     assert (found != source.mask(named(source, "photo"))).any()
 
 
+@numpy2
+def test_simplified_coco_polygons_stay_near_the_mask(tmp_path: Path) -> None:
+    source = plant(tmp_path, names=PHOTOS[:2], coco="polygon", min_area=15, simplify=1.0)
+    coco.export_coco(source, tmp_path)
+    api = COCO(str(tmp_path / "coco/annotations.json"))
+    for i, name in enumerate(PHOTOS[:2], 1):
+        mask = source.clean_mask(named(source, name))
+        seen = np.full(mask.shape, 255, np.uint8)
+        for annotation in api.loadAnns(api.getAnnIds(imgIds=i)):
+            seen[api.annToMask(annotation) > 0] = annotation["category_id"] - 1
+        differs = seen != mask
+        assert 0 < differs.mean() < 0.06
+        border = np.zeros(mask.shape, bool)
+        border[:, 1:] |= mask[:, 1:] != mask[:, :-1]
+        border[1:] |= mask[1:] != mask[:-1]
+        assert distance_transform_edt(~border)[differs].max() < 3
+
+
 @pytest.mark.parametrize("images", ["link", "copy", "none"])
 def test_yolo_outlines_are_the_masks(tmp_path: Path, images: str) -> None:
     source = plant(tmp_path, names=PHOTOS, images=images)
@@ -103,14 +122,17 @@ def test_images_that_are_gone_are_named(tmp_path: Path) -> None:
 
 def test_cvat_masks_are_painted_by_the_label_map(tmp_path: Path) -> None:
     source = plant(tmp_path, names=PHOTOS)
-    assert cvat.export_cvat(source, tmp_path) == 1
-    with zipfile.ZipFile(tmp_path / "cvat.zip") as archive:
+    assert cvat.export_cvat(source, tmp_path) == 2
+    with zipfile.ZipFile(tmp_path / "cvat/annotations.zip") as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     lines = [line for line in files["labelmap.txt"].decode().splitlines() if not line.startswith("#")]
     rows = [line.split(":") for line in lines]
     assert [row[0] for row in rows] == ["background", NAMES[0], "Acropora  branching", NAMES[2], "background 2"]
     colors = np.array([[int(part) for part in row[1].split(",")] for row in rows])
     assert len(np.unique(colors, axis=0)) == 5
+    labels = json.loads((tmp_path / "cvat/labels.json").read_text("utf-8"))
+    assert [label["name"] for label in labels] == [row[0] for row in rows[1:]]
+    assert [label["color"] for label in labels] == ["#" + bytes(color.tolist()).hex() for color in colors[1:]]
     assert colors[:3].tolist() == [[0, 0, 0], *COLORS[:2].tolist()]
     assert files["ImageSets/Segmentation/default.txt"].decode().splitlines() == list(PHOTOS)
     for name in PHOTOS:
@@ -128,7 +150,7 @@ def test_cvat_objects_beyond_the_colors_are_joined_by_class(tmp_path: Path) -> N
     noise = np.random.default_rng(0).integers(0, 5, SIZES["photo"]).astype(np.uint8)
     Pillow.fromarray(noise).save(tmp_path / "masks/photo.png")
     cvat.export_cvat(source, tmp_path)
-    with zipfile.ZipFile(tmp_path / "cvat.zip") as archive:
+    with zipfile.ZipFile(tmp_path / "cvat/annotations.zip") as archive:
         objects = picture(archive.read("SegmentationObject/photo.png"))
     colors, numbers = np.unique(objects.reshape(-1, 3), axis=0, return_inverse=True)
     assert len(colors) == 255

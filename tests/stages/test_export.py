@@ -79,6 +79,38 @@ def test_every_format_is_written_for_every_image(run_dir: RunDir) -> None:
         assert np.abs(laid - expected).mean() < 12  # JPEG of noise
 
 
+def test_formats_for_other_programs_are_written_for_every_image(run_dir: RunDir) -> None:
+    names = ("gpkg", "geoparquet", "points", "coco", "yolo", "cvat", "labelstudio", "fiftyone", "coralnet", "taglab")
+    assert set(names) | set(export.Config().formats) <= set(export.FORMATS)
+    config = export.Config(formats=names, min_area=5, simplify=1, gsd=0.5, images="none", coco="polygon")
+    summary = export.run(config, run_dir, Runtime(workers=2))
+    files = {"gpkg": 2, "geoparquet": 2, "points": 0, "coco": 1, "yolo": 4, "cvat": 2, "labelstudio": 2, "fiftyone": 4}
+    assert summary == export.Summary(images=3, files={**files, "coralnet": 1, "taglab": 4})
+    folders = {"gpkg/map.gpkg", "gpkg/map.qml", "geoparquet/pixels.parquet", "geoparquet/pixels.qml"}
+    assert set(_tree(run_dir.path("export"))) == folders | {
+        *("coco/annotations.json", "yolo/data.yaml", "cvat/annotations.zip", "cvat/labels.json"),
+        *("labelstudio/tasks.json", "labelstudio/config.xml"),
+        *("fiftyone/mask_targets.json", "coralnet.csv", "taglab/dictionary.json"),
+        *(f"yolo/labels/{name}.txt" for name in SIZES),
+        *(f"fiftyone/labels/{name}.png" for name in SIZES),
+        *(f"taglab/{name}.png" for name in SIZES),
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "match"),
+    [
+        ("min_area", -1, r"min_area=-1 should be greater than or equal to 0"),
+        ("layers", "file", r"layers='file' should be 'crs' or 'image'"),
+        ("gsd", 0, r"gsd=0 should be greater than 0"),
+        ("sampling", "even", r"sampling='even' should be 'random', 'stratified' or 'grid'"),
+    ],
+)
+def test_wrong_settings_are_named(key: str, value: Any, match: str) -> None:
+    with pytest.raises(UsageError, match=match):
+        build({"export": export.Config}, [Layer("--set", {f"export.{key}": value})])
+
+
 def test_an_exported_mask_is_a_copy(run_dir: RunDir) -> None:
     export.run(export.Config(formats=("png",)), run_dir, Runtime())
     with (run_dir.path("export") / "png/one.png").open("r+b") as file:
