@@ -133,7 +133,7 @@ def survey(inputs: Inputs, crops: Iterable[tuple[int, int]], *, keep: int, per_c
         seed: of the choice of these.
     """
     rng = np.random.default_rng(seed)
-    best = gallery.BestPatches(inputs.clusters.clusters, keep)
+    best = gallery.BestPatches(inputs.clusters.clusters, keep, inputs.corpus.scenes)
     cosines_of, features_seen, codes_seen = defaultdict[int, list[float]](list), [], []
     count = 0
     for image, crop in crops:
@@ -308,7 +308,11 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     judged, outdated = open_scores(run_dir, manifest)
     wide = gallery.widest(inputs.index, classes=classes, keep=_COVERS)
     crops = gallery.choose_crops(
-        [[cover.image for cover in covers] for covers in wide], corpus.crops_of, count=_CROPS, seed=config.seed
+        [[cover.image for cover in covers] for covers in wide],
+        corpus.crops_of,
+        count=_CROPS,
+        seed=config.seed,
+        mosaics=[i for i, image in enumerate(corpus.images) if image.mosaic],
     )
     tracked = runtime.track(crops, total=len(crops), unit="crops")
     found = survey(inputs, tracked, keep=config.patches, per_crop=max(8, 4096 // len(crops)), seed=config.seed)
