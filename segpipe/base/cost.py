@@ -16,6 +16,8 @@ class Work:
     workers: int
     gflops: float
     """Measured speed of a float32 matrix product, in 10^9 operations per second."""
+    mosaic_windows: int = 0
+    """Those of the crops that are windows of mosaics."""
 
 
 @dataclass(frozen=True, slots=True)

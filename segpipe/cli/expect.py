@@ -41,7 +41,8 @@ def _work(settings: Mapping[str, Section], run_dir: RunDir) -> Work:
     if run_dir.has("corpus"):
         corpus = load_corpus(run_dir.path("corpus"))
         pixels = sum(image.size.height * image.size.width for image in corpus.images)
-        return Work(len(corpus.images), len(corpus.crops), pixels / 1e6, workers, gflops)
+        wide = sum(corpus.images[crop.image].mosaic for crop in corpus.crops)
+        return Work(len(corpus.images), len(corpus.crops), pixels / 1e6, workers, gflops, wide)
     paths = outside(pipeline.BY_NAME["index"], settings["index"])
     crops = {"five": 5, "windows": 6}.get(str(settings["index"].model_dump().get("crops")), 1)
     # before anything is opened: a photograph's JPEG holds about three pixels a byte

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -40,11 +40,13 @@ def assign(
 class BestPatches:
     """Keeps the best patches of each class while crops pass by; memory does not grow with their number.
 
-    An image gives at most two patches to a class, and a second one only where other images do not fill the places.
+    A scene (an image, or a part of a mosaic) gives at most two patches to a class, and a second one only where others
+    do not fill the places.
     """
 
-    def __init__(self, classes: int, keep: int) -> None:
+    def __init__(self, classes: int, keep: int, scenes: npt.NDArray[np.int64] | None = None) -> None:
         self._keep = keep
+        self._scenes = scenes  # of every crop; None: an image is a scene
         self._kept: list[list[Patch]] = [[] for _ in range(classes)]
 
     def add(
@@ -74,20 +76,20 @@ class BestPatches:
                     break
                 found.append(Patch(image, crop, row, col, float(inside[row, col])))
                 inside[max(0, row - 2) : row + 3, max(0, col - 2) : col + 3] = -np.inf  # the second one lies elsewhere
-            self._kept[label] = _best(self._kept[label] + found, self._keep)
+            self._kept[label] = self._best(self._kept[label] + found)
 
     def best(self) -> list[list[Patch]]:
         """For each class its best patches, highest cosine first."""
         return self._kept
 
-
-def _best(patches: list[Patch], keep: int) -> list[Patch]:
-    first, second, seen = list[Patch](), list[Patch](), Counter[int]()
-    for patch in sorted(patches, key=attrgetter("cosine"), reverse=True):
-        seen[patch.image] += 1
-        if seen[patch.image] <= 2:
-            (first if seen[patch.image] == 1 else second).append(patch)
-    return sorted((first + second)[:keep], key=attrgetter("cosine"), reverse=True)
+    def _best(self, patches: list[Patch]) -> list[Patch]:
+        first, second, seen = list[Patch](), list[Patch](), Counter[int]()
+        for patch in sorted(patches, key=attrgetter("cosine"), reverse=True):
+            scene = patch.image if self._scenes is None else int(self._scenes[patch.crop])
+            seen[scene] += 1
+            if seen[scene] <= 2:
+                (first if seen[scene] == 1 else second).append(patch)
+        return sorted((first + second)[: self._keep], key=attrgetter("cosine"), reverse=True)
 
 
 def along_scale(values: Float, count: int) -> dict[str, list[int]]:
@@ -112,7 +114,12 @@ def along_scale(values: Float, count: int) -> dict[str, list[int]]:
 
 
 def choose_crops(
-    images_per_class: list[list[int]], crops_of: tuple[range, ...], *, count: int, seed: int
+    images_per_class: list[list[int]],
+    crops_of: tuple[range, ...],
+    *,
+    count: int,
+    seed: int,
+    mosaics: Sequence[int] = (),
 ) -> list[tuple[int, int]]:
     """Choose at most `count` crops of a corpus to look at, in the order of the corpus.
 
@@ -124,6 +131,7 @@ def choose_crops(
         crops_of: for each image the range of its crops.
         count: how many crops at most; the images of `images_per_class` come in turns, class by class.
         seed: of the random choice.
+        mosaics: images of which any number of crops may fill the places that are left at last.
 
     Returns:
         Pairs (image, crop).
@@ -143,6 +151,8 @@ def choose_crops(
         if len(chosen) >= count:
             break
         chosen.add((image, int(rng.choice(crops_of[image]))))
+    rest = [(image, crop) for image in mosaics for crop in crops_of[image] if (image, crop) not in chosen]
+    chosen.update(rest[i] for i in rng.permutation(len(rest))[: count - len(chosen)].tolist())
     return sorted(chosen)
 
 

@@ -48,8 +48,15 @@ class Task:
     rows: range
     """Its rows of the feature store."""
     source: Path | Points
-    entry: Mapping[str, Any]
-    """Its line of the masks' index."""
+    tile: int | None = None
+    """Side of the tiles of its mask, if it is a mosaic."""
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """What of its line of the masks' index says where its mask lies."""
+        size = self.image.size
+        entry: dict[str, Any] = {"id": self.image.id, "height": size.height, "width": size.width}
+        return entry if self.tile is None else {**entry, "tile": self.tile}
 
     @property
     def image(self) -> Image:
@@ -109,7 +116,7 @@ def _judge_image(task: Task, setup: Setup, store: FeatureStore) -> Judged:
         return np.asarray(setup.baseline.project(store.patches(row, flipped=flipped)))
 
     with _open_labels(task, setup.reader) as read:
-        for number, piece in enumerate(pieces(task.image.size, task.entry.get("tile"))):
+        for number, piece in enumerate(pieces(task.image.size, task.tile)):
             rows, cols, labels = read(piece)
             if not (labels >= 0).any():
                 continue
@@ -260,9 +267,12 @@ def plan(
         quota=quota,
         seed=seed,
     )
-    index_of_masks = load_index(run_dir.path("masks"))
+    mosaics = any(image.mosaic for image in corpus.images)
+    sides = (
+        [entry.get("tile") for entry in load_index(run_dir.path("masks"))] if mosaics else [None] * len(corpus.images)
+    )
     tasks = [
-        Task(index, _alone(corpus, index), corpus.crops_of[index], source, index_of_masks[index])
+        Task(index, _alone(corpus, index), corpus.crops_of[index], source, sides[index])
         for index, source in sorted(truth.sources.items())
     ]
     return setup, tasks

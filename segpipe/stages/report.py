@@ -261,7 +261,11 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     cover, stale = open_cover(run_dir, manifest, inputs.legend)
     wide = gallery.widest(inputs.index, classes=classes, keep=_COVERS)
     crops = gallery.choose_crops(
-        [[cover.image for cover in covers] for covers in wide], corpus.crops_of, count=CROPS, seed=config.seed
+        [[cover.image for cover in covers] for covers in wide],
+        corpus.crops_of,
+        count=CROPS,
+        seed=config.seed,
+        mosaics=[i for i, image in enumerate(corpus.images) if image.mosaic],
     )
     tracked = runtime.track(crops, total=len(crops), unit="crops")
     found = survey(inputs, tracked, keep=config.patches, per_crop=max(8, 4096 // len(crops)), seed=config.seed)

@@ -3,6 +3,7 @@
 import struct
 import warnings
 import zlib
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
-from segpipe.data.labelmaps import find_label_maps, list_label_files, read_classes, read_label_map
+from segpipe.data.labelmaps import find_label_maps, list_label_files, open_label_map, read_classes, read_label_map
 from segpipe.data.truth import label_files, read_truth
 from segpipe.records.corpus import Corpus, Crop, Image
 
@@ -223,3 +224,33 @@ def test_the_files_that_are_read_can_be_listed(tmp_path):
         label_files(tmp_path / "nowhere", None)
     with pytest.raises(UsageError, match=r"--classes .*nowhere: no such file"):
         label_files(tmp_path / "labels", tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_labels_of_a_mosaic_are_read_by_boxes(tmp_path, ending, dtype):
+    values = np.random.default_rng(0).integers(0, 9, (50, 70)).astype(dtype)
+    values[:7] = np.iinfo(dtype).max
+    path = tmp_path / f"a.{ending}"
+    PIL.Image.fromarray(values).save(path)
+    image = Image("a", "a.tif", Size(50, 70), "uint8", "", 1)
+    whole = read_label_map(path, image)
+    for one in (image, replace(image, mosaic=True)):
+        with open_label_map(path, one) as read:
+            for box in (Box(0, 0, 50, 70), Box(3, 60, 20, 10), Box(49, 0, 1, 1)):
+                np.testing.assert_array_equal(read(box), whole[box.slices])
+
+
+def test_what_is_no_index_image_of_the_mosaic_s_size_is_told(tmp_path):
+    image = Image("a", "a.tif", Size(50, 70), "uint8", "", 1, mosaic=True)
+    pictures = {
+        "bands": (np.zeros((50, 70, 3), np.uint8), "3 bands of type uint8, not an index image"),
+        "size": (np.zeros((50, 71), np.uint8), "labels of 71 x 50 pixels"),
+    }
+    for name, (values, message) in pictures.items():
+        PIL.Image.fromarray(values).save(tmp_path / f"{name}.png")
+        with pytest.raises(UsageError, match=message), open_label_map(tmp_path / f"{name}.png", image):
+            pass
+    (tmp_path / "junk.png").write_bytes(b"\x89PNG junk")
+    with pytest.raises(UsageError, match="cannot read this label image"), open_label_map(tmp_path / "junk.png", image):
+        pass

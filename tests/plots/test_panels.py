@@ -7,7 +7,7 @@ import base64
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segpipe.base.geometry import Box, Size
@@ -89,3 +89,16 @@ def test_pictures_decode_to_what_was_drawn() -> None:
     assert drawn.uri.startswith("data:image/png;base64,")
     assert photo.uri.startswith("data:image/webp;base64,")
     assert np.abs(decode(photo)[5:25, 25:35].astype(int) - (10, 200, 90)).max() < 12
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_the_surroundings_alone_give_the_same_picture(data):
+    height, width = data.draw(st.integers(1, 60)), data.draw(st.integers(1, 60))
+    top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    box = Box(top, left, data.draw(st.integers(1, height - top)), data.draw(st.integers(1, width - left)))
+    rgb = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    part = panels.surroundings(box, Size(height, width))
+    np.testing.assert_array_equal(
+        panels.around(rgb[part.slices], box.within(part), side=24), panels.around(rgb, box, side=24)
+    )

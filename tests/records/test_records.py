@@ -23,6 +23,15 @@ def test_crops_of_each_image() -> None:
     assert corpus.crops_of == (range(0, 2), range(2, 3), range(3, 6))
 
 
+def test_scenes_are_photographs_and_squares_of_mosaics() -> None:
+    size = Size(100, 100)
+    mosaic = Image("m", "m.tif", size, "uint8", "00", 10, mosaic=True)
+    windows = [Box(top, left, 10, 10) for top in (0, 39, 40) for left in (0, 90)]
+    crops = (Crop(0, WHOLE), Crop(0, WHOLE), *(Crop(1, box) for box in windows), Crop(2, WHOLE))
+    corpus = Corpus(Path("/x"), (image("a"), mosaic, image("b")), crops)
+    assert corpus.scenes.tolist() == [0, 0, 1, 2, 1, 2, 3, 4, 5]
+
+
 @pytest.mark.parametrize(
     ("images", "crops", "message"),
     [
