@@ -167,10 +167,15 @@ def corrected_note(cover: Cover | None) -> str:
     if cover is None or cover.correction is None:
         return ""
     found = cover.correction
-    error = "" if found.mean_error is None else (
-        f" Image by image, the map's share of a class differs from that of the labels by {percent(found.mean_error)} "
-        "on average (points of an image are few: part of it is their own chance)."
-    )  # fmt: skip
+    nameless = [row.label for row in found.labels if row.raw is None]
+    error = (
+        ""
+        if found.mean_error is None
+        else f" Image by image, the map's share of a class differs from that of the label of its name by "
+        f"{percent(found.mean_error)} on average (points of an image are few: part of it is their own chance)."
+    )
+    if nameless:
+        error += f" No class of the map is called {', '.join(nameless)}."
     unseen = (
         f" Nothing is known of {percent(found.unseen)} of the map: no label lies in {', '.join(found.unseen_classes)}."
         if found.unseen_classes

@@ -120,6 +120,13 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         if found.unmatched:
             log.warning("%d labels fit no image, such as %s", len(found.unmatched), found.unmatched[0])
         correction = correct(found.counts, found.images, found.classes, counted, amounts, legend, **drawn)
+        nameless = [row.label for row in correction.labels if row.raw is None]
+        if nameless:
+            log.warning(
+                "no class of the map is called %s: the cover is corrected, but there is nothing to compare it with; "
+                "`segpipe name` gives classes names",
+                ", ".join(nameless),
+            )
     sites = np.array(counted.sites)
     cover = Cover(
         legend=legend.fingerprint,

@@ -211,7 +211,9 @@ def test_names_and_cover_are_on_the_page(tmp_path: Path) -> None:
     assert first.high is not None
     shown = f"live coral {percent(first.share)} {percent(first.low)} to {percent(first.high)} {first.area:.3g} m²"
     assert shown in page.text
-    assert re.search(r"Sand \d+ [\d.]+% 100.0%", page.text)  # all labels say so, so the corrected cover does
+    assert re.search(
+        r"Sand 100.0% 100.0% to 100.0% [\d.]+% \d+", page.text
+    )  # all labels say so, so the corrected cover does
     (run_dir.root / "classes.yaml").write_text(naming_text(Naming({**entries, 1: Entry((0, 9, 0), "x")}), {}, {}))
     page, _, _ = write(run_dir)
     assert "is of earlier masks or names" in page.text
