@@ -14,11 +14,12 @@ from segpipe.data.containers import inspect
 from segpipe.data.rasters import read_geo
 from segpipe.formats.pictures import export_png
 from segpipe.formats.rasters import describe_classes, export_cog
-from segpipe.formats.source import Source
+from segpipe.formats.source import Settings, Source
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.geo import Geo
 from segpipe.records.labels import class_colors, nodata
 from segpipe.records.legend import Legend, plain_legend
+from segpipe.stages import export
 from segpipe.store import masks
 
 ENGINEERING = (
@@ -35,6 +36,8 @@ PLACES = {
     "compound": ("EPSG:7415", Affine(0.5, 0, 80000, 0, -0.5, 450000)),
     "no system": (None, Affine(0.5, 0, 10, 0, -0.5, 20)),
 }
+
+SETTINGS = Settings(**export.Config().model_dump(exclude={"formats", "opacity"}))
 
 
 def make_source(
@@ -54,7 +57,7 @@ def make_source(
         entries.append(masks.describe_mask("a", mask[box.slices], classes=classes))
     index = entries if tile is None else [masks.join_tiles(size, tile, entries)]
     corpus = Corpus(root, (image,), (Crop(0, whole),))
-    return Source(corpus, root, index, plain_legend(classes), 0.5, Runtime(workers=1)), mask
+    return Source(corpus, root, index, plain_legend(classes), 0.5, SETTINGS, Runtime(workers=1)), mask
 
 
 @pytest.mark.parametrize("place", PLACES)
