@@ -11,7 +11,7 @@ import pytest
 from segpipe.data.synthetic import write_reef_corpus
 
 CHILD = Path(__file__).with_name("killed_child.py")
-STAGES = ("index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "report")
+STAGES = ("index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report")
 
 
 def arguments(reef: Path, run: Path) -> list[str]:

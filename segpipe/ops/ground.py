@@ -52,7 +52,7 @@ def degree_lengths(latitude: float) -> tuple[float, float]:
     From its radii of curvature M = a (1 - e2) / (1 - e2 sin2)^1.5 and N = a / (1 - e2 sin2)^0.5.
 
     >>> [round(length) for length in degree_lengths(0)], [round(length) for length in degree_lengths(45)]
-    ([110574, 111320], [111132, 78847])
+    ([110574, 111319], [111132, 78847])
     """
     a, e2 = 6378137.0, 0.00669437999014
     phi = math.radians(latitude)
