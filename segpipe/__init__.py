@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         apply,
         bundle,
         cluster,
+        cover,
         evaluate,
         export,
         extract,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         refine,
         report,
         run,
+        similar,
         train,
     )
 
@@ -29,6 +31,7 @@ __all__ = [
     "apply",
     "bundle",
     "cluster",
+    "cover",
     "evaluate",
     "export",
     "extract",
@@ -38,6 +41,7 @@ __all__ = [
     "refine",
     "report",
     "run",
+    "similar",
     "train",
 ]
 

@@ -98,8 +98,8 @@ def index(
     return _work(run, config, values, "index", "index", ["index"] if force else [])["index"]
 
 
-extract, mine, train, cluster, refine, export, report = map(
-    _stage, ("extract", "mine", "train", "cluster", "refine", "export", "report")
+extract, mine, train, cluster, refine, export, cover, report = map(
+    _stage, ("extract", "mine", "train", "cluster", "refine", "export", "cover", "report")
 )
 
 
@@ -138,6 +138,40 @@ def masks(run: AnyPath) -> Iterator[tuple[str, Mask]]:
     directory = _existing(run).path("masks")
     for line in store.load_index(directory):
         yield line["id"], store.read_part(directory, line)
+
+
+def similar(
+    run: AnyPath,
+    query: AnyPath,
+    *,
+    point: tuple[float, float] | None = None,
+    other: AnyPath | None = None,
+    k: int = 11,
+    out: AnyPath | None = None,
+) -> list[tuple[str, float, tuple[float, float] | None]]:
+    """Find what in a run is like an image or a point of it, as `segpipe similar RUN QUERY`.
+
+    Args:
+        run: the run directory.
+        query: an image of the run, by id, path or name, or any image file.
+        point: row and column of a point of the query, pixels.
+        other: an image in which alone the point is looked for.
+        k: how many images to find.
+        out: folder for the contact sheet and the CSV; by default one in the run's `similar/`.
+
+    Returns:
+        For each image found its id, its cosine and, with a point, the row and column of the most similar patch.
+
+    Raises:
+        SegpipeError: whatever the command would end with; its text says the way out.
+    """
+    from segpipe.finding import find_similar
+
+    run_dir = _existing(run)
+    runtime = pipeline.make_runtime(pipeline.resolve(run_dir))
+    second, folder = None if other is None else str(other), None if out is None else Path(out)
+    found = find_similar(run_dir, str(query), folder, runtime, k=k, point=point, other=second)
+    return [(name, one.score, one.at) for name, one in zip(found.names, found.alike, strict=True)]
 
 
 def bundle(run: AnyPath, model: AnyPath, *, onnx: bool = False) -> None:

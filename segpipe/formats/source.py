@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from segpipe.base import files, parallel
 from segpipe.base.geometry import Box, Size, tiles
 from segpipe.base.runtime import Runtime
-from segpipe.ops.regions import Regions, find_regions, merge_small
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.legend import Legend
 from segpipe.store import masks
+
+if TYPE_CHECKING:
+    from segpipe.ops.regions import Regions
 
 R = TypeVar("R")
 
@@ -68,6 +70,8 @@ class Source:
 
         Memory: 4 bytes a pixel beside the map.
         """
+        from segpipe.ops.regions import find_regions, merge_small  # brings a compiler: who needs it pays for it
+
         return merge_small(find_regions(self.mask(image), self.legend.nodata), self.settings.min_area)
 
     def clean_mask(self, image: Image) -> masks.Mask:

@@ -30,7 +30,6 @@ from segpipe.ops.tree import ALIKE, count_alike, cut
 from segpipe.parts.choosing import compare
 from segpipe.parts.coding import HEAD, open_head
 from segpipe.parts.growing import POOL, grow
-from segpipe.parts.primaps import refit
 from segpipe.parts.sample import open_sample
 from segpipe.records.clusters import ClusterModel, ClusterTree
 from segpipe.store.clusters import load_tree, save_clusters, save_tree
@@ -221,6 +220,8 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     elif model.clusters < k:
         log.warning("cluster.k=%d: the codes of this corpus form only %d distinct clusters", k, model.clusters)
     if config.primaps:
+        from segpipe.parts.primaps import refit  # brings torch: only who asks for it pays for it
+
         store, head = open_codes(run_dir, runtime)
         weights = tree.sizes if method == "tree" else sizes
         model = refit(model, weights, head, store, steps=config.primaps, seed=config.seed, runtime=runtime)

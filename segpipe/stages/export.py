@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,20 +18,6 @@ from pydantic import BaseModel, field_validator
 
 from segpipe.base.config import Section, setting
 from segpipe.base.runtime import Runtime
-from segpipe.formats import (
-    certainty,
-    coco,
-    coralnet,
-    cvat,
-    fiftyone,
-    labelstudio,
-    maps,
-    pictures,
-    places,
-    rasters,
-    taglab,
-    yolo,
-)
 from segpipe.formats.source import Settings, Source
 from segpipe.records.corpus import Corpus
 from segpipe.records.legend import Legend
@@ -45,25 +32,37 @@ NEEDS = ("index", "refine")
 BESIDE = (CLASSES,)
 FORMAT = 2
 
-FORMATS: dict[str, Callable[[Source, Path], int]] = {
-    "png": pictures.export_png,
-    "color": pictures.export_color,
-    "overlay": pictures.export_overlay,
-    "classes": pictures.export_classes,
-    "cog": rasters.export_cog,
-    "gpkg": maps.export_gpkg,
-    "geoparquet": maps.export_geoparquet,
-    "points": places.export_points,
-    "coco": coco.export_coco,
-    "yolo": yolo.export_yolo,
-    "cvat": cvat.export_cvat,
-    "labelstudio": labelstudio.export_labelstudio,
-    "fiftyone": fiftyone.export_fiftyone,
-    "coralnet": coralnet.export_coralnet,
-    "taglab": taglab.export_taglab,
-    "certainty": certainty.export_certainty,
+_MODULES = {
+    "png": "pictures",
+    "color": "pictures",
+    "overlay": "pictures",
+    "classes": "pictures",
+    "cog": "rasters",
+    "gpkg": "maps",
+    "geoparquet": "maps",
+    "points": "places",
+    "coco": "coco",
+    "yolo": "yolo",
+    "cvat": "cvat",
+    "labelstudio": "labelstudio",
+    "fiftyone": "fiftyone",
+    "coralnet": "coralnet",
+    "taglab": "taglab",
+    "certainty": "certainty",
 }
-"""Each format writes under `export/` and returns how many files it wrote. To add one: a function and its line here."""
+"""Where `export_<format>` of each format lies in `segpipe/formats/`. To add one: a function and its line here."""
+
+
+def _format(name: str) -> Callable[[Source, Path], int]:
+    def write(source: Source, out: Path) -> int:
+        module = import_module(f"segpipe.formats.{_MODULES[name]}")  # some bring a compiler: who needs it pays for it
+        return int(getattr(module, f"export_{name}")(source, out))
+
+    return write
+
+
+FORMATS = {name: _format(name) for name in _MODULES}
+"""Each writes under `export/` and returns how many files it wrote."""
 
 
 class Config(Section):
