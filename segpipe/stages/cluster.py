@@ -24,7 +24,6 @@ from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.ops.judging import MARGIN
 from segpipe.ops.kmeans import spherical_kmeans
 from segpipe.ops.tree import ALIKE, count_alike, cut
 from segpipe.parts.choosing import compare
@@ -64,8 +63,7 @@ class Config(Section):
     method: Literal["auto", "tree", "kmeans"] = setting(
         "auto",
         f"tree = merge small clusters of all patches; kmeans = plain k-means of an even sample of {POOL}; auto = the "
-        f"tree, unless k-means brings patches that look alike to one class more often (by {MARGIN} of neighbor "
-        "agreement)",
+        "one that brings patches that look alike to one class more often (neighbor agreement)",
     )
     prototypes: int = setting(120, "small clusters of the tree, 4 for each cluster at least", ge=1, le=4096)
     smooth: float = setting(0.5, "weight of the 8 neighbors of a patch in its code, against 1 of its own", ge=0, le=1)
@@ -152,7 +150,7 @@ def choose(
     if config.method != "tree":
         made["kmeans"] = plain_kmeans(tree, k, config, workers=workers)
     marks = compare(tree, {name: model for name, (model, _) in made.items()}, seed=config.seed) if len(made) > 1 else {}
-    better = bool(marks) and marks["kmeans"] >= marks["tree"] + MARGIN
+    better = bool(marks) and marks["kmeans"] > marks["tree"]
     chosen = "kmeans" if better or "tree" not in made else "tree"
     if marks:
         told = ", ".join(f"{name} {mark:.3f}" for name, mark in marks.items())
