@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import UsageError
-from segpipe.base.parallel import thread_map
+from segpipe.base.parallel import thread_map, torch_alone
 from segpipe.base.runtime import Runtime
 from segpipe.nn.backbones import find_backbone, load_network
 from segpipe.records.codec import Codec
@@ -59,14 +59,8 @@ class Encoder:
         if self.lanes == 1:
             yield
             return
-        import torch
-
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with torch_alone():
             yield
-        finally:
-            torch.set_num_threads(before)
 
 
 def open_encoder(header: FeatureHeader, folder: Path, runtime: Runtime) -> Encoder:
