@@ -10,7 +10,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection
@@ -158,8 +158,8 @@ class Crew:
     """Threads that share out compiled work on arrays, which must release the GIL. With one thread it runs here."""
 
     def __init__(self, threads: int) -> None:
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
     def __enter__(self) -> Crew:
         return self
@@ -172,10 +172,28 @@ class Crew:
         """`function(*arguments)` for every call, side by side; results in order."""
         if self._pool is None:
             return [function(*arguments) for arguments in calls]
-        return [waiting.result() for waiting in [self._pool.submit(function, *arguments) for arguments in calls]]
+        results: dict[int, R] = {}
+        places, taking = iter(range(len(calls))), threading.Lock()
+
+        def work() -> None:
+            while True:
+                with taking:
+                    place = next(places, None)
+                if place is None:
+                    return
+                results[place] = function(*calls[place])
+
+        others = [self._pool.submit(work) for _ in range(min(self.threads, len(calls)) - 1)]
+        try:
+            work()  # the calling thread takes its share: waking another takes longer than many a call
+        finally:
+            wait(others)
+        for other in others:
+            other.result()
+        return [results[place] for place in range(len(calls))]
 
     def ranges(self, function: Callable[..., None], *arguments: Any, count: int) -> None:
         """`function(*arguments, first, last)` on ranges that together are 0 to `count` - 1."""
-        parts = min(count, 1 if self._pool is None else 4 * self._threads)  # a thread that is held up does fewer
+        parts = min(count, 1 if self._pool is None else 4 * self.threads)  # a thread that is held up does fewer
         cuts = [count * part // max(1, parts) for part in range(parts + 1)]
         self.calls(function, [(*arguments, first, last) for first, last in itertools.pairwise(cuts)])

@@ -32,6 +32,7 @@ Int64 = npt.NDArray[np.int64]
 _TILE = 1500  # vertices blurred together: their rows of some 30 classes stay in a processor's second cache
 _MARGIN = 6  # digits reach further than features: rounding to a vertex, its corners, their neighbors
 _PARTS = 16  # in which sorted uses are numbered
+_SORTED_ALONE = 1 << 16  # uses that threads would not sort sooner
 _NOTHING = np.zeros(0, np.int64)
 
 
@@ -102,7 +103,7 @@ def place(features: Float32, crew: Crew, *, tiled: bool) -> Lattice:
     steps = ladder[:-1] - ladder[1:]
     uses, weights = np.empty(pixels * size, np.int64), np.empty((pixels, size), np.float32)
     crew.ranges(build.locate, ((),) * dims, features, scales, low, strides, steps, bits, uses, weights, count=pixels)
-    uses.sort()
+    uses = _sorted(uses, crew)
     cuts = np.linspace(0, len(uses), _PARTS + 1).astype(np.int64)
     counts = np.zeros(_PARTS, np.int64)
     crew.calls(build.count, [(uses, bits, counts, part, *cuts[part : part + 2]) for part in range(_PARTS)])
@@ -138,6 +139,18 @@ def normalize(lattice: Lattice, roots: Float32, crew: Crew) -> None:
     """Multiply weights and shares, in place, by the roots of their pixels."""
     splat = (lattice.weights, lattice.pixels, lattice.shares)
     crew.ranges(build.normalize, roots, lattice.corners.shape[1], *splat, count=len(roots))
+
+
+def _sorted(uses: Int64, crew: Crew) -> Int64:
+    """The uses in order, which are all different, so that there is but one: halves side by side, then both merged."""
+    if crew.threads == 1 or len(uses) < _SORTED_ALONE:
+        uses.sort()
+        return uses
+    halves = uses[: len(uses) // 2], uses[len(uses) // 2 :]
+    crew.calls(np.ndarray.sort, [(half,) for half in halves])
+    merged = np.empty_like(uses)
+    crew.ranges(build.merge, *halves, merged, count=len(uses))
+    return merged
 
 
 def _scales(dims: int) -> Float32:

@@ -85,6 +85,29 @@ def locate(
 
 
 @compiled
+def merge(one: Int64, other: Int64, out: Int64, first: int, last: int) -> None:
+    """Places `first` to `last` - 1 of the numbers of two sorted arrays, all different, sorted together.
+
+    How many of them come from `one` before `first` is found by bisection (Green, Odeh, Birk: Merge Path, 2014).
+    """
+    least, most = max(0, first - len(other)), min(first, len(one))
+    while least < most:
+        i = (least + most) // 2
+        if one[i] < other[first - 1 - i]:
+            least = i + 1
+        else:
+            most = i
+    i, j = least, first - least
+    for k in range(first, last):
+        if j == len(other) or (i < len(one) and one[i] < other[j]):
+            out[k] = one[i]
+            i += 1
+        else:
+            out[k] = other[j]
+            j += 1
+
+
+@compiled
 def count(uses: Int64, bits: int, counts: Int64, part: int, first: int, last: int) -> None:
     """How many vertices begin among the sorted uses `first` to `last` - 1."""
     found = 0

@@ -5,9 +5,12 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from segpipe.base.parallel import Crew
 from segpipe.ops import meanfield_loops as loops
+from segpipe.ops import permutohedral_loops as build
 from segpipe.ops import plane as plane_of
 from segpipe.ops.permutohedral import Lattice, build_lattice, normalize, place, roots
 
@@ -102,10 +105,21 @@ def test_filter_is_about_the_gaussian_it_stands_for() -> None:
     assert np.corrcoef(found, gaussian)[0, 1] > 0.99
 
 
+@given(st.sets(st.integers(-(2**62), 2**62)), st.data())
+def test_two_sorted_arrays_are_merged_in_any_ranges(numbers: set[int], data: st.DataObject) -> None:
+    one = data.draw(st.sets(st.sampled_from(sorted(numbers)))) if numbers else set()
+    halves = [np.array(sorted(half), np.int64) for half in (one, numbers - one)]
+    cuts = sorted({0, len(numbers), *data.draw(st.lists(st.integers(0, len(numbers)), max_size=4))})
+    out = np.zeros(len(numbers), np.int64)
+    for first, last in itertools.pairwise(cuts):
+        build.merge(*halves, out, first, last)
+    assert out.tolist() == sorted(numbers)
+
+
 def test_many_tiles_and_threads_change_no_bit() -> None:
     rng = np.random.default_rng(5)
-    features = rng.normal(scale=3, size=(6000, 5)).astype(np.float32)
-    values = rng.random((6000, WIDTH))
+    features = rng.normal(scale=3, size=(12_000, 5)).astype(np.float32)  # enough for threads to share the sorting
+    values = rng.random((12_000, WIDTH))
     found = []
     for threads in (1, 3):
         with Crew(threads) as crew:
