@@ -272,6 +272,11 @@ def test_lists_globs_and_ranges_take_videos_too(folder: Path, tmp_path: Path) ->
         segpipe.index(folder / "none.mp4", tmp_path / "d")
 
 
+def test_a_dry_run_counts_the_frames_of_videos(folder: Path, tmp_path: Path, capsys: Any) -> None:
+    assert run_cli(["run", str(folder), str(tmp_path / "new"), "--dry-run", "--set", "index.every=6"]) == 0
+    assert "9 images: about" in capsys.readouterr().out
+
+
 def test_frames_do_not_depend_on_workers(folder: Path, tmp_path: Path) -> None:
     prints = set()
     for workers in (1, 3):
