@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -81,4 +82,4 @@ def apply_command(
 
 
 apply_command.params.insert(4, formats_option)  # after --set, as in `segpipe export`
-apply_command.help = f"{apply_command.help}\n\n{IMAGES_HELP}"
+apply_command.help = f"{cleandoc(apply_command.help or '')}\n\n{IMAGES_HELP}"
