@@ -19,7 +19,7 @@ from segpipe.stages import export
 from segpipe.store import masks
 from segpipe.store.corpus import boxes_of, image_of, image_row
 
-MASKS, _DONE, _MODEL, _VALID = "masks", "done.jsonl", "model.json", "valid"
+MASKS, _DONE, _MODEL, _CORPUS = "masks", "done.jsonl", "model.json", "corpus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,13 @@ class Applied:
     """Listed in OUT/rejected.jsonl too."""
 
 
-def apply_to_folder(model: Model, listing: Listing, out: Path, config: export.Config, runtime: Runtime) -> Applied:
+def apply_to_folder(
+    model: Model, listing: Listing, out: Path, config: export.Config, runtime: Runtime, *, every: int = 0
+) -> Applied:
     """Write the masks of new images to OUT/masks and the formats beside it.
 
-    What an interrupted call has finished is not done again, if the same file is there under the same name.
+    What an interrupted call has finished is not done again, if the same file is there under the same name. Frames of
+    videos lie in OUT until all is written where a format shows them, else no longer than it takes to segment them.
 
     Args:
         model: of `open_model`.
@@ -44,13 +47,15 @@ def apply_to_folder(model: Model, listing: Listing, out: Path, config: export.Co
         out: a folder, new or of the same bundle.
         config: which formats, and how.
         runtime: workers and progress.
+        every: of videos every n-th frame is taken; 0: about one a second.
 
     Raises:
         UsageError: `out` holds masks of another bundle, or other things.
         CorpusError: no file can be used.
     """
-    known, directory, home = _begin(out, model), out / MASKS, out / _VALID
+    known, directory, home = _begin(out, model), out / MASKS, out / _CORPUS
     home.mkdir(exist_ok=True)
+    stay = export.shows_images(config)
     classes = model.clusters.clusters
 
     def keep(corpus: Corpus, segment: Segment) -> dict[str, Any]:
@@ -69,7 +74,7 @@ def apply_to_folder(model: Model, listing: Listing, out: Path, config: export.Co
 
     done, rejected = list[dict[str, Any]](), list[Rejected]()
     with (out / _DONE).open("a", encoding="utf-8") as journal:
-        for entry in apply(model, listing, runtime, keep, home):
+        for entry in apply(model, listing, runtime, keep, home, every=every, frames_stay=stay):
             if isinstance(entry, Rejected):
                 rejected.append(entry)
                 continue

@@ -19,10 +19,11 @@ from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
-from segpipe.data.listing import Listing, make_ids
+from segpipe.data.listing import Listing
 from segpipe.ops.crf import Crf, prepare
 from segpipe.parts.coding import open_head
 from segpipe.parts.encoder import Encoder, open_encoder, settled
+from segpipe.parts.intake import Item, check, expect_images, find_images
 from segpipe.parts.live import LiveFeatures
 from segpipe.parts.pieces import How, pieces, tile_side
 from segpipe.records.bundle import Bundle
@@ -78,28 +79,28 @@ def list_new(images: str, model: Model) -> Listing:
     return index.list_files(settings_of(model, images))
 
 
-def settings_of(model: Model, images: str = "") -> index.Config:
-    """The settings of `index` that the bundle was made with."""
-    return index.Config(images=images, **model.bundle.index)
+def settings_of(model: Model, images: str = "", *, every: int = 0) -> index.Config:
+    """The settings of `index` that the bundle was made with; of videos every n-th frame is taken, 0: one a second."""
+    return index.Config(images=images, every=every, **model.bundle.index)
 
 
 def read_new(
-    settings: index.Config, scaling: Mapping[str, tuple[float, float]], root: Path, item: tuple[str, str], home: Path
+    settings: index.Config, scaling: Mapping[str, tuple[float, float]], root: Path, item: Item, home: Path
 ) -> Corpus | Rejected:
-    """Check one file and plan its crops: a corpus of one image.
+    """Check one file, or keep a frame, and plan its crops: a corpus of one image.
 
     Args:
         settings: how crops are planned.
         scaling: of the corpus that the model was made from.
         root: folder.
-        item: path of the file below it, and what it is to be called.
-        home: a folder for the valid pixels of mosaics, in use as long as the corpus.
+        item: a file below it, or a frame of a video.
+        home: a folder for frames and the valid pixels of mosaics, in use as long as the corpus.
     """
-    found = index.check_file(item, root=root, home=home, config=settings)
+    found = check(item, root=root, home=home, limits=index.limits_of(settings))
     if isinstance(found, Rejected):
         return found
     if found.depth != "uint8" and found.depth not in scaling:
-        return Rejected(item[0], f"has {found.depth} values, and the model's run had no such images to scale them by")
+        return Rejected(item.name, f"has {found.depth} values, and the model's run had no such images to scale them by")
     crops = tuple(Crop(0, box) for box in index.crops_of(found, home, config=settings))
     return Corpus(root, (found,), crops, scaling, settings.bands, home)
 
@@ -161,8 +162,17 @@ def open_segment(model: Model, corpus: Corpus) -> Segment:
     return Segment(Inputs(corpus, features, model.head, clusters, means), tile_side(shown, means))
 
 
-def apply(model: Model, listing: Listing, runtime: Runtime, keep: Keep[T], home: Path) -> Iterator[T | Rejected]:
-    """Segment images one after the other, several side by side; results come in the listing's order.
+def apply(
+    model: Model,
+    listing: Listing,
+    runtime: Runtime,
+    keep: Keep[T],
+    home: Path,
+    *,
+    every: int = 0,
+    frames_stay: bool = False,
+) -> Iterator[T | Rejected]:
+    """Segment images and frames of videos one after the other, several side by side, in the listing's order.
 
     On a processor every byte of a mask is what `segpipe run` writes for the same image: nothing depends on the images
     beside it, or on the number of threads.
@@ -172,29 +182,44 @@ def apply(model: Model, listing: Listing, runtime: Runtime, keep: Keep[T], home:
         listing: the files.
         runtime: workers and progress; the device is the model's.
         keep: what to make of an image (a corpus of one); given what makes its mask; called in several threads.
-        home: an existing folder for the valid pixels of mosaics.
+        home: an existing folder for frames and the valid pixels of mosaics.
+        every: of videos every n-th frame is taken; 0: about one a second.
+        frames_stay: whether frames lie in `home` longer than `keep` works on them.
 
     Yields:
         What `keep` returns, or why a file was put aside.
     """
     yield from listing.rejected
-    work = partial(_one, model, listing.root, home, keep)
-    jobs = zip(listing.paths, make_ids(listing.paths), strict=True)
+    settings = settings_of(model, every=every)
+    choice = index.choice_of(settings)
+    work = partial(_one, model, settings, listing.root, home, keep, frames_stay)
+    items = find_images(listing, choice, index.limits_of(settings))
     with _alone(model.encoder):
         if model.bundle.refine["crf"] is not None:
             prepare(model.clusters.clusters)
-        done = thread_map(work, jobs, workers=runtime.workers, ahead=runtime.workers + 1)
-        yield from runtime.track(done, total=len(listing.paths), unit="images")
+        done = thread_map(work, items, workers=runtime.workers, ahead=runtime.workers + 1)
+        yield from runtime.track(done, total=expect_images(listing, choice), unit="images")
 
 
-def _one(model: Model, root: Path, home: Path, keep: Keep[T], job: tuple[str, str]) -> T | Rejected:
-    corpus = read_new(settings_of(model), model.bundle.scaling, root, job, home)
+def _one(
+    model: Model,
+    settings: index.Config,
+    root: Path,
+    home: Path,
+    keep: Keep[T],
+    frames_stay: bool,
+    item: Item | Rejected,
+) -> T | Rejected:
+    corpus = item if isinstance(item, Rejected) else read_new(settings, model.bundle.scaling, root, item, home)
     if isinstance(corpus, Rejected):
         return corpus
     try:
         return keep(corpus, open_segment(model, corpus))
     except CorpusError as error:
-        return Rejected(job[0], str(error))
+        return Rejected(corpus.images[0].path, str(error))
+    finally:
+        if corpus.images[0].moment and not frames_stay:
+            corpus.path(corpus.images[0]).unlink(missing_ok=True)
 
 
 @contextmanager

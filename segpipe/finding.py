@@ -21,8 +21,10 @@ from segpipe.base import files
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.data.names import ImageNames
+from segpipe.data.video import is_video
 from segpipe.parts import similar
 from segpipe.parts.encoder import reopen_encoder
+from segpipe.parts.intake import Item
 from segpipe.parts.live import LiveFeatures
 from segpipe.parts.similar import Alike, View
 from segpipe.plots.attention import color_table, draw, tint
@@ -143,13 +145,17 @@ def open_view(run_dir: RunDir, query: str, corpus: Corpus, store: FeatureStore, 
         CorpusError: the file cannot be used.
     """
     path = Path(query).expanduser()
+    if path.is_file() and is_video(path):
+        raise UsageError(
+            f"{path} is a video; name a picture, or a frame of a video of the run, such as dive.mp4/000030"
+        )
     if path.is_file():
         resolved = path.resolve()
         for i, image in enumerate(corpus.images):
             if corpus.path(image).resolve() == resolved:
                 return View(corpus, i, store)
         settings: Any = pipeline.resolve(run_dir)["index"]
-        alone = read_new(settings, corpus.scaling, resolved.parent, (resolved.name, path.stem), home)
+        alone = read_new(settings, corpus.scaling, resolved.parent, Item(resolved.name, path.stem), home)
         if isinstance(alone, Rejected):
             raise CorpusError(f"{path}: {alone.reason}; repair it or choose another image")
         encoder = reopen_encoder(store.header, run_dir.path("features"), runtime)

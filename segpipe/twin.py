@@ -33,7 +33,7 @@ def run(
     """Do every stage of a run that is not up to date, as `segpipe run IMAGES RUN`.
 
     Args:
-        images: a folder, an image, a glob or a text file of paths.
+        images: a folder of images and videos, one file, a glob or a text file of paths.
         run: the run directory, new or begun.
         config: name of a config or path of a YAML file.
         settings: dotted keys to values, such as `{"cluster.k": 8}`.
@@ -195,15 +195,16 @@ def bundle(run: AnyPath, model: AnyPath, *, onnx: bool = False) -> None:
 
 
 def apply(
-    model: AnyPath, images: AnyPath, *, device: str = "auto", workers: int | None = None
+    model: AnyPath, images: AnyPath, *, device: str = "auto", workers: int | None = None, every: int = 0
 ) -> Iterator[tuple[str, Mask]]:
     """Class maps of new images by a bundle, as `segpipe apply FILE IMAGES OUT` writes them.
 
     Args:
         model: a file made by `bundle`.
-        images: a folder, an image, a glob or a text file of paths.
+        images: a folder of images and videos, one file, a glob or a text file of paths.
         device: where the network computes.
         workers: images worked on side by side; all processors by default.
+        every: of videos every n-th frame is taken, all by 1; 0: about one a second.
 
     Yields:
         The image's id and its mask (H, W): classes as the bundle names them, 255 (65535 beyond 255 classes) where
@@ -214,6 +215,8 @@ def apply(
     """
     from segpipe import applying
 
+    if every < 0:
+        raise UsageError(f"every={every}: give 1 for all frames of a video, n for every n-th, 0 for about one a second")
     runtime = Runtime(pick_device(device), workers or cpu_count())
 
     def keep(corpus: Corpus, segment: applying.Segment) -> tuple[str, Mask]:
@@ -221,7 +224,7 @@ def apply(
 
     with applying.open_model(Path(model), runtime) as opened, tempfile.TemporaryDirectory() as home:
         listing = applying.list_new(_absolute(images), opened)
-        for found in applying.apply(opened, listing, runtime, keep, Path(home)):
+        for found in applying.apply(opened, listing, runtime, keep, Path(home), every=every):
             if isinstance(found, Rejected):
                 pipeline.log.warning("put aside: %s: %s", found.path, found.reason)
                 continue

@@ -1,7 +1,7 @@
 """Peak memory of each stage at several corpus sizes: it must not grow with the number of images.
 
 Usage: python tools/memory.py [N ...]        default 500 5000; no weights needed
-       python tools/memory.py video [N ...]  `segpipe attend` on videos of so many frames, default 1000 10000
+       python tools/memory.py video [N ...]  `index` (all frames) and `attend` on videos of N frames, default 1000 10000
        python tools/memory.py raster [SIDE ...]  a GeoTIFF of so many pixels squared, all stages, default 5000 20000
 """
 
@@ -73,21 +73,25 @@ def write_film(path: Path, count: int) -> None:
 
 
 def measure_video(counts: list[int]) -> None:
-    """Print a Markdown table of `segpipe attend` on videos, with the random weights of a small ViT."""
+    """Print a Markdown table of `index` and `attend` on videos, the latter with the random weights of a small ViT."""
     import timm
     from safetensors.torch import save_file
 
-    print("| video to video | frames written | peak memory |\n|---|---|---|")
+    print("| command | frames | frames written | peak memory |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         weights = folder / "weights.safetensors"
         save_file(timm.create_model("vit_tiny_patch16_224", num_classes=0).state_dict(), weights)
         for count in counts:
             write_film(folder / "in.mp4", count)
+            run = folder / f"run{count}"
+            seconds, mebibytes = peak(["index", str(folder / "in.mp4"), str(run), "--set", "index.every=1"])
+            kept = len(list((run / "corpus" / "frames").rglob("*.png")))
+            print(f"| index | {count} | {kept} | {mebibytes:.0f} MiB ({seconds:.0f} s) |", flush=True)
             out = folder / "out.webm"
             backbone = ["--backbone", "vit_tiny_patch16_224", "--weights", str(weights), "--size", "64"]
             seconds, mebibytes = peak(["attend", str(folder / "in.mp4"), str(out), *backbone])
-            print(f"| {count} frames | {len(VideoReader(out))} | {mebibytes:.0f} MiB ({seconds:.0f} s) |", flush=True)
+            print(f"| attend | {count} | {len(VideoReader(out))} | {mebibytes:.0f} MiB ({seconds:.0f} s) |", flush=True)
 
 
 def write_mosaic(path: Path, side: int) -> None:

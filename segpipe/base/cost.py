@@ -18,6 +18,10 @@ class Work:
     """Measured speed of a float32 matrix product, in 10^9 operations per second."""
     mosaic_windows: int = 0
     """Those of the crops that are windows of mosaics."""
+    frame_megapixels: float = 0.0
+    """Of those images that are frames of videos."""
+    decoded_megapixels: float = 0.0
+    """Of all frames of videos that have to be decoded for them."""
 
 
 @dataclass(frozen=True, slots=True)

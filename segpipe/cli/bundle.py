@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
 import click
 
 from segpipe import pipeline
-from segpipe.base.config import build, read_sets
+from segpipe.base.config import Layer, build, read_sets
 from segpipe.cli import terminal
-from segpipe.cli.options import EXIT_CODES, IMAGES_HELP, common, run_argument, sets_option, settings_command
+from segpipe.cli.options import (
+    EXIT_CODES,
+    IMAGES_HELP,
+    chosen_formats,
+    common,
+    formats_option,
+    run_argument,
+    sets_option,
+    settings_command,
+)
 from segpipe.cli.work import absolute, existing, tell_rejected
 
 _SECTIONS = {name: pipeline.SECTIONS[name] for name in ("runtime", "export")}
@@ -47,24 +57,29 @@ def bundle_command(run_path: Path, model: Path, onnx: bool) -> int:
 @click.argument("images", metavar="IMAGES")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path, file_okay=False))
 @sets_option
+@click.option("--every", type=click.IntRange(1), metavar="N", help="Of videos take every N-th frame; 1: all of them.")
 @common
-def apply_command(model: Path, images: str, out: Path, sets: Sequence[str]) -> int:
+def apply_command(
+    model: Path, images: str, out: Path, sets: Sequence[str], formats: Sequence[str], every: int | None
+) -> int:
     """Make class maps of new IMAGES with the bundle FILE, the same that its run would make of them.
 
     Images stream through and nothing is stored but their masks: OUT/masks holds index PNGs, and beside it lies what
-    `--set export.formats=...` asks for.
+    `--format` asks for.
     """
     from segpipe.applied import apply_to_folder
     from segpipe.applying import list_new, open_model
 
-    settings = build(_SECTIONS, [read_sets(sets)])
+    settings = build(_SECTIONS, [Layer("command line", chosen_formats(formats)), read_sets(sets)])
     screen, quiet = click.get_current_context().obj
     runtime = pipeline.make_runtime(settings, terminal.tracker(screen, quiet=quiet))
-    formats: Any = settings["export"]
+    config: Any = settings["export"]
     with open_model(model, runtime) as opened:
-        done = apply_to_folder(opened, list_new(absolute(images), opened), out, formats, runtime)
+        listing = list_new(absolute(images), opened)
+        done = apply_to_folder(opened, listing, out, config, runtime, every=every or 0)
     click.echo(f"masks    {out / 'masks'}  ({done.images} images)")
     return tell_rejected(done.rejected, out / "rejected.jsonl")
 
 
-apply_command.help = f"{apply_command.help}\n\n{IMAGES_HELP}"
+apply_command.params.insert(4, formats_option)  # after --set, as in `segpipe export`
+apply_command.help = f"{cleandoc(apply_command.help or '')}\n\n{IMAGES_HELP}"

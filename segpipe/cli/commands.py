@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def run_command(
 
 
 run_command.params.insert(4, formats_option)  # after --set, as in `segpipe export`
-run_command.help = f"{run_command.help}\n\n{IMAGES_HELP}"
+run_command.help = f"{cleandoc(run_command.help or '')}\n\n{IMAGES_HELP}"
 
 
 _CLASSES = (("--classes",), "FILE", "Class names, one a line in index order.")

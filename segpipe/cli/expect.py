@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Group
 
@@ -12,7 +13,9 @@ from segpipe import pipeline
 from segpipe.base.config import Section
 from segpipe.base.cost import Work
 from segpipe.cli.tables import plain_table
-from segpipe.stages import cost_of, outside
+from segpipe.data.video import is_video
+from segpipe.parts.intake import expect_frames
+from segpipe.stages import cost_of, index, outside
 from segpipe.store.corpus import load_corpus
 from segpipe.store.run_dir import RunDir
 
@@ -42,12 +45,18 @@ def _work(settings: Mapping[str, Section], run_dir: RunDir) -> Work:
         corpus = load_corpus(run_dir.path("corpus"))
         pixels = sum(image.size.height * image.size.width for image in corpus.images)
         wide = sum(corpus.images[crop.image].mosaic for crop in corpus.crops)
-        return Work(len(corpus.images), len(corpus.crops), pixels / 1e6, workers, gflops, wide)
-    paths = outside(pipeline.BY_NAME["index"], settings["index"])
-    crops = {"five": 5, "windows": 6}.get(str(settings["index"].model_dump().get("crops")), 1)
-    # before anything is opened: a photograph's JPEG holds about three pixels a byte
-    pixels = sum(path.stat().st_size for path in paths) * 3
-    return Work(len(paths), crops * len(paths), pixels / 1e6, workers, gflops)
+        kept = sum(image.size.height * image.size.width for image in corpus.images if image.moment) / 1e6
+        return Work(len(corpus.images), len(corpus.crops), pixels / 1e6, workers, gflops, wide, kept)
+    config: Any = settings["index"]
+    paths = outside(pipeline.BY_NAME["index"], config)
+    videos = [path for path in paths if is_video(path)]
+    frames = expect_frames(videos, index.choice_of(config))
+    images = len(paths) - len(videos) + frames.frames
+    crops = images * {"five": 5, "windows": 6}.get(config.crops, 1)
+    # before anything else is opened: a photograph's JPEG holds about three pixels a byte
+    pixels = sum(path.stat().st_size for path in paths if not is_video(path)) * 3
+    taken, decoded = frames.megapixels, frames.decoded
+    return Work(images, crops, pixels / 1e6 + taken, workers, gflops, 0, taken, decoded)
 
 
 def machine_gflops() -> float:

@@ -26,7 +26,10 @@ Exit codes:
   130, 143  stopped by Ctrl-C or SIGTERM; the same command goes on from there
 """
 
-IMAGES_HELP = "IMAGES is a folder (walked recursively), one file, a glob in quotes, or a text file of paths."
+IMAGES_HELP = (
+    "IMAGES is a folder of photographs, mosaics and videos (walked recursively), one file, a glob in quotes, or a text "
+    "file of paths. Of a video about one frame a second is looked at."
+)
 
 
 class SettingsCommand(click.Command):

@@ -1,4 +1,4 @@
-"""Find image files in a folder, behind a glob, or in a list, and give each an id."""
+"""Find image files and videos in a folder, behind a glob, or in a list, and give each an id."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from segpipe.base.errors import CorpusError, UsageError
+from segpipe.data.video import ENDINGS as VIDEOS
+from segpipe.data.video import is_video
 from segpipe.records.corpus import Rejected
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
 _LISTS = (".txt", ".lst")
 _WILD = re.compile(r"[*?[]")
-_OTHER_ENDING = "the ending is none of " + " ".join(ENDINGS)
 _OUTSIDE = "a link that leads outside the folder is not followed; name it in a list of paths (.txt) to use it"
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files that look like images by their ending."""
+    """The files that look like images, or videos, by their ending."""
 
     root: Path
     """Absolute."""
@@ -33,7 +34,7 @@ class Listing:
     """Files and folders that were named or met but cannot be used."""
 
 
-def list_images(images: str, *, skip: Path | None = None) -> Listing:
+def list_images(images: str, *, skip: Path | None = None, videos: bool = False) -> Listing:
     """Find the images that the setting `index.images` means.
 
     A folder is searched with all its sub-folders, without hidden files and folders and without run directories.
@@ -44,6 +45,7 @@ def list_images(images: str, *, skip: Path | None = None) -> Listing:
     Args:
         images: folder, file, glob or list.
         skip: a run directory; nothing inside it is listed.
+        videos: whether videos are meant too.
 
     Raises:
         UsageError: there is no such file or folder, or it is of no known kind.
@@ -51,27 +53,28 @@ def list_images(images: str, *, skip: Path | None = None) -> Listing:
     """
     if not images:
         raise UsageError("index.images is not set; name a folder of images: `segpipe index IMAGES RUN`")
+    endings = ENDINGS + VIDEOS if videos else ENDINGS
     path = Path(os.path.abspath(Path(images).expanduser()))  # noqa: PTH100  links in the name are kept
     run = os.path.realpath(skip) if skip is not None else None
     if _inside(os.path.realpath(path), run):
         run = None  # images that lie in the run itself were meant
     if path.is_dir():
-        names, rejected = _walk(path, ("**", "*"), run)
-        listing = _listing(path, filter(_is_image, names), rejected)
-    elif path.is_file() and _is_image(path.name):
+        names, rejected = _walk(path, ("**", "*"), run, endings)
+        listing = _listing(path, (name for name in names if _ends(name, endings)), rejected)
+    elif path.is_file() and _ends(path.name, endings):
         listing = Listing(path.parent, (path.name,), ())
     elif path.is_file() and path.suffix.lower() in _LISTS:
-        listing = _read_list(path, run)
+        listing = _read_list(path, run, endings)
     elif path.exists():
         raise UsageError(
-            f"{path} is no folder, no image ({' '.join(ENDINGS)}) and no list of paths ({' '.join(_LISTS)}); "
+            f"{path} is no folder, no image ({' '.join(endings)}) and no list of paths ({' '.join(_LISTS)}); "
             "name one of these or a glob"
         )
     else:
-        listing = _glob(path, run)
+        listing = _glob(path, run, endings)
     if not listing.paths:
         reasons = "".join(f"; {r.path}: {r.reason}" for r in listing.rejected[:3])
-        raise CorpusError(f"{images} holds no images ({' '.join(ENDINGS)}); name another folder{reasons}")
+        raise CorpusError(f"{images} holds no images ({' '.join(endings)}); name another folder{reasons}")
     return listing
 
 
@@ -79,7 +82,8 @@ def make_ids(paths: Sequence[str]) -> list[str]:
     """Name images: the path without its ending, or with it where two would be called the same.
 
     Ids are unique even where capitals and accents written in two ways (NFC, NFD) do not count, and a mask named
-    `<id>.png` never takes the name of a sub-folder.
+    `<id>.png` never takes the name of a sub-folder. The id of a video is its whole path: a folder for its frames, which
+    nothing else lies in.
 
     Args:
         paths: relative POSIX paths, all different.
@@ -87,11 +91,29 @@ def make_ids(paths: Sequence[str]) -> list[str]:
     Returns:
         One id per path, in the same order.
 
-    >>> make_ids(["a/b.jpg", "a/B.png", "c.tif"])
-    ['a/b.jpg', 'a/B.png', 'c']
+    >>> make_ids(["a/b.jpg", "a/B.png", "c.tif", "dive.mp4"])
+    ['a/b.jpg', 'a/B.png', 'c', 'dive.mp4']
+    """
+    folders = {"/".join(parts[:n]) for parts in (path.split("/") for path in paths) for n in range(1, len(parts))}
+    used = {_same(folder) for folder in folders}
+    ids = dict[str, str]()
+    for path in paths:
+        if is_video(Path(path)):
+            ids[path] = _first_free(path, used)
+            used.add(_same(ids[path]))
+    images = [path for path in paths if path not in ids]
+    ids |= zip(images, short_names(images, folders), strict=True)
+    return [ids[path] for path in paths]
+
+
+def short_names(paths: Sequence[str], folders: Collection[str] = ()) -> list[str]:
+    """Names without their endings, or with them where two would be the same; unique as ids are (see `make_ids`).
+
+    Args:
+        paths: relative POSIX paths, all different.
+        folders: paths that no name with `.png` may be equal to.
     """
     stems = [os.path.splitext(path)[0] for path in paths]  # noqa: PTH122
-    folders = {"/".join(parts[:n]) for parts in (path.split("/") for path in paths) for n in range(1, len(parts))}
     taken = {_same(folder[:-4]) for folder in folders if folder.lower().endswith(".png")}
     ids = stems
     while True:
@@ -105,13 +127,19 @@ def make_ids(paths: Sequence[str]) -> list[str]:
     unique: list[str] = []
     used = set(taken)
     for id_ in ids:  # what still meets differs in capitals alone
-        name, number = id_, 1
-        while _same(name) in used or (number > 1 and _same(name) in counts):
-            number += 1
-            name = f"{id_}~{number}"
+        name = _first_free(id_, used, counts)
         used.add(_same(name))
         unique.append(name)
     return unique
+
+
+def _first_free(name: str, used: Collection[str], wanted: Collection[str] = ()) -> str:
+    """The name, or with a number the first that is not used, nor wanted by another."""
+    found, number = name, 1
+    while _same(found) in used or (number > 1 and _same(found) in wanted):
+        number += 1
+        found = f"{name}~{number}"
+    return found
 
 
 def _same(name: str) -> str:
@@ -119,21 +147,22 @@ def _same(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(ENDINGS)
+def _ends(name: str, endings: tuple[str, ...]) -> bool:
+    return name.lower().endswith(endings)
 
 
 def _listing(root: Path, names: Iterable[str], rejected: Iterable[Rejected]) -> Listing:
     return Listing(root, tuple(sorted(set(names))), tuple(sorted(rejected, key=lambda r: r.path)))
 
 
-def _split(root: Path, names: Sequence[str], rejected: Sequence[Rejected]) -> Listing:
+def _split(root: Path, names: Sequence[str], rejected: Sequence[Rejected], endings: tuple[str, ...]) -> Listing:
     """A listing of names that were asked for one by one: those with other endings are put aside, not passed over."""
-    others = [Rejected(name, _OTHER_ENDING) for name in names if not _is_image(name)]
-    return _listing(root, filter(_is_image, names), [*rejected, *others])
+    reason = "the ending is none of " + " ".join(endings)
+    others = [Rejected(name, reason) for name in names if not _ends(name, endings)]
+    return _listing(root, (name for name in names if _ends(name, endings)), [*rejected, *others])
 
 
-def _glob(pattern: Path, skip: str | None) -> Listing:
+def _glob(pattern: Path, skip: str | None, endings: tuple[str, ...]) -> Listing:
     parts = pattern.parts
     first = next((i for i, part in enumerate(parts) if _WILD.search(part)), len(parts))
     root = Path(*parts[:first])
@@ -143,13 +172,13 @@ def _glob(pattern: Path, skip: str | None) -> Listing:
         )
     if not root.is_dir():
         raise UsageError(f"{pattern}: there is no folder {root} to search; correct index.images")
-    names, rejected = _walk(root, parts[first:], skip)
+    names, rejected = _walk(root, parts[first:], skip, endings)
     if not names and not rejected:
         raise UsageError(f"{pattern} matches no file in {root}; correct index.images (hidden files are not searched)")
-    return _split(root, names, rejected)
+    return _split(root, names, rejected, endings)
 
 
-def _read_list(path: Path, skip: str | None) -> Listing:
+def _read_list(path: Path, skip: str | None, endings: tuple[str, ...]) -> Listing:
     files: list[str] = []
     rejected: list[tuple[str, str]] = []
     for line in path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"):
@@ -168,10 +197,12 @@ def _read_list(path: Path, skip: str | None) -> Listing:
             files.append(file)
     root = Path(os.path.commonpath([os.path.dirname(file) for file in files]) if files else path.parent)  # noqa: PTH120
     put_aside = [Rejected(file.removeprefix(f"{root}/"), reason) for file, reason in rejected]
-    return _split(root, [os.path.relpath(file, root) for file in files], put_aside)
+    return _split(root, [os.path.relpath(file, root) for file in files], put_aside, endings)
 
 
-def _walk(root: Path, pattern: Sequence[str], skip: str | None) -> tuple[list[str], list[Rejected]]:
+def _walk(
+    root: Path, pattern: Sequence[str], skip: str | None, endings: tuple[str, ...]
+) -> tuple[list[str], list[Rejected]]:
     """Search `root` for files whose relative path matches the parts of a glob.
 
     Real folders come first and links last, so that a file keeps its own name where a link leads to it too.
@@ -215,15 +246,15 @@ def _walk(root: Path, pattern: Sequence[str], skip: str | None) -> tuple[list[st
                 continue
             if entry.is_symlink():
                 target = os.path.realpath(entry.path)
-                if os.path.isdir(target) or (_is_image(name) and os.path.isfile(target)):  # noqa: PTH112, PTH113
+                if os.path.isdir(target) or (_ends(name, endings) and os.path.isfile(target)):  # noqa: PTH112, PTH113
                     links.append((name, target, inner))
-                elif _is_image(name):
+                elif _ends(name, endings):
                     rejected.append(Rejected(name, "a link that leads to no file"))
             elif entry.is_dir():
                 folders.append((name, entry.path, inner))
             elif len(pattern) in inner and entry.is_file():
                 found[entry.path] = name
-            elif len(pattern) in inner and _is_image(name):
+            elif len(pattern) in inner and _ends(name, endings):
                 rejected.append(Rejected(name, "not a regular file"))
     return list(found.values()), rejected
 

@@ -107,7 +107,7 @@ def _check_bytes(corpus: Corpus, image: Image) -> None:
         found = path.stat().st_size
     except OSError as error:
         raise CorpusError(
-            f"{path} cannot be opened any more ({error.strerror}); put it back, or index the folder again"
+            f"{path} cannot be opened any more ({error.strerror}); put it back, or {_again(image)}"
         ) from error
     if found != image.bytes:
         raise _changed(corpus, image, f"{image.bytes} bytes then, {found} now")
@@ -121,6 +121,9 @@ def _check_size(corpus: Corpus, image: Image, size: Size) -> None:
 
 def _changed(corpus: Corpus, image: Image, what: str) -> CorpusError:
     return CorpusError(
-        f"{corpus.path(image)} has changed since it was indexed ({what}); "
-        "put the old file back, or index the folder again"
+        f"{corpus.path(image)} has changed since it was indexed ({what}); put the old file back, or {_again(image)}"
     )
+
+
+def _again(image: Image) -> str:
+    return "index the folder again" + (" (`segpipe index IMAGES RUN --force`)" if image.moment else "")

@@ -14,6 +14,8 @@ from segpipe.records.corpus import Image
 def put_image(source: Source, image: Image, folder: Path) -> int:
     """Link or copy an image file to `folder/<id><ending>`, as `export.images` says; returns how many files were made.
 
+    Frames of videos are ours and may go when the export is done: of them a link is a second name of the same file.
+
     Raises:
         CorpusError: the file is gone.
     """
@@ -26,6 +28,11 @@ def put_image(source: Source, image: Image, folder: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     if source.settings.images == "copy":
         shutil.copyfile(original, path)
+    elif image.moment is not None:
+        try:
+            path.hardlink_to(original)
+        except OSError:  # a file system without them
+            shutil.copyfile(original, path)
     else:
         path.symlink_to(original)
     return 1

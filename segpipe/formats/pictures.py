@@ -60,18 +60,27 @@ def export_overlay(source: Source, out: Path) -> int:
     """JPEGs of the images under their classes' colours, borders drawn: `overlay/<id>.jpg`. Mosaics are scaled down."""
 
     def write(image: Image, path: Path) -> None:
-        if image.mosaic:
-            size = image.size.fit(_MOSAIC_SIDE)
-            rgb, mask = read_reduced(source.corpus, image, size), source.reduced(image, size)
-        else:
-            rgb, mask = read_original(source.corpus, image).rgb, source.mask(image)
-        if mask.shape != rgb.shape[:2]:
-            raise CorpusError(f"the mask of {image.id} is {mask.shape}, the image {rgb.shape[:2]}; refine again")
-        step = -(-max(mask.shape) // _JPEG_LIMIT)  # 1 but for pictures that JPEG cannot hold
-        picture = overlay(rgb[::step, ::step], mask[::step, ::step], source.legend.colors, opacity=source.opacity)
+        picture = draw_overlay(source, image, most=_JPEG_LIMIT)
         Pillow.fromarray(picture).save(path, "JPEG", quality=92, subsampling=0)
 
     return source.each(write, out / "overlay", ".jpg")
+
+
+def draw_overlay(source: Source, image: Image, *, most: int) -> npt.NDArray[np.uint8]:
+    """An image under its classes' colours (h, w, 3), a mosaic scaled down; pixels are left out above `most` a side.
+
+    Raises:
+        CorpusError: the image is gone or has changed, or its mask has another size.
+    """
+    if image.mosaic:
+        size = image.size.fit(_MOSAIC_SIDE)
+        rgb, mask = read_reduced(source.corpus, image, size), source.reduced(image, size)
+    else:
+        rgb, mask = read_original(source.corpus, image).rgb, source.mask(image)
+    if mask.shape != rgb.shape[:2]:
+        raise CorpusError(f"the mask of {image.id} is {mask.shape}, the image {rgb.shape[:2]}; refine again")
+    step = -(-max(mask.shape) // most)  # 1 but for pictures that the file cannot hold
+    return overlay(rgb[::step, ::step], mask[::step, ::step], source.legend.colors, opacity=source.opacity)
 
 
 def export_classes(source: Source, out: Path) -> int:

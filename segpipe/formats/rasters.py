@@ -46,8 +46,9 @@ def export_cog(source: Source, out: Path) -> int:
 
     images = source.corpus.images
     some = [image for image in images if image.mosaic or image.geo is not None]
-    if len(some) < len(images):
-        _log.info("cog: %d photographs lie nowhere on the earth and are left out", len(images) - len(some))
+    photographs = sum(not image.mosaic and image.geo is None and image.moment is None for image in images)
+    if photographs:
+        _log.info("cog: %d photographs lie nowhere on the earth and are left out", photographs)
     return source.each(write, out / "cog", ".tif", some) if some else 0
 
 

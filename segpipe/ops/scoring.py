@@ -67,7 +67,9 @@ class Evidence:
     labels: Int64
     """(m,)"""
     images: Int64
-    """(m,) index of the image each vector is of."""
+    """(m,) index of the image each vector is of; images of one number share a fold."""
+    together: Int64 | None = None
+    """(images of `masks`,) images of one number are drawn together for intervals; None: each by itself."""
 
 
 def score(
@@ -95,8 +97,9 @@ def score(
         seed: of folds and bootstrap.
         protocol: name of the protocol by which the evidence was found.
     """
-    matched, many, images = score_clusters(evidence.masks, classes, resamples=resamples, seed=seed)
-    base, base_many, _ = score_clusters(evidence.baseline, classes, resamples=resamples, seed=seed)
+    spread: dict[str, Any] = {"together": evidence.together, "resamples": resamples, "seed": seed}
+    matched, many, images = score_clusters(evidence.masks, classes, **spread)
+    base, base_many, _ = score_clusters(evidence.baseline, classes, **spread)
     vectors = {"codes": evidence.codes, "features": evidence.features}
     linear, knn = (
         score_probe(make, vectors, evidence.labels, evidence.images, n_classes=len(classes), folds=folds, seed=seed)
@@ -125,14 +128,14 @@ def score(
 
 
 def score_clusters(
-    counts: Confusion, classes: Sequence[str], *, resamples: int, seed: int
+    counts: Confusion, classes: Sequence[str], *, resamples: int, seed: int, together: Int64 | None = None
 ) -> tuple[Matched, Pair, Tally]:
     """Scores under the one-to-one matching, under the many-to-one matching, and each image's tally under the first."""
     table = counts.total()[:, :-1]
     one, many = match_one_to_one(table), match_majority(table)
     images = tally(counts, one)
     whole = pooled(images)
-    spread = bootstrap(images, resamples=resamples, seed=seed)
+    spread = bootstrap(images if together is None else _joined(images, together), resamples=resamples, seed=seed)
     matched = Matched(
         **_pair(whole).model_dump(),
         accuracy_ci=spread[0] if spread else None,
@@ -141,6 +144,18 @@ def score_clusters(
         matching={str(k): None if c == NO_CLASS else classes[c] for k, c in enumerate(one.tolist())},
     )
     return matched, _pair(pooled(tally(counts, many))), images
+
+
+def _joined(images: Tally, together: Int64) -> Tally:
+    """The tallies of images of one number as that of one image."""
+    numbers, place = np.unique(together, return_inverse=True)
+
+    def join(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        sums = np.zeros((len(numbers), values.shape[1]))
+        np.add.at(sums, place, values)
+        return sums
+
+    return Tally(join(images.hits), join(images.labelled), join(images.predicted))
 
 
 def _pair(whole: Tally) -> Pair:

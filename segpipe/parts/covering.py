@@ -38,6 +38,8 @@ class Counted:
     """(images, classes)"""
     areas: Float64
     """(images,) square meters of a pixel, NaN where nobody knows."""
+    takes: Int64
+    """(images,) images of the same number are drawn together: see `Corpus.takes`."""
 
     @property
     def known(self) -> bool:
@@ -56,7 +58,7 @@ def weigh(counted: Counted, weight: str) -> tuple[Float64, str]:
 
 
 def site_of(image: Image, index: int, table: Sites | None) -> str:
-    """The site of an image: as the table says, or its folder."""
+    """The site of an image: as the table says, or its folder; that of a frame is its video."""
     if table is not None and table.by:
         return table.sites.get(index, "") or NO_SITE
     folder = PurePosixPath(image.id).parent.as_posix()
@@ -66,7 +68,7 @@ def site_of(image: Image, index: int, table: Sites | None) -> str:
 def part_of(
     name: str, rows: npt.NDArray[np.bool_], counted: Counted, amounts: Float64, legend: Legend, *, draws: int, seed: int
 ) -> Part:
-    """The classes of some of the images, with intervals by images drawn again.
+    """The classes of some of the images, with intervals by images drawn again, frames of one scene together.
 
     Args:
         name: of them.
@@ -77,15 +79,18 @@ def part_of(
         draws: behind the intervals.
         seed: of the draws.
     """
-    own = amounts[rows]
+    _, take = np.unique(counted.takes[rows], return_inverse=True)
+    own = np.zeros((int(take.max(initial=-1)) + 1, amounts.shape[1]), np.float64)
+    np.add.at(own, take, amounts[rows])
     ends = estimate.bootstrap_shares(own, draws=draws, seed=seed)
-    images = int((own.sum(axis=1) > 0).sum())
-    if not images:
+    drawn = int((own.sum(axis=1) > 0).sum())
+    kind = "image" if len(own) == rows.sum() else "scene"  # frames that follow each other are no images of their own
+    if not drawn:
         note = "no pixel with a class"
-    elif images == 1:
-        note = "one image: no interval, nobody knows how much others would differ"
+    elif drawn == 1:
+        note = f"one {kind}: no interval, nobody knows how much others would differ"
     else:
-        note = f"{images} images: intervals of so few tend to be too narrow" if images < _FEW else ""
+        note = f"{drawn} {kind}s: intervals of so few tend to be too narrow" if drawn < _FEW else ""
     return _part(name, rows, counted, estimate.shares(own), ends, legend, note=note)
 
 
@@ -252,4 +257,5 @@ def count_images(
         sites=[site_of(image, i, table) for i, image in enumerate(corpus.images)],
         pixels=pixels,
         areas=np.array(areas, np.float64),
+        takes=corpus.takes,
     )

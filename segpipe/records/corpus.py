@@ -15,6 +15,22 @@ from segpipe.base.geometry import Box, Size
 from segpipe.records.geo import Geo
 
 _SCENE = 4  # windows along the side of a scene of a mosaic
+_TAKE = 10.0  # seconds of a video that count as one scene
+_TAKES = 8  # scenes of a video at least, if it has as many frames
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Which frame of which video an image is."""
+
+    video: str
+    """Path of the video relative to the corpus root, POSIX separators, with the ending."""
+    index: int
+    """Of the frame, counted from 0 over all frames of the video."""
+    seconds: float
+    """When it is shown, from the start of the video."""
+    lasts: float
+    """Seconds until the next frame that was taken, or the end of the video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +38,12 @@ class Image:
     """One image file that was opened and checked."""
 
     id: str
-    """Path relative to the corpus root, POSIX separators, without the ending; unique. Masks are named by it."""
+    """Path relative to the corpus root, POSIX separators, without the ending; unique. Masks are named by it.
+
+    That of a frame is the path of its video, with the ending, and its number: `dive.mp4/000123`.
+    """
     path: str
-    """Path relative to the corpus root, POSIX separators, with the ending."""
+    """Path relative to the corpus root, of a frame to the folder of frames; POSIX separators, with the ending."""
     size: Size
     """Displayed size: EXIF rotation applied."""
     depth: str
@@ -39,6 +58,8 @@ class Image:
     """Latitude and longitude of the camera in degrees (WGS 84), if the photograph's EXIF data say so."""
     mosaic: bool = False
     """Whether it is never decoded as a whole: read box by box, its mask lies in tiles."""
+    moment: Moment | None = None
+    """Where it comes from, if it is a frame of a video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +83,7 @@ class Corpus:
     bands: tuple[int, ...] = ()
     """The bands of TIFFs that are red, green and blue, counted from 1; one is repeated. Empty: the first ones."""
     home: Path | None = field(default=None, compare=False)
-    """The directory `corpus/` that it was read from: the pictures of the mosaics' valid pixels lie there."""
+    """The directory `corpus/` that it was read from: frames and the pictures of the mosaics' valid pixels lie there."""
 
     def __post_init__(self) -> None:
         ids = [image.id for image in self.images]
@@ -80,8 +101,11 @@ class Corpus:
                 raise ValueError(f"{crop.box} reaches outside {self.images[crop.image].id} ({size})")
 
     def path(self, image: Image) -> Path:
-        """Where the image file lies."""
-        return self.root / image.path
+        """Where the image file lies; that of a frame is the copy that `index` made of it."""
+        if image.moment is None:
+            return self.root / image.path
+        assert self.home is not None
+        return frame_path(self.home, image.id)
 
     def valid_path(self, image: Image) -> Path:
         """Where the picture of a mosaic's valid pixels lies."""
@@ -99,21 +123,51 @@ class Corpus:
         return tuple(range(starts[i], starts[i + 1]) for i in range(len(self.images)))
 
     @cached_property
+    def takes(self) -> npt.NDArray[np.int64]:
+        """(images,) the same number for frames that were taken one soon after the other, which show nearly the same.
+
+        A photograph or mosaic is a take. A video is cut into takes of ten seconds, a short one into eight.
+        """
+        films: dict[str, list[Moment]] = {}
+        for image in self.images:
+            if image.moment is not None:
+                films.setdefault(image.moment.video, []).append(image.moment)
+        lengths = {
+            video: min(_TAKE, (frames[-1].seconds + frames[-1].lasts - frames[0].seconds) / _TAKES)
+            for video, frames in films.items()
+        }
+        numbers: dict[tuple[str, int], int] = {}
+        found = []
+        for i, image in enumerate(self.images):
+            key, moment = ("", i), image.moment
+            if moment is not None and lengths[moment.video] > 0:
+                start = films[moment.video][0].seconds
+                key = (moment.video, int((moment.seconds - start) / lengths[moment.video]))
+            found.append(numbers.setdefault(key, len(numbers)))
+        return np.array(found, np.int64)
+
+    @cached_property
     def scenes(self) -> npt.NDArray[np.int64]:
         """(crops,) for each crop the scene it shows: what looks alike in two scenes is not the same thing seen twice.
 
-        A photograph is a scene; a mosaic has many, squares of four windows.
+        A photograph is a scene; a mosaic has many, squares of four windows; those of a video are its `takes`.
         """
         numbers: dict[tuple[int, ...], int] = {}
-        keys = (_scene_of(crop, self.images[crop.image]) for crop in self.crops)
+        takes = self.takes.tolist()
+        keys = (_scene_of(crop, self.images[crop.image], takes[crop.image]) for crop in self.crops)
         return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
 
 
-def _scene_of(crop: Crop, image: Image) -> tuple[int, ...]:
+def _scene_of(crop: Crop, image: Image, take: int) -> tuple[int, ...]:
     if not image.mosaic:
-        return (crop.image,)
+        return (take,)
     cell = _SCENE * max(crop.box.height, crop.box.width)
-    return crop.image, crop.box.top // cell, crop.box.left // cell
+    return take, crop.box.top // cell, crop.box.left // cell
+
+
+def frame_path(home: Path, image_id: str) -> Path:
+    """Where under the directory `corpus/` the picture of a frame lies."""
+    return files.inside(home / "frames", f"{image_id}.png")
 
 
 def valid_path(home: Path, image_id: str) -> Path:

@@ -8,7 +8,7 @@ Writes scores/  scores.json, a line per image, the confusion matrix
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -162,7 +162,10 @@ def judge_whole(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, runt
     drawn = quota(len(truth.sources), config, points=points)
     baseline = baseline_of(config, run_dir, runtime)
     setup, tasks = whole.plan(truth, corpus, baseline, run_dir, quota=drawn, seed=config.seed)
-    evidence = whole.gather(tasks, setup, head, runtime)
+    gathered = whole.gather(tasks, setup, head, runtime)
+    takes = corpus.takes  # frames that follow each other are neither drawn nor tested apart
+    together = takes[[task.index for task in tasks]]
+    evidence = replace(gathered, images=takes[gathered.images], together=together)
     names = [task.image.id for task in tasks]
     return Judged(evidence, truth.classes, names, list(truth.unmatched), truth.empty, drawn)
 

@@ -49,6 +49,7 @@ _MODULES = {
     "coralnet": "coralnet",
     "taglab": "taglab",
     "certainty": "certainty",
+    "video": "video",
 }
 """Where `export_<format>` of each format lies in `segpipe/formats/`. To add one: a function and its line here."""
 
@@ -61,6 +62,8 @@ def _format(name: str) -> Callable[[Source, Path], int]:
     return write
 
 
+_SHOWING = ("overlay", "video", "yolo", "fiftyone")  # formats that read or copy the images themselves
+
 FORMATS = {name: _format(name) for name in _MODULES}
 """Each writes under `export/` and returns how many files it wrote."""
 
@@ -69,9 +72,9 @@ class Config(Section):
     """Settings of `export`."""
 
     formats: tuple[str, ...] = setting(
-        ("png", "color", "overlay", "classes", "cog"), f"what to write: {', '.join(FORMATS)}"
+        ("png", "color", "overlay", "classes", "cog", "video"), f"what to write: {', '.join(FORMATS)}"
     )
-    opacity: float = setting(0.5, "share of the class colour in overlays, 0 to 1", ge=0, le=1)
+    opacity: float = setting(0.5, "share of the class colour in overlays and videos, 0 to 1", ge=0, le=1)
     min_area: int = setting(
         0, "maps and labels: regions of fewer pixels join the neighbor they share most border with; 0: none do", ge=0
     )
@@ -115,6 +118,11 @@ class Summary(BaseModel):
     images: int
     files: dict[str, int]
     """Files written by format."""
+
+
+def shows_images(config: Config) -> bool:
+    """Whether a format that is asked for needs the images, beside their masks."""
+    return bool({*_SHOWING} & {*config.formats})
 
 
 def open_source(config: Config, corpus: Corpus, directory: Path, legend: Legend, runtime: Runtime) -> Source:

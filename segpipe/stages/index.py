@@ -1,7 +1,7 @@
-"""Index: find the images, check every file by decoding it, and plan the crops that the network will see.
+"""Index: find the images, check every file by decoding it, take frames of videos, and plan what the network will see.
 
-Reads  the user's images
-Writes corpus/  the images that can be used with their crops, and the files put aside with the reason
+Reads  the user's images and videos
+Writes corpus/  the images that can be used with their crops, frames of videos, and the files put aside with the reason
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,13 +26,12 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size, five_crops, windows
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
-from segpipe.data.containers import inspect
-from segpipe.data.exif import read_gps
-from segpipe.data.images import BadImage, probe_image, sample_values
+from segpipe.data.frames import Choice
+from segpipe.data.images import sample_values
 from segpipe.data.layouts import FOLDER, known_layout, list_layout
-from segpipe.data.listing import Listing, list_images, make_ids
-from segpipe.data.mosaics import is_mosaic, probe_mosaic, sample_mosaic, showing
-from segpipe.data.rasters import read_geo
+from segpipe.data.listing import Listing, list_images
+from segpipe.data.mosaics import sample_mosaic, showing
+from segpipe.parts.intake import Limits, check, expect_images, find_images
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected, valid_path
 from segpipe.store.corpus import save_corpus
 from segpipe.store.run_dir import RunDir
@@ -60,11 +60,20 @@ def _one_or_three(bands: tuple[int, ...]) -> tuple[int, ...]:
     return bands
 
 
-def _split(bands: Any) -> Any:
+def _split(numbers: Any) -> Any:
     """`4,3,2` as well as a list; a single number too."""
-    return bands.split(",") if isinstance(bands, str) and bands else [bands] if isinstance(bands, int) else bands
+    if isinstance(numbers, str):
+        return numbers.split(",") if numbers else []
+    return [numbers] if isinstance(numbers, int) else numbers
 
 
+def _from_to(frames: tuple[int, ...]) -> tuple[int, ...]:
+    if frames and not (len(frames) == 2 and 0 <= frames[0] < frames[1]):
+        raise ValueError("must be FROM,TO with FROM < TO, frames counted from 0, such as 300,900")
+    return frames
+
+
+Frames = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_from_to)]
 Bands = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_one_or_three)]
 
 
@@ -72,7 +81,7 @@ class Config(Section):
     """Settings of `index`."""
 
     images: AbsoluteName = setting(
-        "", "folder of images (searched with its sub-folders), image file, glob, or text file of paths (.txt, .lst)"
+        "", "folder of images and videos (searched with its sub-folders), one file, glob, or list of paths (.txt, .lst)"
     )
     layout: Annotated[str, AfterValidator(known_layout)] = setting(
         FOLDER, "how the folder is laid out: folder (any), or a published set such as cityscapes27"
@@ -87,6 +96,14 @@ class Config(Section):
     max_pixels: int = setting(
         200_000_000, "images of more pixels are put aside before they are decoded; mosaics may have any number", ge=1
     )
+    every: int = setting(0, "of videos every n-th frame is taken; 0: about one a second, or by scenes alone", ge=0)
+    scenes: float = setting(
+        0.0,
+        "of videos a frame is taken wherever the scene changes: where hue, saturation and value (0 to 255) change by "
+        "this on average from one frame to the next; 27 finds cuts; 0: scenes do not matter",
+        ge=0,
+    )
+    frames: Frames = setting((), "of videos only frames FROM,TO, counted from 0, TO not included; empty: all")
 
 
 class Summary(BaseModel):
@@ -105,54 +122,22 @@ class Summary(BaseModel):
     """Images per sample type."""
     mosaics: int = 0
     """Images that are read by windows."""
+    videos: int = 0
+    frames: int = 0
+    """Images that are frames of videos."""
     fingerprint: str
     """Changes when what later stages see changes: ids, file contents, crops, scaling. Not with folders or dates."""
 
 
-def check_file(item: tuple[str, str], *, root: Path, home: Path, config: Config) -> Image | Rejected:
-    """Decode one file completely, a mosaic piece by piece, and fingerprint it.
-
-    Args:
-        item: its path below `root`, and the id it has if it passes.
-        root: folder of the images.
-        home: the directory `corpus/`, where the valid pixels of a mosaic are written.
-        config: window, bands and max_pixels count.
-    """
-    name, image_id = item
-    path = root / name
-    try:
-        container = inspect(path)
-        geo, controlled = read_geo(path, container)
-        if controlled:
-            _log.warning(
-                "%s: has ground control points only, so it is used as a picture without a place on the earth; "
-                "`gdalwarp IN OUT` makes a georeferenced one of it",
-                name,
-            )
-        mosaic = is_mosaic(container, georeferenced=geo is not None, window=config.window)
-        mosaic = mosaic and _is_text(name)
-        if mosaic:
-            probe = probe_mosaic(path, container, valid_path(home, image_id), bands=config.bands)
-        else:
-            probe = probe_image(path, max_pixels=config.max_pixels, bands=config.bands)
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        gps = read_gps(path, container)
-        size = path.stat().st_size
-        return Image(image_id, name, probe.size, probe.depth, sha256, size, geo=geo, gps=gps, mosaic=mosaic)
-    except BadImage as error:
-        return Rejected(name, error.reason)
-    except OSError as error:
-        return Rejected(name, f"cannot be read ({error.strerror})")
+def choice_of(config: Config) -> Choice:
+    """Which frames of videos the settings mean."""
+    start, stop = config.frames or (0, None)
+    return Choice(config.every, config.scenes, start, stop)
 
 
-def _is_text(name: str) -> bool:
-    """Whether a name is UTF-8: GDAL writes no others."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def limits_of(config: Config) -> Limits:
+    """What files are checked by."""
+    return Limits(config.window, config.bands, config.max_pixels)
 
 
 def plan_crops(size: Size, *, crops: str, window: int, overlap: float) -> list[Box]:
@@ -230,6 +215,9 @@ def fingerprint(corpus: Corpus) -> str:
     ]
     if corpus.bands or mosaics:  # a corpus of photographs has the fingerprint it always had
         digest.update(json.dumps([corpus.bands, mosaics]).encode())
+    moments = [astuple(image.moment) for image in corpus.images if image.moment]
+    if moments:
+        digest.update(json.dumps(moments).encode())
     return digest.hexdigest()
 
 
@@ -246,6 +234,8 @@ def summarize(corpus: Corpus, rejected: Sequence[Rejected]) -> Summary:
         largest=(sizes[-1].height, sizes[-1].width),
         depths=dict(sorted(Counter(image.depth for image in corpus.images).items())),
         mosaics=sum(image.mosaic for image in corpus.images),
+        videos=len({image.moment.video for image in corpus.images if image.moment}),
+        frames=sum(image.moment is not None for image in corpus.images),
         fingerprint=fingerprint(corpus),
     )
 
@@ -260,7 +250,7 @@ def list_files(config: Config, *, skip: Path | None = None) -> Listing:
         return list_layout(config.images, layout=config.layout, split=config.split)
     if config.split:
         raise UsageError(f"index.split={config.split}: a plain folder has no splits; set index.layout, or leave it out")
-    return list_images(config.images, skip=skip)
+    return list_images(config.images, skip=skip, videos=True)
 
 
 def outside(config: Config) -> list[Path]:
@@ -270,18 +260,23 @@ def outside(config: Config) -> list[Path]:
 
 
 def cost(config: Config, work: Work) -> Cost:
-    """What a run is expected to take: decoding and hashing, about 30 ms a megapixel, and a few lines of text."""
-    return Cost(0.5 + 0.03 * work.megapixels / work.workers, 350 * work.images + 25 * work.crops)
+    """What a run is expected to take: decoding and hashing, about 30 ms a megapixel, and a few lines of text.
+
+    Frames of videos take 3 ms a megapixel, and another 30 ms and 1.5 MB where they are kept.
+    """
+    seconds = 0.03 * work.megapixels + 0.003 * work.decoded_megapixels
+    return Cost(0.5 + seconds / work.workers, 350 * work.images + 25 * work.crops + 1.5e6 * work.frame_megapixels)
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Write `corpus/`."""
     listing = list_files(config, skip=run_dir.root)
-    items = list(zip(listing.paths, make_ids(listing.paths), strict=True))  # repairing one file renames no other
+    choice, limits = choice_of(config), limits_of(config)
     with run_dir.writing(ARTEFACT) as out:
-        check = partial(check_file, root=listing.root, home=out, config=config)
-        results = thread_map(check, items, workers=runtime.workers, ahead=4 * runtime.workers)
-        checked = list(runtime.track(results, total=len(items), unit="images"))
+        look = partial(check, root=listing.root, home=out, limits=limits)
+        found = find_images(listing, choice, limits)
+        results = thread_map(look, found, workers=runtime.workers, ahead=2 * runtime.workers)
+        checked = list(runtime.track(results, total=expect_images(listing, choice), unit="images"))
         corpus, rejected = build_corpus(listing, checked, out, config=config)
         save_corpus(corpus, rejected, out)
     for item in rejected[:20]:

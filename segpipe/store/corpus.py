@@ -3,6 +3,7 @@
     corpus.jsonl     one image per line with the boxes of its crops
     header.json      format, root folder, how many images and crops, scaling of deep images, bands where chosen
     valid/<id>.tif   of every mosaic: one bit a pixel, 1 where it holds image
+    frames/<id>.png  of every image that is a frame of a video: its pixels
     rejected.jsonl   one line per file put aside: path and reason
 
 Names with bytes that are not UTF-8 survive (surrogateescape).
@@ -12,13 +13,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
-from segpipe.records.corpus import Corpus, Crop, Image, Rejected
+from segpipe.records.corpus import Corpus, Crop, Image, Moment, Rejected
 from segpipe.records.geo import Geo
 
 _FORMAT = 1
@@ -99,17 +101,19 @@ def image_row(corpus: Corpus, index: int) -> dict[str, Any]:
         **({} if image.geo is None else {"geo": [image.geo.crs, *image.geo.transform]}),
         **({} if image.gps is None else {"gps": list(image.gps)}),
         **({"mosaic": True} if image.mosaic else {}),
+        **({} if image.moment is None else {"moment": asdict(image.moment)}),
     }
 
 
 def image_of(row: Mapping[str, Any]) -> Image:
     """The image of such a line."""
-    geo, gps = row.get("geo"), row.get("gps")
+    geo, gps, moment = row.get("geo"), row.get("gps"), row.get("moment")
     return Image(
         *(row["id"], row["path"], Size(*row["size"]), row["depth"], row["sha256"], row["bytes"]),
         geo=None if geo is None else Geo(geo[0], (geo[1], geo[2], geo[3], geo[4], geo[5], geo[6])),
         gps=None if gps is None else (gps[0], gps[1]),
         mosaic=row.get("mosaic", False),
+        moment=None if moment is None else Moment(**moment),
     )
 
 

@@ -210,6 +210,9 @@ def same(name: str) -> str:
         (["é.jpg", "e\u0301.jpg"], ["é.jpg", "e\u0301.jpg~2"]),
         (["a.jpg", "a.png/b.jpg"], ["a.jpg", "a.png/b"]),
         (["a.jpg", "A.jpg", "a.jpg~2.tif"], ["a.jpg", "A.jpg~3", "a.jpg~2"]),
+        (["a.jpg", "a.mp4", "a.mp4.png", "b/a.MOV"], ["a", "a.mp4", "a.mp4", "b/a.MOV"]),
+        (["A.mp4", "a.mp4", "a.mp4~2/x.png"], ["A.mp4", "a.mp4~3", "a.mp4~2/x"]),
+        (["A.mp4/x.png", "a.mp4"], ["A.mp4/x", "a.mp4~2"]),
     ],
 )
 def test_ids(paths, ids):

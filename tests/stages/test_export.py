@@ -56,7 +56,9 @@ def _tree(root: Path) -> dict[str, bytes]:
 
 def test_every_format_is_written_for_every_image(run_dir: RunDir) -> None:
     summary = export.run(export.Config(), run_dir, Runtime(workers=2))
-    assert summary == export.Summary(images=3, files={"png": 3, "color": 3, "overlay": 3, "classes": 1, "cog": 0})
+    assert summary == export.Summary(
+        images=3, files={"png": 3, "color": 3, "overlay": 3, "classes": 1, "cog": 0, "video": 0}
+    )
     out, colors = run_dir.path("export"), class_colors(CLASSES)
     assert set(_tree(out)) == {
         *(f"png/{name}.png" for name in SIZES),
@@ -163,7 +165,7 @@ def test_progress_is_told(run_dir: RunDir) -> None:
 
 
 def test_formats_are_the_table_and_unknown_ones_get_a_hint() -> None:
-    assert export.Config().formats == ("png", "color", "overlay", "classes", "cog")
+    assert export.Config().formats == ("png", "color", "overlay", "classes", "cog", "video")
     assert export.Config(formats=tuple(export.FORMATS)).formats == tuple(export.FORMATS)
     section: Any = build({"export": export.Config}, [Layer("--set", {"export.formats": "color,png,color"})])["export"]
     assert section.formats == ("color", "png")

@@ -1,0 +1,180 @@
+"""From a listing of files to the images of a corpus: files are checked, videos become frames, one after the other."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segpipe.base.geometry import Size
+from segpipe.data.containers import BadImage, inspect
+from segpipe.data.exif import read_gps
+from segpipe.data.frames import Choice, FrameTaker, Taken, write_frame
+from segpipe.data.images import probe_image
+from segpipe.data.listing import Listing, make_ids
+from segpipe.data.mosaics import is_mosaic, probe_mosaic
+from segpipe.data.rasters import read_geo
+from segpipe.data.video import BadVideo, is_video
+from segpipe.records.corpus import Image, Moment, Rejected, frame_path, valid_path
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file that may become an image, or a frame that was decoded."""
+
+    name: str
+    """Path of the file below the root; of a frame that of its video."""
+    id: str
+    """What the image will be called."""
+    taken: Taken | None = None
+    """The frame, where it is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What files are checked by."""
+
+    window: int
+    """Side of the windows of mosaics, pixels."""
+    bands: tuple[int, ...]
+    """As of `Corpus.bands`."""
+    max_pixels: int
+    """Larger images and frames are put aside; mosaics may have any size."""
+
+
+def find_images(listing: Listing, choice: Choice, limits: Limits) -> Iterator[Item | Rejected]:
+    """The files of a listing in order, of videos their frames, decoded here when they are asked for.
+
+    Why a video is put aside, or was not read to its end, comes in its place.
+    """
+    for name, id_ in zip(listing.paths, make_ids(listing.paths), strict=True):  # repairing one file renames no other
+        if is_video(Path(name)):
+            yield from _take_frames(listing.root / name, name, id_, choice, limits)
+        else:
+            yield Item(name, id_)
+
+
+def _take_frames(path: Path, name: str, id_: str, choice: Choice, limits: Limits) -> Iterator[Item | Rejected]:
+    try:
+        taker = FrameTaker(path, choice)
+        height, width = taker.size.height, taker.size.width
+        if height * width > limits.max_pixels:
+            yield Rejected(name, _too_large(width, height, limits))
+            return
+        for taken in taker:
+            yield Item(name, f"{id_}/{taken.frame.index:0{taker.digits}}", taken)
+        shortfall = taker.shortfall()
+        if shortfall:
+            yield Rejected(name, shortfall)
+    except BadVideo as error:
+        yield Rejected(name, error.reason)
+
+
+def expect_images(listing: Listing, choice: Choice) -> int:
+    """About how many images `find_images` will give; opens every video."""
+    videos = [listing.root / name for name in listing.paths if is_video(Path(name))]
+    return len(listing.paths) - len(videos) + expect_frames(videos, choice).frames
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is to be expected of videos, before they are decoded."""
+
+    frames: int
+    """Those that will be taken."""
+    megapixels: float
+    """Of these."""
+    decoded: float
+    """Megapixels of all frames that are decoded for them."""
+
+
+def expect_frames(videos: Sequence[Path], choice: Choice) -> Expected:
+    """Open every video and believe what it says of its length; those that cannot be used count as nothing."""
+    frames, taken, decoded = 0, 0.0, 0.0
+    for path in videos:
+        try:
+            taker = FrameTaker(path, choice)
+        except BadVideo:
+            continue
+        frame = taker.size.height * taker.size.width / 1e6
+        frames, taken, decoded = frames + len(taker), taken + len(taker) * frame, decoded + taker.decodes * frame
+    return Expected(frames, taken, decoded)
+
+
+def check(item: Item | Rejected, *, root: Path, home: Path, limits: Limits) -> Image | Rejected:
+    """Decode one file completely, a mosaic piece by piece, and fingerprint it; of a frame keep the pixels.
+
+    Args:
+        item: of `find_images`.
+        root: folder of the files.
+        home: the directory `corpus/`, where frames and the valid pixels of a mosaic are written.
+        limits: what it is checked by.
+    """
+    if isinstance(item, Rejected):
+        return item
+    if item.taken is not None:
+        return keep_frame(item, item.taken, home)
+    try:
+        return _check_file(item, root / item.name, home, limits)
+    except BadImage as error:
+        return Rejected(item.name, error.reason)
+    except OSError as error:
+        return Rejected(item.name, f"cannot be read ({error.strerror})")
+
+
+def _check_file(item: Item, path: Path, home: Path, limits: Limits) -> Image:
+    container = inspect(path)
+    geo, controlled = read_geo(path, container)
+    if controlled:
+        _log.warning(
+            "%s: has ground control points only, so it is used as a picture without a place on the earth; "
+            "`gdalwarp IN OUT` makes a georeferenced one of it",
+            item.name,
+        )
+    mosaic = is_mosaic(container, georeferenced=geo is not None, window=limits.window)
+    mosaic = mosaic and _is_text(item.name)
+    if mosaic:
+        probe = probe_mosaic(path, container, valid_path(home, item.id), bands=limits.bands)
+    else:
+        probe = probe_image(path, max_pixels=limits.max_pixels, bands=limits.bands)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    gps = read_gps(path, container)
+    size = path.stat().st_size
+    return Image(item.id, item.name, probe.size, probe.depth, sha256, size, geo=geo, gps=gps, mosaic=mosaic)
+
+
+def keep_frame(item: Item, taken: Taken, home: Path) -> Image:
+    """Write the pixels of a frame under `home`, where `Corpus.path` finds them.
+
+    Raises:
+        OSError: there is no room.
+    """
+    frame = taken.frame
+    content = write_frame(frame_path(home, item.id), frame.rgb)
+    return Image(
+        id=item.id,
+        path=f"{item.id}.png",
+        size=Size(*frame.rgb.shape[:2]),
+        depth="uint8",
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        moment=Moment(item.name, frame.index, round(frame.seconds, 6), round(taken.lasts, 6)),
+    )
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is UTF-8: GDAL writes no others."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _too_large(width: int, height: int, limits: Limits) -> str:
+    return f"{width} x {height} pixels are more than index.max_pixels={limits.max_pixels}; raise it if they are meant"

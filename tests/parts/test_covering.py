@@ -1,0 +1,56 @@
+"""Intervals of frames that show nearly the same are those of the scenes that they show."""
+
+import numpy as np
+import pytest
+
+from segpipe.ops.scoring import score_clusters
+from segpipe.parts.covering import Counted, part_of, whole_part
+from segpipe.records.legend import plain_legend
+from segpipe.records.scores import confusion_of, join
+
+PIXELS = np.random.default_rng(0).integers(1, 100, (7, 3))
+
+
+def counted(repeats: int, *, apart: bool) -> Counted:
+    pixels = PIXELS.repeat(repeats, axis=0)
+    count = len(pixels)
+    takes = np.arange(count) if apart else np.arange(count) // repeats
+    return Counted([str(i) for i in range(count)], ["dive"] * count, pixels, np.full(count, np.nan), takes)
+
+
+def test_frames_of_a_scene_are_drawn_together() -> None:
+    def ends(found: Counted) -> list[tuple[float | None, float | None]]:
+        part = whole_part(found, found.pixels * 1.0, plain_legend(3), unit="image", draws=500, seed=1)
+        return [(share.low, share.high) for share in part.shares]
+
+    alone = ends(counted(1, apart=True))
+    np.testing.assert_allclose(ends(counted(4, apart=False)), alone)
+    narrow = ends(counted(4, apart=True))
+    assert all(b[1] - b[0] < 0.7 * (a[1] - a[0]) for a, b in zip(alone, narrow, strict=True))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("repeats", "apart", "rows", "note"),
+    [
+        (4, False, 28, "7 scenes: intervals of so few tend to be too narrow"),
+        (4, False, 4, "one scene: no interval, nobody knows how much others would differ"),
+        (1, True, 7, "7 images: intervals of so few tend to be too narrow"),
+        (4, True, 28, ""),
+    ],
+)
+def test_notes_say_what_was_drawn(repeats: int, apart: bool, rows: int, note: str) -> None:
+    found = counted(repeats, apart=apart)
+    chosen = np.arange(len(found.names)) < rows
+    part = part_of("all", chosen, found, found.pixels * 1.0, plain_legend(3), draws=100, seed=0)
+    assert (part.note, part.images) == (note, rows)
+
+
+def test_scores_of_a_scene_are_drawn_together() -> None:
+    rng = np.random.default_rng(0)
+    tables = [rng.integers(1, 50, (3, 4)) for _ in range(6)]
+    alone = score_clusters(join([confusion_of(table) for table in tables]), "abc", resamples=200, seed=0)[0]
+    film = join([confusion_of(table) for table in tables for _ in range(3)])
+    together, _, images = score_clusters(film, "abc", resamples=200, seed=0, together=np.arange(18) // 3)
+    assert together.accuracy_ci == pytest.approx(alone.accuracy_ci)
+    assert together.miou_ci == pytest.approx(alone.miou_ci)
+    assert len(images.hits) == 18  # scores of single frames stay
