@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from segpipe.cli.attend_options import parse_backbones
 from segpipe.cli.entry import run_cli
 from segpipe.data.video import VideoReader, write_video
+from segpipe.seeing import parse_backbones
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
