@@ -41,9 +41,10 @@ class Kept:
         for split in reversed(self.undone):
             values[split.numbers] = values[split.cluster]
         values[nodata(self.classes)] = nodata(classes)
-        table: masks.Mask = values.astype(np.uint8) if nodata(classes) == 255 else values.astype(np.uint16)
-        found: masks.Mask = np.asarray(table[masks.read_mask(path)], table.dtype)
-        return found
+        mask = masks.read_mask(path)
+        if nodata(classes) == 255:
+            return values.astype(np.uint8)[mask]
+        return values.astype(np.uint16)[mask]
 
 
 def save_made(directory: Path, origin: str, splits: Sequence[Split]) -> None:
