@@ -274,7 +274,7 @@ def _tell_splits(job: Job, run_dir: RunDir) -> None:
             *(path, run_dir.root),
         )
     if job.kept is not None:
-        log.info("masks of these clusters are there: only pixels of %d splits are looked at", len(job.kept.left))
+        log.info("masks of these clusters are there: only pixels of clusters that were split or joined change")
 
 
 def cost(config: Config, work: Work) -> Cost:
