@@ -64,7 +64,9 @@ def _draw(cover: Cover, parts: Sequence[Part], encode: Any) -> bytes:
         ends = [row.high or row.share or 0.0 for part in parts for row in part.shares]
         ends += [end for part in parts for mark in _corrected(cover, part).values() for end in mark if end is not None]
         first.set_xlim(0, min(1.0, 1.04 * max([*ends, 0.01])) * 100)
-        for axes in grid[-1]:
+        for place in range(max(0, len(parts) - across), len(parts)):  # those with nothing below them
+            axes = grid.flat[place]
+            axes.tick_params(labelbottom=True)
             axes.set_xlabel("share, %")
         encoded: bytes = encode(figure)
     return encoded
