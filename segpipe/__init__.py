@@ -10,6 +10,7 @@ from segpipe.base.version import __version__
 if TYPE_CHECKING:
     from segpipe.twin import (
         apply,
+        attend,
         bundle,
         cluster,
         cover,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         index,
         masks,
         mine,
+        name,
         refine,
         report,
         run,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "__version__",
     "apply",
+    "attend",
     "bundle",
     "cluster",
     "cover",
@@ -38,6 +41,7 @@ __all__ = [
     "index",
     "masks",
     "mine",
+    "name",
     "refine",
     "report",
     "run",

@@ -26,11 +26,11 @@ from segpipe.parts.encoder import Encoder, open_encoder, settled
 from segpipe.parts.intake import Item, check, expect_images, find_images
 from segpipe.parts.live import LiveFeatures
 from segpipe.parts.pieces import How, pieces, tile_side
+from segpipe.parts.refining import Inputs, refine_piece, shown_of
 from segpipe.records.bundle import Bundle
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Rejected
 from segpipe.stages import index
-from segpipe.stages.refine import Inputs, refine_piece, shown_of
 from segpipe.store import bundle as store
 from segpipe.store.clusters import load_clusters
 from segpipe.store.masks import Mask
@@ -157,6 +157,7 @@ def open_segment(model: Model, corpus: Corpus) -> Segment:
         sharpness=how["sharpness"],
         flip=how["flip"],
         crf=crf,
+        splits=clusters.splits,
     )
     shown = shown_of(corpus, model.bundle.header, 0)
     return Segment(Inputs(corpus, features, model.head, clusters, means), tile_side(shown, means))
@@ -196,7 +197,8 @@ def apply(
     items = find_images(listing, choice, index.limits_of(settings))
     with _alone(model.encoder):
         if model.bundle.refine["crf"] is not None:
-            prepare(model.clusters.clusters)
+            for classes in (model.clusters.whole_clusters, *(split.parts for split in model.clusters.splits)):
+                prepare(classes)
         done = thread_map(work, items, workers=runtime.workers, ahead=runtime.workers + 1)
         yield from runtime.track(done, total=expect_images(listing, choice), unit="images")
 

@@ -17,6 +17,7 @@ from segpipe.records.bundle import Bundle
 from segpipe.records.features import FeatureHeader
 from segpipe.store import bundle as store
 from segpipe.store.checkpoints import save_tensors
+from segpipe.store.clusters import open_clusters, save_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore, stored_codec
 from segpipe.store.masks import load_header
@@ -57,7 +58,8 @@ def bundle(run_dir: RunDir, path: Path, runtime: Runtime) -> Bundle:
         version=__version__,
     )
     with tempfile.TemporaryDirectory() as name:
-        parts = {HEAD: run_dir.path("head") / HEAD, "clusters.npz": run_dir.path("clusters") / "clusters.npz"}
+        parts = {HEAD: run_dir.path("head") / HEAD, "clusters.npz": Path(name) / "clusters.npz"}
+        save_clusters(open_clusters(run_dir), parts["clusters.npz"])
         parts |= _backbone(header, features, Path(name), runtime)
         codec = stored_codec(features) if header.codec != "float16" else None
         if codec is not None:

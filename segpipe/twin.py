@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from segpipe import pipeline
 from segpipe.base.errors import UsageError
-from segpipe.base.runtime import Runtime, cpu_count, pick_device
-from segpipe.records.corpus import Corpus, Rejected
 from segpipe.store.masks import Mask
-from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_scores
+from segpipe.twin_tools import AnyPath, absolute, apply, attend, bundle, existing, name, similar
 
-AnyPath = str | os.PathLike[str]
+__all__ = ["apply", "attend", "bundle", "name", "similar"]
+
 Values = Mapping[str, Any]
 
 
@@ -47,7 +44,7 @@ def run(
     Raises:
         SegpipeError: whatever the command would end with; its text says the way out.
     """
-    return _work(run, config, {"index.images": _absolute(images), **(settings or {})}, start, stop, force)
+    return _work(run, config, {"index.images": absolute(images), **(settings or {})}, start, stop, force)
 
 
 def _work(
@@ -94,7 +91,7 @@ def index(
     images: AnyPath, run: AnyPath, *, config: str | None = None, settings: Values | None = None, force: bool = False
 ) -> dict[str, Any]:
     """Begin a run: find and check its images, as `segpipe index IMAGES RUN`; arguments as of `run`."""
-    values = {"index.images": _absolute(images), **(settings or {})}
+    values = {"index.images": absolute(images), **(settings or {})}
     return _work(run, config, values, "index", "index", ["index"] if force else [])["index"]
 
 
@@ -120,9 +117,9 @@ def evaluate(
     Raises:
         SegpipeError: whatever the command would end with; its text says the way out.
     """
-    values: dict[str, Any] = {"evaluate.labels": _absolute(labels)}
+    values: dict[str, Any] = {"evaluate.labels": absolute(labels)}
     if classes is not None:
-        values["evaluate.classes"] = _absolute(classes)
+        values["evaluate.classes"] = absolute(classes)
     _work(run, None, {**values, **(settings or {})}, "evaluate", "evaluate", [])
     return dict(load_scores(pipeline.open_run(Path(run)).path("scores")))
 
@@ -135,107 +132,6 @@ def masks(run: AnyPath) -> Iterator[tuple[str, Mask]]:
     """
     from segpipe.store import masks as store
 
-    directory = _existing(run).path("masks")
+    directory = existing(run).path("masks")
     for line in store.load_index(directory):
         yield line["id"], store.read_part(directory, line)
-
-
-def similar(
-    run: AnyPath,
-    query: AnyPath,
-    *,
-    point: tuple[float, float] | None = None,
-    other: AnyPath | None = None,
-    k: int = 11,
-    out: AnyPath | None = None,
-) -> list[tuple[str, float, tuple[float, float] | None]]:
-    """Find what in a run is like an image or a point of it, as `segpipe similar RUN QUERY`.
-
-    Args:
-        run: the run directory.
-        query: an image of the run, by id, path or name, or any image file.
-        point: row and column of a point of the query, pixels.
-        other: an image in which alone the point is looked for.
-        k: how many images to find.
-        out: folder for the contact sheet and the CSV; by default one in the run's `similar/`.
-
-    Returns:
-        For each image found its id, its cosine and, with a point, the row and column of the most similar patch.
-
-    Raises:
-        SegpipeError: whatever the command would end with; its text says the way out.
-    """
-    from segpipe.finding import find_similar
-
-    run_dir = _existing(run)
-    runtime = pipeline.make_runtime(pipeline.resolve(run_dir))
-    second, folder = None if other is None else str(other), None if out is None else Path(out)
-    found = find_similar(run_dir, str(query), folder, runtime, k=k, point=point, other=second)
-    return [(name, one.score, one.at) for name, one in zip(found.names, found.alike, strict=True)]
-
-
-def bundle(run: AnyPath, model: AnyPath, *, onnx: bool = False) -> None:
-    """Write the model of a finished run to one file, as `segpipe bundle RUN FILE`.
-
-    Args:
-        run: the run directory.
-        model: the file.
-        onnx: also write network and head as ONNX beside it.
-
-    Raises:
-        SegpipeError: whatever the command would end with; its text says the way out.
-    """
-    from segpipe import bundling
-
-    run_dir = _existing(run)
-    with run_dir.lock():
-        bundling.bundle(run_dir, Path(model), pipeline.make_runtime(pipeline.resolve(run_dir)))
-        if onnx:
-            bundling.export_onnx(run_dir, Path(model).with_suffix(".onnx"))
-
-
-def apply(
-    model: AnyPath, images: AnyPath, *, device: str = "auto", workers: int | None = None, every: int = 0
-) -> Iterator[tuple[str, Mask]]:
-    """Class maps of new images by a bundle, as `segpipe apply FILE IMAGES OUT` writes them.
-
-    Args:
-        model: a file made by `bundle`.
-        images: a folder of images and videos, one file, a glob or a text file of paths.
-        device: where the network computes.
-        workers: images worked on side by side; all processors by default.
-        every: of videos every n-th frame is taken, all by 1; 0: about one a second.
-
-    Yields:
-        The image's id and its mask (H, W): classes as the bundle names them, 255 (65535 beyond 255 classes) where
-        there is none. A file that cannot be used is left out with a warning in the log.
-
-    Raises:
-        SegpipeError: whatever the command would end with; its text says the way out.
-    """
-    from segpipe import applying
-
-    if every < 0:
-        raise UsageError(f"every={every}: give 1 for all frames of a video, n for every n-th, 0 for about one a second")
-    runtime = Runtime(pick_device(device), workers or cpu_count())
-
-    def keep(corpus: Corpus, segment: applying.Segment) -> tuple[str, Mask]:
-        return corpus.images[0].id, segment.whole()
-
-    with applying.open_model(Path(model), runtime) as opened, tempfile.TemporaryDirectory() as home:
-        listing = applying.list_new(_absolute(images), opened)
-        for found in applying.apply(opened, listing, runtime, keep, Path(home), every=every):
-            if isinstance(found, Rejected):
-                pipeline.log.warning("put aside: %s: %s", found.path, found.reason)
-                continue
-            yield found[0], opened.bundle.legend.read(found[1])
-
-
-def _existing(run: AnyPath) -> RunDir:
-    if not (Path(run) / "config.yaml").exists():
-        raise UsageError(f"{run} is not a run (no config.yaml); begin with segpipe.run(images, {str(run)!r})")
-    return pipeline.open_run(Path(run))
-
-
-def _absolute(path: AnyPath) -> str:
-    return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  a glob too

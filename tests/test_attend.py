@@ -12,9 +12,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from segpipe.cli.attend_options import parse_backbones
+import segpipe
+from segpipe.base.errors import UsageError
 from segpipe.cli.entry import run_cli
 from segpipe.data.video import VideoReader, write_video
+from segpipe.seeing import parse_backbones
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -278,6 +280,27 @@ def test_weights_out_of_reach_name_this_command_s_options(
     assert "the weights of --backbone dino_vits16 are not on this machine" in err
     assert "--weights FILE" in err
     assert "--backbone classical" in err
+
+
+def test_the_function_writes_what_the_command_writes(images: Path, tmp_path: Path) -> None:
+    options = ["--backbone", "classical", "--map", "mean", "--threshold", "0.5", "--resize", "40x32", "--scale", "8"]
+    assert attend(images, tmp_path / "shell", *options) == 4
+    found = segpipe.attend(
+        images, tmp_path / "python", backbone="classical", maps=["mean"], threshold=0.5, resize=(40, 32), scale=8,
+        device="cpu",
+    )  # fmt: skip
+    files = [
+        {path.relative_to(tmp_path / name).as_posix(): path.read_bytes() for path in (tmp_path / name).rglob("*.*")}
+        for name in ("shell", "python")
+    ]
+    facts = [json.loads(each.pop("attend.json")) for each in files]
+    assert files[0] == files[1]
+    assert facts[0] == facts[1]
+    assert found["pictures"] == 2
+    assert found["files"] == facts[0]["files"] == len([name for name in files[0] if name != "rejected.jsonl"])
+    assert list(found["rejected"]) == ["broken.jpg"]
+    with pytest.raises(UsageError, match="--scale 0: give own, shared, or a number"):
+        segpipe.attend(images, tmp_path / "wrong", backbone="classical", scale=0, device="cpu")
 
 
 def test_the_five_dino_networks_have_one_name() -> None:

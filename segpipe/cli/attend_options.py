@@ -1,104 +1,16 @@
-"""The options of `segpipe attend`, and what their values mean."""
+"""The options of `segpipe attend`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from segpipe.base.errors import SegpipeError, UsageError
-from segpipe.base.geometry import Box, Size
-
-FIVE = ("dino_vits16", "dino_vits8", "dino_vitb16", "dino_vitb8", "dino_resnet50")
-"""What `--compare dino` stands for."""
-
-
-def parse_resize(text: str | None) -> Size | int | None:
-    """`640` (longest side at most) or `640x360` (width x height).
-
-    Raises:
-        UsageError: neither.
-    """
-    if text is None:
-        return None
-    found = re.fullmatch(r"([1-9]\d{0,4})(?:[xX×]([1-9]\d{0,4}))?", text)
-    if not found:
-        raise UsageError(f"--resize {text}: give the longest side such as 640, or width x height such as 640x360")
-    return Size(int(found[2]), int(found[1])) if found[2] else int(found[1])
-
-
-def parse_crop(edges: Sequence[int] | None) -> Box | None:
-    """Y0 Y1 X0 X1, the last ones not included.
-
-    Raises:
-        UsageError: they enclose nothing.
-    """
-    if edges is None:
-        return None
-    y0, y1, x0, x1 = edges
-    if not (0 <= y0 < y1 and 0 <= x0 < x1):
-        raise UsageError(f"--crop {y0} {y1} {x0} {x1}: give rows Y0 < Y1 and columns X0 < X1, counted from 0")
-    return Box(y0, x0, y1 - y0, x1 - x0)
-
-
-def parse_scale(text: str) -> str | float:
-    """`own`, `shared`, or a number above 0.
-
-    Raises:
-        UsageError: none of these.
-    """
-    if text in ("own", "shared"):
-        return text
-    try:
-        top = float(text)
-    except ValueError:
-        top = 0.0
-    if not 0 < top < 1e9:
-        raise UsageError(f"--scale {text}: give own, shared, or a number such as 8 (times an even map)")
-    return top
-
-
-def parse_maps(given: Sequence[str]) -> tuple[str, ...]:
-    """Names of maps as the parts know them; a bare number is a head.
-
-    Raises:
-        UsageError: an unknown name.
-    """
-    names = []
-    for name in given:
-        if re.fullmatch(r"\d{1,2}", name):
-            names.append(f"head{int(name):02}")
-        elif name in ("mean", "heads", "colors", "rollout"):
-            names.append(name)
-        else:
-            raise UsageError(f"--map {name}: give mean, colors, rollout, heads (each of them) or the number of a head")
-    return tuple(names)
-
-
-def parse_backbones(
-    backbone: str | None, weights: Path | None, compare: Sequence[str]
-) -> list[tuple[str, Path | None]]:
-    """Names of backbones, each with a weights file or None.
-
-    Raises:
-        UsageError: one is named twice, or weights belong to none.
-    """
-    found = [(backbone or "dino_vits16", weights)] if backbone or weights or not compare else []
-    for text in compare:
-        if text == "dino":
-            found += [(name, None) for name in FIVE]
-        else:
-            name, _, file = text.partition("=")
-            found.append((name, Path(file) if file else None))
-    names = [name for name, _ in found]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise UsageError(f"--compare {twice} is named twice; leave one out (`dino` stands for {', '.join(FIVE)})")
-    return found
+from segpipe.base.errors import SegpipeError
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,12 @@ import shapely
 from segpipe.formats.names import readable, unique
 from segpipe.formats.source import Source
 from segpipe.ops.earth import Coordinates, coordinates_of, measure
-from segpipe.ops.polygons import IMAGE_TRANSFORM, Polygons, outline, place, simplify
+from segpipe.ops.outlines import Rings, sweep
+from segpipe.ops.polygons import IMAGE_TRANSFORM, Polygons, place, polygons_of, simplify
 from segpipe.records.corpus import Image
 
 _BATCH = 20_000  # polygons a write
+_CORNERS = 1_000_000  # of polygons made at a time
 
 read_coordinates = functools.lru_cache(maxsize=64)(coordinates_of)
 """`coordinates_of`, once for all images of a system."""
@@ -86,16 +88,25 @@ def _wanted(source: Source, image: Image) -> tuple[str, str]:
     return known.code or f"wkt {image.geo.crs}", name
 
 
-def read_shapes(source: Source, image: Image, layer: Layer) -> Shapes:
-    """The polygons of an image.
+def read_shapes(source: Source, image: Image, layer: Layer) -> Iterable[Shapes]:
+    """The polygons of an image, many at a time.
 
     Lengths and areas are those of the written polygons: by the unit of a projected system, on the ellipsoid of a
     geographic one, by `export.gsd` where neither is known, else in pixels.
 
-    Memory: 6 bytes a pixel, and about 60 bytes a corner.
+    Memory: 6 bytes a pixel of a strip of the map (a photograph, or a row of a mosaic's tiles) and 33 bytes a corner of
+    the image's polygons; some 150 bytes a corner of the polygons at a time, which are all of the image where corners
+    are dropped (`export.simplify`).
     """
-    regions = source.regions(image)
-    flat = simplify(outline(regions), source.settings.simplify)
+    found, empty = source.connected(image), source.legend.nodata
+    outlines = sweep(found.labels(source.strips(image), empty))
+    spans = outlines.parts(_CORNERS) if source.settings.simplify <= 0 else [(0, len(outlines.regions))]
+    made = (_shapes(source, image, layer, outlines.rings(*span), found.classes) for span in spans)
+    return made if len(spans) > 1 else list(made)  # one span is computed by the thread that asks
+
+
+def _shapes(source: Source, image: Image, layer: Layer, rings: Rings, classes: npt.NDArray[np.int64]) -> Shapes:
+    flat = simplify(polygons_of(rings), source.settings.simplify)
     polygons = place(flat, image.geo.transform if image.geo else IMAGE_TRANSFORM)
     if layer.coordinates.unit is not None:
         areas, perimeters = measure(polygons, layer.coordinates)
@@ -103,10 +114,11 @@ def read_shapes(source: Source, image: Image, layer: Layer) -> Shapes:
         scale = source.settings.gsd or 1.0
         areas, perimeters = shapely.area(flat) * scale**2, shapely.length(flat) * scale
     names = np.array([readable(name) for name in source.legend.names], object)
+    own = classes[np.unique(rings.regions)]
     return Shapes(
         polygons=polygons,
-        classes=regions.classes.astype(np.int32),
-        names=names[regions.classes],
+        classes=own.astype(np.int32),
+        names=names[own],
         areas=areas,
         perimeters=perimeters,
         images=np.full(len(polygons), readable(image.id), object),
@@ -118,15 +130,21 @@ def batches(source: Source, unit: str) -> Iterator[tuple[Layer, Shapes]]:
     layers = dict(zip((image.id for image in source.corpus.images), layers_of(source), strict=True))
     waiting: dict[str, list[Shapes]] = {layer.name: [] for layer in layers.values()}
     told: set[str] = set()
-    for image, shapes in source.map(lambda image: read_shapes(source, image, layers[image.id]), unit):
+    last = {layer.name: layer for layer in layers.values()}
+    for image, made in source.map(lambda image: read_shapes(source, image, layers[image.id]), unit):
         layer = layers[image.id]
         held = waiting[layer.name]
-        held.append(shapes)
-        if sum(len(part.polygons) for part in held) >= _BATCH or source.settings.layers == "image":
+        for shapes in made:
+            held.append(shapes)
+            if sum(len(part.polygons) for part in held) >= _BATCH:
+                yield layer, _join(held)
+                told.add(layer.name)
+                held.clear()
+        if source.settings.layers == "image" and (held or layer.name not in told):
             yield layer, _join(held)
             told.add(layer.name)
             held.clear()
-    for layer in {layer.name: layer for layer in layers.values()}.values():
+    for layer in last.values():
         if waiting[layer.name] or layer.name not in told:
             yield layer, _join(waiting[layer.name])
 

@@ -16,7 +16,7 @@ from segpipe.records.legend import Legend
 from segpipe.store import masks
 
 if TYPE_CHECKING:
-    from segpipe.ops.regions import Regions
+    from segpipe.ops.regions import Connected, Regions
 
 R = TypeVar("R")
 
@@ -64,6 +64,23 @@ class Source:
         """The boxes in which an image's class map is read so that little is held: all of it, or a mosaic's tiles."""
         size = image.size
         return tiles(size, self._entries[image.id].get("tile", max(size.height, size.width)))
+
+    def strips(self, image: Image) -> Iterator[masks.Mask]:
+        """The class map of an image in strips of rows, from the top: all of it, or a mosaic's rows of tiles."""
+        size = image.size
+        side = self._entries[image.id].get("tile", size.height)
+        for top in range(0, size.height, side):
+            yield self.mask(image, Box(top, 0, min(side, size.height - top), size.width))
+
+    def connected(self, image: Image) -> Connected:
+        """The regions of an image's class map, as of `regions`, read in strips.
+
+        Memory: 5 bytes a pixel of a strip, and some 40 bytes for every region.
+        """
+        from segpipe.ops.regions import connect, merge_small_strips  # brings a compiler: who needs it pays for it
+
+        empty, least = self.legend.nodata, self.settings.min_area
+        return merge_small_strips(connect(self.strips(image), empty), lambda: self.strips(image), empty, least)
 
     def regions(self, image: Image) -> Regions:
         """The regions of an image's class map; those of fewer than `min_area` pixels have joined a neighbor.

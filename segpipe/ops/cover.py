@@ -137,18 +137,71 @@ def bootstrap_calibrated(amounts: Float64, labelled: Int64, counts: Int64, *, dr
     Returns:
         (labels,) low and (labels,) high; None for fewer than two labelled images.
     """
-    whole = counts.sum(axis=0)
-    seen = whole.sum(axis=1) > 0
-    if len(labelled) < 2 or not (amounts.sum(axis=0) * seen).any():
+    if len(labelled) < 2 or not _known(amounts, counts):
         return None
-    classes, labels = counts.shape[1:]
-    rest = whole / np.maximum(whole.sum(axis=1), 1)[:, None]
-    flat = counts.reshape(len(labelled), -1).astype(np.float64)
+    width = counts.shape[1] * counts.shape[2]
+    return interval(
+        np.concatenate(
+            [
+                _calibrated(times @ amounts, times[:, labelled], counts)
+                for times in draw_images(len(amounts), draws=draws, seed=seed, width=width)
+            ]
+        )
+    )
+
+
+def bootstrap_calibrated_site(
+    amounts: Float64, labelled: Int64, counts: Int64, site: npt.NDArray[np.bool_], *, draws: int, seed: int
+) -> Interval | None:
+    """95% interval of the calibrated share of each label at one site, by the errors that the map makes at all sites.
+
+    The site's images are drawn again among themselves, all others among themselves, so that every draw holds as many
+    of the site: the map's shares are those of the site's images, its errors those of all labelled images, these too
+    among them. The estimate is right where a class of the map is the same mix of labels at every site.
+
+    Args:
+        amounts: (images, classes) of the map, as in `shares`.
+        labelled: (m,) the images with labelled pixels.
+        counts: (m, classes, labels) labelled pixels of each.
+        site: (images,) which images belong to the site.
+        draws: how many samples.
+        seed: of the draws.
+
+    Returns:
+        (labels,) low and (labels,) high; None for a site of fewer than two images, and for fewer than two labelled
+        ones.
+    """
+    own, others = np.flatnonzero(site), int((~site).sum())
+    if len(own) < 2 or len(labelled) < 2 or not _known(amounts[own], counts):
+        return None
+    rng, inside = np.random.default_rng(seed), site[labelled]
+    places = np.searchsorted(own, labelled[inside])
+    elsewhere = int((~inside).sum())
+    # of the images elsewhere only the labelled ones matter: the last number counts all the others
+    chances = np.append(np.full(elsewhere, 1 / max(1, others)), 1 - elsewhere / max(1, others))
+    step = max(1, _AT_ONCE // (len(own) + len(labelled) * counts.shape[1] * counts.shape[2]))
     found = []
-    for times in draw_images(len(amounts), draws=draws, seed=seed, width=classes * labels):
-        mapped = np.where(seen, times @ amounts, 0.0)
-        drawn = (times[:, labelled] @ flat).reshape(-1, classes, labels)
-        held = drawn.sum(axis=2, keepdims=True)
-        rates = np.where(held > 0, drawn / np.maximum(held, 1), rest)
-        found.append(np.einsum("bi,bij->bj", _part(mapped), rates))
+    for start in range(0, draws, step):
+        size = min(step, draws - start)
+        times = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=size).astype(np.float64)
+        taken = np.empty((size, len(labelled)))
+        taken[:, inside] = times[:, places]
+        taken[:, ~inside] = rng.multinomial(others, np.clip(chances, 0, 1), size=size)[:, :-1]
+        found.append(_calibrated(times @ amounts[own], taken, counts))
     return interval(np.concatenate(found))
+
+
+def _known(amounts: Float64, counts: Int64) -> bool:
+    """Whether some of the map lies in classes that hold labelled pixels."""
+    return bool((amounts.sum(axis=0) * (counts.sum(axis=(0, 2)) > 0)).any())
+
+
+def _calibrated(mapped: Float64, times: Float64, counts: Int64) -> Float64:
+    """Calibrated shares (b, labels) of draws: amounts mapped (b, classes), and how often each labelled image comes."""
+    whole = counts.sum(axis=0)
+    held = whole.sum(axis=1)
+    rest = whole / np.maximum(held, 1)[:, None]
+    drawn = (times @ counts.reshape(len(counts), -1).astype(np.float64)).reshape(-1, *whole.shape)
+    sums = drawn.sum(axis=2, keepdims=True)
+    rates = np.where(sums > 0, drawn / np.maximum(sums, 1), rest)
+    return np.asarray(np.einsum("bi,bij->bj", _part(np.where(held > 0, mapped, 0.0)), rates))

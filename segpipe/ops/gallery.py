@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.records.clusters import ClusterModel
 from segpipe.records.gallery import Cover, Patch
 
 Float = npt.NDArray[np.floating]
@@ -35,6 +36,17 @@ def assign(
     cosines = np.asarray(codes / np.maximum(length, 1e-12), np.float32) @ centers.T
     nearest = cosines.argmax(axis=-1)
     return nearest if members is None else np.asarray(members[nearest], np.int64), cosines.max(axis=-1)
+
+
+def assign_parts(codes: Float, model: ClusterModel) -> tuple[npt.NDArray[np.int64], Float32]:
+    """The cluster of every code (..., dim), those of split ones by their parts; and cosines to what it belongs to."""
+    labels, cosines = assign(codes, model.centers, model.members)
+    labels = labels.copy()
+    for split in model.splits:
+        inside = labels == split.cluster
+        parts, cosines[inside] = assign(codes[inside], split.centers, split.members)
+        labels[inside] = split.numbers[parts]
+    return labels, cosines
 
 
 class BestPatches:

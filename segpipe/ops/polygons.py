@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from segpipe.ops.outlines import trace
+from segpipe.ops.outlines import Rings, trace
 from segpipe.ops.regions import Regions
 
 Float64 = npt.NDArray[np.float64]
@@ -22,12 +22,16 @@ IMAGE_TRANSFORM = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
 def outline(regions: Regions) -> Polygons:
     """The polygon of every region, in pixels: x = column, y = row, corners between pixels; valid, holes included.
 
-    Memory while it works: 1 byte a pixel and 40 bytes a corner.
+    Memory while it works: 60 bytes a corner.
     """
-    rings = trace(regions.labels)
+    return polygons_of(trace(regions.labels))
+
+
+def polygons_of(rings: Rings) -> Polygons:
+    """The polygon of every region that has rings among these, as of `outline`."""
     ring_of = np.repeat(np.arange(len(rings.regions)), np.diff(rings.starts))
     made = shapely.linearrings(rings.corners.astype(np.float64), indices=ring_of)
-    return np.asarray(shapely.polygons(made, indices=rings.regions))
+    return np.asarray(shapely.polygons(made, indices=np.unique(rings.regions, return_inverse=True)[1]))
 
 
 def simplify(polygons: Polygons, tolerance: float) -> Polygons:

@@ -90,13 +90,13 @@ def suggest_merges(model: ClusterModel, tree: ClusterTree, pixels: Int64, *, cla
         Cluster to the cluster that it joins, the first of those that come together.
     """
     clusters = model.clusters
-    if model.members is not None and np.array_equal(model.centers, tree.centers):
+    centers, members = model.flat
+    if np.array_equal(centers, tree.centers):
         coarse = cut(tree.merges, classes)
         group = np.zeros(clusters, np.int64)
-        group[model.members] = coarse  # cuts of one tree are nested: all members of a cluster come to one class
+        group[members] = coarse  # cuts of one tree are nested: all members of a cluster come to one class
     else:
-        members = np.arange(clusters) if model.members is None else model.members
-        means = np.stack([model.centers[members == k].mean(axis=0) for k in range(clusters)])
+        means = np.stack([centers[members == k].mean(axis=0) for k in range(clusters)])
         group = cut(average_linkage(means, np.maximum(pixels, 1)), classes)
     first = {int(g): int(np.flatnonzero(group == g)[0]) for g in np.unique(group)}
     return {k: first[int(g)] for k, g in enumerate(group) if first[int(g)] != k}

@@ -1,14 +1,14 @@
 """Regions: connected pixels of one class; and small ones given to their neighbors, so that a map stays without gaps.
 
-Pixels are connected by their sides (4-connected). Memory: 4 bytes a pixel beside the map, none of it floats. A region
-is known by its number everywhere, so maps that come in tiles can be labelled one by one and joined over their borders:
-two numbers are one region where tiles meet with equal classes.
+Pixels are connected by their sides (4-connected). A map can be given in strips of rows, again and again; then nothing
+larger than a strip is held, but for some numbers of every region.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,8 +39,30 @@ class Regions:
         return np.asarray(table[self.labels])
 
 
+Strips = Callable[[], Iterable[Mask]]
+"""A map, from its top, in strips (h, W) of rows; called for every pass over it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The regions of a map that is read strip by strip, numbered as in `Regions`."""
+
+    numbers: Int32
+    """(first labels,) the region of every label that `_label` gives in passing; two of them may be one region."""
+    classes: Int64
+    """(regions,)"""
+    sizes: Int64
+    """(regions,) pixels."""
+
+    def labels(self, strips: Iterable[Mask], empty: int) -> Iterator[Int32]:
+        """The number of the region of every pixel, -1 where there is no class: strips (h, W) in turn."""
+        for labels, _ in _first_labels(strips, empty):
+            _renumber(labels, self.numbers)
+            yield labels
+
+
 def find_regions(mask: Mask, empty: int) -> Regions:
-    """The connected regions of a class map.
+    """The connected regions of a class map. Memory: 4 bytes a pixel beside the map.
 
     Args:
         mask: (H, W) classes.
@@ -51,12 +73,52 @@ def find_regions(mask: Mask, empty: int) -> Regions:
     """
     if mask.size >= 2**31:
         raise ValueError(f"regions of {mask.shape} pixels cannot be numbered in 32 bits; export it in parts")
-    pixels: Any = np.ascontiguousarray(mask)
-    labels = np.empty(mask.shape, np.int32)
-    count = _connect(pixels, empty, labels.ravel())
-    sizes, classes = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    _measure(pixels, labels, sizes, classes)
-    return Regions(labels, classes, sizes)
+    found = connect([mask], empty)
+    (labels,) = found.labels([mask], empty)
+    return Regions(labels, found.classes, found.sizes)
+
+
+def connect(strips: Iterable[Mask], empty: int) -> Connected:
+    """The connected regions of a class map that comes in strips.
+
+    Memory: 4 bytes a pixel of a strip, and 40 bytes for every first label: a pixel whose left and upper neighbors are
+    of other classes.
+    """
+    parent, sizes, classes = np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64)
+    above: Any = None
+    for labels, mask in _first_labels(strips, empty):
+        count = max(len(parent), int(labels.max(initial=-1)) + 1)
+        more = count - len(parent)
+        parent = np.concatenate([parent, np.arange(len(parent), count, dtype=np.int32)])
+        sizes, classes = (np.concatenate([row, np.zeros(more, np.int64)]) for row in (sizes, classes))
+        _measure(mask, labels, sizes, classes)
+        _unite(mask, labels, parent)
+        if above is not None:
+            _unite_rows(above[0], above[1], mask[0], labels[0], parent)
+        above = mask[-1].copy(), labels[-1].copy()
+    numbers = np.empty_like(parent)
+    count = _number(parent, numbers)
+    total, kinds = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    np.add.at(total, numbers, sizes)
+    kinds[numbers] = classes
+    return Connected(numbers, kinds, total)
+
+
+def _first_labels(strips: Iterable[Mask], empty: int) -> Iterator[tuple[Int32, Mask]]:
+    """Labels (h, W) that go by the rows above alone, and the strip; the same in every pass, -1 for `empty`.
+
+    A pixel has the label of its left neighbor if that is of its class, else that of its upper one, else a new one. So
+    the first pixel of a region, row by row, has the smallest label in it.
+    """
+    count, above = 0, None
+    for strip in strips:
+        mask: Any = np.ascontiguousarray(strip)
+        labels = np.empty(mask.shape, np.int32)
+        first = above is None
+        kinds, names = (mask[0], labels[0]) if above is None else above
+        count = _label(mask, empty, kinds, names, first, count, labels)
+        above = mask[-1].copy(), labels[-1].copy()
+        yield labels, mask
 
 
 def merge_small(regions: Regions, least: int) -> Regions:
@@ -69,12 +131,43 @@ def merge_small(regions: Regions, least: int) -> Regions:
     small = regions.sizes < least
     if not small.any():
         return regions
-    pairs, lengths = np.unique(_borders(regions.labels, small), return_counts=True)
-    borders: dict[int, Counter[int]] = {int(k): Counter() for k in np.flatnonzero(small)}
+    found = _merge(regions.classes, regions.sizes, _count_borders([regions.labels], small), least)
+    labels = regions.labels.copy()
+    _renumber(labels, found.numbers)
+    return Regions(labels, found.classes, found.sizes)
+
+
+def merge_small_strips(regions: Connected, strips: Strips, empty: int, least: int) -> Connected:
+    """The same as `merge_small` for a map that comes in strips."""
+    small = regions.sizes < least
+    if not small.any():
+        return regions
+    found = _merge(regions.classes, regions.sizes, _count_borders(regions.labels(strips(), empty), small), least)
+    return Connected(found.numbers[regions.numbers], found.classes, found.sizes)
+
+
+def _count_borders(strips: Iterable[Int32], small: npt.NDArray[np.bool_]) -> tuple[Int64, Int64]:
+    """Pairs small << 32 | other of regions that share sides of pixels, and how many sides."""
+    pairs, lengths = np.empty(0, np.int64), np.empty(0, np.int64)
+    above = None
+    for labels in strips:
+        parts = [_borders(labels, small)]
+        if above is not None:
+            parts.append(_borders_of_rows(above, labels[0], small))
+        more, counts = np.unique(np.concatenate(parts), return_counts=True)
+        pairs, at = np.unique(np.concatenate([pairs, more]), return_inverse=True)
+        lengths = np.bincount(at, np.concatenate([lengths, counts]), len(pairs)).astype(np.int64)
+        above = labels[-1].copy()
+    return pairs, lengths
+
+
+def _merge(classes: Int64, sizes: Int64, sides: tuple[Int64, Int64], least: int) -> Connected:
+    """The rule of `merge_small`: `numbers` are those of the regions before, and now."""
+    pairs, lengths = sides
+    sizes, into, classes = sizes.copy(), np.arange(len(sizes)), classes.copy()
+    borders: dict[int, Counter[int]] = {int(k): Counter() for k in np.flatnonzero(sizes < least)}
     for pair, length in zip(pairs.tolist(), lengths.tolist(), strict=True):
         borders[pair >> 32][pair & 0xFFFFFFFF] = length
-    sizes, into = regions.sizes.copy(), np.arange(len(regions.sizes))
-    classes = regions.classes.copy()
     queue = [(int(sizes[k]), k) for k in borders]
     heapq.heapify(queue)
     while queue:
@@ -98,9 +191,8 @@ def merge_small(regions: Regions, least: int) -> Regions:
     kept = np.flatnonzero(into == np.arange(len(into)))
     numbers = np.zeros(len(into), np.int32)
     numbers[kept] = np.arange(len(kept), dtype=np.int32)
-    labels = regions.labels.copy()
-    _renumber(labels, numbers[[_root(into, k) for k in range(len(into))]])
-    return Regions(labels, classes[kept], sizes[kept])
+    roots = np.array([_root(into, k) for k in range(len(into))], np.int64)
+    return Connected(numbers[roots], classes[kept], sizes[kept])
 
 
 def boxes(regions: Regions) -> Int64:
@@ -128,47 +220,58 @@ def _around(borders: Counter[int], k: int, into: npt.NDArray[Any]) -> Counter[in
 
 
 @compiled
-def _connect(mask: Mask, empty: int, parent: Int32) -> int:
-    """Union-find over pixels, each pointing to an earlier one of its region; then numbers, -1 for `empty`."""
+def _label(mask: Mask, empty: int, kinds: Any, names: Any, first: bool, count: int, labels: Int32) -> int:
+    """First labels of a strip below a row of classes `kinds` and labels `names` (none where it is the first)."""
     rows, cols = mask.shape
     for r in range(rows):
         for c in range(cols):
-            p = r * cols + c
             value = mask[r, c]
-            parent[p] = p
             if value == empty:
-                parent[p] = -1
-                continue
-            if c > 0 and mask[r, c - 1] == value:
-                q = p - 1
+                labels[r, c] = -1
+            elif c > 0 and mask[r, c - 1] == value:
+                labels[r, c] = labels[r, c - 1]
+            elif r > 0 and mask[r - 1, c] == value:
+                labels[r, c] = labels[r - 1, c]
+            elif r == 0 and not first and kinds[c] == value:
+                labels[r, c] = names[c]
+            else:
+                labels[r, c] = count
+                count += 1
+    return count
+
+
+@compiled
+def _unite(mask: Mask, labels: Int32, parent: Int32) -> None:
+    """Point first labels that meet above each other in a class to the smallest of them."""
+    for r in range(1, mask.shape[0]):
+        for c in range(mask.shape[1]):
+            if labels[r, c] >= 0 and mask[r - 1, c] == mask[r, c]:
+                p, q = labels[r, c], labels[r - 1, c]
+                if p == q:
+                    continue
+                while parent[p] != p:
+                    parent[p] = parent[parent[p]]
+                    p = parent[p]
                 while parent[q] != q:
                     parent[q] = parent[parent[q]]
                     q = parent[q]
-                parent[p] = q
-            if r > 0 and mask[r - 1, c] == value:
-                q = p - cols
-                while parent[q] != q:
-                    parent[q] = parent[parent[q]]
-                    q = parent[q]
-                s = parent[p]
-                while parent[s] != s:
-                    s = parent[s]
-                if q < s:
-                    parent[s] = q
-                    parent[p] = q
-                else:
-                    parent[q] = s
+                parent[max(p, q)] = min(p, q)
+
+
+def _unite_rows(kinds: Any, names: Int32, mask: Any, labels: Int32, parent: Int32) -> None:
+    _unite(np.stack([kinds, mask]), np.stack([names, labels]), parent)
+
+
+@compiled
+def _number(parent: Int32, numbers: Int32) -> int:
+    """Regions numbered by their smallest first label."""
     count = 0
-    for p in range(rows * cols):  # what a pixel points to has its number already, kept as -2, -3 and so on
-        q = parent[p]
-        if q == p:
-            parent[p] = -2 - count
+    for p in range(len(parent)):  # what a label points to is smaller, so it has its number already
+        if parent[p] == p:
+            numbers[p] = count
             count += 1
-        elif q >= 0:
-            parent[p] = parent[q]
-    for p in range(rows * cols):
-        if parent[p] < -1:
-            parent[p] = -2 - parent[p]
+        else:
+            numbers[p] = numbers[parent[p]]
     return count
 
 
@@ -209,6 +312,13 @@ def _borders(labels: Int32, small: npt.NDArray[np.bool_]) -> Int64:
                     found[count] = np.int64(n) << 32 | np.int64(k)
                     count += 1
     return found[:count]
+
+
+def _borders_of_rows(above: Int32, below: Int32, small: npt.NDArray[np.bool_]) -> Int64:
+    """As `_borders`, of the sides between two rows."""
+    met = (above >= 0) & (below >= 0) & (above != below)
+    a, b = above[met].astype(np.int64), below[met].astype(np.int64)
+    return np.concatenate([(a << 32 | b)[small[a]], (b << 32 | a)[small[b]]])
 
 
 @compiled

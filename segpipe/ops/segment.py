@@ -7,7 +7,7 @@ the image is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from segpipe.base.geometry import Box, Grid, Size
 from segpipe.ops import blend
 from segpipe.ops.crf import Crf, refine_probabilities
+from segpipe.records.clusters import Split
 
 Float32 = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -189,6 +190,26 @@ def label_pixels(probabilities: Float32, image: Size, *, strip: int = _STRIP) ->
         (H, W) classes; of equal ones the smallest. uint8 up to 255 classes, uint16 beyond.
     """
     return label_at(probabilities, *places(probabilities, image), strip=strip)
+
+
+def divide(labels: Labels, splits: Sequence[Split], decide: Callable[[Split], Labels], *, classes: int) -> Labels:
+    """Give the pixels of clusters that were split to their parts; no other pixel changes.
+
+    Args:
+        labels: (H, W) clusters, or any other value; may be changed in place.
+        splits: in their order.
+        decide: gives for every pixel (H, W) the part that it would belong to; asked where a pixel belongs to any.
+        classes: how many there are, parts counted.
+
+    Returns:
+        (H, W): uint8 up to 255 classes, uint16 beyond.
+    """
+    found: Labels = labels.astype(np.uint8, copy=False) if classes <= 255 else labels.astype(np.uint16, copy=False)
+    for split in splits:
+        inside = found == split.cluster
+        if inside.any():
+            found[inside] = split.numbers.astype(found.dtype)[decide(split)[inside]]
+    return found
 
 
 def places(probabilities: Float32, image: Size) -> tuple[Positions, Positions]:

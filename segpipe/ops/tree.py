@@ -105,3 +105,24 @@ def cut(merges: Float64, k: int) -> Int64:
         member[name] = member[member[name]]
     _, first, classes = np.unique(member[:count], return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[classes]
+
+
+def branch(merges: Float64, leaves: Int64, parts: int) -> Int64:
+    """The part of each of some clusters when the branch of the tree that holds just them is cut into so many.
+
+    Args:
+        merges: (F - 1, 4) of `average_linkage`.
+        leaves: (n,) clusters that a cut of the tree leaves as one class.
+        parts: wanted, at most n.
+
+    Returns:
+        (n,) parts 0 to `parts` - 1.
+    """
+    low, high = 1, len(merges) + 1  # cuts are nested: the finer the cut of the tree, the more parts of the branch
+    while low < high:
+        middle = (low + high) // 2
+        if len(np.unique(cut(merges, middle)[leaves])) >= parts:
+            high = middle
+        else:
+            low = middle + 1
+    return np.unique(cut(merges, low)[leaves], return_inverse=True)[1].astype(np.int64)

@@ -14,7 +14,7 @@ from segpipe.data.sites import Sites
 from segpipe.ops import cover as estimate
 from segpipe.ops.ground import pixel_area
 from segpipe.records.corpus import Corpus, Image
-from segpipe.records.cover import Corrected, Correction, Part, Share
+from segpipe.records.cover import Corrected, Correction, Part, Share, SiteCorrection, SiteShare
 from segpipe.records.legend import Legend
 from segpipe.records.naming import fold
 from segpipe.records.scores import Confusion
@@ -208,7 +208,54 @@ def correct(
         labels=rows,
         confusion=total.tolist(),
         note=note,
+        sites=_correct_sites(counts, np.array(images), labels, own, counted, amounts, draws=draws, seed=seed),
     )
+
+
+def _correct_sites(
+    counts: Int64,
+    labelled: Int64,
+    labels: Sequence[str],
+    own: Sequence[int | None],
+    counted: Counted,
+    amounts: Float64,
+    *,
+    draws: int,
+    seed: int,
+) -> list[SiteCorrection]:
+    """Every site by the errors that the map makes at all of them; empty where there is one site only."""
+    names, total, found = sorted(set(counted.sites)), counts.sum(axis=0), []
+    for name in names if len(names) > 1 else []:
+        site = np.array(counted.sites) == name
+        raw = estimate.shares(amounts[site])
+        mapped = np.nan_to_num(raw)
+        calibrated = estimate.calibrate(mapped, total) if mapped.any() else None
+        ends = estimate.bootstrap_calibrated_site(amounts, labelled, counts, site, draws=draws, seed=seed)
+        here = counts[site[labelled]].sum(axis=(0, 1))
+        found.append(
+            SiteCorrection(
+                name=name,
+                images=int(site.sum()),
+                unseen=calibrated.unseen if calibrated else 1.0,
+                note="" if ends is not None else "one image: no interval" if site.sum() == 1 else "no interval",
+                labels=[
+                    SiteShare(
+                        label=label,
+                        pixels=int(here[j]),
+                        raw=_share_of(raw, own[j]),
+                        share=_known(calibrated.share[j]) if calibrated else None,
+                        low=None if ends is None else _known(ends[0][j]),
+                        high=None if ends is None else _known(ends[1][j]),
+                    )
+                    for j, label in enumerate(labels)
+                ],
+            )
+        )
+    return found
+
+
+def _share_of(shares: Float64, place: int | None) -> float | None:
+    return None if place is None else _known(float(shares[place]))
 
 
 def _by_class(counts: Confusion, legend: Legend) -> tuple[Int64, int]:

@@ -5,21 +5,28 @@ Only what judges finished masks, or is told to put a person's names on them, imp
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from segpipe.base.errors import UsageError
+from segpipe.base.geometry import Box
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.data.points import Points
-from segpipe.data.truth import read_truth
+from segpipe.data.truth import LabelReader, read_truth
 from segpipe.ops import metrics
+from segpipe.parts.pieces import pieces
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.labels import nodata
 from segpipe.records.scores import Confusion, confusion_of, join
-from segpipe.store.masks import Mask, mask_path, read_mask
+from segpipe.store.masks import load_index, read_part
+
+Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +64,21 @@ def count_labelled(
     """
     truth = read_truth(labels, classes, corpus, runtime)
 
+    entries = load_index(directory)
+
     def count(index: int) -> Confusion:
-        image, source = corpus.images[index], truth.sources[index]
-        mask = _mask(directory, image)
-        found, given = (
-            (mask[source.rows, source.cols], source.labels)
-            if isinstance(source, Points)
-            else (mask, truth.reader(source, image))
-        )
-        table = metrics.confusion(
-            np.asarray(given), found, n_classes=len(truth.classes), n_clusters=clusters, nodata=nodata(clusters)
-        )
+        image, entry, source = corpus.images[index], entries[index], truth.sources[index]
+        table: Int64 = np.zeros((len(truth.classes), clusters + 1), np.int64)
+        with open_labels(source, truth.reader, image) as read:
+            for piece in pieces(image.size, entry.get("tile")):
+                rows, cols, given = read(piece)
+                if not (given >= 0).any():
+                    continue
+                mask = read_part(directory, entry, piece)
+                found = mask if rows is None or cols is None else mask[rows - piece.top, cols - piece.left]
+                table += metrics.confusion(
+                    given, found, n_classes=len(truth.classes), n_clusters=clusters, nodata=nodata(clusters)
+                )
         return confusion_of(table)
 
     images = tuple(sorted(truth.sources))
@@ -77,8 +88,25 @@ def count_labelled(
     return Labelled(truth.classes, images, join(counts), tuple(truth.unmatched), points)
 
 
-def _mask(directory: Path, image: Image) -> Mask:
-    mask = read_mask(mask_path(directory, image.id))
-    if mask.shape != (image.size.height, image.size.width):
-        raise UsageError(f"{mask_path(directory, image.id)} does not have its image's size; run `segpipe refine`")
-    return mask
+BoxLabels = tuple[Int64 | None, Int64 | None, npt.NDArray[np.integer[Any]]]
+"""Labels in a box: of points rows, columns and labels (m,); of a map None, None and labels (h, w). Negative: none."""
+
+
+@contextmanager
+def open_labels(source: Path | Points, reader: LabelReader, image: Image) -> Iterator[Callable[[Box], BoxLabels]]:
+    """A function from a box of an image to the labels in it; of the label map of a mosaic no more is held.
+
+    Raises:
+        UsageError: a label map cannot be read, holds a wrong value or has another size than the image.
+    """
+    if isinstance(source, Points):
+        rows, cols, labels = source.rows, source.cols, source.labels
+
+        def points_in(box: Box) -> BoxLabels:
+            inside = (rows >= box.top) & (rows < box.bottom) & (cols >= box.left) & (cols < box.right)
+            return rows[inside], cols[inside], labels[inside]
+
+        yield points_in
+        return
+    with reader.open(source, image) as read:
+        yield lambda box: (None, None, read(box))

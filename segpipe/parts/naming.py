@@ -14,13 +14,15 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from segpipe.base import files
+from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
-from segpipe.data.originals import read_original
+from segpipe.data.originals import ReadBox, open_original, read_reduced
 from segpipe.ops import gallery
 from segpipe.ops.matching import match_overlap
 from segpipe.parts.surveying import CROPS, Inputs, survey
 from segpipe.plots import panels
 from segpipe.records.corpus import Corpus
+from segpipe.records.gallery import Patch
 from segpipe.records.labels import class_colors, nodata
 from segpipe.records.naming import Color, Entry, Naming
 from segpipe.store import masks
@@ -56,6 +58,8 @@ class Carried:
     """Entries whose cluster is there no more, by their old number."""
     moved: Mapping[int, int]
     """Old numbers to new ones, where a cluster kept its entry and changed its number."""
+    origin: Mapping[int, int]
+    """Number now to number before, of all that kept their entry."""
     loose: Sequence[int]
     """Clusters whose merge_into is empty now, because its target is there no more."""
 
@@ -65,10 +69,8 @@ def look(directory: Path, corpus: Corpus, clusters: int, clustering: str) -> See
     step = max(1, -(-len(corpus.images) // _IMAGES))
     images = corpus.images[::step]
     rows = []
-    for image in images:
-        mask = masks.read_mask(masks.mask_path(directory, image.id)).astype(np.int64)
-        y, x = (((np.arange(_GRID) + 0.5) * length / _GRID).astype(int) for length in mask.shape)
-        found = mask[np.ix_(y, x)].ravel()
+    for entry in masks.load_index(directory)[::step]:
+        found = masks.read_reduced(directory, entry, Size(_GRID, _GRID)).astype(np.int64).ravel()
         rows.append(np.where(found == nodata(clusters), -1, found))
     return Seen(clustering, clusters, tuple(image.id for image in images), np.stack(rows))
 
@@ -128,6 +130,7 @@ def carry(old: Naming, before: Seen | None, after: Seen) -> Carried:
         Naming(entries, after.clustering),
         added=[k for k in range(after.clusters) if k not in origin],
         removed={k: entry for k, entry in sorted(old.entries.items()) if k not in numbers},
+        origin=origin,
         moved={was: now for was, now in sorted(numbers.items()) if was != now},
         loose=loose,
     )
@@ -169,6 +172,12 @@ class _Palette:
         return color
 
 
+def new_colors(naming: Naming, count: int) -> list[Color]:
+    """Colors for `count` more clusters, other than those in use."""
+    palette, first = _free_colors(naming, len(naming.entries) + count), len(naming.entries)
+    return [palette(first + i) for i in range(count)]
+
+
 def begin(after: Seen) -> Naming:
     """Nothing said yet: every cluster in the color that it has on maps anyway."""
     colors = class_colors(after.clusters).tolist()
@@ -186,7 +195,11 @@ def draw_gallery(inputs: Inputs, run: Path, runtime: Runtime) -> None:
     clusters = inputs.legend.classes
     wide = gallery.widest(inputs.index, classes=clusters, keep=_COVERS)
     crops = gallery.choose_crops(
-        [[cover.image for cover in covers] for covers in wide], inputs.corpus.crops_of, count=CROPS, seed=0
+        [[cover.image for cover in covers] for covers in wide],
+        inputs.corpus.crops_of,
+        count=CROPS,
+        seed=0,
+        mosaics=[i for i, image in enumerate(inputs.corpus.images) if image.mosaic],
     )
     tracked = runtime.track(crops, total=len(crops), unit="crops")
     found = survey(inputs, tracked, keep=_PATCHES, per_crop=8, seed=0)
@@ -198,20 +211,36 @@ def draw_gallery(inputs: Inputs, run: Path, runtime: Runtime) -> None:
     shown: dict[tuple[int, int], Rgb] = {}
     beside: dict[tuple[int, int], Rgb] = {}
     for image in sorted({*wanted, *(cover.image for cover in covers.values())}):
-        rgb = read_original(inputs.corpus, inputs.corpus.images[image]).rgb
-        for key in wanted[image]:
-            shown[key] = panels.around(rgb, inputs.box(patches[key]), side=_SIDE)
         own = [key for key, cover in covers.items() if cover.image == image]
-        if own:
-            mask = masks.read_mask(masks.mask_path(inputs.masks, inputs.corpus.images[image].id))
-            small, low = panels.shrink(rgb, 2 * _SIDE + _GAP), panels.shrink_mask(mask, 2 * _SIDE + _GAP)
-            for key in own:
-                beside[key] = panels.highlight(small, low == key[0], inputs.legend.colors[key[0]])
+        with open_original(inputs.corpus, inputs.corpus.images[image]) as read:
+            for key in wanted[image]:
+                shown[key] = _patch(inputs, image, patches[key], read)
+            if own:
+                small, low = _small(inputs, image, read)
+                for key in own:
+                    beside[key] = panels.highlight(small, low == key[0], inputs.legend.colors[key[0]])
     for k, name in picture_names(clusters).items():
         sheet = _sheet([shown[k, i] for i in range(len(found.best[k]))], [beside[k, i] for i in range(len(wide[k]))])
         out = io.BytesIO()
         Pillow.fromarray(sheet).save(out, "PNG")
         files.write_bytes(run / name, out.getvalue())
+
+
+def _patch(inputs: Inputs, image: int, patch: Patch, read: ReadBox) -> Rgb:
+    """A patch in its surroundings; of a mosaic no more than these is read."""
+    box = inputs.box(patch)
+    around = panels.surroundings(box, inputs.corpus.images[image].size)
+    return panels.around(read(around).rgb, box.within(around), side=_SIDE)
+
+
+def _small(inputs: Inputs, image: int, read: ReadBox) -> tuple[Rgb, masks.Mask]:
+    """An image and its mask, scaled down."""
+    shown, entry, side = inputs.corpus.images[image], inputs.index[image], 2 * _SIDE + _GAP
+    if shown.mosaic:
+        size = shown.size.fit(side)
+        return read_reduced(inputs.corpus, shown, size), masks.read_reduced(inputs.masks, entry, size)
+    rgb = read(Box(0, 0, shown.size.height, shown.size.width)).rgb
+    return panels.shrink(rgb, side), panels.shrink_mask(masks.read_part(inputs.masks, entry), side)
 
 
 def _sheet(patches: Sequence[Rgb], covers: Sequence[Rgb]) -> Rgb:

@@ -15,13 +15,16 @@ from segpipe.base.geometry import Box, Grid, Size, tiles
 from segpipe.data.originals import open_original, read_original
 from segpipe.ops.certainty import Map, certainty_at
 from segpipe.ops.crf import Crf
-from segpipe.ops.segment import Field, Labels, label_at, places, probabilities
+from segpipe.ops.segment import Field, Labels, divide, label_at, places, probabilities
 from segpipe.ops.tiling import Lattice, plan_lattice, tile_probabilities
+from segpipe.records.clusters import Split
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.labels import nodata
 
 ReadCodes = Callable[[int, bool], npt.NDArray[np.floating]]
 """From a row of the feature store, and whether the mirrored crop is meant, to codes (rows, cols, d)."""
+See = Callable[[npt.NDArray[np.float32], npt.NDArray[np.integer] | None], Field]
+"""From centers and their members to how probable each class is at the pixels of a piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class How:
     centers: npt.NDArray[np.float32]
     members: npt.NDArray[np.integer] | None
     classes: int
+    """Parts of split ones counted."""
     side: int
     sharpness: float
     flip: bool
@@ -56,6 +60,8 @@ class How:
     certainty: bool = False
     """Whether margin and entropy are wanted too."""
     threads: int = 1
+    splits: tuple[Split, ...] = ()
+    """Clusters cut further, pixel by pixel inside the map that the others leave them."""
 
 
 def tile_side(shown: Shown, how: How) -> int | None:
@@ -85,16 +91,16 @@ def see_piece(
     Raises:
         CorpusError: the image file is gone or has changed since it was indexed.
     """
-    see = _see_tile if shown.image.mosaic else _see_photograph
-    field, valid = see(shown, piece, how, read, lattice)
+    see, valid = _open_piece(shown, piece, how, read, lattice)
     maps: tuple[Map, Map] | None = None
     labels: Labels
-    if field is None:
+    if see is None:
         empty = np.zeros((piece.height, piece.width), np.uint8)
         labels = empty.copy() if how.classes <= 255 else empty.astype(np.uint16)
         maps = (empty, empty.copy()) if how.certainty else None
     else:
-        labels = label_at(*field)
+        field = see(how.centers, how.members)
+        labels = _divide(label_at(*field), how, see)
         maps = certainty_at(*field) if how.certainty else None
     if valid is not None:
         labels[~valid] = nodata(how.classes)
@@ -103,34 +109,70 @@ def see_piece(
     return labels, maps
 
 
+def divide_piece(shown: Shown, piece: Box, how: How, read: ReadCodes, labels: Labels) -> Labels:
+    """A finished map (h, w) of a piece with the clusters of `how.splits` cut further, the very map of `see_piece`.
+
+    Args:
+        shown: the image.
+        piece: one of `pieces`.
+        how: the classes.
+        read: gives the codes; not asked where no cluster of the map is split.
+        labels: clusters before these splits, and `nodata(how.classes)`; may be changed in place.
+
+    Raises:
+        CorpusError: the image file is gone or has changed since it was indexed.
+    """
+    if not any((labels == split.cluster).any() for split in how.splits):
+        return divide(labels, (), lambda split: labels, classes=how.classes)
+    see, _ = _open_piece(shown, piece, how, read, None)
+    return labels if see is None else _divide(labels, how, see)
+
+
+def _divide(labels: Labels, how: How, see: See) -> Labels:
+    return divide(labels, how.splits, lambda split: label_at(*see(split.centers, split.members)), classes=how.classes)
+
+
+def _open_piece(
+    shown: Shown, piece: Box, how: How, read: ReadCodes, lattice: Lattice | None
+) -> tuple[See | None, npt.NDArray[np.bool_] | None]:
+    """What tells how alike a piece is to any centers (None where it holds no image), and which pixels hold image."""
+    return (_open_tile if shown.image.mosaic else _open_photograph)(shown, piece, how, read, lattice)
+
+
 def label_piece(shown: Shown, piece: Box, how: How, read: ReadCodes, *, lattice: Lattice | None = None) -> Labels:
     """The classes (h, w) of a piece, as of `see_piece`."""
     return see_piece(shown, piece, how, read, lattice=lattice)[0]
 
 
-def _see_photograph(
+def _open_photograph(
     shown: Shown, piece: Box, how: How, read: ReadCodes, lattice: Lattice | None
-) -> tuple[Field | None, npt.NDArray[np.bool_] | None]:
+) -> tuple[See | None, npt.NDArray[np.bool_] | None]:
     pixels = read_original(shown.corpus, shown.image)
-    found = probabilities(
-        [read(row, False) for row in shown.rows],
-        shown.grids,
-        shown.boxes,
-        pixels.rgb,
-        how.centers,
-        members=how.members,
-        side=how.side,
-        sharpness=how.sharpness,
-        crf=how.crf,
-        mirrored=[read(row, True) for row in shown.rows] if how.flip else None,
-        threads=how.threads,
-    )
-    return (found, *places(found, shown.image.size)), pixels.valid
+    codes = [read(row, False) for row in shown.rows]
+    mirrored = [read(row, True) for row in shown.rows] if how.flip else None
+
+    def see(centers: npt.NDArray[np.float32], members: npt.NDArray[np.integer] | None) -> Field:
+        found = probabilities(
+            codes,
+            shown.grids,
+            shown.boxes,
+            pixels.rgb,
+            centers,
+            members=members,
+            side=how.side,
+            sharpness=how.sharpness,
+            crf=how.crf,
+            mirrored=mirrored,
+            threads=how.threads,
+        )
+        return (found, *places(found, shown.image.size))
+
+    return see, pixels.valid
 
 
-def _see_tile(
+def _open_tile(
     shown: Shown, piece: Box, how: How, read: ReadCodes, lattice: Lattice | None
-) -> tuple[Field | None, npt.NDArray[np.bool_] | None]:
+) -> tuple[See | None, npt.NDArray[np.bool_] | None]:
     lattice = lattice or plan_lattice(shown.boxes, shown.grids, side=how.side)
     around = lattice.around(piece, shown.image.size)
     with open_original(shown.corpus, shown.image) as read_box:
@@ -139,19 +181,24 @@ def _see_tile(
     if valid is not None and not valid.any():
         return None, valid
     some = [i for i, box in enumerate(shown.boxes) if box.meets(around)]
-    field = tile_probabilities(
-        [read(shown.rows[i], False) for i in some],
-        [shown.grids[i] for i in some],
-        [shown.boxes[i] for i in some],
-        pixels.rgb,
-        how.centers,
-        tile=piece,
-        around=around,
-        lattice=lattice,
-        members=how.members,
-        sharpness=how.sharpness,
-        crf=how.crf,
-        mirrored=[read(shown.rows[i], True) for i in some] if how.flip else None,
-        threads=how.threads,
-    )
-    return field, valid
+    codes = [read(shown.rows[i], False) for i in some]
+    mirrored = [read(shown.rows[i], True) for i in some] if how.flip else None
+
+    def see(centers: npt.NDArray[np.float32], members: npt.NDArray[np.integer] | None) -> Field:
+        return tile_probabilities(
+            codes,
+            [shown.grids[i] for i in some],
+            [shown.boxes[i] for i in some],
+            pixels.rgb,
+            centers,
+            tile=piece,
+            around=around,
+            lattice=lattice,
+            members=members,
+            sharpness=how.sharpness,
+            crf=how.crf,
+            mirrored=mirrored,
+            threads=how.threads,
+        )
+
+    return see, valid

@@ -30,6 +30,7 @@ from segpipe.data.truth import Truth
 from segpipe.ops import metrics, probes, published, scoring
 from segpipe.ops.crf import Crf
 from segpipe.ops.crops import cut
+from segpipe.ops.segment import Labels, divide
 from segpipe.parts.coding import encode
 from segpipe.parts.encoder import Encoder
 from segpipe.records.clusters import ClusterModel
@@ -115,7 +116,7 @@ def cases_of_run(corpus: Corpus, truth: Truth) -> list[Case]:
     """The images of the run that have label maps.
 
     Raises:
-        UsageError: the labels are points.
+        UsageError: the labels are points, or an image is a mosaic.
     """
 
     def read(index: int, source: Path) -> tuple[Bytes, Int32]:
@@ -129,6 +130,11 @@ def cases_of_run(corpus: Corpus, truth: Truth) -> list[Case]:
                 "evaluate.protocol=published scales label maps, which points have not; set evaluate.protocol=whole"
             )
         image = corpus.images[index]
+        if image.mosaic:
+            raise UsageError(
+                f"evaluate.protocol=published scales every image to {published.SIDE} pixels, which shows nothing of a "
+                f"mosaic such as {image.path}; set evaluate.protocol=whole"
+            )
         cases.append(Case(image.id, corpus.path(image), partial(read, index, source)))
     return cases
 
@@ -176,12 +182,18 @@ def count(item: Described, judge: Judge) -> tuple[Confusion, Confusion]:
     found = []
     with threadpool_limits(1):
         for vectors, model in ((item.codes, judge.clusters), (item.features, judge.baseline)):
-            labels = published.classify_crop(
-                *vectors, judge.grid, item.view.rgb, model.centers, members=model.members, crf=judge.crf
-            )
+            labels = _classify(item.view.rgb, vectors, model, judge)
             table = metrics.confusion(item.view.labels, labels, n_classes=judge.classes, n_clusters=model.clusters)
             found.append(confusion_of(table))
     return found[0], found[1]
+
+
+def _classify(rgb: Bytes, vectors: tuple[Float32, Float32], model: ClusterModel, judge: Judge) -> Labels:
+    def see(centers: Float32, members: npt.NDArray[np.integer] | None) -> Labels:
+        return published.classify_crop(*vectors, judge.grid, rgb, centers, members=members, crf=judge.crf)
+
+    whole = see(model.centers, model.members)
+    return divide(whole, model.splits, lambda split: see(split.centers, split.members), classes=model.clusters)
 
 
 def plan(patch: int, clusters: ClusterModel, baseline: ClusterModel, crf: Crf | None, *, classes: int) -> Judge:

@@ -20,7 +20,7 @@ from segpipe.records.corpus import Corpus
 from segpipe.records.gallery import Patch
 from segpipe.records.legend import Legend
 from segpipe.store import masks
-from segpipe.store.clusters import load_clusters
+from segpipe.store.clusters import open_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
 from segpipe.store.naming import open_legend
@@ -83,7 +83,7 @@ def survey(inputs: Inputs, crops: Iterable[tuple[int, int]], *, keep: int, per_c
         patches, valid = inputs.features.patches(crop), inputs.features.valid(crop)
         valid = valid if valid.any() else ~valid  # an image of nothing but no data: better shown than left out
         found = inputs.encode(patches, inputs.features.valid(crop))
-        labels, cosines = gallery.assign(found, inputs.clusters.centers, inputs.clusters.members)
+        labels, cosines = gallery.assign_parts(found, inputs.clusters)
         classes = inputs.legend.classes_of[labels]
         best.add(classes, cosines, valid & (classes >= 0), image=image, crop=crop)
         places = np.argwhere(valid)
@@ -100,7 +100,7 @@ def open_inputs(run_dir: RunDir, legend: Legend | None = None) -> Inputs:
     """Open what there is to look at, by the classes of a legend or, without one, by those of classes.yaml."""
     corpus = load_corpus(run_dir.path("corpus"))
     head = open_head(run_dir.path("head"))
-    clusters = load_clusters(run_dir.path("clusters") / "clusters.npz")
+    clusters = open_clusters(run_dir)
     legend = legend or open_legend(run_dir, clusters.clusters)
     return Inputs(
         corpus=corpus,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -21,6 +20,7 @@ from segpipe.data.points import Points
 from segpipe.data.truth import LabelReader, Truth
 from segpipe.ops import metrics, probes, scoring
 from segpipe.ops.crf import Crf
+from segpipe.parts.labelled import open_labels
 from segpipe.parts.pieces import How, Shown, label_piece, pieces
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
@@ -115,7 +115,7 @@ def _judge_image(task: Task, setup: Setup, store: FeatureStore) -> Judged:
     def read_codes(row: int, flipped: bool) -> npt.NDArray[np.floating]:
         return np.asarray(setup.baseline.project(store.patches(row, flipped=flipped)))
 
-    with _open_labels(task, setup.reader) as read:
+    with open_labels(task.source, setup.reader, task.image) as read:
         for number, piece in enumerate(pieces(task.image.size, task.tile)):
             rows, cols, labels = read(piece)
             if not (labels >= 0).any():
@@ -132,25 +132,8 @@ def _judge_image(task: Task, setup: Setup, store: FeatureStore) -> Judged:
     return Judged(task, confusion_of(own), confusion_of(base), _join_drawn(drawn, setup, task.index))
 
 
-_Labels = tuple[Int64 | None, Int64 | None, npt.NDArray[np.integer[Any]]]
 _Drawn = tuple[Points, int]
 """Labelled pixels drawn of a piece, and how many it has."""
-
-
-@contextmanager
-def _open_labels(task: Task, reader: LabelReader) -> Iterator[Callable[[Box], _Labels]]:
-    """A function from a box to the labels in it: of points rows, columns and labels (m,), of a map labels (h, w)."""
-    if isinstance(task.source, Points):
-        rows, cols, labels = task.source.rows, task.source.cols, task.source.labels
-
-        def points_in(box: Box) -> _Labels:
-            inside = (rows >= box.top) & (rows < box.bottom) & (cols >= box.left) & (cols < box.right)
-            return rows[inside], cols[inside], labels[inside]
-
-        yield points_in
-        return
-    with reader.open(task.source, task.image) as read:
-        yield lambda box: (None, None, read(box))
 
 
 def _draw(

@@ -77,7 +77,8 @@ def _start(center: float, reach: int, length: int) -> int:
     """First pixel of a span of `reach` around `center`, inside the image where the image is long enough."""
     if reach >= length:
         return (length - reach) // 2
-    return int(np.clip(round(center - reach / 2), 0, length - reach))
+    # halves go up: `round` would send them to the even number, which moves when all is counted from elsewhere
+    return int(np.clip(np.floor(center - reach / 2 + 0.5), 0, length - reach))
 
 
 def highlight(rgb: Rgb, inside: npt.NDArray[np.bool_], color: Rgb) -> Rgb:

@@ -181,11 +181,18 @@ def corrected_note(cover: Cover | None) -> str:
         if found.unseen_classes
         else ""
     )
+    by_site = (
+        f" The same by site, for {plural(len(found.sites), 'site')}, is in cover/cover_sites_corrected.csv: the errors "
+        "of all of them, applied to the map of each. That is right where a class of the map is the same mix of labels "
+        "everywhere; where sites differ much, it draws them together."
+        if found.sites
+        else ""
+    )
     return (
         f"From {plural(found.pixels, 'labelled pixel')} in {plural(found.images, 'image')}: how often each class of "
         "the map is which label, times how much of the map it covers (Olofsson et al. 2014). That is right on average "
         "also where the map confuses classes, if the labelled pixels were drawn by chance; intervals by drawing images "
-        f"again.{error}{unseen}"
+        f"again.{error}{unseen}{by_site}"
     )
 
 

@@ -7,6 +7,38 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One cluster cut into parts. What belongs to the cluster belongs to the part with the nearest center."""
+
+    cluster: int
+    """The number that is cut; its largest part keeps it."""
+    first: int
+    """The number of the second part; the others follow."""
+    centers: npt.NDArray[np.float32]
+    """(centers, dim) unit rows."""
+    members: Int64
+    """(centers,) the part of each, 0 is the one that keeps the number."""
+
+    def __post_init__(self) -> None:
+        if self.members.shape != (len(self.centers),) or len(np.unique(self.members)) != self.parts or self.parts < 2:
+            raise ValueError(f"members {self.members.tolist()} do not make parts of {len(self.centers)} centers")
+        if not 0 <= self.cluster < self.first:
+            raise ValueError(f"cluster {self.cluster} cannot be cut into numbers from {self.first}")
+
+    @property
+    def parts(self) -> int:
+        """How many."""
+        return int(self.members.max()) + 1
+
+    @property
+    def numbers(self) -> Int64:
+        """(parts,) the cluster that each part is."""
+        return np.concatenate([[self.cluster], np.arange(self.first, self.first + self.parts - 1)]).astype(np.int64)
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterModel:
@@ -29,6 +61,8 @@ class ClusterModel:
     """(in_dim,)"""
     components: npt.NDArray[np.float32] | None = None
     """(dim, in_dim)"""
+    splits: tuple[Split, ...] = ()
+    """Clusters that were cut further, in this order; each may cut a part of an earlier one."""
 
     def __post_init__(self) -> None:
         if self.centers.ndim != 2 or not np.isfinite(self.centers).all():
@@ -41,11 +75,40 @@ class ClusterModel:
             raise ValueError("mean and components come together")
         if self.components is not None and len(self.components) != self.centers.shape[1]:
             raise ValueError(f"components are {self.components.shape}, centers {self.centers.shape}")
+        count = self.whole_clusters
+        for split in self.splits:
+            if split.first != count or split.centers.shape[1] != self.centers.shape[1]:
+                raise ValueError(f"a split numbers its parts from {split.first}, and there are {count} clusters")
+            count += split.parts - 1
 
     @property
     def clusters(self) -> int:
-        """How many clusters."""
+        """How many clusters, parts of split ones counted."""
+        return self.whole_clusters + sum(split.parts - 1 for split in self.splits)
+
+    @property
+    def whole_clusters(self) -> int:
+        """How many clusters there were before any was split."""
         return len(self.centers) if self.members is None else int(self.members.max()) + 1
+
+    @property
+    def flat(self) -> tuple[npt.NDArray[np.float32], Int64]:
+        """All centers and the cluster of each, as if parts were clusters like the others.
+
+        The order is that of `centers` where splits share out the centers of their cluster. Classes of masks are not
+        decided by these: then a split would move the borders of the others.
+        """
+        centers = self.centers
+        members = np.arange(len(centers)) if self.members is None else self.members.astype(np.int64)
+        for split in self.splits:
+            own = members == split.cluster
+            if np.array_equal(centers[own], split.centers):
+                members = members.copy()
+                members[own] = split.numbers[split.members]
+            else:
+                centers = np.concatenate([centers[~own], split.centers])
+                members = np.concatenate([members[~own], split.numbers[split.members]])
+        return centers, members
 
     def project(self, vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """Bring vectors (..., in_dim) to the space of the centers (..., dim)."""

@@ -58,6 +58,34 @@ class Corrected(_Record):
     """Share of the same pixels that the map gives the class of this name."""
 
 
+class SiteShare(_Record):
+    """Cover of one label at one site, as the errors of the whole map correct it."""
+
+    label: str
+    pixels: int
+    """Labelled so, at the site."""
+    raw: float | None
+    """Share of the map's class of this name at the site; None where none has it."""
+    share: float | None
+    """Corrected."""
+    low: float | None
+    high: float | None
+
+
+class SiteCorrection(_Record):
+    """One site, corrected by the error matrix of all sites together.
+
+    That takes a class of the map for the same mix of labels at every site.
+    """
+
+    name: str
+    images: int
+    unseen: float
+    """Share of the site's map in classes without a labelled pixel anywhere; nothing is known of it."""
+    note: str = ""
+    labels: list[SiteShare]
+
+
 class Correction(_Record):
     """What labelled pixels say against the map."""
 
@@ -75,6 +103,8 @@ class Correction(_Record):
     confusion: list[list[int]]
     """Labelled pixels by class of the map (rows) and label (columns)."""
     note: str = ""
+    sites: list[SiteCorrection] = []
+    """Where there are several: the errors of all of them, applied to the map of each."""
 
 
 class Cover(_Record):

@@ -45,7 +45,7 @@ NAME = "cover"
 ARTEFACT = "cover"
 NEEDS = ("index", "refine")
 BESIDE = (CLASSES,)
-FORMAT = 1
+FORMAT = 2
 
 log = logging.getLogger(__name__)
 

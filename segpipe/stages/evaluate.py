@@ -31,7 +31,7 @@ from segpipe.parts.sample import open_sample
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.scores import Scores, Unmatched
-from segpipe.store.clusters import load_clusters
+from segpipe.store.clusters import open_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
 from segpipe.store.masks import load_header
@@ -151,7 +151,7 @@ def baseline_of(config: Config, run_dir: RunDir, runtime: Runtime) -> ClusterMod
     """The baseline with as many clusters as the run has classes."""
     store = FeatureStore(run_dir.path("features"))
     sample = open_sample(store, most=config.baseline_patches, seed=config.seed, track=runtime.track)
-    k = load_clusters(run_dir.path("clusters") / "clusters.npz").clusters
+    k = open_clusters(run_dir).clusters
     return fit_baseline(sample, k=k, components=config.baseline_dim, seed=config.seed, runtime=runtime)
 
 
@@ -187,7 +187,7 @@ def judge_published(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, 
     encoder = reopen_encoder(FeatureStore(features).header, features, runtime)
     judge = published.plan(
         encoder.patch,
-        load_clusters(run_dir.path("clusters") / "clusters.npz"),
+        open_clusters(run_dir),
         baseline_of(config, run_dir, runtime),
         None if crf is None else Crf(**crf),
         classes=len(classes),

@@ -4,61 +4,62 @@ Reads  corpus/    the images and where their crops lie
        features/  patch features of every crop
        head/      the head that turns features into codes
        clusters/  the centers of the classes
+       splits.npz which clusters `segpipe name --split` has cut further
 Writes masks/     one index PNG per image, or per tile of a mosaic; pixel counts, header; where wanted, how sure
                   every pixel is
+
+Masks that are there and differ by splits alone are taken as the start: only pixels of split clusters are looked at.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel
 from threadpoolctl import threadpool_limits
 
-from segpipe.base import parallel
+from segpipe.base import files, parallel
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
-from segpipe.ops.certainty import Map
 from segpipe.ops.crf import Crf, prepare
-from segpipe.parts.coding import encode, open_head
-from segpipe.parts.pieces import How, Shown, pieces, see_piece, tile_side
-from segpipe.records.clusters import ClusterModel
+from segpipe.parts.coding import open_head
+from segpipe.parts.pieces import How, pieces, tile_side
+from segpipe.parts.refining import Inputs, paths_of, refine_piece, shown_of, split_piece
+from segpipe.parts.relabel import Kept, find_kept, save_made
+from segpipe.records.clusters import Split
 from segpipe.records.corpus import Corpus
-from segpipe.records.features import FeatureHeader
 from segpipe.records.labels import nodata
 from segpipe.store import masks
 from segpipe.store.certainty import (
     FOLDER,
-    KINDS,
-    certainty_path,
     describe_certainty,
     join_certainty,
     read_certainty,
     write_certainty,
 )
-from segpipe.store.clusters import load_clusters
+from segpipe.store.clusters import SPLITS, load_clusters, load_splits, own_splits, whole_clustering
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
 
-if TYPE_CHECKING:
-    from segpipe.nn.head import Head
-
 NAME = "refine"
 ARTEFACT = "masks"
 NEEDS = ("index", "extract", "train", "cluster")
+BESIDE = (SPLITS,)
 FORMAT = 1
+
+log = logging.getLogger(__name__)
 
 
 class Config(Section):
@@ -95,41 +96,6 @@ class Summary(BaseModel):
     crf: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What refining a piece takes; opened once in each process."""
-
-    corpus: Corpus
-    features: FeatureStore
-    head: Head
-    clusters: ClusterModel
-    how: How
-
-
-def refine_piece(inputs: Inputs, index: int, piece: Box) -> tuple[masks.Mask, tuple[Map, Map] | None]:
-    """The mask (h, w) of a piece of an image of the corpus, and where wanted margin and entropy of its pixels.
-
-    Pixels that hold no image are `nodata` in the mask and 0 in the others.
-
-    Raises:
-        CorpusError: the image file is gone or has changed since it was indexed.
-    """
-
-    def read(row: int, flipped: bool) -> npt.NDArray[np.float32]:
-        valid = inputs.features.valid(row)
-        patches = inputs.features.patches(row, flipped=flipped)
-        return encode(inputs.head, inputs.clusters, patches, valid[:, ::-1] if flipped else valid)
-
-    return see_piece(shown_of(inputs.corpus, inputs.features.header, index), piece, inputs.how, read)
-
-
-def shown_of(corpus: Corpus, header: FeatureHeader, index: int) -> Shown:
-    """An image of a corpus as `label_piece` takes it."""
-    rows = corpus.crops_of[index]
-    boxes = [corpus.crops[row].box for row in rows]
-    return Shown(corpus, corpus.images[index], rows, boxes, [header.grid(box.size) for box in boxes])
-
-
 def summarize(index: Sequence[Mapping[str, Any]], *, classes: int, crf: bool) -> Summary:
     """Count the pixels of all masks."""
     pixels, _ = masks.count_pixels(index, classes=classes)
@@ -160,6 +126,10 @@ class Job:
     certainty: bool = False
     threads: int = 1
     """How many each process may use."""
+    splits: tuple[Split, ...] = ()
+    """Clusters cut further."""
+    kept: Kept | None = None
+    """Masks to start from."""
 
 
 def open_inputs(job: Job) -> Inputs:
@@ -174,7 +144,7 @@ def open_inputs(job: Job) -> Inputs:
             f"refine.flip=true averages with mirrored features and {job.features} holds none; "
             "set extract.flip=true, or refine.flip=false"
         )
-    clusters = load_clusters(job.clusters / "clusters.npz")
+    clusters = replace(load_clusters(job.clusters / "clusters.npz"), splits=job.splits)
     how = How(
         centers=clusters.centers,
         members=clusters.members,
@@ -185,8 +155,9 @@ def open_inputs(job: Job) -> Inputs:
         crf=job.crf,
         certainty=job.certainty,
         threads=job.threads,
+        splits=job.splits,
     )
-    return Inputs(load_corpus(job.corpus), features, open_head(job.head), clusters, how)
+    return Inputs(load_corpus(job.corpus), features, open_head(job.head), clusters, how, job.kept)
 
 
 _worker: tuple[Inputs, Path] | None = None  # of this worker process, set by `_start` alone
@@ -207,14 +178,12 @@ def _refine_one(item: tuple[int, Box]) -> dict[str, Any]:
     assert _worker is not None
     (inputs, out), (index, piece) = _worker, item
     image, classes = inputs.corpus.images[index], inputs.clusters.clusters
-    path = masks.tile_path(out, image.id, piece) if image.mosaic else masks.mask_path(out, image.id)
-    places = [certainty_path(out, kind, image.id, piece if image.mosaic else None) for kind in KINDS]
-    places = places if inputs.how.certainty else []
+    path, places = paths_of(inputs, out, index, piece)
     if path.exists():
         mask = masks.read_mask(path)
         maps = [read_certainty(place) for place in places]
     else:
-        mask, made = refine_piece(inputs, index, piece)
+        mask, made = (refine_piece if inputs.kept is None else split_piece)(inputs, index, piece)
         maps = list(made or ())
         for place, values in zip(places, maps, strict=True):
             write_certainty(place, values)
@@ -251,7 +220,8 @@ def _refine_all(job: Job, out: Path, inputs: Inputs, runtime: Runtime) -> list[d
         workers = max(1, min(runtime.workers, len(items)))
         job = replace(job, threads=max(1, runtime.workers // workers))
         if job.crf and workers > 1:
-            prepare(inputs.clusters.clusters)
+            for classes in (inputs.clusters.whole_clusters, *(split.parts for split in job.splits)):
+                prepare(classes)
         refined = parallel.process_map(_refine_one, items, workers=workers, initializer=_start, arguments=(job, out))
         unit = "images" if len(items) == len(sides) else "pieces of images"
         entries = list(runtime.track(refined, total=len(items), unit=unit))
@@ -288,6 +258,25 @@ def _keep_apart(corpus: Corpus) -> None:
         )
 
 
+def origin_of(config: Config, run_dir: RunDir) -> str:
+    """What masks depend on but for splits."""
+    stages = run_dir.manifest().stages
+    inputs = {name: stages[name].artefact for name in NEEDS if name in stages}
+    return files.digest({"format": FORMAT, "settings": config.identity(), "inputs": inputs})
+
+
+def _tell_splits(job: Job, run_dir: RunDir) -> None:
+    path = run_dir.root / SPLITS
+    if path.exists() and load_splits(path)[0] != whole_clustering(run_dir):
+        log.warning(
+            "%s splits clusters that this run no longer has: no cluster is split; `segpipe name %s --split` splits "
+            "those there are",
+            *(path, run_dir.root),
+        )
+    if job.kept is not None:
+        log.info("masks of these clusters are there: only pixels of clusters that were split or joined change")
+
+
 def cost(config: Config, work: Work) -> Cost:
     """What `--dry-run` expects: mostly the CRF, on canvases of at most `side` pixels, for some 25 classes.
 
@@ -312,7 +301,11 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         flip=config.flip,
         crf=crf if config.crf else None,
         certainty=config.certainty,
+        splits=own_splits(run_dir),
     )
+    origin = origin_of(config, run_dir)
+    job = replace(job, kept=find_kept(run_dir.root / ARTEFACT, origin, job.splits))
+    _tell_splits(job, run_dir)
     inputs = open_inputs(job)  # what is wrong with the inputs is said here, not in a worker
     classes = inputs.clusters.clusters
     if config.certainty:
@@ -321,4 +314,5 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         index = _refine_all(job, out, inputs, runtime)
         masks.save_index(out, index)
         masks.save_header(out, _header(job, classes=classes))
+        save_made(out, origin, job.splits)
     return summarize(index, classes=classes, crf=config.crf)

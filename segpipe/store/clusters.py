@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import numpy.typing as npt
 
 from segpipe.base import files
 from segpipe.base.errors import UsageError
-from segpipe.records.clusters import ClusterModel, ClusterTree
+from segpipe.records.clusters import ClusterModel, ClusterTree, Split
+from segpipe.store.run_dir import RunDir
 
+SPLITS = "splits.npz"
+"""The file in a run that says which clusters were cut further. `segpipe name --split` writes it; no stage does."""
 _TREE = tuple(field.name for field in fields(ClusterTree))
 
 
@@ -28,6 +32,7 @@ def save_clusters(model: ClusterModel, path: Path) -> None:
         arrays["members"] = model.members
     if model.mean is not None and model.components is not None:
         arrays |= {"mean": model.mean, "components": model.components}
+    arrays |= _pack(model.splits)
     with files.atomic(path) as beside, beside.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 
@@ -41,9 +46,75 @@ def load_clusters(path: Path) -> ClusterModel:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             rest = {name: arrays[name] for name in ("members", "mean", "components") if name in arrays}
-            return ClusterModel(arrays["centers"], float(arrays["inertia"]), smooth=float(arrays["smooth"]), **rest)
+            smooth, splits = float(arrays["smooth"]), _unpack(arrays)
+            return ClusterModel(arrays["centers"], float(arrays["inertia"]), smooth=smooth, splits=splits, **rest)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(f"{path} is missing or damaged ({error}); make it again with `segpipe cluster`") from error
+
+
+def open_clusters(run_dir: RunDir) -> ClusterModel:
+    """The clusters of a run, those cut further that were split.
+
+    Raises:
+        UsageError: a file is missing or damaged.
+    """
+    model = load_clusters(run_dir.path("clusters") / "clusters.npz")
+    return replace(model, splits=own_splits(run_dir))
+
+
+def whole_clustering(run_dir: RunDir) -> str:
+    """The fingerprint of the run's clusters as the stage made them; empty where its manifest does not say."""
+    record = run_dir.manifest().stages.get("cluster")
+    return record.artefact if record else ""
+
+
+def own_splits(run_dir: RunDir) -> tuple[Split, ...]:
+    """The splits of the clusters that the run has; none where the file speaks of others, which are no longer there.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    path = run_dir.root / SPLITS
+    if not path.exists():
+        return ()
+    of, splits = load_splits(path)
+    return splits if of == whole_clustering(run_dir) else ()
+
+
+def save_splits(splits: Sequence[Split], path: Path, *, of: str) -> None:
+    """Write splits to the file `path` (.npz), and of what clusters they are."""
+    with files.atomic(path) as beside, beside.open("wb") as file:
+        np.savez(file, allow_pickle=False, of=np.array(of), **_pack(splits))
+
+
+def load_splits(path: Path) -> tuple[str, tuple[Split, ...]]:
+    """Of what clusters splits are, and the splits.
+
+    Raises:
+        UsageError: the file is missing or damaged.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return str(arrays["of"]), _unpack(arrays)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{path} is missing or damaged ({error}); delete it, and split again") from error
+
+
+def _pack(splits: Sequence[Split]) -> dict[str, npt.NDArray[Any]]:
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for i, split in enumerate(splits):
+        arrays[f"split{i}"] = np.array([split.cluster, split.first], np.int64)
+        arrays |= {f"split{i}_centers": split.centers, f"split{i}_members": split.members}
+    return arrays
+
+
+def _unpack(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Split, ...]:
+    found: list[Split] = []
+    while f"split{len(found)}" in arrays:
+        name = f"split{len(found)}"
+        cluster, first = arrays[name].tolist()
+        found.append(Split(cluster, first, arrays[f"{name}_centers"], arrays[f"{name}_members"]))
+    return tuple(found)
 
 
 def save_tree(tree: ClusterTree, path: Path) -> None:

@@ -5,6 +5,7 @@ cover/cover_images.csv     image, site, class, name, share, pixels, area_m2
 cover/cover_sites.csv      site, images, class, name, share, low, high, pixels, area_m2, area_low, area_high, note
 cover/cover_all.csv        the same of all images
 cover/cover_corrected.csv  a line per label, where labels were given; cover_confusion.csv: class of the map x label
+cover/cover_sites_corrected.csv  the same by site, by the errors of all sites together
 """
 
 from __future__ import annotations
@@ -77,6 +78,17 @@ def _save_correction(found: Correction, classes: Sequence[str], directory: Path)
         ["class of the map", *(row.label for row in found.labels)],
         ([name, *row] for name, row in zip(classes, found.confusion, strict=True)),
     )
+    if found.sites:
+        _write(
+            directory / "cover_sites_corrected.csv",
+            ["site", "images", "label", "points", "map_share", "corrected", "low", "high", "unseen", "note"],
+            (
+                [site.name, site.images, row.label, row.pixels, _number(row.raw), _number(row.share), _number(row.low),
+                 _number(row.high), _number(site.unseen), site.note]
+                for site in found.sites
+                for row in site.labels
+            ),
+        )  # fmt: skip
 
 
 def _number(value: float | None) -> str:

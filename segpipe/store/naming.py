@@ -19,6 +19,8 @@ from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.records.legend import Legend, plain_legend
 from segpipe.records.naming import Color, Entry, Naming, NamingError
+from segpipe.store.clusters import own_splits, whole_clustering
+from segpipe.store.comments import TAIL, Comments, Place, below, find_comments
 from segpipe.store.run_dir import RunDir
 
 CLASSES = "classes.yaml"
@@ -35,6 +37,7 @@ _HEAD = """\
 #   ignore      true: not on the map and in no share (shadows, measuring tape, the diver's hand)
 #   share, picture  for you to look at: share of all pixels with a cluster, its best patches; not read again
 """
+_SPOKEN = "# the clusters spoken of; leave it as it is"
 _FIELDS = ("name", "color", "merge_into", "ignore", "share", "picture")
 _TOP = ("clustering", "clusters")
 _TRUE, _FALSE, _EMPTY = ("true", "yes", "on"), ("false", "no", "off", "", "null", "~"), ("", "null", "~")
@@ -48,6 +51,8 @@ class Written:
     naming: Naming
     lines: Mapping[tuple[int | None, str], int]
     """Where each cluster (field empty) and each of its fields stands, lines from 1; (None, "") is `clusters:`."""
+    comments: Comments
+    """What a person wrote behind #."""
 
     def legend(self, clusters: int) -> Legend:
         """The classes that are meant, of so many clusters.
@@ -87,9 +92,10 @@ def open_legend(run_dir: RunDir, clusters: int) -> Legend:
 
 
 def clustering(run_dir: RunDir) -> str:
-    """The fingerprint of the run's clusters; empty where its manifest does not say."""
-    record = run_dir.manifest().stages.get("cluster")
-    return record.artefact if record else ""
+    """The fingerprint of the run's clusters, split ones too; empty where its manifest does not say."""
+    whole, splits = whole_clustering(run_dir), own_splits(run_dir)
+    parts = [[split.cluster, split.centers.tolist(), split.members.tolist()] for split in splits]
+    return files.digest([whole, parts]) if splits else whole
 
 
 def speaks_of(naming: Naming, found: str) -> bool:
@@ -103,7 +109,8 @@ def load_naming(path: Path) -> Written:
     Raises:
         UsageError: one line with file, line, value and way out.
     """
-    top = _mapping(_compose(path), path, "the file", _TOP)
+    text, whole = _compose(path)
+    top = _mapping(whole, path, "the file", _TOP)
     if "clusters" not in top:
         raise UsageError(f"{path}:1: has no `clusters:`; take it away and let `segpipe name` write it again")
     entries: dict[int, Entry] = {}
@@ -119,10 +126,14 @@ def load_naming(path: Path) -> Written:
         lines.update({(cluster, field): _line(place) for field, (place, _) in fields.items()})
         entries[cluster] = _entry({field: value for field, (_, value) in fields.items()}, path, cluster, key)
     known = top["clustering"][1].value if "clustering" in top else ""
-    return Written(path, Naming(entries, str(known)), lines)
+    places: dict[Place, int] = dict(lines)
+    if "clustering" in top:
+        places[None, "clustering"] = _line(top["clustering"][0])
+    comments = find_comments(text, whole, places, ours={*_HEAD.splitlines(), _SPOKEN})
+    return Written(path, Naming(entries, str(known)), lines, comments)
 
 
-def _compose(path: Path) -> Any:
+def _compose(path: Path) -> tuple[str, Any]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -130,7 +141,7 @@ def _compose(path: Path) -> Any:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
     try:
-        return yaml.compose(text, Loader=yaml.SafeLoader)
+        return text, yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1 + text[: getattr(error, "position", 0) or 0].count("\n")
@@ -220,31 +231,39 @@ def _line(node: Any) -> int:
     return int(node.start_mark.line) + 1
 
 
-def naming_text(naming: Naming, shares: Mapping[int, float], pictures: Mapping[int, str]) -> str:
+def naming_text(
+    naming: Naming, shares: Mapping[int, float], pictures: Mapping[int, str], comments: Comments | None = None
+) -> str:
     """The file's text; `load_naming` reads it back.
 
     Args:
         naming: what is said of the clusters.
         shares: of all pixels with a cluster, by cluster.
         pictures: paths of pictures from the run's directory, by cluster.
+        comments: of a person, by their places.
     """
-    lines = [
-        _HEAD,
-        f"clustering: {_quoted(naming.clustering)}  # the clusters spoken of; leave it as it is",
-        "clusters:",
-    ]
+    said = comments or Comments()
+    lines = [_HEAD]
+
+    def write(place: Place, text: str, indent: int) -> None:
+        lines.extend(" " * indent + comment for comment in said.above.get(place, ()))
+        if text:
+            lines.append(" " * indent + text + (f"  {said.beside[place]}" if place in said.beside else ""))
+
+    write((None, "clustering"), f"clustering: {_quoted(naming.clustering)}  {_SPOKEN}", 0)
+    write((None, ""), "clusters:", 0)
     for k, entry in sorted(naming.entries.items()):
         into = entry.merge_into
         target = "" if into is None else f" {into}" if isinstance(into, int) else f" {_quoted(into)}"
-        lines += [
-            f"  {k}:",
-            f"    name: {_quoted(entry.name)}",
-            '    color: "#{:02x}{:02x}{:02x}"'.format(*entry.color),
-            f"    merge_into:{target}",
-            f"    ignore: {str(entry.ignore).lower()}",
-            f"    share: {100 * shares.get(k, 0.0):.2f}%",
-            f"    picture: {_quoted(pictures.get(k, ''))}",
-        ]
+        write((k, ""), f"{k}:", 2)
+        write((k, "name"), f"name: {_quoted(entry.name)}", 4)
+        write((k, "color"), 'color: "#{:02x}{:02x}{:02x}"'.format(*entry.color), 4)
+        write((k, "merge_into"), f"merge_into:{target}", 4)
+        write((k, "ignore"), f"ignore: {str(entry.ignore).lower()}", 4)
+        write((k, "share"), f"share: {100 * shares.get(k, 0.0):.2f}%", 4)
+        write((k, "picture"), f"picture: {_quoted(pictures.get(k, ''))}", 4)
+        write(below(k), "", 4)
+    write(TAIL, "", 0)
     return "\n".join(lines) + "\n"
 
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
@@ -17,8 +18,10 @@ from rasterio import features
 from rasterio.transform import Affine
 
 from segpipe.base.errors import MachineError
+from segpipe.base.geometry import tiles
 from segpipe.formats import maps, places
 from segpipe.formats.source import Source
+from segpipe.store import masks
 
 from .planted import CLUSTERS, COLORS, DEGREES, LEFT_OUT, LEGEND, NAMES, SITE, UTM33, UTM34, named, plant
 
@@ -206,6 +209,30 @@ def test_maps_do_not_depend_on_batches_and_workers(tmp_path: Path, monkeypatch: 
         one, many = (table(tmp_path / folder / "gpkg/map.gpkg", layer) for folder in ("one", "many"))
         assert (one.pop("geometry") == many.pop("geometry")).all()
         assert {k: v.tolist() for k, v in one.items()} == {k: v.tolist() for k, v in many.items()}
+
+
+@pytest.mark.parametrize("chosen", [{}, {"min_area": 6}, {"simplify": 1.0}])
+def test_maps_do_not_depend_on_tiles_and_on_how_many_outlines_are_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, float]
+) -> None:
+    source = plant(tmp_path, names=("north up", "photo"), **chosen)
+    maps.export_gpkg(source, tmp_path / "one")
+    maps.export_geoparquet(source, tmp_path / "one")
+    monkeypatch.setattr("segpipe.formats.shapes._CORNERS", 60)
+    entry, mosaic = dict(source.index[0]), source.corpus.images[0]
+    for tile in tiles(mosaic.size, 16):
+        mask = masks.read_mask(masks.mask_path(source.directory, mosaic.id))[tile.slices]
+        masks.write_mask(masks.tile_path(source.directory, mosaic.id, tile), mask, classes=CLUSTERS)
+    tiled = replace(source, index=[{**entry, "tile": 16}, source.index[1]])
+    maps.export_gpkg(tiled, tmp_path / "many")
+    maps.export_geoparquet(tiled, tmp_path / "many")
+    for layer in ("epsg_32633", "pixels"):
+        one, many = (table(tmp_path / folder / "gpkg/map.gpkg", layer) for folder in ("one", "many"))
+        assert len(one["class"]) > 10
+        assert (one.pop("geometry") == many.pop("geometry")).all()
+        assert {k: v.tolist() for k, v in one.items()} == {k: v.tolist() for k, v in many.items()}
+        paths = [tmp_path / folder / f"geoparquet/{layer}.parquet" for folder in ("one", "many")]
+        assert parquet.read_table(paths[0]).equals(parquet.read_table(paths[1]))
 
 
 def test_a_map_without_any_class_is_empty(tmp_path: Path) -> None:

@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from segpipe.ops.cover import bootstrap_calibrated, bootstrap_shares, calibrate, draw_images, shares
+from segpipe.ops.cover import (
+    bootstrap_calibrated,
+    bootstrap_calibrated_site,
+    bootstrap_shares,
+    calibrate,
+    draw_images,
+    shares,
+)
 
 AMOUNTS = st.tuples(st.integers(2, 8), st.integers(1, 4)).flatmap(
     lambda shape: arrays(np.float64, shape, elements=st.integers(0, 50).map(float))
@@ -155,3 +162,66 @@ def test_a_draw_without_points_in_a_class_takes_the_rates_of_all() -> None:
     ends = bootstrap_calibrated(amounts, np.arange(3), counts, draws=500, seed=0)
     assert ends is not None
     assert 0.5 <= ends[0][1] <= ends[1][1] <= 0.6
+
+
+def test_the_worked_example_of_olofsson_et_al_2014() -> None:
+    """Their section 5: 640 points in four strata of 10,000,000 ha; deforestation is 235,086 +- 68,418 ha."""
+    counts = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
+    found = calibrate(np.array([200_000, 150_000, 3_200_000, 6_450_000]) / 1e7, counts)
+    assert round(float(found.share[0] * 1e7)) == 235_086
+    assert round(float(1.96 * found.error[0] * 1e7)) == 68_418
+
+
+def test_a_site_of_all_images_is_the_whole() -> None:
+    rng = np.random.default_rng(3)
+    _, amounts, counts = simulate(rng, 30, 20)
+    everywhere = np.ones(30, np.bool_)
+    whole = bootstrap_calibrated(amounts, np.arange(30), counts, draws=4000, seed=0)
+    site = bootstrap_calibrated_site(amounts, np.arange(30), counts, everywhere, draws=4000, seed=1)
+    assert whole is not None
+    assert site is not None
+    np.testing.assert_allclose(site, whole, atol=0.01)
+
+
+def test_draws_of_a_site_hold_its_images_and_the_labelled_ones_elsewhere() -> None:
+    """Stated once more with lists: images of the site among themselves, the others among themselves."""
+    rng = np.random.default_rng(4)
+    _, amounts, counts = simulate(rng, 20, 10)
+    site = np.arange(20) < 8
+    labelled = np.array([1, 3, 7, 9, 12, 19])
+    found = bootstrap_calibrated_site(amounts, labelled, counts[labelled], site, draws=6000, seed=0)
+    drawn = []
+    for _ in range(6000):
+        own, others = rng.integers(0, 8, 8), rng.integers(8, 20, 12)
+        matrix = sum((counts[i] for i in [*own, *others] if i in labelled), np.zeros((3, 3)))
+        mapped = amounts[own].sum(axis=0)
+        drawn.append((mapped / mapped.sum()) @ (matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)))
+    assert found is not None
+    np.testing.assert_allclose(found, np.percentile(drawn, (2.5, 97.5), axis=0), atol=0.015)
+
+
+def test_a_site_of_one_image_has_no_interval() -> None:
+    _, amounts, counts = simulate(np.random.default_rng(5), 6, 10)
+    alone = np.arange(6) == 2
+    assert bootstrap_calibrated_site(amounts, np.arange(6), counts, alone, draws=100, seed=0) is None
+    assert bootstrap_calibrated_site(amounts, np.arange(1), counts[:1], ~alone, draws=100, seed=0) is None
+
+
+def test_corrected_sites_hold_the_truth_about_as_often_as_they_say() -> None:
+    """Two places of different cover where a class of the map is the same mix; intervals by the errors of both."""
+    rng, held = np.random.default_rng(6), np.zeros(3)
+    mapped = np.array([[0.6, 0.25, 0.15], [0.2, 0.3, 0.5]])
+    mix = np.array([[0.75, 0.2, 0.05], [0.1, 0.8, 0.1], [0.3, 0.1, 0.6]])  # class of the map to label
+    site, truth = np.arange(80) < 40, mapped[0] @ mix
+    raw = []
+    for trial in range(200):
+        amounts = np.stack([rng.dirichlet(8 * mapped[0 if own else 1]) for own in site])
+        joint = amounts[:, :, None] * mix
+        counts = np.stack([rng.multinomial(20, cells.ravel()).reshape(3, 3) for cells in joint])
+        ends = bootstrap_calibrated_site(amounts, np.arange(80), counts, site, draws=300, seed=trial)
+        assert ends is not None
+        held += (ends[0] <= truth) & (truth <= ends[1])
+        raw.append(shares(amounts[site]))
+    assert np.abs(np.mean(raw, axis=0) - truth).max() > 0.04
+    rate = held / 200
+    assert ((rate > 0.87) & (rate < 0.99)).all(), rate

@@ -2,14 +2,16 @@ import numpy as np
 import pytest
 import shapely
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from rasterio import features
 from scipy.ndimage import gaussian_filter
 
 from segpipe.ops.cuts import one_ring
-from segpipe.ops.polygons import IMAGE_TRANSFORM, outline, place, simplify
+from segpipe.ops.outlines import sweep
+from segpipe.ops.polygons import IMAGE_TRANSFORM, outline, place, polygons_of, simplify
 from segpipe.ops.regions import find_regions
 
-from .test_regions import EMPTY, maps
+from .test_regions import EMPTY, cut_into_strips, maps
 
 
 def smooth_map(seed, shape=(60, 80), classes=4):
@@ -49,6 +51,17 @@ def test_polygons_are_the_regions_pixel_for_pixel(mask):
     assert sorted(shapely.normalize(shapely.simplify(p, 0)).wkt for p in map(shapely.make_valid, theirs)) == sorted(
         shapely.normalize(shapely.simplify(p, 0)).wkt for p in polygons
     )
+
+
+@settings(max_examples=100, deadline=None)
+@given(maps, st.integers(1, 30), st.data())
+def test_outlines_swept_in_strips_and_read_in_parts_are_the_same_polygons(mask, most, data):
+    regions = find_regions(mask, EMPTY)
+    found = sweep(cut_into_strips(regions.labels, data))
+    parts = [polygons_of(found.rings(*span)) for span in found.parts(most)]
+    whole = outline(regions)
+    assert [polygon.wkt for part in parts for polygon in part] == [polygon.wkt for polygon in whole]
+    assert all(len(part) == 1 or shapely.get_num_coordinates(part[:-1]).sum() <= 2 * most + 5 for part in parts)
 
 
 @settings(max_examples=50, deadline=None)

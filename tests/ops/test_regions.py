@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from segpipe.ops.regions import Regions, boxes, find_regions, merge_small
+from segpipe.ops.regions import Regions, boxes, connect, find_regions, merge_small, merge_small_strips
 
 EMPTY = 255
 maps = st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(
@@ -70,6 +70,22 @@ def test_small_regions_join_the_neighbor_with_most_border(mask, least):
     np.testing.assert_array_equal(merged.sizes, again.sizes)
     np.testing.assert_array_equal(merged.classes, again.classes)
     np.testing.assert_array_equal(expected == EMPTY, mask == EMPTY)
+
+
+def cut_into_strips(mask, data):
+    cuts = data.draw(st.lists(st.integers(1, len(mask)), max_size=4).map(sorted), "cuts")
+    return [strip for strip in np.split(mask, cuts) if len(strip)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(maps, st.integers(0, 12), st.data())
+def test_a_map_in_strips_has_the_same_regions(mask, least, data):
+    strips = cut_into_strips(mask, data)
+    found = merge_small_strips(connect(strips, EMPTY), lambda: strips, EMPTY, least)
+    whole = merge_small(find_regions(mask, EMPTY), least)
+    np.testing.assert_array_equal(np.concatenate(list(found.labels(strips, EMPTY))), whole.labels)
+    np.testing.assert_array_equal(found.sizes, whole.sizes)
+    np.testing.assert_array_equal(found.classes, whole.classes)
 
 
 def test_a_map_in_16_bits():

@@ -91,6 +91,16 @@ def test_pictures_decode_to_what_was_drawn() -> None:
     assert np.abs(decode(photo)[5:25, 25:35].astype(int) - (10, 200, 90)).max() < 12
 
 
+def test_a_box_in_the_middle_of_two_pixels_is_drawn_alike_wherever_it_is_counted_from():
+    rgb = np.random.default_rng(0).integers(0, 256, (18, 2, 3), dtype=np.uint8)
+    box = Box(12, 0, 1, 2)
+    part = panels.surroundings(box, Size(18, 2))
+    assert part.top == 1
+    np.testing.assert_array_equal(
+        panels.around(rgb[part.slices], box.within(part), side=24), panels.around(rgb, box, side=24)
+    )
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_the_surroundings_alone_give_the_same_picture(data):

@@ -138,6 +138,18 @@ def test_labels_correct_the_cover(run_dir: RunDir, tmp_path: Path) -> None:
     assert correction is not None
     assert (correction.images, correction.outside, correction.unseen_classes) == (4, 0, [])
     assert 0.1 < correction.mean_error < 0.3  # type: ignore[operator]
+    sites = {(row["site"], row["label"]): row for row in rows(out / "cover_sites_corrected.csv")}
+    assert {site for site, _ in sites} == {"north", "south", "(top folder)"}
+    for site, names in (("north", NAMES[:3]), ("south", NAMES[3:4]), ("(top folder)", NAMES[4:])):
+        row = sites[site, "Coral"]
+        own = float(np.mean([(mask(run_dir, name) < 2).mean() for name in names]))
+        assert float(row["map_share"]) == pytest.approx(own)
+        assert float(row["corrected"]) == pytest.approx(own * right)  # the errors of all sites, the map of this one
+        assert int(row["points"]) <= 200 * len(names)
+        assert (row["low"] == "") == (len(names) == 1)
+    assert float(sites["north", "Coral"]["low"]) < float(sites["north", "Coral"]["corrected"])
+    with Pillow.open(out / "cover.png") as picture:
+        assert picture.width > 400
 
 
 def test_left_out_clusters_are_in_no_share(run_dir: RunDir) -> None:

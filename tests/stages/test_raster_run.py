@@ -15,6 +15,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.transform import Affine
 from rio_cogeo import cog_validate
 
+import segpipe
 from segpipe import pipeline
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
@@ -23,11 +24,14 @@ from segpipe.cli.compare import compare
 from segpipe.data.decoding import quiet
 from segpipe.data.originals import read_original, read_reduced, read_region
 from segpipe.data.synthetic import reef_scene
+from segpipe.data.truth import read_truth
+from segpipe.parts.published import cases_of_run
 from segpipe.plots.overlay import colorize
 from segpipe.records.labels import class_colors
 from segpipe.stages import MAKERS, export, index, refine
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
+from segpipe.store.naming import open_legend
 from segpipe.store.run_dir import RunDir
 
 ROTATED = Affine(0.0123456789012345, 0.001, 345678.123456789, 0.002, -0.0123456789012345, 8123456.987654321)
@@ -201,6 +205,40 @@ def test_confusion_of_a_mosaic_is_that_of_its_whole_mask(made: tuple[RunDir, np.
     np.add.at(expected, (truth[truth < 255], np.minimum(mask[truth < 255], 4)), 1)
     np.add.at(expected, (np.zeros(photo.size, int), photo.ravel()), 1)
     np.testing.assert_array_equal(np.array(rows)[:, -5:], expected)
+
+
+def test_a_cluster_of_a_mosaic_is_named_and_split(made: tuple[RunDir, np.ndarray], tmp_path: Path) -> None:
+    run, _ = made
+    again = RunDir(tmp_path / "again", MAKERS)
+    shutil.copytree(run.root, again.root)
+    labels = run.root.parent / "labels"
+    values = {**SETTINGS, "evaluate.labels": labels, "evaluate.bootstrap": 20, "runtime.workers": 1}
+    sets = [f"{key}={value}" for key, value in values.items()]
+    settings = pipeline.resolve(again, sets=sets, more={"index.images": str(run.root.parent / "images")})
+    pipeline.save_settings(again, settings)
+    named = segpipe.name(again.root, labels=labels)
+    assert all((again.root / entry["picture"]).stat().st_size > 1000 for entry in named.values())
+    before = dict(segpipe.masks(again.root))
+    found = {k: int(sum((mask == k).sum() for mask in before.values())) for k in named}
+    largest = max(found, key=lambda k: found[k])
+    segpipe.name(again.root, split=largest, by="kmeans")
+    after = dict(segpipe.masks(again.root))
+    for name, mask in before.items():
+        np.testing.assert_array_equal(np.where(after[name] == 4, largest, after[name]), mask)
+    assert (after["mosaic"] == 4).any()
+    segpipe.bundle(again.root, tmp_path / "model.segpipe")
+    mosaic = run.root.parent / "images" / "mosaic.tif"
+    ((_, mask),) = segpipe.apply(tmp_path / "model.segpipe", mosaic, workers=1)
+    classes = open_legend(again, 5).read(after["mosaic"])
+    np.testing.assert_array_equal(mask, classes)
+
+
+def test_the_published_protocol_refuses_mosaics(made: tuple[RunDir, np.ndarray]) -> None:
+    run, _ = made
+    corpus = load_corpus(run.path("corpus"))
+    truth = read_truth(run.root.parent / "labels", None, corpus, Runtime(workers=1))
+    with pytest.raises(UsageError, match=r"a mosaic such as mosaic\.tif; set evaluate\.protocol=whole"):
+        cases_of_run(corpus, truth)
 
 
 def test_control_points_are_told_how_to_become_a_place(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
