@@ -16,6 +16,30 @@ from segpipe.ops.disturbing import disturb, generator
 from segpipe.ops.probing import Pair, mean_of
 from segpipe.parts.seeing import Seer, Sight
 from segpipe.records.disturbance import Disturbance, Disturbed
+from segpipe.records.probing import (
+    AGAIN,
+    ALL_ROLLS,
+    ANOTHER,
+    BESIDE,
+    CENTER,
+    CENTER_INNER,
+    CHANGE,
+    CORRELATION,
+    CROP,
+    DISTANCE,
+    DRAWN,
+    FOUND,
+    GAIN,
+    HALF_BLUR,
+    LEFT,
+    OVERLAP,
+    PATCH,
+    PATCH_INNER,
+    PICTURE,
+    ROLL,
+    SHARP,
+    in_strip,
+)
 
 Rgb = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
@@ -23,13 +47,6 @@ Float64 = npt.NDArray[np.float64]
 
 MEASURES = ("center", "focus", "artefacts", "agreement")
 """What can be asked for."""
-
-CENTER, CENTER_INNER, DISTANCE = "center share", "center share without seams", "distance from center"
-SHARP = "share of the sharp half"
-DRAWN, BESIDE, LEFT, GAIN = "drawn", "map overlap beside it", "share left beside it", "gained by cropping"
-OVERLAP, CORRELATION, CHANGE = "map overlap", "map correlation", "map change"
-PATCH, PATCH_INNER, FOUND = "patch cosine", "patch cosine without seams", "patches found again"
-PICTURE, AGAIN = "picture cosine", "picture found again"
 
 BLUR = "blur"
 """The disturbance by which halves lose their focus."""
@@ -117,12 +134,12 @@ class Probed:
         self.numbers[Key(disturbance, level, measure)] = mean_of(pair) if isinstance(pair, float) else pair
 
 
-def probe_picture(rgb: Rgb, other: Rgb, index: int, row: int, probe: Probe, means: Means) -> Probed:
+def probe_picture(rgb: Rgb, other: Rgb | None, index: int, row: int, probe: Probe, means: Means) -> Probed:
     """All numbers of one picture.
 
     Args:
         rgb: (side * patch, side * patch, 3).
-        other: another picture, which says what chance gives.
+        other: another picture, which says what chance gives; None where there is none.
         index: the picture's place in its listing: from it and the seed comes all that is left to chance.
         row: its place in `means.pictures`.
         probe: what is asked.
@@ -137,10 +154,10 @@ def probe_picture(rgb: Rgb, other: Rgb, index: int, row: int, probe: Probe, mean
     if "artefacts" in probe.measures and probe.artefacts:
         _artefacts(rgb, before, index, probe, found)
     if "agreement" in probe.measures:
-        (another,) = probe.seer.see([other])
-        level = Disturbed(rgb)
-        for measure, value in _agreement(before, another, level, row, probe, means).items():
-            found.note("another picture", 0, measure, value)
+        if other is not None:
+            (another,) = probe.seer.see([other])
+            for measure, value in _agreement(before, another, Disturbed(rgb), row, probe, means).items():
+                found.note(ANOTHER, 0, measure, value)
         for each in probe.disturbances:
             made = [disturb(each, rgb, level, seed=probe.seed, image=index) for level in each.levels]
             for strength, one, after in zip(each.levels, made, probe.seer.see([one.rgb for one in made]), strict=True):
@@ -154,9 +171,12 @@ def _center(rgb: Rgb, before: Sight, probe: Probe, means: Means, found: Probed) 
     moved = places.rolls(side)
     content, whole = places.inner(side), ops.directions(before.patches, means.patch)
     maps: list[Float32] = [before.map]
+    found.note(ROLL, 0, CENTER, places.center_share([before.map], [moved[0]]))
     each: dict[tuple[float, str], list[float]] = defaultdict(list)
     changes: dict[float, list[Pair]] = defaultdict(list)
-    for roll, after in zip(moved[1:], probe.seer.see([places.roll_frame(rgb, roll, patch) for roll in moved[1:]]), strict=True):
+    for roll, after in zip(
+        moved[1:], probe.seer.see([places.roll_frame(rgb, roll, patch) for roll in moved[1:]]), strict=True
+    ):
         far, back = places.reach(roll, side), places.roll_back(after.map, roll)
         features = ops.directions(places.roll_back(after.patches, roll), means.patch)
         maps.append(after.map)
@@ -166,18 +186,20 @@ def _center(rgb: Rgb, before: Sight, probe: Probe, means: Means, found: Probed) 
             (CORRELATION, ops.correlation(before.map, back)),
             (PATCH, ops.cosine(whole, features)),
             (PATCH_INNER, ops.cosine(whole, features, content)),
-            (PICTURE, float(ops.directions(before.vector, means.picture) @ ops.directions(after.vector, means.picture))),
+            (
+                PICTURE,
+                float(ops.directions(before.vector, means.picture) @ ops.directions(after.vector, means.picture)),
+            ),
             (CENTER, float(np.divide(*places.center_share([after.map], [roll])))),
         ):
             each[far, measure].append(value)
     for (far, measure), values in each.items():
-        found.note("roll", far, measure, mean_of(values))
+        found.note(ROLL, far, measure, mean_of(values))
     for far, pairs in changes.items():
-        found.note("roll", far, CHANGE, (sum(part for part, _ in pairs), sum(all_ for _, all_ in pairs)))
-    found.note("roll", 0, CENTER, places.center_share([before.map], [moved[0]]))
-    found.note("all rolls", len(moved), CENTER, places.center_share(maps, moved))
-    found.note("all rolls", len(moved), CENTER_INNER, places.center_share(maps, moved, content))
-    found.note("all rolls", len(moved), DISTANCE, places.mean_distance(maps))
+        found.note(ROLL, far, CHANGE, (sum(part for part, _ in pairs), sum(all_ for _, all_ in pairs)))
+    found.note(ALL_ROLLS, len(moved), CENTER, places.center_share(maps, moved))
+    found.note(ALL_ROLLS, len(moved), CENTER_INNER, places.center_share(maps, moved, content))
+    found.note(ALL_ROLLS, len(moved), DISTANCE, places.mean_distance(maps))
     found.by_place = places.by_place(maps)
 
 
@@ -187,8 +209,11 @@ def _focus(rgb: Rgb, index: int, probe: Probe, blur: Disturbance, found: Probed)
     for level in blur.levels:
         soft = disturb(blur, rgb, level, seed=probe.seed, image=index).rgb
         sights = probe.seer.see([np.where(half[..., None], soft, rgb) for half in halves])
-        sharp = [1 - float((ops.shares(s.map) * ops.covered(h, probe.seer.patch)).sum()) for s, h in zip(sights, halves, strict=True)]
-        found.note("half-blur", level, SHARP, mean_of(sharp))
+        sharp = [
+            1 - float((ops.shares(s.map) * ops.covered(h, probe.seer.patch)).sum())
+            for s, h in zip(sights, halves, strict=True)
+        ]
+        found.note(HALF_BLUR, level, SHARP, mean_of(sharp))
 
 
 def half_masks(length: int) -> list[npt.NDArray[np.bool_]]:
@@ -206,7 +231,7 @@ def _artefacts(rgb: Rgb, before: Sight, index: int, probe: Probe, found: Probed)
     pixels, remains = ((slice(*(n and n * patch for n in (part.start, part.stop)))) for part in (strip, rest))
     (cropped,) = probe.seer.see([np.ascontiguousarray(rgb[remains])])
     bound = ops.overlap(before.map[rest], cropped.map)
-    found.note("crop", 0.25, BESIDE, bound)
+    found.note(CROP, 0.25, BESIDE, bound)
     for each in probe.artefacts:
         pictures, touched = [], []
         for level in each.levels:
@@ -216,7 +241,7 @@ def _artefacts(rgb: Rgb, before: Sight, index: int, probe: Probe, found: Probed)
             pictures.append(picture)
             touched.append(ops.covered(mask, patch))
         for level, after, mask in zip(each.levels, probe.seer.see(pictures), touched, strict=True):
-            name, beside = f"{each.name} in a strip", ops.overlap(before.map[rest], after.map[rest])
+            name, beside = in_strip(each.name), ops.overlap(before.map[rest], after.map[rest])
             found.note(name, level, DRAWN, ops.drawn(before.map, after.map, mask))
             found.note(name, level, BESIDE, beside)
             found.note(name, level, GAIN, bound - beside)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import MachineError, UsageError
+from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.nn.backbones import find_backbone, load_network
 from segpipe.parts.looking import STAND_OUT, stand_out
@@ -59,18 +60,14 @@ class Seer:
     """Where the weights come from."""
 
 
-def open_seer(
-    name: str, weights: Path | None, runtime: Runtime, *, block: int, pictures: Callable[[], Iterable[Float32]]
-) -> Seer:
-    """Load a backbone.
+def open_seer(name: str, weights: Path | None, runtime: Runtime, *, block: int) -> Seer:
+    """Load a backbone; `fit` comes before it sees anything.
 
     Args:
         name: of `segpipe backbones`, or any timm model's.
         weights: a file to load instead of the hub's.
         runtime: device and workers.
         block: block of a ViT or stage of a CNN; -1 is the last.
-        pictures: raw classical features (m, RAW_DIM) of the pictures to come, in pieces; asked for by `classical`
-            alone, whose features are whitened over all of them.
 
     Raises:
         UsageError: an unknown name, a block that does not exist, weights of another network, or a ViT without CLS.
@@ -80,12 +77,7 @@ def open_seer(
     if row.kind == "classical":
         if weights is not None:
             raise UsageError(f"--backbone classical takes no weights; leave out {weights}")
-        from segpipe.nn import classical
-
-        one = partial(_classical, whitening=classical.fit_whitening(pictures()))
-        return Seer(
-            name, "activation", STAND_OUT, classical.PATCH, lambda rgb: list(map(one, rgb)), lanes=runtime.workers
-        )
+        return Seer(name, "activation", STAND_OUT, row.patch, lambda pictures: [], lanes=runtime.workers)
     from segpipe.nn.vit import block_indices
 
     network, source = load_network(row, weights=weights)
@@ -102,6 +94,17 @@ def open_seer(
     kind, part = ("activation", "stage") if row.kind == "cnn" else ("attention", "block")
     lanes = runtime.workers if runtime.device == "cpu" else _GPU_LANES
     return Seer(name, kind, f"{part} {index} of 0 to {depth - 1}", patch, see, lanes, source)  # type: ignore[arg-type]
+
+
+def fit(seer: Seer, pictures: Iterable[Rgb]) -> Seer:
+    """The backbone ready for these pictures: the classical features are whitened over all of them, others stay."""
+    if seer.backbone != "classical":
+        return seer
+    from segpipe.nn import classical
+
+    raw = thread_map(classical.raw_features, pictures, workers=seer.lanes, ahead=2 * seer.lanes)
+    whitening = classical.fit_whitening(each.reshape(-1, each.shape[-1]) for each in raw)
+    return replace(seer, see=lambda rgb: [_classical(each, whitening) for each in rgb])
 
 
 def _classical(rgb: Rgb, whitening: classical.Whitening) -> Sight:
@@ -137,7 +140,9 @@ def _batched(
     @torch.inference_mode()
     def batch(images: Sequence[Rgb]) -> list[Sight]:
         x = torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2).float() / 255
-        return [Sight(*parts) for parts in zip(*(y.float().cpu().numpy() for y in forward((x - mean) / std)), strict=True)]
+        return [
+            Sight(*parts) for parts in zip(*(y.float().cpu().numpy() for y in forward((x - mean) / std)), strict=True)
+        ]
 
     def see(images: Sequence[Rgb]) -> list[Sight]:
         try:
