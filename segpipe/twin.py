@@ -12,6 +12,7 @@ from segpipe import pipeline
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime, cpu_count, pick_device
 from segpipe.records.corpus import Corpus, Rejected
+from segpipe.records.probe import Finding
 from segpipe.store.masks import Mask
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_scores
@@ -172,6 +173,59 @@ def similar(
     second, folder = None if other is None else str(other), None if out is None else Path(out)
     found = find_similar(run_dir, str(query), folder, runtime, k=k, point=point, other=second)
     return [(name, one.score, one.at) for name, one in zip(found.names, found.alike, strict=True)]
+
+
+def probe(
+    images: AnyPath,
+    out: AnyPath,
+    *,
+    backbone: str = "dino_vits16",
+    weights: AnyPath | None = None,
+    block: int = -1,
+    size: int = 256,
+    count: int = 60,
+    seed: int = 0,
+    measures: Sequence[str] = (),
+    disturb: Sequence[str] = (),
+    device: str = "auto",
+) -> list[Finding]:
+    """Measure what a backbone looks at, as `segpipe probe IMAGES OUT`.
+
+    Args:
+        images: a folder, an image, a glob, a text file of paths, or a video.
+        out: folder for the page, the table and the figures.
+        backbone: of `segpipe backbones`, or any timm model's.
+        weights: a file to load instead of the hub's.
+        block: block of a ViT or stage of a CNN; -1 is the last.
+        size: pixels of a side of the middle square that is looked at.
+        count: how many pictures at most.
+        seed: of all that is left to chance.
+        measures: some of `center`, `focus`, `artefacts`, `agreement`; all by default.
+        disturb: names of disturbances; all by default.
+        device: where the network computes.
+
+    Returns:
+        The rows of `probe.csv`.
+
+    Raises:
+        SegpipeError: whatever the command would end with; its text says the way out.
+    """
+    from segpipe.parts.probe_out import probe_images
+
+    done = probe_images(
+        _absolute(images),
+        Path(out),
+        Runtime(pick_device(device), cpu_count()),
+        backbone=backbone,
+        weights=None if weights is None else Path(weights),
+        block=block,
+        size=size,
+        count=count,
+        seed=seed,
+        measures=measures,
+        disturb=disturb,
+    )
+    return list(done.findings)
 
 
 def bundle(run: AnyPath, model: AnyPath, *, onnx: bool = False) -> None:
