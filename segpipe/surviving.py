@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,13 +12,13 @@ import numpy as np
 from segpipe import pipeline
 from segpipe.applying import alone
 from segpipe.base import files
-from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.errors import CorpusError
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
-from segpipe.base.version import __version__
+from segpipe.base.version import versions
 from segpipe.ops.crf import prepare
-from segpipe.ops.disturbing import DISTURBANCES, Disturbance
 from segpipe.ops.survival import find_survival
+from segpipe.parts.probe import choose_disturbances
 from segpipe.parts.probe_run import Survived, Trial, choose_images, survive
 from segpipe.parts.segmenting import Rgb, open_segmenter
 from segpipe.plots import survival_page
@@ -39,7 +38,7 @@ _SHOWN = 2  # images on the page
 
 
 @dataclass(frozen=True)
-class Probed:
+class RunProbed:
     """What was found, and what was written."""
 
     findings: tuple[Finding, ...]
@@ -55,20 +54,20 @@ def probe_run(
     out: Path | None,
     runtime: Runtime,
     *,
-    images: int = IMAGES,
+    images: int | None = None,
     disturb: Sequence[str] = (),
     crf: bool = False,
     side: int = SIDE,
     seed: int = 0,
-) -> Probed:
+) -> RunProbed:
     """Write how far the masks of a finished run survive disturbances: a CSV, a JSON file, a figure and a page.
 
     Args:
         run_dir: the run.
         out: folder; by default `probe/` in the run.
         runtime: device, images worked on side by side, progress; the numbers do not depend on it.
-        images: how many of the run, spread over it; 0 is all.
-        disturb: names of disturbances; none is all.
+        images: how many of the run, spread over it; 24 for None, 0 is all.
+        disturb: names of disturbances, or none for all.
         crf: sharpen masks with the run's dense CRF, which takes several times as long.
         side: longest side of the disturbed pictures in pixels; larger photographs are scaled down.
         seed: of the choice of images, of the disturbances and of the intervals.
@@ -82,7 +81,7 @@ def probe_run(
     pipeline.require_finished(run_dir, "refine")
     corpus, segmenter = load_corpus(run_dir.path("corpus")), open_segmenter(run_dir, runtime, crf=crf)
     trial = Trial(segmenter, open_legend(run_dir, segmenter.clusters.clusters), chosen, side, seed)
-    taken = choose_images(len(corpus.images), images, seed=seed)
+    taken = choose_images(len(corpus.images), IMAGES if images is None else images, seed=seed)
     steps = [(disturbance, level) for disturbance in chosen for level in disturbance.levels]
     pipeline.log.info("%d images, each segmented %d times", len(taken), 1 + len(steps))
     if crf:
@@ -103,23 +102,9 @@ def probe_run(
         "side": side,
         "seed": seed,
         "resamples": _RESAMPLES,
-        "version": __version__,
+        "versions": versions(),
     }
     return _write(out or run_dir.root / "probe", facts, findings, survived, rejected)
-
-
-def choose_disturbances(names: Sequence[str]) -> list[Disturbance]:
-    """The disturbances of these names in the order of the table; all for no name.
-
-    Raises:
-        UsageError: there is none of a name.
-    """
-    for name in names:
-        if name not in DISTURBANCES:
-            near = difflib.get_close_matches(name, DISTURBANCES, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise UsageError(f"--disturb {name}: there is none of this name; {hint}known are {', '.join(DISTURBANCES)}")
-    return [each for each in DISTURBANCES.values() if not names or each.name in names]
 
 
 def _survive_all(
@@ -148,7 +133,7 @@ def _write(
     findings: Sequence[Finding],
     survived: Sequence[Survived],
     rejected: Sequence[Rejected],
-) -> Probed:
+) -> RunProbed:
     said = sentences(findings)
     steps = [("", 0.0), *dict.fromkeys((finding.disturbance, finding.level) for finding in findings)]
     pictures: dict[str, dict[tuple[str, float], Rgb]] = {
@@ -166,7 +151,7 @@ def _write(
             ("longest side", f"{facts['side']} pixels at most"),
             ("seed", str(facts["seed"])),
             ("resamples of the intervals", str(facts["resamples"])),
-            ("segpipe", facts["version"]),
+            *facts["versions"].items(),
         ],
         rejected=[(each.path, each.reason) for each in rejected],
     )
@@ -177,4 +162,4 @@ def _write(
     files.write_json(out / "probe.json", {**facts, "said": said, "rejected": aside, "findings": lines})
     files.write_bytes(out / "probe.png", survival_png(findings))
     files.write_text(out / "index.html", survival_page.render(page))
-    return Probed(tuple(findings), tuple(said), out / "index.html", out / "probe.csv", tuple(rejected))
+    return RunProbed(tuple(findings), tuple(said), out / "index.html", out / "probe.csv", tuple(rejected))

@@ -12,6 +12,7 @@ import segpipe
 from segpipe import surviving
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
+from segpipe.cli.entry import run_cli
 from segpipe.data.originals import read_original
 from segpipe.data.synthetic import write_reef_corpus
 from segpipe.parts.segmenting import open_segmenter, segment_picture
@@ -21,7 +22,7 @@ from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
 from segpipe.store.probe import load_findings
 from segpipe.store.run_dir import RunDir
-from segpipe.surviving import choose_disturbances, probe_run
+from segpipe.surviving import probe_run
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -115,12 +116,11 @@ def test_a_file_that_changed_meanwhile_is_put_aside(run: RunDir, tmp_path: Path)
 
 
 def test_mistakes_are_said_with_the_way_out(run: RunDir, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--disturb bluur: .* did you mean blur\? known are rotation, "):
-        choose_disturbances(["bluur"])
+    with pytest.raises(UsageError, match=r"--disturb bluur is not known; there are .*blur, "):
+        probe_run(run, tmp_path, Runtime(), disturb=["bluur"])
     begun = open_run(tmp_path / "begun")
     with pytest.raises(UsageError, match="is not up to date"):
         probe_run(begun, None, Runtime())
-    assert [each.name for each in choose_disturbances(["veil", "blur"])] == ["blur", "veil"]
 
 
 def test_masks_without_a_crf_cannot_be_probed_with_one(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,3 +129,30 @@ def test_masks_without_a_crf_cannot_be_probed_with_one(run: RunDir, monkeypatch:
     with pytest.raises(UsageError, match="leave out --crf"):
         open_segmenter(run, Runtime(), crf=True)
     assert np.isfinite(open_segmenter(run, Runtime(), crf=False).how.sharpness)
+
+
+def test_the_command_tells_what_it_found(run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["probe", str(run.root), str(tmp_path), "--images", "1", "--disturb", "dark", "--side", "64", "-q"]
+    assert run_cli(arguments) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Under dark the masks keep ")
+    assert said.endswith(f"page     {tmp_path / 'index.html'}\n")
+    twin = segpipe.probe(run.root, tmp_path / "twin", count=1, disturb=["dark"], side=64)
+    assert (tmp_path / "twin" / "probe.csv").read_bytes() == (tmp_path / "probe.csv").read_bytes()
+    assert len(twin) == 6
+
+
+@pytest.mark.parametrize(
+    ("more", "match"),
+    [
+        (["RUN", "--backbone", "classical"], "--backbone has no meaning here: .* is a run"),
+        (["IMAGES", "OUT", "--crf"], "--crf has no meaning here: .* is not a run"),
+        (["IMAGES"], "is not a run .*, so name the folder to write to"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(
+    run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], match: str
+) -> None:
+    places = {"RUN": str(run.root), "IMAGES": str(run.root.parent / "images"), "OUT": str(tmp_path)}
+    assert run_cli(["probe", *(places.get(word, word) for word in more)]) == 2
+    assert re.search(match, capsys.readouterr().err)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 from segpipe.plots import survival
-from segpipe.plots.page import Plot, Shot, percent
+from segpipe.plots.page import Plot, Shot, percent, template
 from segpipe.plots.panels import Rgb, photo
 from segpipe.plots.survival_words import amount, by_disturbance
 from segpipe.records.probe import KEPT, MIOU, Finding, tolerated
@@ -105,25 +103,10 @@ def _strip(name: str, kept: Sequence[Finding], shown: Mapping[tuple[str, float],
 
 def render(page: SurvivalPage) -> str:
     """The page as HTML. Every text is escaped; bytes of file names that are not UTF-8 become question marks."""
-    html: str = _template().render(page=page)
+    html: str = template("survival.html.jinja").render(page=page, spread=spread)
     return html.encode("utf-8", "replace").decode("utf-8")
 
 
 def spread(finding: Finding) -> str:
     """An interval in percent; empty where nobody knows it."""
     return "" if finding.low is None else f"{percent(finding.low)} – {percent(finding.high)}"
-
-
-@cache
-def _template() -> Any:
-    import jinja2  # only a page being written pays for it
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("segpipe", "plots"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "spread": spread}
-    return environment.get_template("survival.html.jinja")

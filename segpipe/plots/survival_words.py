@@ -73,6 +73,8 @@ def amount(level: float, unit: str) -> str:
     >>> amount(2, "m of water, Jerlov III"), amount(0.25, "share covered"), amount(20, "JPEG quality")
     ('2 m of water, Jerlov III', '25% covered', 'JPEG quality 20')
     """
+    if unit == "left to right":  # a mirrored picture: there is one level
+        return unit
     if unit.startswith("share"):
         return f"{percent(level, 0)} {unit.removeprefix('share ')}"
     return f"{unit} {level:g}" if unit.endswith("quality") else f"{level:g} {unit}"
