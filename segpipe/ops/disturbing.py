@@ -57,7 +57,7 @@ _ALL = (
     Disturbance("occlusion", "occlusion", (0.1, 0.25, 0.5), "share covered", occlusion.occlude),
     Disturbance("clutter", "occlusion", (0.05, 0.15, 0.3), "share covered", occlusion.clutter),
     Disturbance("veil", "water", (1, 2, 4, 8), "m of water, Jerlov III", water.oceanic_veil),
-    Disturbance("green-veil", "water", (0.5, 1, 2, 4), "m of water, Jerlov 5C", water.coastal_veil),
+    Disturbance("green-veil", "water", (0.25, 0.5, 1, 2), "m of water, Jerlov 5C", water.coastal_veil),
 )
 DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({each.name: each for each in _ALL})
 """All of them by name, family by family."""
