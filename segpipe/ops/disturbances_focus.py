@@ -14,7 +14,7 @@ from segpipe.records.disturbance import Disturbed, Rgb
 def blur(rgb: Rgb, sigma: float, rng: np.random.Generator) -> Disturbed:
     """Out of focus: a Gaussian of `sigma` pixels at 480; beyond the border the picture goes on as it ends.
 
-    OpenCV's: kornia's gives the same, and on a processor takes 40 times as long at large sigmas.
+    OpenCV's: kornia's gives the same and takes three times as long on a processor.
     """
     here = pixels_at(rgb, sigma)
     reach = 2 * math.ceil(4 * here) + 1
