@@ -3,8 +3,8 @@
 A frame is square and holds a multiple of four patches along its side. It is rolled by quarters of its side along both
 axes with wrap-around: 16 rolls, in which every patch of content comes to 16 places spread evenly over the frame. Of
 these 4 lie in the central quarter of the area (the middle half of rows and of columns), for every content. So a
-backbone that looks at content alone, whatever it is, gives the central quarter exactly 1/4 of a map over all rolls; what
-is more is a lean to the center, what is less one to the edge.
+backbone that looks at content alone, whatever it is, gives the central quarter exactly 1/4 of a map over all rolls;
+what is more is a lean to the center, what is less one to the edge.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def central(side: int) -> Float64:
 
 
 def inner(side: int) -> Bools:
-    """Content (side, side) that lies away from the seam: an eighth of the side, at least a patch, from the picture's edge.
+    """Content (side, side) that lies away from the seam: an eighth of the side, at least a patch, from the edge.
 
     Rolled, the picture's own edges meet at a seam that was not there before. It always lies along the same content, so
     leaving that out keeps all other content balanced over the rolls.
@@ -101,7 +101,7 @@ def center_share(maps: Sequence[Floats], moved: Sequence[Roll], content: Bools |
 def by_place(maps: Sequence[Floats]) -> Float64:
     """How much is looked at each place of the frame (side, side), in multiples of an even map: the mean over all rolls.
 
-    Over all 16 rolls content averages out up to its differences within a quarter of the side; over pictures those go too.
+    Over all 16 rolls content averages out up to its differences within a quarter of the side, over pictures these too.
     """
     return np.asarray(np.mean([shares(values) for values in maps], axis=0) * maps[0].size)
 
@@ -163,7 +163,7 @@ def _through(back: Floats, x: Float64, y: Float64) -> tuple[Float64, Float64, Bo
 
 
 def take(field: npt.NDArray[np.float32], at: Float64) -> npt.NDArray[np.float32]:
-    """What a disturbed picture's field (rows, cols, ...) holds at places (..., 2) on its grid, bilinear, clamped at the edge."""
+    """What a field (rows, cols, ...) holds at places (..., 2) on its grid: bilinear, beyond the edge as at the edge."""
     row, col = (np.clip(at[..., i], 0, field.shape[i] - 1) for i in (0, 1))
     top, left = (np.floor(x).astype(np.intp) for x in (row, col))
     below, right = np.minimum(top + 1, field.shape[0] - 1), np.minimum(left + 1, field.shape[1] - 1)

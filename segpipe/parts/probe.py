@@ -150,7 +150,7 @@ def _square(view: View, length: int) -> Rgb | Rejected:
 def probe_frames(frames: Frames, probe: Probe, runtime: Runtime) -> Probings:
     """Measure every picture, and put the numbers together.
 
-    What is held at a time: what is seen of a disturbance's levels in `lanes` pictures, and of every picture its numbers.
+    What is held at a time: what is seen of a disturbance's levels in `lanes` pictures, and every picture's numbers.
     """
     started, count = time.monotonic(), len(frames.names)
     views = probing.count_views(probe)
