@@ -68,7 +68,7 @@ def correlation(before: Floats, after: Floats, weights: Floats | None = None) ->
 
 
 def change(before: Floats, after: Floats, weights: Floats | None = None) -> Pair:
-    """How much the values themselves change: (sum of |after - before|, sum of before), whose quotient is 0 if none does.
+    """How much values themselves change: (sum of |after - before|, sum of before), whose quotient is 0 if they stay.
 
     Args:
         before: (rows, cols), in the map's own unit.
@@ -128,7 +128,7 @@ def cosine(before: Float32, after: Float32, weights: Floats | None = None) -> fl
 
 
 def found(before: Float32, after: Float32, at: Float64, weights: Floats | None = None) -> float:
-    """Share of the patches that are found again: the one of most similar features lies within a patch of the right place.
+    """Share of the patches found again: that of the most similar features lies within a patch of the right place.
 
     Args:
         before: (rows, cols, d), of length 1.

@@ -163,9 +163,9 @@ _SECTIONS = (
         "artefacts",
         "Artefacts",
         "Artefacts are put into the upper or lower quarter of each picture. Drawn to it: the share of the map on what "
-        "was touched, by the share of the same pixels before; 1 means that nothing is drawn. Beside it: how much of the "
-        "rest of the map stays in place; the dashed line is the map of the picture with the strip cropped away, which "
-        "no artefact reaches. Where a curve lies below the line, cropping restores more than it costs.",
+        "was touched, by the share of the same pixels before; 1 means that nothing is drawn. Beside it: how much of "
+        "the rest of the map stays in place; the dashed line is the map of the picture with the strip cropped away, "
+        "which no artefact reaches. Where a curve lies below the line, cropping restores more than it costs.",
         f"Over the artefacts' strength. {_INTERVALS}",
         True,
     ),

@@ -1,4 +1,4 @@
-"""The page of `segpipe probe IMAGES` in a real browser: nothing missing, nothing cut off, nothing asked of the network."""
+"""The page of `segpipe probe IMAGES` in a real browser, as `test_report_browser` looks at the report."""
 
 from __future__ import annotations
 
