@@ -180,7 +180,7 @@ def apply(model: Model, listing: Listing, runtime: Runtime, keep: Keep[T], home:
     yield from listing.rejected
     work = partial(_one, model, listing.root, home, keep)
     jobs = zip(listing.paths, make_ids(listing.paths), strict=True)
-    with _alone(model.encoder):
+    with alone(model.encoder):
         if model.bundle.refine["crf"] is not None:
             prepare(model.clusters.clusters)
         done = thread_map(work, jobs, workers=runtime.workers, ahead=runtime.workers + 1)
@@ -198,7 +198,7 @@ def _one(model: Model, root: Path, home: Path, keep: Keep[T], job: tuple[str, st
 
 
 @contextmanager
-def _alone(encoder: Encoder) -> Iterator[None]:
+def alone(encoder: Encoder) -> Iterator[None]:
     """Every image is worked on in one thread: threads share the processors by images."""
     before = cv2.getNumThreads()
     with encoder.alone(), threadpool_limits(1):

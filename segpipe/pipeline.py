@@ -223,6 +223,20 @@ def plan(
     return steps
 
 
+def require_finished(run_dir: RunDir, stop: str) -> None:
+    """Refuse to work with a run that is not up to date up to a stage.
+
+    Raises:
+        UsageError: with the first stage that is not, why, and the command that mends it.
+    """
+    for step in plan(resolve(run_dir), run_dir, stop=stop):
+        if step.action == "run":
+            raise UsageError(
+                f"{run_dir.root}: {step.stage.NAME} is not up to date ({step.reason}); finish the run first with "
+                f"`segpipe run IMAGES {run_dir.root} --to {stop}`"
+            )
+
+
 # --- doing it -------------------------------------------------------------------------------------------------------
 
 

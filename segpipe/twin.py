@@ -177,32 +177,36 @@ def similar(
 
 def probe(
     images: AnyPath,
-    out: AnyPath,
+    out: AnyPath | None = None,
     *,
     backbone: str = "dino_vits16",
     weights: AnyPath | None = None,
     block: int = -1,
     size: int = 256,
-    count: int = 60,
+    count: int | None = None,
     seed: int = 0,
     measures: Sequence[str] = (),
     disturb: Sequence[str] = (),
     device: str = "auto",
+    crf: bool = False,
+    side: int = 960,
 ) -> list[Finding]:
-    """Measure what a backbone looks at, as `segpipe probe IMAGES OUT`.
+    """Measure what a backbone looks at, or how far a run's masks survive, as `segpipe probe IMAGES OUT` or `... RUN`.
 
     Args:
-        images: a folder, an image, a glob, a text file of paths, or a video.
-        out: folder for the page, the table and the figures.
-        backbone: of `segpipe backbones`, or any timm model's.
-        weights: a file to load instead of the hub's.
-        block: block of a ViT or stage of a CNN; -1 is the last.
-        size: pixels of a side of the middle square that is looked at.
-        count: how many pictures at most.
+        images: a folder, an image, a glob, a text file of paths, a video; or the directory of a finished run.
+        out: folder for the page, the table and the figures; of a run by default its `probe/`.
+        backbone: of `segpipe backbones`, or any timm model's; a run has its own.
+        weights: a file to load instead of the hub's; a run has its own.
+        block: block of a ViT or stage of a CNN; -1 is the last. Not for a run.
+        size: pixels of a side of the middle square that is looked at. Not for a run.
+        count: how many pictures at most; 60 by default, of a run 24.
         seed: of all that is left to chance.
-        measures: some of `center`, `focus`, `artefacts`, `agreement`; all by default.
+        measures: some of `center`, `focus`, `artefacts`, `agreement`; all by default. Not for a run.
         disturb: names of disturbances; all by default.
-        device: where the network computes.
+        device: where the network computes; a run's settings say it for a run.
+        crf: for a run: sharpen masks by its CRF.
+        side: for a run: longest side in pixels to which photographs are scaled before they are disturbed.
 
     Returns:
         The rows of `probe.csv`.
@@ -210,6 +214,16 @@ def probe(
     Raises:
         SegpipeError: whatever the command would end with; its text says the way out.
     """
+    if (Path(images) / "config.yaml").exists() and (Path(images) / "manifest.json").exists():
+        from segpipe.surviving import probe_run
+
+        run_dir = _existing(images)
+        runtime = pipeline.make_runtime(pipeline.resolve(run_dir))
+        folder = None if out is None else Path(out)
+        found = probe_run(run_dir, folder, runtime, images=count, disturb=disturb, crf=crf, side=side, seed=seed)
+        return list(found.findings)
+    if out is None:
+        raise UsageError(f"{images} is not a run (no config.yaml), so name the folder to write to as out")
     from segpipe.parts.probe_out import probe_images
 
     done = probe_images(
@@ -220,7 +234,7 @@ def probe(
         weights=None if weights is None else Path(weights),
         block=block,
         size=size,
-        count=count,
+        count=60 if count is None else count,
         seed=seed,
         measures=measures,
         disturb=disturb,
