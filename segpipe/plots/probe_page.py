@@ -16,7 +16,19 @@ from segpipe.plots.panels import Picture
 from segpipe.plots.probe import Encoded
 from segpipe.plots.probe_words import sentences
 from segpipe.records.corpus import Rejected
-from segpipe.records.probing import ANOTHER, FOUND, HALF_BLUR, OVERLAP, PATCH, PICTURE, ROLL, Findings, in_strip
+from segpipe.records.probing import (
+    ANOTHER,
+    DRAWN,
+    FOUND,
+    HALF_BLUR,
+    OVERLAP,
+    PATCH,
+    PICTURE,
+    ROLL,
+    SHARP,
+    Findings,
+    in_strip,
+)
 
 _LISTED = 200
 _NO_ATTENTION = " This network has no attention: wherever a map is spoken of, it is how strongly its features respond."
@@ -81,9 +93,9 @@ def draw_figures(found: Findings, by_place: npt.NDArray[np.float64] | None) -> d
     drawn = {}
     if by_place is not None:
         drawn["center"] = figures.center_figure(found, by_place)
-    if found.levels(HALF_BLUR, figures.SHARP):
+    if found.levels(HALF_BLUR, SHARP):
         drawn["focus"] = figures.focus_figure(found)
-    if any(name.endswith(in_strip("")) for name in found.disturbances(figures.DRAWN)):
+    if any(name.endswith(in_strip("")) for name in found.disturbances(DRAWN)):
         drawn["artefacts"] = figures.artefact_figure(found)
     if any(name not in (ANOTHER, ROLL) for name in found.disturbances(PICTURE)):
         drawn["agreement"] = figures.agreement_figure(found)

@@ -23,8 +23,8 @@ from segpipe.records.probing import (
     Findings,
 )
 
-_SLIGHT = 0.05
-"""A lean below this part of what an even map has is called slight."""
+_NOTHING, _SLIGHT = 0.01, 0.05
+"""A preference below these parts of what there is without one is called none, or slight, however sure it is."""
 
 
 def sentences(found: Findings, kind: str) -> list[str]:
@@ -57,13 +57,15 @@ def percent(value: float) -> str:
 def _between(found: Finding, say: str = "percent") -> str:
     if found.low is None or found.high is None:
         return "one picture: no interval"
-    ends = [percent(end) if say == "percent" else f"{end:.2f}" for end in (found.low, found.high)]
-    return f"{ends[0].removesuffix('%')} to {ends[1]}"
+    if say == "percent":
+        return f"{percent(found.low).removesuffix('%')} to {percent(found.high)}"
+    low, high = (100 * end if say == "points" else end for end in (found.low, found.high))
+    return f"{low:.1f} to {high:.1f}" if say == "points" else f"{low:.2f} to {high:.2f}"
 
 
 def _beyond(found: Finding, level: float) -> int:
-    """1 where the interval lies above a level, -1 below, 0 where it holds it or there is none."""
-    if found.low is None or found.high is None:
+    """1 where the interval lies above a level, -1 below, 0 where it holds it, is next to it or is not known."""
+    if found.low is None or found.high is None or abs((found.value or 0) - level) < _NOTHING * level:
         return 0
     return 1 if found.low > level else -1 if found.high < level else 0
 
@@ -144,7 +146,8 @@ def _artefacts(found: Findings, what: str) -> Iterator[str]:
         )
         yield (
             f"With {_name(top)} in a strip, {percent(beside.value)} of the map beside it stays in place; with the "
-            f"strip cropped away {percent(crop.value)}: {verdict} {100 * gain.value:+.1f} points ({_between(gain)})."
+            f"strip cropped away {percent(crop.value)}: {verdict} {100 * gain.value:+.1f} points "
+            f"({_between(gain, 'points')})."
         )
 
 

@@ -143,8 +143,9 @@ def vits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     model = timm.create_model(VIT, num_classes=0, depth=2)
     with torch.no_grad():
         model.pos_embed.zero_()
-        save_file(model.state_dict(), folder / "blind.safetensors")
         block, width = model.blocks[0], model.embed_dim
+        block.attn.qkv.weight *= 40  # fresh weights are so small that attention is even
+        save_file(model.state_dict(), folder / "blind.safetensors")
         asked = block.norm1(model.cls_token[0, 0])
         query = torch.nn.functional.linear(asked, block.attn.qkv.weight[:width], block.attn.qkv.bias[:width])
         wanted = query @ block.attn.qkv.weight[width : 2 * width]
@@ -175,8 +176,8 @@ def test_a_vit_whose_positions_call_to_the_center_leans_there(
     vits: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found, _ = probed(open_vit(vits["planted"], monkeypatch), ("center",), count=3, side=4)
-    assert found.get(ALL_ROLLS, CENTER, 16).low > 0.26
-    assert "leans" in sentences(found, "attention")[0]
+    assert found.get(ALL_ROLLS, CENTER, 16).low > 0.3
+    assert sentences(found, "attention")[0].startswith("Attention leans to the center:")
     assert found.get(ROLL, PATCH, 0.5).value < 0.999  # its features know their place too
 
 
@@ -184,7 +185,7 @@ def test_focus():
     found, _ = probed(made_seer(edges), ("focus",), ("blur",))
     levels = found.levels(HALF_BLUR, SHARP)
     assert [each.level for each in levels] == list(DISTURBANCES["blur"].levels)
-    assert levels[0].low > 0.5
+    assert levels[2].low > 0.5  # those before are a quarter of a pixel here and less
     assert levels[-1].low > 0.8
     assert [each.value for each in levels] == sorted(each.value for each in levels)
     assert sentences(found, "activation")[0].startswith("Activation prefers what is sharp")
