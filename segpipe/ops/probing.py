@@ -1,9 +1,9 @@
 """What is measured of maps and features when a picture is disturbed: pure functions of arrays.
 
-A map says how much a backbone looks at every patch of a picture; features are one vector per patch. Every measure of one
-picture is a pair (part, whole); over pictures it is the sum of parts by the sum of wholes, so that a picture in which
-almost nothing is at stake weighs almost nothing. A mean is the case where every whole is 1. Pairs that are not finite
-say nothing and take no part.
+A map says how much a backbone looks at every patch of a picture; features are one vector per patch. Every measure of
+one picture is a pair (part, whole); over pictures it is the sum of parts by the sum of wholes, so that a picture in
+which almost nothing is at stake weighs almost nothing. A mean is the case where every whole is 1. Pairs that are not
+finite say nothing and take no part.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def correlation(before: Floats, after: Floats, weights: Floats | None = None) ->
 
 
 def change(before: Floats, after: Floats, weights: Floats | None = None) -> Pair:
-    """How much the values themselves change: (sum of |after - before|, sum of before); their quotient is 0 if nothing does.
+    """How much values themselves change: (sum of |after - before|, sum of before), whose quotient is 0 if they stay.
 
     Args:
         before: (rows, cols), in the map's own unit.
@@ -128,7 +128,7 @@ def cosine(before: Float32, after: Float32, weights: Floats | None = None) -> fl
 
 
 def found(before: Float32, after: Float32, at: Float64, weights: Floats | None = None) -> float:
-    """Share of the patches that are found again by their features: the most alike lies within a patch of the right place.
+    """Share of the patches found again: that of the most similar features lies within a patch of the right place.
 
     Args:
         before: (rows, cols, d), of length 1.

@@ -3,8 +3,8 @@
 A frame is square and holds a multiple of four patches along its side. It is rolled by quarters of its side along both
 axes with wrap-around: 16 rolls, in which every patch of content comes to 16 places spread evenly over the frame. Of
 these 4 lie in the central quarter of the area (the middle half of rows and of columns), for every content. So a
-backbone that looks at content alone, whatever it is, gives the central quarter exactly 1/4 of a map over all rolls; what
-is more is a lean to the center, what is less one to the edge.
+backbone that looks at content alone, whatever it is, gives the central quarter exactly 1/4 of a map over all rolls;
+what is more is a lean to the center, what is less one to the edge.
 """
 
 from __future__ import annotations
@@ -68,19 +68,19 @@ def central(side: int) -> Float64:
     return np.outer(along, along)
 
 
-def inner(side: int) -> Bools:
-    """Content (side, side) that lies away from the seam: an eighth of the side, at least a patch, from the picture's edge.
+def inner(side: int) -> Float64:
+    """Content (side, side), 1 where it lies away from the seam: an eighth of the side, at least a patch, from the edge.
 
     Rolled, the picture's own edges meet at a seam that was not there before. It always lies along the same content, so
     leaving that out keeps all other content balanced over the rolls.
     """
     rim = max(1, side // 8)
-    kept = np.zeros((side, side), np.bool_)
-    kept[rim : side - rim, rim : side - rim] = True
+    kept = np.zeros((side, side))
+    kept[rim : side - rim, rim : side - rim] = 1
     return kept
 
 
-def center_share(maps: Sequence[Floats], moved: Sequence[Roll], content: Bools | None = None) -> Pair:
+def center_share(maps: Sequence[Floats], moved: Sequence[Roll], content: Floats | None = None) -> Pair:
     """Share of the central quarter over some rolls: (part of the maps that lies in it, all of the maps).
 
     Args:
@@ -101,7 +101,7 @@ def center_share(maps: Sequence[Floats], moved: Sequence[Roll], content: Bools |
 def by_place(maps: Sequence[Floats]) -> Float64:
     """How much is looked at each place of the frame (side, side), in multiples of an even map: the mean over all rolls.
 
-    Over all 16 rolls content averages out up to its differences within a quarter of the side; over pictures those go too.
+    Over all 16 rolls content averages out up to its differences within a quarter of the side, over pictures these too.
     """
     return np.asarray(np.mean([shares(values) for values in maps], axis=0) * maps[0].size)
 
@@ -130,7 +130,9 @@ def mean_distance(maps: Sequence[Floats]) -> float:
 
 
 def locate(back: Floats | None, side: int, patch: int) -> tuple[Float64, Bools]:
-    """Where the patches of a square picture lie in its disturbed version, and which of them that shows as a whole.
+    """Where the patches of a square picture lie in its disturbed version, and which of them can be compared there.
+
+    Those can that it shows as a whole, and of which nothing is read (`take`) from a patch that is partly black.
 
     Args:
         back: (3, 3) homography from pixel centers (x, y, 1) of the picture, counted from 0, to those of the disturbed
@@ -140,19 +142,26 @@ def locate(back: Floats | None, side: int, patch: int) -> tuple[Float64, Bools]:
 
     Returns:
         (side, side, 2) row and column of each patch's center on the disturbed picture's grid of patches, 0 = center of
-        the first patch; and (side, side), True where all four corners of the patch lie inside the disturbed picture.
+        the first patch; and (side, side), True where a patch can be compared.
     """
     rows, cols = np.mgrid[:side, :side].astype(np.float64)
     if back is None:
         return np.stack([rows, cols], axis=-1), np.ones((side, side), np.bool_)
-    length = side * patch
-    shown = np.ones((side, side), np.bool_)
+    x, y, _ = _through(back, (cols + 0.5) * patch - 0.5, (rows + 0.5) * patch - 0.5)
+    at = np.stack([(y + 0.5) / patch - 0.5, (x + 0.5) / patch - 0.5], axis=-1)
+    filled = _whole(np.linalg.inv(back), side, patch).astype(np.float32)
+    return at, _whole(back, side, patch) & (take(filled, at) > 0.999)
+
+
+def _whole(way: Floats, side: int, patch: int) -> Bools:
+    """Which patches (side, side) a homography brings into a square of the same size with all four corners."""
+    rows, cols = np.mgrid[:side, :side].astype(np.float64)
+    inside = np.ones((side, side), np.bool_)
     for down in (0, 1):
         for right in (0, 1):
-            x, y, front = _through(back, (cols + right) * patch - 0.5, (rows + down) * patch - 0.5)
-            shown &= front & (np.minimum(x, y) >= -0.51) & (np.maximum(x, y) <= length - 0.49)
-    x, y, _ = _through(back, (cols + 0.5) * patch - 0.5, (rows + 0.5) * patch - 0.5)
-    return np.stack([(y + 0.5) / patch - 0.5, (x + 0.5) / patch - 0.5], axis=-1), shown
+            x, y, front = _through(way, (cols + right) * patch - 0.5, (rows + down) * patch - 0.5)
+            inside &= front & (np.minimum(x, y) >= -0.51) & (np.maximum(x, y) <= side * patch - 0.49)
+    return inside
 
 
 def _through(back: Floats, x: Float64, y: Float64) -> tuple[Float64, Float64, Bools]:
@@ -163,7 +172,7 @@ def _through(back: Floats, x: Float64, y: Float64) -> tuple[Float64, Float64, Bo
 
 
 def take(field: npt.NDArray[np.float32], at: Float64) -> npt.NDArray[np.float32]:
-    """What a disturbed picture's field (rows, cols, ...) holds at places (..., 2) on its grid, bilinear, clamped at the edge."""
+    """What a field (rows, cols, ...) holds at places (..., 2) on its grid: bilinear, beyond the edge as at the edge."""
     row, col = (np.clip(at[..., i], 0, field.shape[i] - 1) for i in (0, 1))
     top, left = (np.floor(x).astype(np.intp) for x in (row, col))
     below, right = np.minimum(top + 1, field.shape[0] - 1), np.minimum(left + 1, field.shape[1] - 1)

@@ -28,7 +28,7 @@ from segpipe.ops.framing import Framing
 from segpipe.ops.probing import Pair
 from segpipe.parts import probing
 from segpipe.parts.probing import MIRROR, Key, Means, Probe, Probed, probe_picture
-from segpipe.parts.seeing import Seer
+from segpipe.parts.seeing import Seer, Sight
 from segpipe.parts.views import ImageSource, VideoSource, View
 from segpipe.plots.page import duration
 from segpipe.records import probing as names
@@ -110,7 +110,9 @@ def open_frames(images: str, *, length: int, count: int, seed: int, runtime: Run
     entries, index, total, listed = _source(images, count, seed, runtime)
     with tempfile.TemporaryDirectory() as home:
         pixels = np.memmap(Path(home) / "frames", np.uint8, "w+", shape=(total, length, length, 3))
-        titles, kept, rejected = [], [], list(listed)
+        titles: list[str] = []
+        kept: list[int] = []
+        rejected = list(listed)
         for at, entry in zip(index, runtime.track(entries, total=total, unit="images read"), strict=False):
             square = _square(entry, length) if isinstance(entry, View) else entry
             if isinstance(square, Rejected):
@@ -150,7 +152,7 @@ def _square(view: View, length: int) -> Rgb | Rejected:
 def probe_frames(frames: Frames, probe: Probe, runtime: Runtime) -> Probings:
     """Measure every picture, and put the numbers together.
 
-    What is held at a time: what is seen of a disturbance's levels in `lanes` pictures, and of every picture its numbers.
+    What is held at a time: what is seen of a disturbance's levels in `lanes` pictures, and every picture's numbers.
     """
     started, count = time.monotonic(), len(frames.names)
     views = probing.count_views(probe)
@@ -162,8 +164,8 @@ def probe_frames(frames: Frames, probe: Probe, runtime: Runtime) -> Probings:
         _log.info("%d images x %d views: %d forward passes, about %s", count, views, count * views, duration(expected))
 
         def one(row: int) -> Probed:
-            other = frames.pixels[(row + 1) % count] if count > 1 else None
-            return probe_picture(frames.pixels[row], other, frames.index[row], row, probe, means)
+            other = np.array(frames.pixels[(row + 1) % count]) if count > 1 else None
+            return probe_picture(np.array(frames.pixels[row]), other, frames.index[row], row, probe, means)
 
         done = thread_map(one, range(count), workers=probe.seer.lanes, ahead=probe.seer.lanes)
         for found in runtime.track(done, total=count, unit="images"):
@@ -178,7 +180,10 @@ def probe_frames(frames: Frames, probe: Probe, runtime: Runtime) -> Probings:
 def survey(pixels: npt.NDArray[np.uint8], seer: Seer) -> Means:
     """See every picture (n, length, length, 3) undisturbed."""
     vectors, total, patches = [], None, 0
-    see = lambda row: seer.see([pixels[row]])[0]  # noqa: E731
+
+    def see(row: int) -> Sight:
+        return seer.see([np.array(pixels[row])])[0]
+
     for sight in thread_map(see, range(len(pixels)), workers=seer.lanes, ahead=2 * seer.lanes):
         part = sight.patches.sum(axis=(0, 1), dtype=np.float64)
         total = part if total is None else total + part
@@ -205,5 +210,5 @@ def put_together(numbers: Mapping[Key, Sequence[Pair]], probe: Probe) -> Iterato
         found = ops.over_pictures(pairs, draws=DRAWS, seed=probe.seed)
         value, low, high, images = found or (None, None, None, 0)
         family, unit = known[key.disturbance]
-        ends = (None if end is None or math.isnan(end) else end for end in (low, high))
-        yield Finding(key.disturbance, family, float(key.level), unit, key.measure, value, *ends, images)
+        low, high = (None if end is None or math.isnan(end) else end for end in (low, high))
+        yield Finding(key.disturbance, family, float(key.level), unit, key.measure, value, low, high, images)

@@ -167,8 +167,8 @@ def make_examples(frames: Frames, probe: Probe, found: Findings) -> list[Example
         Example(
             name,
             [
-                Panel(*says, photo(rgb), photo(_over(rgb, values, top, table, probe)))
-                for (*says, rgb), values in zip(made, maps, strict=True)
+                Panel(caption, note, photo(rgb), photo(_over(rgb, values, top, table, probe)))
+                for (caption, note, rgb), values in zip(made, maps, strict=True)
             ],
         )
         for (name, made), maps in zip(shown, seen, strict=True)
@@ -201,6 +201,6 @@ def _relative(sight: seeing.Sight, probe: Probe) -> npt.NDArray[np.float32]:
 
 def _over(rgb: Rgb, values: npt.NDArray[np.float32], top: float, table: Rgb, probe: Probe) -> Rgb:
     size = Size(*rgb.shape[:2])
-    grid = Grid(*values.shape, probe.seer.patch, size, size)
+    grid = Grid(values.shape[0], values.shape[1], probe.seer.patch, size, size)
     strength = maps_ops.between(maps_ops.to_pixels(values, grid, size, nearest=False), 0.0, top)
     return draw(rgb, strength, tint(strength, table), style="overlay")

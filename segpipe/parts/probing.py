@@ -240,9 +240,9 @@ def _artefacts(rgb: Rgb, before: Sight, index: int, probe: Probe, found: Probed)
             picture[pixels], mask[pixels] = part.rgb, True if part.touched is None else part.touched
             pictures.append(picture)
             touched.append(ops.covered(mask, patch))
-        for level, after, mask in zip(each.levels, probe.seer.see(pictures), touched, strict=True):
+        for level, after, cover in zip(each.levels, probe.seer.see(pictures), touched, strict=True):
             name, beside = in_strip(each.name), ops.overlap(before.map[rest], after.map[rest])
-            found.note(name, level, DRAWN, ops.drawn(before.map, after.map, mask))
+            found.note(name, level, DRAWN, ops.drawn(before.map, after.map, cover))
             found.note(name, level, BESIDE, beside)
             found.note(name, level, GAIN, bound - beside)
             found.note(name, level, LEFT, ops.drawn(before.map, after.map, _only(rest, before.map.shape)))

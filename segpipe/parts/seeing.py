@@ -149,8 +149,8 @@ def _batched(
             return [sight for start in range(0, len(images), most) for sight in batch(images[start : start + most])]
         except torch.OutOfMemoryError as error:
             raise MachineError(
-                f"pictures of {images[0].shape[1]} x {images[0].shape[0]} pixels do not fit into the memory of {device}; "
-                "lower --size, or give --device cpu"
+                f"{len(images)} pictures of {images[0].shape[1]} x {images[0].shape[0]} pixels do not fit into the "
+                f"memory of {device}; lower --size, or give --device cpu"
             ) from error
 
     return see

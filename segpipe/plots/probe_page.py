@@ -16,7 +16,19 @@ from segpipe.plots.panels import Picture
 from segpipe.plots.probe import Encoded
 from segpipe.plots.probe_words import sentences
 from segpipe.records.corpus import Rejected
-from segpipe.records.probing import ANOTHER, FOUND, HALF_BLUR, OVERLAP, PATCH, PICTURE, ROLL, Findings, in_strip
+from segpipe.records.probing import (
+    ANOTHER,
+    DRAWN,
+    FOUND,
+    HALF_BLUR,
+    OVERLAP,
+    PATCH,
+    PICTURE,
+    ROLL,
+    SHARP,
+    Findings,
+    in_strip,
+)
 
 _LISTED = 200
 _NO_ATTENTION = " This network has no attention: wherever a map is spoken of, it is how strongly its features respond."
@@ -81,9 +93,9 @@ def draw_figures(found: Findings, by_place: npt.NDArray[np.float64] | None) -> d
     drawn = {}
     if by_place is not None:
         drawn["center"] = figures.center_figure(found, by_place)
-    if found.levels(HALF_BLUR, figures.SHARP):
+    if found.levels(HALF_BLUR, SHARP):
         drawn["focus"] = figures.focus_figure(found)
-    if any(name.endswith(in_strip("")) for name in found.disturbances(figures.DRAWN)):
+    if any(name.endswith(in_strip("")) for name in found.disturbances(DRAWN)):
         drawn["artefacts"] = figures.artefact_figure(found)
     if any(name not in (ANOTHER, ROLL) for name in found.disturbances(PICTURE)):
         drawn["agreement"] = figures.agreement_figure(found)
@@ -129,8 +141,8 @@ def compose(
             if name in drawn
         ],
         examples=examples,
-        examples_note="Left the picture as the backbone got it, right its map laid over it. Colors mean the same in all "
-        "of them: full strength is the same multiple of an even map. "
+        examples_note="Left the picture as the backbone got it, right its map laid over it. Colors mean the same in "
+        "all of them: full strength is the same multiple of an even map. "
         "Shown are the disturbances that the sentences above speak of, at their strongest.",
         settings=settings,
         rejected=[(entry.path, entry.reason) for entry in rejected[:_LISTED]],
@@ -147,25 +159,25 @@ _SECTIONS = (
         "its patches comes to 16 places spread evenly over the frame, 4 of them in the central quarter of the area. A "
         "backbone that looks at content alone gives that quarter exactly 25% of its maps over all rolls, whatever the "
         "pictures show. Without seams: only content away from where the picture's own edges meet when it is rolled.",
-        "Left: how much is looked at each place of the frame, content averaged out over all rolls and images; dashed the "
-        f"central quarter. Right: its share. {_INTERVALS}",
+        "Left: how much is looked at each place of the frame, content averaged out over all rolls and images; dashed "
+        f"the central quarter. Right: its share. {_INTERVALS}",
         True,
     ),
     (
         "focus",
         "Focus",
-        "The left, right, upper and lower half of each picture are blurred in turn; what lies in a half and where it lies "
-        "cancel out, so a backbone that does not care about focus gives the sharp half exactly 50%.",
+        "The left, right, upper and lower half of each picture are blurred in turn; what lies in a half and where it "
+        "lies cancel out, so a backbone that does not care about focus gives the sharp half exactly 50%.",
         f"Share of the map on the half that stayed sharp, over the blur of the other half. {_INTERVALS}",
         False,
     ),
     (
         "artefacts",
         "Artefacts",
-        "Artefacts are put into the upper or lower quarter of each picture. Drawn to it: the share of the map on what was "
-        "touched, by the share of the same pixels before; 1 means that nothing is drawn. Beside it: how much of the "
-        "rest of the map stays in place; the dashed line is the map of the picture with the strip cropped away, which no "
-        "artefact reaches. Where a curve lies below the line, cropping restores more than it costs.",
+        "Artefacts are put into the upper or lower quarter of each picture. Drawn to it: the share of the map on what "
+        "was touched, by the share of the same pixels before; 1 means that nothing is drawn. Beside it: how much of "
+        "the rest of the map stays in place; the dashed line is the map of the picture with the strip cropped away, "
+        "which no artefact reaches. Where a curve lies below the line, cropping restores more than it costs.",
         f"Over the artefacts' strength. {_INTERVALS}",
         True,
     ),

@@ -23,8 +23,8 @@ from segpipe.records.probing import (
     Findings,
 )
 
-_SLIGHT = 0.05
-"""A lean below this part of what an even map has is called slight."""
+_NOTHING, _SLIGHT = 0.01, 0.05
+"""A preference below these parts of what there is without one is called none, or slight, however sure it is."""
 
 
 def sentences(found: Findings, kind: str) -> list[str]:
@@ -57,13 +57,15 @@ def percent(value: float) -> str:
 def _between(found: Finding, say: str = "percent") -> str:
     if found.low is None or found.high is None:
         return "one picture: no interval"
-    ends = [percent(end) if say == "percent" else f"{end:.2f}" for end in (found.low, found.high)]
-    return f"{ends[0].removesuffix('%')} to {ends[1]}"
+    if say == "percent":
+        return f"{percent(found.low).removesuffix('%')} to {percent(found.high)}"
+    low, high = (100 * end if say == "points" else end for end in (found.low, found.high))
+    return f"{low:.1f} to {high:.1f}" if say == "points" else f"{low:.2f} to {high:.2f}"
 
 
 def _beyond(found: Finding, level: float) -> int:
-    """1 where the interval lies above a level, -1 below, 0 where it holds it or there is none."""
-    if found.low is None or found.high is None:
+    """1 where the interval lies above a level, -1 below, 0 where it holds it, is next to it or is not known."""
+    if found.low is None or found.high is None or abs((found.value or 0) - level) < _NOTHING * level:
         return 0
     return 1 if found.low > level else -1 if found.high < level else 0
 
@@ -102,8 +104,8 @@ def _focus(found: Findings, what: str) -> Iterator[str]:
     steps = ", ".join(f"{each.level:g}" for each in levels)
     shares = ", ".join(percent(each.value or 0).removesuffix("%") for each in levels)
     yield (
-        f"{what} {verb}: with one half blurred by {steps} {last.unit}, the sharp half gets {shares}% of it (at the last "
-        f"{_between(last)}; 50% without a preference)."
+        f"{what} {verb}: with one half blurred by {steps} {last.unit}, the sharp half gets {shares}% of it (at the "
+        f"last {_between(last)}; 50% without a preference)."
     )
 
 
@@ -121,8 +123,8 @@ def _artefacts(found: Findings, what: str) -> Iterator[str]:
     drawing = [each for each in ranked if _beyond(each, 1) > 0]
     if not drawing:
         yield (
-            f"No artefact draws {what.lower()}: the most is {_name(top)} with {top.value:.2f} times what the same pixels "
-            f"had before ({_between(top, 'ratio')})."
+            f"No artefact draws {what.lower()}: the most is {_name(top)} with {top.value:.2f} times what the same "
+            f"pixels had before ({_between(top, 'ratio')})."
         )
     else:
         first, rest = drawing[0], drawing[1:]
@@ -133,8 +135,8 @@ def _artefacts(found: Findings, what: str) -> Iterator[str]:
             else ""
         )
         yield (
-            f"Of the artefacts, {_name(first)} draws most {what.lower()}: {first.value:.2f} times what the same pixels had "
-            f"before ({_between(first, 'ratio')}){others} (all at their strongest)."
+            f"Of the artefacts, {_name(first)} draws most {what.lower()}: {first.value:.2f} times what the same pixels "
+            f"had before ({_between(first, 'ratio')}){others} (all at their strongest)."
         )
     beside, gain = (found.get(top.disturbance, measure, top.level) for measure in (BESIDE, GAIN))
     crop = found.strongest(CROP, BESIDE)
@@ -143,8 +145,9 @@ def _artefacts(found: Findings, what: str) -> Iterator[str]:
             _beyond(gain, 0), "cropping it away makes no sure difference:"
         )
         yield (
-            f"With {_name(top)} in a strip, {percent(beside.value)} of the map beside it stays in place; with the strip "
-            f"cropped away {percent(crop.value)}: {verdict} {100 * gain.value:+.1f} points ({_between(gain)})."
+            f"With {_name(top)} in a strip, {percent(beside.value)} of the map beside it stays in place; with the "
+            f"strip cropped away {percent(crop.value)}: {verdict} {100 * gain.value:+.1f} points "
+            f"({_between(gain, 'points')})."
         )
 
 
@@ -163,8 +166,8 @@ def _agreement(found: Findings, what: str) -> Iterator[str]:
     lost = min((each for each in again if each is not None), key=lambda each: each.value or 0, default=None)
     if lost is not None and lost.value is not None:
         text += (
-            f"; by its one vector a picture is found again among all {lost.images} in {percent(lost.value)} of cases or "
-            f"more (least: {_at(lost)})"
+            f"; by its one vector a picture is found again among all {lost.images} in {percent(lost.value)} of cases "
+            f"or more (least: {_at(lost)})"
         )
     yield f"{text}."
     maps = [found.strongest(each.disturbance, OVERLAP) for each in ranked]
@@ -172,8 +175,8 @@ def _agreement(found: Findings, what: str) -> Iterator[str]:
     chance = found.strongest(ANOTHER, OVERLAP)
     if moved is not None and moved.value is not None and chance is not None and chance.value is not None:
         yield (
-            f"{what} keeps at least {percent(moved.value)} of its mass in place (least: {_at(moved)}); another picture's "
-            f"map would share {percent(chance.value)} by chance."
+            f"{what} keeps at least {percent(moved.value)} of its mass in place (least: {_at(moved)}); another "
+            f"picture's map would share {percent(chance.value)} by chance."
         )
 
 
