@@ -77,7 +77,7 @@ def _center(found: Findings, what: str) -> Iterator[str]:
     side = _beyond(share, 0.25)
     slightly = " slightly" if side and abs(share.value / 0.25 - 1) < _SLIGHT else ""
     where = {1: f"leans{slightly} to the center", -1: f"leans{slightly} to the edges"}.get(
-        side, "shows no lean to the center or to the edges"
+        side, "shows no lean to the center or to the edges" if share.images > 1 else "of one picture"
     )
     text = (
         f"{what} {where}: with every content at every place equally often, the central quarter of the frame gets "
@@ -99,7 +99,7 @@ def _focus(found: Findings, what: str) -> Iterator[str]:
     last = levels[-1]
     assert last.value is not None
     verb = {1: "prefers what is sharp", -1: "prefers what is blurred"}.get(
-        _beyond(last, 0.5), "does not care about focus"
+        _beyond(last, 0.5), "does not care about focus" if last.images > 1 else "of one picture"
     )
     steps = ", ".join(f"{each.level:g}" for each in levels)
     shares = ", ".join(percent(each.value or 0).removesuffix("%") for each in levels)
@@ -121,6 +121,8 @@ def _artefacts(found: Findings, what: str) -> Iterator[str]:
     ends = [found.strongest(name, DRAWN) for name in found.disturbances(DRAWN) if name.endswith("-strip")]
     ranked = sorted((each for each in ends if each is not None), key=lambda each: -(each.value or 0))
     drawing = [each for each in ranked if _beyond(each, 1) > 0]
+    if top.images < 2:  # one picture cannot say what draws and what does not
+        return
     if not drawing:
         yield (
             f"No artefact draws {what.lower()}: the most is {_name(top)} with {top.value:.2f} times what the same "
@@ -164,7 +166,7 @@ def _agreement(found: Findings, what: str) -> Iterator[str]:
     )
     again = [found.strongest(name, AGAIN) for name in found.disturbances(AGAIN) if name != ANOTHER]
     lost = min((each for each in again if each is not None), key=lambda each: each.value or 0, default=None)
-    if lost is not None and lost.value is not None:
+    if lost is not None and lost.value is not None and lost.images > 1:
         text += (
             f"; by its one vector a picture is found again among all {lost.images} in {percent(lost.value)} of cases "
             f"or more (least: {_at(lost)})"
