@@ -142,7 +142,7 @@ def _write(
     names = facts["images"]
     with_crf = "with" if facts["crf"] else "without"
     page = survival_page.SurvivalPage(
-        title=f"How far the masks of {facts['run']} survive",
+        title=f"What the masks of {facts['run']} survive",
         lead=f"{len(names)} images, {facts['classes']} classes, backbone {facts['backbone']}, {with_crf} CRF.",
         said=said,
         families=survival_page.families(findings, pictures),

@@ -110,7 +110,7 @@ class _Layer:
     def somewhere(self, rng: np.random.Generator) -> npt.NDArray[np.float64]:
         """A place (x, y) in the picture."""
         height, width = self._rgb.shape[:2]
-        return rng.uniform(0, 1, 2) * (width - 1, height - 1)
+        return np.asarray(rng.uniform(0, 1, 2) * (width - 1, height - 1))
 
     def line(self, path: npt.NDArray[np.float64], thick: float, opacity: int, ink: tuple[int, int, int]) -> None:
         """A line through points (n, 2)."""
@@ -131,4 +131,4 @@ class _Layer:
 
     @staticmethod
     def _fixed(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
-        return np.rint(values * (1 << _SUBPIXEL)).astype(np.int32)
+        return np.asarray(np.rint(values * (1 << _SUBPIXEL)), np.int32)

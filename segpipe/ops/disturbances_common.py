@@ -21,12 +21,12 @@ SIDE = 480
 
 def pixels_at(rgb: Rgb, length: float) -> float:
     """A length given for a picture of `SIDE` pixels in pixels of this one (H, W, 3)."""
-    return length * max(rgb.shape[:2]) / SIDE
+    return float(length * max(rgb.shape[:2]) / SIDE)
 
 
 def to_bytes(values: npt.NDArray[np.floating]) -> Rgb:
     """Values from 0 to 255 to the nearest bytes; what lies outside is cut off."""
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
 def by_kornia(rgb: Rgb, function: Callable[[Tensor], Tensor]) -> Rgb:
@@ -66,5 +66,6 @@ def paste(rgb: Rgb, opacity: npt.NDArray[np.uint8], color: Rgb) -> Disturbed:
         color: (H, W, 3) of what is put onto it.
     """
     share = opacity[..., None].astype(np.float32) / 255
-    mixed = rgb + share * (color.astype(np.float32) - rgb)
+    ground = rgb.astype(np.float32)
+    mixed: Float32 = ground + share * (color.astype(np.float32) - ground)
     return Disturbed(to_bytes(mixed), touched=opacity > 0)

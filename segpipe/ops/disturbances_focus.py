@@ -1,4 +1,4 @@
-"""Disturbances of focus: blur of a lens, blur of a moving camera. Kornia's filters; lengths grow with the picture."""
+"""Disturbances of focus: blur of a lens, blur of a moving camera. Lengths grow with the picture."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import math
 import cv2
 import numpy as np
 
-from segpipe.ops.disturbances_common import by_kornia, pixels_at, to_bytes
+from segpipe.ops.disturbances_common import pixels_at, to_bytes
 from segpipe.records.disturbance import Disturbed, Rgb
 
 
 def blur(rgb: Rgb, sigma: float, rng: np.random.Generator) -> Disturbed:
-    """Out of focus: a Gaussian of `sigma` pixels at 480; beyond the border the picture goes on as it ends."""
-    from kornia.filters import gaussian_blur2d
+    """Out of focus: a Gaussian of `sigma` pixels at 480; beyond the border the picture goes on as it ends.
 
+    OpenCV's: kornia's gives the same and takes three times as long on a processor.
+    """
     here = pixels_at(rgb, sigma)
     reach = 2 * math.ceil(4 * here) + 1
-    return Disturbed(by_kornia(rgb, lambda p: gaussian_blur2d(p, (reach, reach), (here, here), "replicate")))
+    soft = cv2.GaussianBlur(rgb.astype(np.float32), (reach, reach), here, borderType=cv2.BORDER_REPLICATE)
+    return Disturbed(to_bytes(soft))
 
 
 def motion_blur(rgb: Rgb, length: float, rng: np.random.Generator) -> Disturbed:

@@ -11,7 +11,7 @@ import math
 import cv2
 import numpy as np
 
-from segpipe.records.disturbance import Disturbed, Homography, Rgb
+from segpipe.records.disturbance import Bools, Disturbed, Homography, Rgb
 
 
 def rotate(rgb: Rgb, degrees: float, rng: np.random.Generator) -> Disturbed:
@@ -54,7 +54,7 @@ def warp(rgb: Rgb, back: Homography) -> Disturbed:
     height, width = rgb.shape[:2]
     # repeating the border keeps its pixels as bright as they are; what lies outside is painted over after
     moved = cv2.warpPerspective(rgb, back, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    x, y = positions(np.linalg.inv(back), height, width)
+    x, y = positions(inverse(back), height, width)
     moved[~inside(x, y, height, width)] = 0
     return Disturbed(moved, back=back)
 
@@ -70,7 +70,12 @@ def positions(homography: Homography, height: int, width: int) -> tuple[Homograp
     return across / depth, down / depth
 
 
-def inside(x: Homography, y: Homography, height: int, width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def inverse(homography: Homography) -> Homography:
+    """The homography that leads back."""
+    return np.asarray(np.linalg.inv(homography), np.float64)
+
+
+def inside(x: Homography, y: Homography, height: int, width: int) -> Bools:
     """Which positions round to a pixel of a picture of this size; NaN lies outside."""
     with np.errstate(invalid="ignore"):
         found = (np.rint(x) >= 0) & (np.rint(x) < width) & (np.rint(y) >= 0) & (np.rint(y) < height)
@@ -82,5 +87,5 @@ def _about_center(rgb: Rgb, inner: Homography) -> Homography:
     height, width = rgb.shape[:2]
     away = np.array([[1, 0, (width - 1) / 2], [0, 1, (height - 1) / 2], [0, 0, 1]])
     there = np.array([[1, 0, -(width - 1) / 2], [0, 1, -(height - 1) / 2], [0, 0, 1]])
-    found: Homography = away @ inner @ there
-    return found / found[2, 2]
+    found = away @ inner @ there
+    return np.asarray(found / found[2, 2], np.float64)

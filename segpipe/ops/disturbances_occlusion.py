@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.disturbances_common import paste
+from segpipe.ops.disturbances_common import paste, to_bytes
 from segpipe.records.disturbance import Disturbed, Rgb
 
 _BLOCKS = 12  # blocks along the longest side
@@ -51,10 +51,12 @@ def _outline(rng: np.random.Generator, height: int, width: int) -> npt.NDArray[n
     """Corners (n, 2) of a wavy round thing somewhere in the picture."""
     angle = np.linspace(0, 2 * math.pi, _CORNERS, endpoint=False)
     radius = max(height, width) * rng.uniform(0.03, 0.09)
-    waves = sum(rng.uniform(0, 0.3) * np.cos(k * angle + rng.uniform(0, 2 * math.pi)) for k in (2, 3, 5))
+    waves = np.zeros(_CORNERS)
+    for k in (2, 3, 5):
+        waves += rng.uniform(0, 0.3) * np.cos(k * angle + rng.uniform(0, 2 * math.pi))
     center = rng.uniform(0, 1, 2) * (width - 1, height - 1)
     path = center + (radius * (1 + waves))[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    return np.rint(path).astype(np.int32)
+    return np.asarray(np.rint(path), np.int32)
 
 
 def _texture(rng: np.random.Generator, height: int, width: int, long: int) -> Rgb:
@@ -67,4 +69,4 @@ def _texture(rng: np.random.Generator, height: int, width: int, long: int) -> Rg
         + rng.uniform(0, 0.4) * rng.standard_normal(along.shape)
     )
     first, last = rng.integers(0, 256, (2, 3)).astype(np.float64)
-    return np.clip(np.rint(first + np.clip(mix, 0, 1)[..., None] * (last - first)), 0, 255).astype(np.uint8)
+    return to_bytes(first + np.clip(mix, 0, 1)[..., None] * (last - first))

@@ -18,6 +18,7 @@ from segpipe.ops import disturbances_geometry as geometry
 from segpipe.ops import disturbances_light as light
 from segpipe.ops import disturbances_occlusion as occlusion
 from segpipe.ops import disturbances_water as water
+from segpipe.ops.disturbances_geometry import inverse
 from segpipe.records.disturbance import Bools, Disturbance, Disturbed, Homography, Rgb
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "bring_back",
     "disturb",
     "generator",
+    "inverse",
     "seen_in_both",
     "shows_picture",
 ]
@@ -57,7 +59,7 @@ _ALL = (
     Disturbance("occlusion", "occlusion", (0.1, 0.25, 0.5), "share covered", occlusion.occlude),
     Disturbance("clutter", "occlusion", (0.05, 0.15, 0.3), "share covered", occlusion.clutter),
     Disturbance("veil", "water", (1, 2, 4, 8), "m of water, Jerlov III", water.oceanic_veil),
-    Disturbance("green-veil", "water", (0.5, 1, 2, 4), "m of water, Jerlov 5C", water.coastal_veil),
+    Disturbance("green-veil", "water", (0.25, 0.5, 1, 2), "m of water, Jerlov 5C", water.coastal_veil),
 )
 DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({each.name: each for each in _ALL})
 """All of them by name, family by family."""
@@ -96,12 +98,14 @@ def bring_back(values: npt.NDArray[Any], back: Homography | None, *, nearest: bo
     x, y = geometry.positions(back, height, width)
     if nearest:
         column, row = (np.nan_to_num(np.rint(place), nan=0.0) for place in (x, y))
-        return values[np.clip(row, 0, height - 1).astype(np.intp), np.clip(column, 0, width - 1).astype(np.intp)]
-    flat = np.asarray(values, np.float32)
-    places = (
+        places = np.clip(row, 0, height - 1).astype(np.intp), np.clip(column, 0, width - 1).astype(np.intp)
+        return np.asarray(values[places])
+    # what lies far outside is brought near: OpenCV counts in 16 bits there
+    columns, rows = (
         np.nan_to_num(np.clip(place, -1, end), nan=-1.0).astype(np.float32) for place, end in ((x, width), (y, height))
     )
-    return np.asarray(cv2.remap(flat, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)).reshape(values.shape)
+    flat = np.asarray(values, np.float32)
+    return np.asarray(cv2.remap(flat, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
 def seen_in_both(back: Homography | None, height: int, width: int) -> Bools:
@@ -113,4 +117,4 @@ def seen_in_both(back: Homography | None, height: int, width: int) -> Bools:
 
 def shows_picture(back: Homography | None, height: int, width: int) -> Bools:
     """Which pixels (height, width) of the disturbed picture show something of the picture; the others are black."""
-    return seen_in_both(None if back is None else np.linalg.inv(back), height, width)
+    return seen_in_both(None if back is None else inverse(back), height, width)

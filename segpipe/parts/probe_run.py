@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from segpipe.base.geometry import Box
 from segpipe.data.originals import open_original
-from segpipe.ops.disturbing import bring_back, disturb, seen_in_both, shows_picture
+from segpipe.ops.disturbing import bring_back, disturb, inverse, seen_in_both, shows_picture
 from segpipe.ops.framing import Framing
 from segpipe.ops.survival import Int64, count_kept
 from segpipe.parts.segmenting import Bools, Rgb, Segmenter, segment_picture
@@ -109,7 +109,7 @@ def _valid_there(found: Disturbed, valid: Bools | None) -> Bools | None:
         return valid
     shows = shows_picture(found.back, *found.rgb.shape[:2])
     if valid is not None:
-        shows &= bring_back(valid, np.linalg.inv(found.back), nearest=True)
+        shows &= bring_back(valid, inverse(found.back), nearest=True)
     return None if shows.all() else shows
 
 

@@ -28,15 +28,15 @@ def sentences(findings: Sequence[Finding]) -> list[str]:
     said = [_overall(kept)]
     whole = [name for name, rows in kept.items() if tolerated(rows) == rows[-1].level]
     some = {name: tolerated(rows) for name, rows in kept.items() if name not in whole}
-    up_to = [f"{name} up to {amount(level, kept[name][0].unit)}" for name, level in some.items() if level is not None]
+    up_to = [f"{name} {brief(level, kept[name][0].unit)}" for name, level in some.items() if level is not None]
     least = f"At least {percent(ENOUGH, 0)} of the pixels keep their class"
     if whole:
         said.append(f"{least} at every level of {listed(whole)}.")
     if up_to:
-        said.append(f"{'They' if whole else least}{' do so' if whole else ''} under {listed(up_to)}.")
+        said.append(f"{least} up to {listed(up_to)}.")
     none = [name for name, level in some.items() if level is None]
     if none:
-        said.append(f"Fewer do already at the weakest level of {listed(none)}.")
+        said.append(f"Fewer than {percent(ENOUGH, 0)} do already at the weakest level of {listed(none)}.")
     said.append(_most(findings, kept))
     return said
 
@@ -72,12 +72,41 @@ def amount(level: float, unit: str) -> str:
 
     >>> amount(2, "m of water, Jerlov III"), amount(0.25, "share covered"), amount(20, "JPEG quality")
     ('2 m of water, Jerlov III', '25% covered', 'JPEG quality 20')
+    >>> amount(1, "stops"), amount(2, "stops from end to end")
+    ('1 stop', '2 stops from end to end')
     """
     if unit == "left to right":  # a mirrored picture: there is one level
         return unit
     if unit.startswith("share"):
         return f"{percent(level, 0)} {unit.removeprefix('share ')}"
-    return f"{unit} {level:g}" if unit.endswith("quality") else f"{level:g} {unit}"
+    if unit.endswith("quality"):
+        return f"{unit} {level:g}"
+    for many in ("stops", "lines"):
+        if level == 1 and unit.startswith(many):
+            unit = many[:-1] + unit.removeprefix(many)
+    return f"{level:g} {unit}"
+
+
+_BRIEF = {"degrees": "°", "times": "×", "px": " px", "m of water": " m", "gray levels": " gray levels"}
+_COUNTED = ("scratches", "specks", "lines")
+
+
+def brief(level: float, unit: str) -> str:
+    """A level with as little of its unit as a person needs who sees the whole beside it.
+
+    >>> brief(30, "degrees of tilt"), brief(1.4, "times smaller"), brief(2, "px of sigma at 480 px long side")
+    ('30°', '1.4×', '2 px')
+    >>> brief(0.3, "share lost"), brief(1, "stops between channels"), brief(20, "JPEG quality"), brief(9, "lines")
+    ('30%', '1 stop', 'quality 20', '9')
+    """
+    if unit.startswith("share"):
+        return percent(level, 0)
+    if unit.endswith("quality"):
+        return f"quality {level:g}"
+    if unit in _COUNTED:
+        return f"{level:g}"
+    short = next((short for long, short in _BRIEF.items() if unit.startswith(long)), None)
+    return amount(level, unit.split()[0]) if short is None else f"{level:g}{short}"
 
 
 def listed(parts: Sequence[str]) -> str:

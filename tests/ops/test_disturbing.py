@@ -2,7 +2,6 @@
 
 import io
 import math
-from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -33,15 +32,16 @@ PUT_ON = ["scratches", "dust", "text", "lines", "occlusion", "clutter"]
 
 @pytest.fixture(scope="module")
 def photo() -> np.ndarray:
-    """A smooth picture of many colors, odd sizes."""
+    """A picture of many colors with some grain, odd sizes."""
     rng = np.random.default_rng(3)
     noise = ndimage.gaussian_filter(rng.standard_normal((121, 163, 3)), (5, 5, 0))
-    return np.clip(128 + 40 * noise / noise.std(), 0, 255).astype(np.uint8)
+    grain = 8 * rng.standard_normal((121, 163, 1))
+    return np.clip(128 + 40 * noise / noise.std() + grain, 0, 255).astype(np.uint8)
 
 
-def each_level() -> Iterator[object]:
-    for each in DISTURBANCES.values():
-        yield from (pytest.param(each, level, id=f"{each.name}-{level:g}") for level in each.levels)
+LEVELS = [
+    pytest.param(each, level, id=f"{each.name}-{level:g}") for each in DISTURBANCES.values() for level in each.levels
+]
 
 
 def test_the_table_is_whole() -> None:
@@ -52,7 +52,7 @@ def test_the_table_is_whole() -> None:
     assert all(name == each.name for name, each in DISTURBANCES.items())
 
 
-@pytest.mark.parametrize(("disturbance", "level"), each_level())
+@pytest.mark.parametrize(("disturbance", "level"), LEVELS)
 def test_each_level_changes_the_picture_the_same_way_every_time(
     photo: np.ndarray, disturbance: Disturbance, level: float
 ) -> None:
@@ -231,7 +231,8 @@ def test_a_gradient_spans_its_stops_and_leaves_the_middle() -> None:
         light = np.vectorize(_light)(found.astype(float))
         assert found[50, 50] == pytest.approx(90, abs=1)
         assert math.log2(light.max() / light.min()) == pytest.approx(2, abs=0.15)
-        assert np.unravel_index(light.argmax(), light.shape) in ((0, 0), (0, 100), (100, 0), (100, 100))
+        row, col = np.unravel_index(light.argmax(), light.shape)
+        assert min(row, 100 - row) + min(col, 100 - col) < 5  # in a corner, as far as bytes tell
 
 
 def test_noise_is_as_strong_as_it_says_and_grows_with_light() -> None:

@@ -14,9 +14,9 @@ def finding(level: float, value: float | None, measure: str = KEPT) -> Finding:
 
 
 def test_findings_come_back_and_any_reader_of_csv_reads_them(tmp_path: Path) -> None:
-    rows = [finding(1, 0.123456789), finding(2.5, None), finding(4, 1.0, MIOU)]
+    rows = [finding(1, 0.12345678), finding(2.5, None), finding(4, 1.0, MIOU)]
     save_findings(tmp_path / "probe.csv", rows)
-    assert load_findings(tmp_path / "probe.csv") == [finding(1, 0.12345679), *rows[1:]]
+    assert load_findings(tmp_path / "probe.csv") == rows
     with (tmp_path / "probe.csv").open(newline="") as file:
         read = list(csv.reader(file))
     assert read[0] == ["disturbance", "family", "level", "unit", "measure", "value", "low", "high", "images"]
