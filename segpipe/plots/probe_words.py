@@ -117,8 +117,8 @@ def _spots(by_place: npt.NDArray[np.float64] | None, what: str) -> Iterator[str]
         row, col = (int(at) + 1 for at in np.unravel_index(by_place.argmax(), by_place.shape))
         yield (
             f"{count} of the {by_place.size} places of the frame hold {percent(share)} of it whatever lies there, most "
-            f"of all row {row}, column {col} ({by_place.max():.0f} times an even map): there {what.lower()} says little "
-            "about content."
+            f"of all row {row}, column {col} ({by_place.max():.0f} times an even map): there {what.lower()} says "
+            "little about content."
         )
 
 
