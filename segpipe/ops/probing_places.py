@@ -26,7 +26,7 @@ Roll = tuple[int, int]
 STEPS = 4
 """Rolls along each axis."""
 UNBIASED = 0.25
-"""Share of the central quarter without a lean."""
+"""Share of the central quarter, and of the corners together, without a lean."""
 
 
 def rolls(side: int) -> list[Roll]:
@@ -68,6 +68,13 @@ def central(side: int) -> Float64:
     return np.outer(along, along)
 
 
+def corners(side: int) -> Float64:
+    """Which patches (side, side) lie in one of the four corners: together a quarter of the area, seen as evenly."""
+    along = np.zeros(side)
+    along[: side // STEPS] = along[side - side // STEPS :] = 1
+    return np.outer(along, along)
+
+
 def inner(side: int) -> Float64:
     """Content (side, side), 1 where it lies away from the seam: an eighth of the side, at least a patch, from the edge.
 
@@ -80,21 +87,21 @@ def inner(side: int) -> Float64:
     return kept
 
 
-def center_share(maps: Sequence[Floats], moved: Sequence[Roll], content: Floats | None = None) -> Pair:
-    """Share of the central quarter over some rolls: (part of the maps that lies in it, all of the maps).
+def region_share(maps: Sequence[Floats], moved: Sequence[Roll], region: Floats, content: Floats | None = None) -> Pair:
+    """Share of a region of the frame over some rolls: (part of the maps that lies in it, all of the maps).
 
     Args:
         maps: (side, side) of each rolled frame, in the places of the frame, none negative; each counts as 1.
         moved: the rolls.
+        region: (side, side), how much of each place belongs to it: `central` or `corners`.
         content: (side, side) of the frame before it was rolled; only this content counts.
     """
-    weight = central(maps[0].shape[0])
     part = whole = 0.0
     for values, roll in zip(maps, moved, strict=True):
         mass = shares(values)
         if content is not None:
             mass = mass * np.roll(content, roll, axis=(0, 1))
-        part, whole = part + float((mass * weight).sum()), whole + float(mass.sum())
+        part, whole = part + float((mass * region).sum()), whole + float(mass.sum())
     return part, whole
 
 

@@ -115,11 +115,12 @@ def _write(
     out: Path, probe: Probe, found: Probings, examples: Sequence[Example], settings: Mapping[str, Any]
 ) -> Outcome:
     known, seer, frames = Findings(found.findings), probe.seer, found.frames
-    said, used = tuple(sentences(known, seer.kind)), versions()
+    said, used = tuple(sentences(known, seer.kind, found.by_place)), versions()
     drawn = draw_figures(known, found.by_place)
     page = compose(
         known,
         drawn,
+        said,
         backbone=seer.backbone,
         kind=seer.kind,
         where=seer.where,

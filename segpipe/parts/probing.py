@@ -24,6 +24,7 @@ from segpipe.records.probing import (
     CENTER,
     CENTER_INNER,
     CHANGE,
+    CORNERS,
     CORRELATION,
     CROP,
     DISTANCE,
@@ -171,7 +172,8 @@ def _center(rgb: Rgb, before: Sight, probe: Probe, means: Means, found: Probed) 
     moved = places.rolls(side)
     content, whole = places.inner(side), ops.directions(before.patches, means.patch)
     maps: list[Float32] = [before.map]
-    found.note(ROLL, 0, CENTER, places.center_share([before.map], [moved[0]]))
+    central, at = places.central(side), places.locate(None, side, patch)[0]
+    found.note(ROLL, 0, CENTER, places.region_share([before.map], moved[:1], central))
     each: dict[tuple[float, str], list[float]] = defaultdict(list)
     changes: dict[float, list[Pair]] = defaultdict(list)
     for roll, after in zip(
@@ -186,19 +188,21 @@ def _center(rgb: Rgb, before: Sight, probe: Probe, means: Means, found: Probed) 
             (CORRELATION, ops.correlation(before.map, back)),
             (PATCH, ops.cosine(whole, features)),
             (PATCH_INNER, ops.cosine(whole, features, content)),
+            (FOUND, ops.found(whole, features, at)),
             (
                 PICTURE,
                 float(ops.directions(before.vector, means.picture) @ ops.directions(after.vector, means.picture)),
             ),
-            (CENTER, float(np.divide(*places.center_share([after.map], [roll])))),
+            (CENTER, float(np.divide(*places.region_share([after.map], [roll], central)))),
         ):
             each[far, measure].append(value)
     for (far, measure), values in each.items():
         found.note(ROLL, far, measure, mean_of(values))
     for far, pairs in changes.items():
         found.note(ROLL, far, CHANGE, (sum(part for part, _ in pairs), sum(all_ for _, all_ in pairs)))
-    found.note(ALL_ROLLS, len(moved), CENTER, places.center_share(maps, moved))
-    found.note(ALL_ROLLS, len(moved), CENTER_INNER, places.center_share(maps, moved, content))
+    found.note(ALL_ROLLS, len(moved), CENTER, places.region_share(maps, moved, central))
+    found.note(ALL_ROLLS, len(moved), CENTER_INNER, places.region_share(maps, moved, central, content))
+    found.note(ALL_ROLLS, len(moved), CORNERS, places.region_share(maps, moved, places.corners(side)))
     found.note(ALL_ROLLS, len(moved), DISTANCE, places.mean_distance(maps))
     found.by_place = places.by_place(maps)
 

@@ -16,6 +16,7 @@ from segpipe.records.probing import (
     BESIDE,
     CENTER,
     CENTER_INNER,
+    CORNERS,
     CROP,
     DRAWN,
     HALF_BLUR,
@@ -31,6 +32,7 @@ Encoded = dict[str, bytes]
 """A figure by the ending of its file."""
 
 _ACROSS = 4
+_OCTAVES = 3  # colors reach from an eighth of an even map to eight times as much
 _SHOWN = ((OVERLAP, "map"), (PATCH, "patches"), (PICTURE, "picture"))
 
 
@@ -42,27 +44,29 @@ def center_figure(found: Findings, by_place: npt.NDArray[np.float64]) -> Encoded
         (found.get(ROLL, CENTER, 0.5), "rolled by half"),
         (next(iter(found.levels(ALL_ROLLS, CENTER)), None), "all 16 rolls"),
         (next(iter(found.levels(ALL_ROLLS, CENTER_INNER)), None), "all, without seams"),
+        (next(iter(found.levels(ALL_ROLLS, CORNERS)), None), "the corners, all rolls"),
     ]
 
     def draw(figure: Any) -> None:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.5))
-        reach = max(0.1, float(np.abs(by_place - 1).max()))
-        side = len(by_place)
-        shown = left.imshow(by_place, cmap="RdBu_r", vmin=1 - reach, vmax=1 + reach, interpolation="nearest")
+        side, times = len(by_place), np.log2(np.maximum(by_place, 2.0**-_OCTAVES))
+        reach = int(np.clip(np.ceil(np.abs(times).max()), 1, _OCTAVES))
+        shown = left.imshow(times, cmap="RdBu_r", vmin=-reach, vmax=reach, interpolation="nearest")
         edges = (side / 4 - 0.5, 3 * side / 4 - 0.5)
         left.plot(*_box(*edges), color=INK, linewidth=0.9, linestyle="--")
         left.set_title("by place in the frame", fontsize=9)
         left.grid(visible=False)
         left.set_xticks([])
         left.set_yticks([])
-        figure.colorbar(shown, ax=left, shrink=0.8, label="times an even map")
+        bar = figure.colorbar(shown, ax=left, shrink=0.8, label="times an even map")
+        bar.set_ticks(range(-reach, reach + 1), labels=[f"{2.0**at:.2g}" for at in range(-reach, reach + 1)])
         right.axvline(25, color=FAINT, linestyle="--", linewidth=0.9)
         kept = [(finding, name) for finding, name in rows if finding is not None]
         for place, (finding, _) in enumerate(kept):
             _bar(right, finding, place, scale=100)
         right.set_yticks(range(len(kept)), [name for _, name in kept])
         right.set_ylim(len(kept) - 0.5, -0.5)
-        right.set_xlabel("share of the central quarter, % (25: no lean)")
+        right.set_xlabel("share of a quarter of the area, % (25: no lean)")
         right.grid(axis="y", visible=False)
 
     return _encoded(draw, 8.0, 2.9)

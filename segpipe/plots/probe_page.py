@@ -14,7 +14,6 @@ from segpipe.plots import probe as figures
 from segpipe.plots.page import Plot
 from segpipe.plots.panels import Picture
 from segpipe.plots.probe import Encoded
-from segpipe.plots.probe_words import sentences
 from segpipe.records.corpus import Rejected
 from segpipe.records.probing import (
     ANOTHER,
@@ -105,6 +104,7 @@ def draw_figures(found: Findings, by_place: npt.NDArray[np.float64] | None) -> d
 def compose(
     found: Findings,
     drawn: Mapping[str, Encoded],
+    said: Sequence[str],
     *,
     backbone: str,
     kind: str,
@@ -119,6 +119,7 @@ def compose(
     Args:
         found: all findings.
         drawn: of `draw_figures`.
+        said: of `probe_words.sentences`.
         backbone: its name.
         kind: `attention` or `activation`.
         where: which block or stage, in words.
@@ -133,7 +134,7 @@ def compose(
     return ProbePage(
         title=f"What {backbone} looks at",
         lead=f"{images} images, disturbed and looked at again: {what}.{note}",
-        sentences=sentences(found, kind),
+        sentences=said,
         table=_rows(found),
         sections=[
             Section(name, title, text, Plot("", drawn[name]["svg"], caption, wide=wide))
@@ -160,7 +161,8 @@ _SECTIONS = (
         "backbone that looks at content alone gives that quarter exactly 25% of its maps over all rolls, whatever the "
         "pictures show. Without seams: only content away from where the picture's own edges meet when it is rolled.",
         "Left: how much is looked at each place of the frame, content averaged out over all rolls and images; dashed "
-        f"the central quarter. Right: its share. {_INTERVALS}",
+        "the central quarter. Right: its share, and that of the four corners, which are a quarter of the area too. "
+        f"{_INTERVALS}",
         True,
     ),
     (
@@ -195,7 +197,7 @@ _SECTIONS = (
 
 def _rows(found: Findings) -> list[dict[str, Any]]:
     rows = []
-    for name in found.disturbances(PICTURE):
+    for name in sorted(found.disturbances(PICTURE), key=lambda name: name == ANOTHER):  # what chance gives comes last
         levels = found.levels(name, PICTURE)
         another = name == ANOTHER
         rows.append(

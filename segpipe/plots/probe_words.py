@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+import numpy.typing as npt
+
 from segpipe.records.probe import Finding
 from segpipe.records.probing import (
     AGAIN,
@@ -12,6 +15,7 @@ from segpipe.records.probing import (
     BESIDE,
     CENTER,
     CENTER_INNER,
+    CORNERS,
     CROP,
     DRAWN,
     GAIN,
@@ -21,26 +25,36 @@ from segpipe.records.probing import (
     ROLL,
     SHARP,
     Findings,
+    hot_spots,
+    in_strip,
 )
 
 _NOTHING, _SLIGHT = 0.01, 0.05
 """A preference below these parts of what there is without one is called none, or slight, however sure it is."""
+_OFTEN = 0.9
 
 
-def sentences(found: Findings, kind: str) -> list[str]:
+def sentences(found: Findings, kind: str, by_place: npt.NDArray[np.float64] | None = None) -> list[str]:
     """What was found, most telling first.
 
     Args:
         found: all findings.
         kind: `attention` or `activation`: what the maps are.
+        by_place: (side, side), how much is looked at each place whatever lies there, in multiples of an even map.
     """
-    return [text for say in (_center, _focus, _artefacts, _agreement) for text in say(found, kind.capitalize())]
+    what = kind.capitalize()
+    return [
+        *_center(found, what),
+        *_spots(by_place, what),
+        *_focus(found, what),
+        *_artefacts(found, what),
+        *_agreement(found, what),
+    ]
 
 
 def notable(found: Findings) -> list[str]:
     """Disturbances of the common table that are worth a look: what draws most, what changes features most and least."""
-    top = _most_drawn(found)
-    chosen = [top.disturbance.removesuffix("-strip")] if top is not None else []
+    chosen = [_name(each) for each in _drawing(found)[:1]]
     ranked = [each.disturbance for each in _by_patch_cosine(found)]
     return list(dict.fromkeys([*chosen, *ranked[:2], *ranked[-1:]]))
 
@@ -77,12 +91,15 @@ def _center(found: Findings, what: str) -> Iterator[str]:
     side = _beyond(share, 0.25)
     slightly = " slightly" if side and abs(share.value / 0.25 - 1) < _SLIGHT else ""
     where = {1: f"leans{slightly} to the center", -1: f"leans{slightly} to the edges"}.get(
-        side, "shows no lean to the center or to the edges"
+        side, "shows no lean to the center or to the edges" if share.images > 1 else "of one picture"
     )
     text = (
         f"{what} {where}: with every content at every place equally often, the central quarter of the frame gets "
         f"{percent(share.value)} of it ({_between(share)}; 25% without a lean)."
     )
+    corners = next(iter(found.levels(ALL_ROLLS, CORNERS)), None)
+    if side and corners is not None and corners.value is not None:
+        text = f"{text[:-1]}, the four corners together, as large, {percent(corners.value)}."
     still, rolled = found.get(ROLL, CENTER, 0), found.strongest(ROLL, CENTER)
     if still is not None and rolled is not None and still.value is not None and rolled.value is not None:
         text += (
@@ -92,6 +109,19 @@ def _center(found: Findings, what: str) -> Iterator[str]:
     yield text
 
 
+def _spots(by_place: npt.NDArray[np.float64] | None, what: str) -> Iterator[str]:
+    if by_place is None:
+        return
+    count, share = hot_spots(by_place)
+    if count:
+        row, col = (int(at) + 1 for at in np.unravel_index(by_place.argmax(), by_place.shape))
+        yield (
+            f"{count} of the {by_place.size} places of the frame hold {percent(share)} of it whatever lies there, most "
+            f"of all row {row}, column {col} ({by_place.max():.0f} times an even map): there {what.lower()} says "
+            "little about content."
+        )
+
+
 def _focus(found: Findings, what: str) -> Iterator[str]:
     levels = found.levels(HALF_BLUR, SHARP)
     if not levels:
@@ -99,7 +129,7 @@ def _focus(found: Findings, what: str) -> Iterator[str]:
     last = levels[-1]
     assert last.value is not None
     verb = {1: "prefers what is sharp", -1: "prefers what is blurred"}.get(
-        _beyond(last, 0.5), "does not care about focus"
+        _beyond(last, 0.5), "does not care about focus" if last.images > 1 else "of one picture"
     )
     steps = ", ".join(f"{each.level:g}" for each in levels)
     shares = ", ".join(percent(each.value or 0).removesuffix("%") for each in levels)
@@ -109,43 +139,40 @@ def _focus(found: Findings, what: str) -> Iterator[str]:
     )
 
 
-def _most_drawn(found: Findings) -> Finding | None:
-    ends = [found.strongest(name, DRAWN) for name in found.disturbances(DRAWN) if name.endswith("-strip")]
-    return max((each for each in ends if each is not None), key=lambda each: each.value or 0, default=None)
+def _drawing(found: Findings) -> list[Finding]:
+    """Of every artefact the strength at which it draws most, the artefact that draws most first."""
+    names = [name for name in found.disturbances(DRAWN) if name.endswith(in_strip(""))]
+    peaks = [max(found.levels(name, DRAWN), key=lambda each: each.value or 0) for name in names]
+    return sorted(peaks, key=lambda each: -(each.value or 0))
 
 
 def _artefacts(found: Findings, what: str) -> Iterator[str]:
-    top = _most_drawn(found)
-    if top is None or top.value is None:
+    ranked = _drawing(found)
+    if not ranked or ranked[0].images < 2:  # one picture cannot say what draws and what does not
         return
-    ends = [found.strongest(name, DRAWN) for name in found.disturbances(DRAWN) if name.endswith("-strip")]
-    ranked = sorted((each for each in ends if each is not None), key=lambda each: -(each.value or 0))
-    drawing = [each for each in ranked if _beyond(each, 1) > 0]
+    top, drawing = ranked[0], [each for each in ranked if _beyond(each, 1) > 0]
     if not drawing:
         yield (
             f"No artefact draws {what.lower()}: the most is {_name(top)} with {top.value:.2f} times what the same "
             f"pixels had before ({_between(top, 'ratio')})."
         )
     else:
-        first, rest = drawing[0], drawing[1:]
-        others = f", then {', '.join(f'{_name(each)} {each.value:.2f}' for each in rest)}" if rest else ""
-        others += (
-            f"; {_listed([_name(each) for each in ranked if each not in drawing])} draw nothing"
-            if len(drawing) < len(ranked)
-            else ""
-        )
+        rest = ", ".join(f"{_name(each)} {each.value:.2f}" for each in drawing[1:])
+        none = _listed([_name(each) for each in ranked if each not in drawing])
         yield (
-            f"Of the artefacts, {_name(first)} draws most {what.lower()}: {first.value:.2f} times what the same pixels "
-            f"had before ({_between(first, 'ratio')}){others} (all at their strongest)."
+            f"Of the artefacts {_name(top)} draw{'' if _name(top).endswith('s') else 's'} most {what.lower()}: "
+            f"{top.value:.2f} times what the same pixels had before ({_between(top, 'ratio')})"
+            f"{f', then {rest}' if rest else ''}, each at the strength at which it draws most"
+            f"{f'; {none} draw none' if none else ''}."
         )
     beside, gain = (found.get(top.disturbance, measure, top.level) for measure in (BESIDE, GAIN))
     crop = found.strongest(CROP, BESIDE)
     if beside and gain and crop and beside.value is not None and gain.value is not None and crop.value is not None:
-        verdict = {1: "cropping it away restores", -1: "cropping it away does not pay: it brings"}.get(
-            _beyond(gain, 0), "cropping it away makes no sure difference:"
+        verdict = {1: "cropping restores it by", -1: "cropping changes more than it mends,"}.get(
+            _beyond(gain, 0), "cropping makes no sure difference,"
         )
         yield (
-            f"With {_name(top)} in a strip, {percent(beside.value)} of the map beside it stays in place; with the "
+            f"With {_name(top)} in a strip, {percent(beside.value)} of the map beside it stays in place, with the "
             f"strip cropped away {percent(crop.value)}: {verdict} {100 * gain.value:+.1f} points "
             f"({_between(gain, 'points')})."
         )
@@ -162,14 +189,16 @@ def _agreement(found: Findings, what: str) -> Iterator[str]:
         f"At their strongest, {_at(most)} changes the features of patches most and {_at(least)} least (cosine "
         f"{most.value:.2f} and {least.value:.2f}{same})"
     )
-    again = [found.strongest(name, AGAIN) for name in found.disturbances(AGAIN) if name != ANOTHER]
-    lost = min((each for each in again if each is not None), key=lambda each: each.value or 0, default=None)
-    if lost is not None and lost.value is not None:
-        text += (
-            f"; by its one vector a picture is found again among all {lost.images} in {percent(lost.value)} of cases "
-            f"or more (least: {_at(lost)})"
-        )
     yield f"{text}."
+    ends = [found.strongest(name, AGAIN) for name in found.disturbances(AGAIN) if name != ANOTHER]
+    again = sorted((each for each in ends if each is not None), key=lambda each: each.value or 0)
+    if again and again[0].value is not None and again[0].images > 1:
+        often = sum((each.value or 0) >= _OFTEN for each in again)
+        yield (
+            f"By its one vector a picture is found again among all {again[0].images} in at least {percent(_OFTEN)} of "
+            f"cases under {often} of {len(again)} disturbances at their strongest; most rarely under {_at(again[0])}: "
+            f"{percent(again[0].value)}."
+        )
     maps = [found.strongest(each.disturbance, OVERLAP) for each in ranked]
     moved = min((each for each in maps if each is not None), key=lambda each: each.value or 0, default=None)
     chance = found.strongest(ANOTHER, OVERLAP)
@@ -196,4 +225,4 @@ def _at(finding: Finding) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

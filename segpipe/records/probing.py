@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+import numpy.typing as npt
+
 from segpipe.records.probe import Finding
 
-CENTER, CENTER_INNER, DISTANCE = "center share", "center share without seams", "distance from center"
+CENTER, CENTER_INNER, CORNERS = "center share", "center share without seams", "corner share"
+DISTANCE = "distance from center"
 SHARP = "share of the sharp half"
 DRAWN, BESIDE, LEFT, GAIN = "drawn", "map overlap beside it", "share left beside it", "gained by cropping"
 OVERLAP, CORRELATION, CHANGE = "map overlap", "map correlation", "map change"
@@ -23,6 +27,20 @@ def in_strip(name: str) -> str:
     'text-strip'
     """
     return f"{name}-strip"
+
+
+HOT = 5.0
+"""A place that is looked at so many times as much as by an even map is a hot spot."""
+
+
+def hot_spots(by_place: npt.NDArray[np.float64]) -> tuple[int, float]:
+    """How many places draw a map whatever lies there, and what share of all of it they hold together.
+
+    Args:
+        by_place: (side, side), in multiples of an even map, the mean over rolls and pictures.
+    """
+    hot = by_place >= HOT
+    return int(hot.sum()), float(by_place[hot].sum() / by_place.size)
 
 
 class Findings:

@@ -22,9 +22,10 @@ def test_content_alone_gives_no_lean_whatever_it_is(side, seed, sparse):
         content = content * (rng.uniform(size=content.shape) < 0.1) + 1e-9
     moved = places.rolls(side)
     maps = [np.roll(content, roll, axis=(0, 1)) for roll in moved]
-    part, whole = places.center_share(maps, moved)
+    part, whole = places.region_share(maps, moved, places.central(side))
     assert (part / whole, whole) == (pytest.approx(0.25), pytest.approx(16))
-    assert np.divide(*places.center_share(maps, moved, places.inner(side))) == pytest.approx(0.25)
+    assert np.divide(*places.region_share(maps, moved, places.central(side), places.inner(side))) == pytest.approx(0.25)
+    assert np.divide(*places.region_share(maps, moved, places.corners(side))) == pytest.approx(0.25)
     assert places.mean_distance(maps) == pytest.approx(1)
     assert places.by_place(maps).mean() == pytest.approx(1)
 
@@ -34,8 +35,8 @@ def test_a_planted_lean_is_measured_as_planted():
     rows, cols = np.mgrid[:side, :side]
     weight = np.where((rows >= 2) & (rows < 6) & (cols >= 2) & (cols < 6), 3.0, 1.0)
     maps = [weight] * len(moved)  # even content, seen three times as much in the middle
-    assert np.divide(*places.center_share(maps, moved)) == pytest.approx(3 / 6)
-    assert np.divide(*places.center_share([1 / weight] * 16, moved)) == pytest.approx(1 / 10)
+    assert np.divide(*places.region_share(maps, moved, places.central(side))) == pytest.approx(3 / 6)
+    assert np.divide(*places.region_share([1 / weight] * 16, moved, places.central(side))) == pytest.approx(1 / 10)
     assert places.mean_distance(maps) < 0.85
     np.testing.assert_allclose(places.by_place(maps), weight / 1.5)
 

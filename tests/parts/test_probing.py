@@ -23,6 +23,7 @@ from segpipe.records.probing import (
     CENTER,
     CENTER_INNER,
     CHANGE,
+    CORNERS,
     CROP,
     DISTANCE,
     DRAWN,
@@ -37,6 +38,7 @@ from segpipe.records.probing import (
     ROLL,
     SHARP,
     Findings,
+    hot_spots,
 )
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -121,6 +123,8 @@ def test_a_backbone_that_looks_at_content_alone_leans_nowhere():
         assert found.get(ROLL, CHANGE, level).value == pytest.approx(0, abs=1e-5)
     assert "no lean" in sentences(found, "attention")[0]
     assert raw.by_place.shape == (8, 8)
+    assert found.get(ALL_ROLLS, CORNERS, 16).value == pytest.approx(0.25, abs=1e-6)
+    assert not any("of the frame hold" in said for said in sentences(found, "attention", raw.by_place))
 
 
 def test_a_planted_lean_to_the_center_is_found():
@@ -181,6 +185,23 @@ def test_a_vit_whose_positions_call_to_the_center_leans_there(
     assert found.get(ROLL, PATCH, 0.5).value < 0.999  # its features know their place too
 
 
+def corner_sinks(gray):
+    """Most of what is left over goes to the four corners, as some networks do."""
+    mass = brightness(gray)
+    mass[:: len(mass) - 1, :: len(mass) - 1] += mass.sum() / 2
+    return mass
+
+
+def test_places_that_draw_whatever_lies_there_are_told():
+    found, raw = probed(made_seer(corner_sinks), ("center",), count=3)
+    assert found.get(ALL_ROLLS, CENTER, 16).high < 0.1
+    assert found.get(ALL_ROLLS, CORNERS, 16).low > 0.7
+    assert hot_spots(raw.by_place) == (4, pytest.approx(2 / 3 + 1 / 48))
+    said = sentences(found, "attention", raw.by_place)
+    assert said[0].startswith("Attention leans to the edges:")
+    assert said[1].startswith("4 of the 64 places of the frame hold 6")
+
+
 def test_focus():
     found, _ = probed(made_seer(edges), ("focus",), ("blur",))
     levels = found.levels(HALF_BLUR, SHARP)
@@ -203,7 +224,7 @@ def test_an_artefact_that_captures_attention_is_found_and_cropping_it_away_resto
     assert found.strongest("text", DRAWN).low > 2
     assert found.strongest("text-strip", LEFT).high < 0.9  # what it takes the rest loses
     assert found.get("jpeg-strip", DRAWN, 50).value == pytest.approx(1, abs=0.2)
-    assert any("text draws most" in said or "scratches draws most" in said for said in sentences(found, "attention"))
+    assert any("text draws most attention" in said for said in sentences(found, "attention"))
     assert found.get(CROP, BESIDE, 0.25).value == pytest.approx(1)  # each patch is seen by itself
     blind, _ = probed(made_seer(nothing), ("artefacts",), names)
     for name in names:

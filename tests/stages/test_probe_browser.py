@@ -10,6 +10,7 @@ import pytest
 from segpipe.ops.disturbing import DISTURBANCES
 from segpipe.plots.panels import photo
 from segpipe.plots.probe_page import Example, Panel, compose, draw_figures, render
+from segpipe.plots.probe_words import sentences
 from segpipe.records.corpus import Rejected
 from segpipe.records.probe import Finding
 from segpipe.records.probing import (
@@ -19,6 +20,7 @@ from segpipe.records.probing import (
     BESIDE,
     CENTER,
     CENTER_INNER,
+    CORNERS,
     CROP,
     DRAWN,
     FOUND,
@@ -39,6 +41,9 @@ PROGRAM = chromium.find()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this machine (apt-get install chromium)")
 
 
+BY_PLACE = np.random.default_rng(0).uniform(0.05, 6, (16, 16))
+
+
 def findings() -> Findings:
     """Every finding that a probe makes, with made-up values."""
     rng = np.random.default_rng(0)
@@ -52,9 +57,10 @@ def findings() -> Findings:
     add(ANOTHER, "reference", 0, "", OVERLAP, PATCH, FOUND, PICTURE, AGAIN)
     for level in (0, 0.25, 0.5):
         add(ROLL, "place", level, "of the side", CENTER, *((OVERLAP, PATCH, PICTURE) if level else ()))
-    add(ALL_ROLLS, "place", 16, "rolls", CENTER, CENTER_INNER)
+    add(ALL_ROLLS, "place", 16, "rolls", CENTER, CENTER_INNER, CORNERS)
     add(CROP, "artefact", 0.25, "of the height", BESIDE)
-    for each in DISTURBANCES.values():
+    for name in ("rotation", "blur", "noise", "hue", "jpeg", "text", "green-veil"):
+        each = DISTURBANCES[name]
         for level in each.levels:
             add(each.name, each.family, level, each.unit, OVERLAP, PATCH, FOUND, PICTURE, AGAIN)
             if each.family == "artefact":
@@ -71,7 +77,8 @@ def write(folder: Path) -> Path:
     panels = [Panel(name, "40 px of letters at 480 px long side", picture, picture) for name in ("as it is", "text")]
     page = compose(
         found,
-        draw_figures(found, np.random.default_rng(0).uniform(0.5, 2, (16, 16))),
+        draw_figures(found, BY_PLACE),
+        sentences(found, "attention", BY_PLACE),
         backbone="vit_tiny_patch16_224.augreg_in21k_ft_in1k",
         kind="attention",
         where="block 11 of 0 to 11",
