@@ -33,6 +33,7 @@ Encoded = dict[str, bytes]
 
 _ACROSS = 4
 _OCTAVES = 3  # colors reach from an eighth of an even map to eight times as much
+_LEAST = 1e-3  # stands for 0, which a logarithmic axis does not have
 _SHOWN = ((OVERLAP, "map"), (PATCH, "patches"), (PICTURE, "picture"))
 
 
@@ -108,6 +109,8 @@ def artefact_figure(found: Findings) -> Encoded:
         if crop is not None and crop.value is not None:
             right.axhline(crop.value, color=FAINT, linestyle="--", linewidth=0.9)
             right.text(0, crop.value, "strip cropped away", va="bottom", ha="left", fontsize=7.5, color=FAINT)
+        left.set_yscale("log", base=2)
+        left.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         left.set_title("drawn to it, times what was there before", fontsize=9)
         right.set_title("map beside it that stays in place", fontsize=9)
         figure.legend(loc="outside lower center", ncols=max(1, len(names)))
@@ -160,11 +163,12 @@ def _box(low: float, high: float) -> tuple[list[float], list[float]]:
 def _curve(
     axes: Any, levels: Sequence[Finding], places: Any, color: str, *, scale: float = 1, label: str | None = None
 ) -> None:
-    values = [scale * (each.value or 0) for each in levels]
+    values = [scale * (each.value or _LEAST) for each in levels]
     axes.plot(places, values, color=color, marker="o", markersize=3, linewidth=1.2, label=label)
     for place, each in zip(places, levels, strict=True):
         if each.low is not None and each.high is not None:
-            axes.plot([place] * 2, [scale * each.low, scale * each.high], color=color, linewidth=2.6, alpha=0.35)
+            ends = [scale * (end or _LEAST) for end in (each.low, each.high)]
+            axes.plot([place] * 2, ends, color=color, linewidth=2.6, alpha=0.35)
 
 
 def _bar(axes: Any, finding: Finding, place: float, *, scale: float) -> None:
