@@ -68,7 +68,7 @@ def probe_run(
         runtime: device, images worked on side by side, progress; the numbers do not depend on it.
         images: how many of the run, spread over it; 24 for None, 0 is all.
         disturb: names of disturbances, or none for all.
-        crf: sharpen masks with the run's dense CRF, which takes several times as long.
+        crf: sharpen masks with the run's dense CRF, which takes half as long again.
         side: longest side of the disturbed pictures in pixels; larger photographs are scaled down.
         seed: of the choice of images, of the disturbances and of the intervals.
 

@@ -51,7 +51,7 @@ Examples:
     "--measure", "measures", multiple=True, metavar="NAME[,NAME]", help="center, focus, artefacts, agreement [all]."
 )
 @click.option("--disturb", multiple=True, metavar="NAME[,NAME]", help="Disturbances of the table [all].")
-@click.option("--crf/--no-crf", default=False, help="Of a run: sharpen masks by its CRF; takes several times as long.")
+@click.option("--crf/--no-crf", default=False, help="Of a run: sharpen masks by its CRF; takes half as long again.")
 @click.option(
     "--side",
     type=click.IntRange(16),
