@@ -195,7 +195,7 @@ def apply(
     choice = index.choice_of(settings)
     work = partial(_one, model, settings, listing.root, home, keep, frames_stay)
     items = find_images(listing, choice, index.limits_of(settings))
-    with _alone(model.encoder):
+    with alone(model.encoder):
         if model.bundle.refine["crf"] is not None:
             for classes in (model.clusters.whole_clusters, *(split.parts for split in model.clusters.splits)):
                 prepare(classes)
@@ -225,7 +225,7 @@ def _one(
 
 
 @contextmanager
-def _alone(encoder: Encoder) -> Iterator[None]:
+def alone(encoder: Encoder) -> Iterator[None]:
     """Every image is worked on in one thread: threads share the processors by images."""
     before = cv2.getNumThreads()
     with encoder.alone(), threadpool_limits(1):

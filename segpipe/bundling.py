@@ -40,12 +40,7 @@ def bundle(run_dir: RunDir, path: Path, runtime: Runtime) -> Bundle:
         MachineError: the weights are not at hand.
     """
     settings = pipeline.resolve(run_dir)
-    for step in pipeline.plan(settings, run_dir, stop="refine"):
-        if step.action == "run":
-            raise UsageError(
-                f"{run_dir.root}: {step.stage.NAME} is not up to date ({step.reason}); finish the run first with "
-                f"`segpipe run IMAGES {run_dir.root} --to refine`"
-            )
+    pipeline.require_finished(run_dir, "refine")
     features, masks = run_dir.path("features"), load_header(run_dir.path("masks"))
     header = FeatureStore(features).header
     made = Bundle(

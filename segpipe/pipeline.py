@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +20,7 @@ from segpipe.base import files
 from segpipe.base.config import Layer, Section, build, read_sets, read_yaml, setting, to_yaml
 from segpipe.base.errors import SegpipeError, UsageError
 from segpipe.base.runtime import Runtime, Track, cpu_count, no_track, pick_device
-from segpipe.base.version import __version__
+from segpipe.base.version import versions
 from segpipe.records.manifest import Manifest, StageRecord
 from segpipe.stages import MAKERS, STAGES, Stage, beside, outside, wants
 from segpipe.store.run_dir import RunDir
@@ -224,6 +223,20 @@ def plan(
     return steps
 
 
+def require_finished(run_dir: RunDir, stop: str) -> None:
+    """Refuse to work with a run that is not up to date up to a stage.
+
+    Raises:
+        UsageError: with the first stage that is not, why, and the command that mends it.
+    """
+    for step in plan(resolve(run_dir), run_dir, stop=stop):
+        if step.action == "run":
+            raise UsageError(
+                f"{run_dir.root}: {step.stage.NAME} is not up to date ({step.reason}); finish the run first with "
+                f"`segpipe run IMAGES {run_dir.root} --to {stop}`"
+            )
+
+
 # --- doing it -------------------------------------------------------------------------------------------------------
 
 
@@ -241,7 +254,7 @@ def run_stage(step: Step, settings: Settings, run_dir: RunDir, runtime: Runtime)
         summary=summary,
         seconds=round(time.monotonic() - started, 3),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=_versions(),
+        versions=versions(),
         machine={"device": runtime.device, "workers": runtime.workers, "platform": platform.platform()},
     )
     run_dir.record(stage.NAME, record)
@@ -303,24 +316,3 @@ def require(stage: Stage, settings: Settings, run_dir: RunDir) -> None:
 
 def _command(stage: Stage, run_dir: RunDir) -> str:
     return f"index IMAGES {run_dir.root}" if stage.NAME == "index" else f"{stage.NAME} {run_dir.root}"
-
-
-def _versions() -> dict[str, str]:
-    names = (
-        "torch",
-        "timm",
-        "numpy",
-        "zarr",
-        "scikit-learn",
-        "opencv-python-headless",
-        "numba",
-        "faiss-gpu",
-        "faiss-cpu",
-    )
-    found = {"segpipe": __version__, "python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

@@ -10,9 +10,9 @@ from segpipe import pipeline
 from segpipe.base.errors import UsageError
 from segpipe.store.masks import Mask
 from segpipe.store.scores import load_scores
-from segpipe.twin_tools import AnyPath, absolute, apply, attend, bundle, existing, name, similar
+from segpipe.twin_tools import AnyPath, absolute, apply, attend, bundle, existing, name, probe, similar
 
-__all__ = ["apply", "attend", "bundle", "name", "similar"]
+__all__ = ["apply", "attend", "bundle", "name", "probe", "similar"]
 
 Values = Mapping[str, Any]
 

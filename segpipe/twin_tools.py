@@ -1,4 +1,4 @@
-"""The commands beside the stages as Python functions: names, attention, likeness, bundles."""
+"""The commands beside the stages as Python functions: names, attention, probes, likeness, bundles."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from segpipe import pipeline
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime, cpu_count, pick_device
 from segpipe.records.corpus import Corpus, Rejected
+from segpipe.records.probe import Finding
 from segpipe.store.masks import Mask
 from segpipe.store.run_dir import RunDir
 
@@ -229,6 +230,73 @@ def attend(
         "files": done.files,
         "rejected": {item.path: item.reason for item in done.rejected},
     }
+
+
+def probe(
+    images: AnyPath,
+    out: AnyPath | None = None,
+    *,
+    backbone: str = "dino_vits16",
+    weights: AnyPath | None = None,
+    block: int = -1,
+    size: int = 256,
+    count: int | None = None,
+    seed: int = 0,
+    measures: Sequence[str] = (),
+    disturb: Sequence[str] = (),
+    device: str = "auto",
+    crf: bool = False,
+    side: int = 960,
+) -> list[Finding]:
+    """Measure what a backbone looks at, or how far a run's masks survive, as `segpipe probe IMAGES OUT` or `... RUN`.
+
+    Args:
+        images: a folder, an image, a glob, a text file of paths, a video; or the directory of a finished run.
+        out: folder for the page, the table and the figures; of a run by default its `probe/`.
+        backbone: of `segpipe backbones`, or any timm model's; a run has its own.
+        weights: a file to load instead of the hub's; a run has its own.
+        block: block of a ViT or stage of a CNN; -1 is the last. Not for a run.
+        size: pixels of a side of the middle square that is looked at. Not for a run.
+        count: how many pictures at most; 60 by default, of a run 24.
+        seed: of all that is left to chance.
+        measures: some of `center`, `focus`, `artefacts`, `agreement`; all by default. Not for a run.
+        disturb: names of disturbances; all by default.
+        device: where the network computes; a run's settings say it for a run.
+        crf: for a run: sharpen masks by its CRF.
+        side: for a run: longest side in pixels to which photographs are scaled before they are disturbed.
+
+    Returns:
+        The rows of `probe.csv`.
+
+    Raises:
+        SegpipeError: whatever the command would end with; its text says the way out.
+    """
+    if (Path(images) / "config.yaml").exists() and (Path(images) / "manifest.json").exists():
+        from segpipe.surviving import probe_run
+
+        run_dir = existing(images)
+        runtime = pipeline.make_runtime(pipeline.resolve(run_dir))
+        folder = None if out is None else Path(out)
+        found = probe_run(run_dir, folder, runtime, images=count, disturb=disturb, crf=crf, side=side, seed=seed)
+        return list(found.findings)
+    if out is None:
+        raise UsageError(f"{images} is not a run (no config.yaml), so name the folder to write to as out")
+    from segpipe.parts.probe_out import probe_images
+
+    done = probe_images(
+        absolute(images),
+        Path(out),
+        Runtime(pick_device(device), cpu_count()),
+        backbone=backbone,
+        weights=None if weights is None else Path(weights),
+        block=block,
+        size=size,
+        count=60 if count is None else count,
+        seed=seed,
+        measures=measures,
+        disturb=disturb,
+    )
+    return list(done.findings)
 
 
 def bundle(run: AnyPath, model: AnyPath, *, onnx: bool = False) -> None:

@@ -34,6 +34,7 @@ from segpipe.cli.options import (
     settings_command,
     stage_choice,
 )
+from segpipe.cli.probe import probe_command
 from segpipe.cli.similar import similar_command
 from segpipe.cli.work import absolute, existing, facts_of, rejected_code, show_plan, show_scores, work
 from segpipe.stages import STAGES, Stage
@@ -168,6 +169,7 @@ for _stage in STAGES:
 
 cli.add_command(name_command)
 cli.add_command(attend_command)
+cli.add_command(probe_command)
 cli.add_command(bundle_command)
 cli.add_command(apply_command)
 cli.add_command(similar_command)

@@ -37,18 +37,51 @@ def look(model: Any, images: Tensor, *, block: int, rollout: bool) -> tuple[Tens
     Raises:
         UsageError: no such block, no CLS token, or a block without softmax attention over all tokens.
     """
-    if getattr(model, "cls_token", None) is None:
-        raise UsageError("this network has no CLS token whose attention could be shown; choose another --backbone")
+    _need_cls(model)
     (last,) = vit.block_indices((block,), depth=len(model.blocks))
     steps: list[Step] = []
     for step in vit.walk(model, images, last):
         steps = [*steps, step] if rollout else [step]
-    query, key = vit.compared(*steps[-1])
+    heads = _of_cls(model, steps[-1], images)
+    rolled = roll_out(steps)[:, model.num_prefix_tokens :].reshape(-1, *heads.shape[2:]) if rollout else None
+    return heads, rolled
+
+
+def look_and_describe(model: Any, images: Tensor, *, block: int) -> tuple[Tensor, Tensor, Tensor]:
+    """What the CLS token attends to in a block, and what the block makes of every token, in one forward pass.
+
+    Args:
+        model: as in `look`.
+        images: (B, 3, H, W) normalised; H and W are multiples of the patch size.
+        block: 0 is the first block, -1 the last.
+
+    Returns:
+        Attention of CLS to every patch (B, rows, cols), the mean over the heads, in shares of 1; the block's output
+        tokens after the network's final norm: those of the patches (B, rows, cols, width) and that of CLS (B, width).
+
+    Raises:
+        UsageError: as `look`.
+    """
+    _need_cls(model)
+    (last,) = vit.block_indices((block,), depth=len(model.blocks))
+    for layer, x, rope in vit.walk(model, images, last):
+        step: Step = (layer, x, rope)
+    seen = _of_cls(model, step, images).mean(dim=1)
+    tokens = model.norm(vit.advance(*step))
+    return seen, tokens[:, model.num_prefix_tokens :].reshape(*seen.shape, tokens.shape[-1]), tokens[:, 0]
+
+
+def _of_cls(model: Any, step: Step, images: Tensor) -> Tensor:
+    """Attention (B, heads, rows, cols) of CLS to every patch in a block."""
+    query, key = vit.compared(*step)
     heads = (query[:, :, :1] @ key.transpose(-2, -1)).softmax(dim=-1)[:, :, 0]
     rows, cols = model.patch_embed.dynamic_feat_size(images.shape[-2:])
-    patches = slice(model.num_prefix_tokens, None)
-    rolled = roll_out(steps)[:, patches].reshape(-1, rows, cols) if rollout else None
-    return heads[..., patches].reshape(*heads.shape[:2], rows, cols), rolled
+    return heads[..., model.num_prefix_tokens :].reshape(*heads.shape[:2], rows, cols)
+
+
+def _need_cls(model: Any) -> None:
+    if getattr(model, "cls_token", None) is None:
+        raise UsageError("this network has no CLS token whose attention could be shown; choose another --backbone")
 
 
 def roll_out(steps: Sequence[Step], *, budget: int = _SCORES) -> Tensor:

@@ -56,7 +56,7 @@ def extract_facets(
             found[index] = part.transpose(1, 2).flatten(2)  # (B, N, heads * head_dim)
             if index == last:
                 break
-        x = _advance(block, x, rope)
+        x = advance(block, x, rope)
         if facet == "token" and index in wanted:
             found[index] = model.norm(x) if norm else x
     tokens = torch.cat([found[index] for index in wanted], dim=-1)
@@ -102,7 +102,7 @@ def walk(model: Any, images: Tensor, last: int) -> Iterator[tuple[Any, Tensor, T
         rope = _rope_of(model, ropes, index)
         yield block, x, rope
         if index < last:
-            x = _advance(block, x, rope)
+            x = advance(block, x, rope)
 
 
 def compared(block: Any, x: Tensor, rope: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -126,6 +126,12 @@ def compared(block: Any, x: Tensor, rope: Tensor | None) -> tuple[Tensor, Tensor
     if key.shape[1] != query.shape[1]:  # grouped queries: several query heads share a key head
         key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
     return query * block.attn.scale, key
+
+
+def advance(block: nn.Module, x: Tensor, rope: Tensor | None) -> Tensor:
+    """A block's output tokens (B, N, width); arguments as `walk` gives them."""
+    y: Tensor = block(x) if rope is None else block(x, rope=rope)
+    return y
 
 
 def block_indices(blocks: tuple[int, ...], *, depth: int) -> tuple[int, ...]:
@@ -153,11 +159,6 @@ def _embed(model: Any, images: Tensor) -> tuple[Tensor, Tensor | None]:
 def _rope_of(model: Any, ropes: Tensor | None, index: int) -> Tensor | None:
     """A block's rotary positions; "mixed" ones differ from block to block."""
     return ropes[index] if ropes is not None and getattr(model, "rope_mixed", False) else ropes
-
-
-def _advance(block: nn.Module, x: Tensor, rope: Tensor | None) -> Tensor:
-    y: Tensor = block(x) if rope is None else block(x, rope=rope)
-    return y
 
 
 def _projections(block: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

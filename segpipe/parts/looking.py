@@ -146,22 +146,37 @@ def _batched(
     return look
 
 
-def _classical(runtime: Runtime) -> Looker:
-    """The classical features have no attention either: how far a patch lies from the mean of its image's patches.
+def stand_out(raw: Float32) -> Float32:
+    """How far each patch lies from the mean of its image's patches: what the classical features show for attention.
 
     Features are whitened over the patches of the one image, so that their squares add up to a Mahalanobis distance
     (Reed and Yu 1990 find anomalies by it), and a map depends on nothing but its image.
+
+    Args:
+        raw: (rows, cols, RAW_DIM) of `classical.raw_features`.
+
+    Returns:
+        (rows, cols), mean over the whitened features of their square.
     """
     from segpipe.nn import classical
 
+    whitening = classical.fit_whitening([raw.reshape(-1, raw.shape[-1])])
+    features = (raw - whitening.mean) @ whitening.projection
+    return np.asarray(np.square(features).mean(axis=-1), np.float32)
+
+
+STAND_OUT = "distance of each patch from the image's mean"
+"""What `stand_out` shows, in words."""
+
+
+def _classical(runtime: Runtime) -> Looker:
+    """The classical features have no attention either."""
+    from segpipe.nn import classical
+
     def one(image: Bytes) -> Maps:
-        raw = classical.raw_features(image)
-        whitening = classical.fit_whitening([raw.reshape(-1, raw.shape[-1])])
-        features = (raw - whitening.mean) @ whitening.projection
-        return {ACTIVATION: np.asarray(np.square(features).mean(axis=-1), np.float32)}
+        return {ACTIVATION: stand_out(classical.raw_features(image))}
 
     def look(images: Bytes) -> list[Maps]:
         return list(thread_map(one, images, workers=runtime.workers, ahead=2 * runtime.workers))
 
-    where = "distance of each patch from the image's mean"
-    return Looker("classical", "activation", where, classical.PATCH, (ACTIVATION,), look)
+    return Looker("classical", "activation", STAND_OUT, classical.PATCH, (ACTIVATION,), look)

@@ -169,7 +169,7 @@ class Page:
 
 def render(page: Page) -> str:
     """The page as HTML. Every text is escaped; bytes of file names that are not UTF-8 become question marks."""
-    html: str = _template().render(page=page, present=_present(page))
+    html: str = template("report.html.jinja").render(page=page, present=_present(page))
     return html.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -215,7 +215,8 @@ def duration(seconds: float) -> str:
 
 
 @cache
-def _template() -> Any:
+def template(name: str) -> Any:
+    """A page's template of this folder; it escapes every text and refuses names that it is not given."""
     import jinja2  # only a page being written pays for it
 
     environment = jinja2.Environment(
@@ -226,4 +227,4 @@ def _template() -> Any:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "duration": duration}
-    return environment.get_template("report.html.jinja")
+    return environment.get_template(name)

@@ -118,3 +118,18 @@ def test_a_network_without_cls_says_so():
 def test_a_block_that_does_not_exist_is_named(model):
     with pytest.raises(UsageError, match=r"names block 3; this network has 3"):
         attention.look(model, images(model, 2, 2), block=3, rollout=False)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("block", [1, -1])
+def test_one_pass_gives_the_map_and_the_features(model, block):
+    """The map against plain numpy, the tokens against timm's own forward pass and against `extract_facets`."""
+    x = images(model, 3, 4)
+    seen, patches, cls = attention.look_and_describe(model, x, block=block)
+    expected = plain_maps(model, x)[block][:, :, 0, model.num_prefix_tokens :].mean(axis=1)
+    np.testing.assert_allclose(seen.flatten(1).numpy(), expected, atol=1e-5)
+    facets = vit.extract_facets(model, x, facet="token", blocks=(block,), norm=True)
+    torch.testing.assert_close(patches, facets[0])
+    torch.testing.assert_close(cls, facets[1])
+    if block == -1:
+        torch.testing.assert_close(cls, model.forward_features(x)[:, 0])

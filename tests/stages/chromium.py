@@ -22,6 +22,37 @@ FLAGS = (
     "--hide-scrollbars", "--remote-debugging-port=0",
 )  # fmt: skip
 SECONDS = 60.0
+MEASURE = """(async () => {
+  await Promise.all([...document.images].map(image => image.decode().catch(() => null)));
+  const wide = document.documentElement.clientWidth;
+  const boxed = element => {
+    for (let up = element.parentElement; up; up = up.parentElement)
+      if (getComputedStyle(up).overflowX === 'auto') return true;
+    return false;
+  };
+  const out = [...document.body.querySelectorAll('*')].filter(element => {
+    const box = element.getBoundingClientRect();
+    return box.width > 0 && !boxed(element) && (box.right > wide + 0.5 || box.left < -0.5);
+  });
+  return {
+    wide,
+    scroll: document.documentElement.scrollWidth,
+    out: out.slice(0, 5).map(element => element.outerHTML.slice(0, 120)),
+    cut: [...document.body.querySelectorAll('*')].filter(
+      element => getComputedStyle(element).overflowX === 'hidden' && element.scrollWidth > element.clientWidth + 1
+    ).length,
+    images: document.images.length,
+    broken: [...document.images].filter(image => !(image.naturalWidth > 0)).map(image => image.alt),
+    unnamed: [...document.images].filter(image => !image.alt).length,
+    anchors: [...document.querySelectorAll('nav a')].filter(
+      link => !document.getElementById(link.getAttribute('href').slice(1))
+    ).length,
+    unreachable: [...document.querySelectorAll('.scroll')].filter(box => box.tabIndex !== 0).length,
+    small: [...document.querySelectorAll('.plots img')].filter(image => image.clientWidth < 250).length,
+    elements: document.querySelectorAll('x-bad, script').length,
+  };
+})()"""
+"""What is wrong with a page at the width it has: text cut off, pictures broken or without a name, and so on."""
 
 
 def find() -> str | None:

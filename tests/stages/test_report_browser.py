@@ -17,37 +17,6 @@ from . import chromium, report_run
 PROGRAM = chromium.find()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this machine (apt-get install chromium)")
 
-MEASURE = """(async () => {
-  await Promise.all([...document.images].map(image => image.decode().catch(() => null)));
-  const wide = document.documentElement.clientWidth;
-  const boxed = element => {
-    for (let up = element.parentElement; up; up = up.parentElement)
-      if (getComputedStyle(up).overflowX === 'auto') return true;
-    return false;
-  };
-  const out = [...document.body.querySelectorAll('*')].filter(element => {
-    const box = element.getBoundingClientRect();
-    return box.width > 0 && !boxed(element) && (box.right > wide + 0.5 || box.left < -0.5);
-  });
-  return {
-    wide,
-    scroll: document.documentElement.scrollWidth,
-    out: out.slice(0, 5).map(element => element.outerHTML.slice(0, 120)),
-    cut: [...document.body.querySelectorAll('*')].filter(
-      element => getComputedStyle(element).overflowX === 'hidden' && element.scrollWidth > element.clientWidth + 1
-    ).length,
-    images: document.images.length,
-    broken: [...document.images].filter(image => !(image.naturalWidth > 0)).map(image => image.alt),
-    unnamed: [...document.images].filter(image => !image.alt).length,
-    anchors: [...document.querySelectorAll('nav a')].filter(
-      link => !document.getElementById(link.getAttribute('href').slice(1))
-    ).length,
-    unreachable: [...document.querySelectorAll('.scroll')].filter(box => box.tabIndex !== 0).length,
-    small: [...document.querySelectorAll('.plots img')].filter(image => image.clientWidth < 250).length,
-    elements: document.querySelectorAll('x-bad, script').length,
-  };
-})()"""
-
 
 def write(root: Path, kind: str) -> Path:
     """A report of a small run of some kind."""
@@ -83,7 +52,7 @@ def test_the_page_is_whole_at_any_width(kind: str, tab: chromium.Tab, tmp_path: 
         tab.send("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         tab.send("Page.navigate", url=page.as_uri())
         tab.wait("Page.loadEventFired")
-        found = tab.evaluate(MEASURE)
+        found = tab.evaluate(chromium.MEASURE)
         assert found["wide"] == width
         assert found["scroll"] <= width, found
         assert found["out"] == []

@@ -1,0 +1,119 @@
+"""The mask of a picture in memory, made as a run makes the masks of its images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.base.errors import UsageError
+from segpipe.base.geometry import Box, Size
+from segpipe.base.runtime import Runtime
+from segpipe.ops.crf import Crf
+from segpipe.ops.crops import cut
+from segpipe.ops.segment import Labels, divide, label_at, places, probabilities
+from segpipe.parts.coding import encode, open_head
+from segpipe.parts.describing import describe_crops
+from segpipe.parts.encoder import Encoder, reopen_encoder
+from segpipe.parts.pieces import How
+from segpipe.records.clusters import ClusterModel
+from segpipe.records.features import FeatureHeader
+from segpipe.records.labels import nodata
+from segpipe.store.clusters import open_clusters
+from segpipe.store.features import FeatureStore
+from segpipe.store.masks import Mask, load_header
+from segpipe.store.run_dir import RunDir
+
+if TYPE_CHECKING:
+    from segpipe.nn.head import Head
+
+Rgb = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A run's network, head and clusters, opened."""
+
+    header: FeatureHeader
+    encoder: Encoder
+    head: Head
+    clusters: ClusterModel
+    how: How
+
+
+def open_segmenter(run_dir: RunDir, runtime: Runtime, *, crf: bool) -> Segmenter:
+    """Open what a finished run made its masks with.
+
+    Args:
+        run_dir: a run up to `refine`.
+        runtime: device and workers.
+        crf: whether masks are sharpened by the run's dense CRF.
+
+    Raises:
+        UsageError: an artefact is missing, the weights are others now, or a CRF is wanted and the run has none.
+        MachineError: the weights are not at hand.
+    """
+    made, features = load_header(run_dir.path("masks")), run_dir.path("features")
+    if crf and made["crf"] is None:
+        raise UsageError(f"{run_dir.root} was refined without a CRF (refine.crf=false); leave out --crf")
+    clusters, header = open_clusters(run_dir), FeatureStore(features).header
+    how = How(
+        centers=clusters.centers,
+        members=clusters.members,
+        classes=clusters.clusters,
+        side=made["side"],
+        sharpness=made["sharpness"],
+        flip=made["flip"],
+        crf=Crf(**made["crf"]) if crf else None,
+        splits=clusters.splits,
+    )
+    encoder = reopen_encoder(header, features, runtime)
+    return Segmenter(replace(header, flipped=made["flip"]), encoder, open_head(run_dir.path("head")), clusters, how)
+
+
+def segment_picture(segmenter: Segmenter, rgb: Rgb, valid: Bools | None, *, name: str) -> Mask:
+    """The clusters (H, W) of a picture that the network sees as one crop; where it holds no image, `nodata`.
+
+    Args:
+        segmenter: of `open_segmenter`.
+        rgb: (H, W, 3).
+        valid: (H, W), False where there is no image; None where all pixels hold image.
+        name: of the picture, for messages.
+
+    Raises:
+        MachineError: the network's features of it are not finite.
+    """
+    size, how = Size(*rgb.shape[:2]), segmenter.how
+    box, grid = Box(0, 0, size.height, size.width), segmenter.header.grid(size)
+    crop = cut(rgb, valid, box, grid, row=0, flip=how.flip)
+    described = describe_crops(
+        [crop], segmenter.encoder.describe, pool=segmenter.header.pool, name=lambda _: f"{name}, disturbed"
+    )[0]
+    codes = encode(segmenter.head, segmenter.clusters, described.patches, described.valid)
+    mirrored = None
+    if described.flipped is not None:
+        mirrored = [encode(segmenter.head, segmenter.clusters, described.flipped, described.valid[:, ::-1])]
+
+    def label(centers: npt.NDArray[np.float32], members: npt.NDArray[np.integer] | None) -> Labels:
+        field = probabilities(
+            [codes],
+            [grid],
+            [box],
+            rgb,
+            centers,
+            members=members,
+            side=how.side,
+            sharpness=how.sharpness,
+            crf=how.crf,
+            mirrored=mirrored,
+        )
+        return label_at(field, *places(field, size))
+
+    whole = label(how.centers, how.members)
+    labels: Mask = divide(whole, how.splits, lambda split: label(split.centers, split.members), classes=how.classes)
+    if valid is not None:
+        labels[~valid] = nodata(how.classes)
+    return labels

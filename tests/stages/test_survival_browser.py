@@ -1,0 +1,68 @@
+"""The page of `segpipe probe RUN` in a real browser, as `test_report_browser` looks at the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segpipe.ops.disturbing import DISTURBANCES
+from segpipe.plots.survival_page import SurvivalPage, families, render
+from segpipe.plots.survival_words import sentences
+from segpipe.records.disturbance import FAMILIES
+from segpipe.records.probe import KEPT, MIOU, Finding
+
+from . import chromium
+
+PROGRAM = chromium.find()
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this machine (apt-get install chromium)")
+
+
+def write(folder: Path) -> Path:
+    """A page of a whole probe with made-up values."""
+    rng, rows = np.random.default_rng(0), list[Finding]()
+    for each in DISTURBANCES.values():
+        for level in each.levels:
+            for measure in (MIOU, KEPT):
+                value = float(rng.uniform(0.1, 0.9))
+                ends = value - 0.05, value + 0.05
+                rows.append(Finding(each.name, each.family, level, each.unit, measure, value, *ends, images=24))
+    steps = [("", 0.0), *dict.fromkeys((row.disturbance, row.level) for row in rows)]
+    picture = np.full((200, 300, 3), 90, np.uint8)
+    pictures = {"a/long name <x-bad> " + "x" * 90: dict.fromkeys(steps, picture)}
+    page = SurvivalPage(
+        title="What the masks of " + "run" * 40 + " survive",
+        lead="24 images",
+        said=sentences(rows),
+        families=families(rows, pictures),
+        facts=[("images", "long/" * 60)],
+        rejected=[("b<x-bad>.jpg", "not an image " * 20), ("d" * 200, "empty")],
+    )
+    path = folder / "index.html"
+    path.write_text(render(page), "utf-8")
+    return path
+
+
+def test_the_page_is_whole_at_any_width(tmp_path: Path) -> None:
+    assert PROGRAM is not None
+    page = write(tmp_path)
+    with chromium.open_tab(PROGRAM) as tab:
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            tab.send(f"{domain}.enable")
+        for width in (1280, 400):
+            tab.events.clear()
+            tab.send("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+            tab.send("Page.navigate", url=page.as_uri())
+            tab.wait("Page.loadEventFired")
+            found = tab.evaluate(chromium.MEASURE)
+            assert found["scroll"] <= width, found
+            assert found["out"] == []
+            assert found["images"] >= 4 * len(FAMILIES)
+            assert found["broken"] == []
+            faults = {"unnamed", "cut", "anchors", "unreachable", "small", "elements"}
+            assert {name: found[name] for name in faults} == dict.fromkeys(faults, 0)
+            complaints = {"Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"}
+            assert [event for event in tab.events if event["method"] in complaints] == []
+            asked = [e["params"]["request"]["url"] for e in tab.events if e["method"] == "Network.requestWillBeSent"]
+            assert [url for url in asked if not url.startswith("data:")] == [page.as_uri()]

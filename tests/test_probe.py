@@ -1,0 +1,175 @@
+"""`segpipe probe IMAGES`: what a user types and gets."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+import segpipe
+from segpipe.base.errors import UsageError
+from segpipe.cli.entry import run_cli
+from segpipe.data.video import write_video
+from segpipe.records.probing import ALL_ROLLS, CENTER, PATCH, SHARP, Findings
+from segpipe.store.probe import load_findings
+
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
+
+def scene(height: int, width: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    rgb = rng.integers(60, 90, (height, width, 3)).astype(np.uint8)
+    top, left = rng.integers(0, height // 2), rng.integers(0, width // 2)
+    rgb[top : top + height // 3, left : left + width // 3] = rng.integers(0, 256, 3)
+    return rgb
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    (folder / "deep").mkdir()
+    Image.fromarray(scene(80, 100, 0)).save(folder / "a <b>.png")
+    Image.fromarray(scene(70, 64, 1)).save(folder / "deep" / "b.jpg")
+    Image.fromarray(scene(90, 90, 2)).save(folder / "c.png")
+    (folder / "broken.jpg").write_bytes(b"")
+    cut = np.dstack([scene(64, 64, 3), np.full((64, 64), 255, np.uint8)])
+    cut[:30, :30, 3] = 0
+    Image.fromarray(cut).save(folder / "holes.png")
+    return folder
+
+
+def probe(*arguments: object) -> int:
+    return run_cli(["probe", *map(str, arguments), "--device", "cpu", "-q"])
+
+
+def test_a_folder_gives_a_page_a_table_and_figures(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "seen"
+    code = probe(images, out, "--backbone", "classical", "--size", 64, "--disturb", "text")
+    told = capsys.readouterr()
+    assert code == 4
+    assert re.search(r"broken\.jpg: empty file", told.err)
+    assert "holes: its middle square holds pixels without image" in told.err
+    assert "Activation" in told.out
+    assert "Attention" not in told.out
+    assert told.out.splitlines()[-1] == f"page     {out / 'index.html'}"
+    found = Findings(load_findings(out / "probe.csv"))
+    assert found.get(ALL_ROLLS, CENTER, 16).images == 3
+    assert {"text", "roll", "another-picture"} == set(found.disturbances(PATCH))
+    facts = json.loads((out / "probe.json").read_text("utf-8"))
+    assert facts["images"] == ["a <b>", "c", "deep/b"]
+    assert facts["settings"]["size"] == 64
+    assert facts["settings"]["shows"] == "activation"
+    assert {"segpipe", "kornia", "numpy"} <= set(facts["versions"])
+    page = (out / "index.html").read_text("utf-8")
+    assert "no attention" in page
+    assert "a &lt;b&gt;" in page
+    assert all(said.replace("'", "&#39;") in page for said in facts["said"])
+    plots = {f"{name}.{kind}" for name in ("center", "artefacts", "agreement") for kind in ("svg", "png")}
+    assert {path.name for path in (out / "plots").iterdir()} == plots
+    listed = [json.loads(line)["path"] for line in (out / "rejected.jsonl").read_text("utf-8").splitlines()]
+    assert sorted(listed) == ["broken.jpg", "holes"]
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "resnet10t"])
+def test_networks_are_probed_by_what_they_have(name: str, images: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save_file(timm.create_model(name, num_classes=0).state_dict(), tmp_path / "w.safetensors")
+    options = ["--backbone", name, "--weights", tmp_path / "w.safetensors", "--size", 64]
+    chosen = ["--measure", "focus,agreement", "--disturb", "hue,blur", "--disturb", "mirror"]
+    assert probe(images / "[ac]*.png", tmp_path / "out", *options, *chosen) == 0
+    facts = json.loads((tmp_path / "out" / "probe.json").read_text("utf-8"))
+    assert facts["settings"]["shows"] == ("attention" if name.startswith("vit") else "activation")
+    assert facts["settings"]["size"] == (64 if name.startswith("vit") else 128)
+    found = Findings(load_findings(tmp_path / "out" / "probe.csv"))
+    assert found.get("hue", PATCH, 20).value <= 1
+    assert found.disturbances(SHARP) == ["half-blur"]
+    assert set(found.disturbances(PATCH)) == {"another-picture", "mirror", "blur", "hue"}
+    assert not found.disturbances(CENTER)
+
+
+def test_python_gives_the_rows_of_the_table(images: Path, tmp_path: Path) -> None:
+    options = {
+        "backbone": "classical",
+        "size": 64,
+        "count": 2,
+        "measures": ["agreement"],
+        "disturb": ["hue"],
+        "device": "cpu",
+    }
+    rows = segpipe.probe(images / "deep" / "b.jpg", tmp_path / "out", **options)
+    table = load_findings(tmp_path / "out" / "probe.csv")
+    assert [(r.disturbance, r.level, r.measure, r.images) for r in rows] == [
+        (r.disturbance, r.level, r.measure, r.images) for r in table
+    ]
+    assert rows[0].value == pytest.approx(table[0].value)
+    assert rows[0].low is None  # one image
+    with pytest.raises(UsageError, match="there are center, focus, artefacts, agreement"):
+        segpipe.probe(images, tmp_path / "out", measures=["centre"])
+
+
+def test_the_same_seed_gives_the_same_table_and_chooses_the_same_images(images: Path, tmp_path: Path) -> None:
+    options = [
+        "--backbone",
+        "classical",
+        "--size",
+        64,
+        "--images",
+        2,
+        "--measure",
+        "agreement",
+        "--disturb",
+        "occlusion",
+    ]
+    tables = []
+    for i, seed in enumerate((0, 0, 1)):
+        assert probe(images, tmp_path / str(i), *options, "--seed", seed) == 4
+        tables.append((tmp_path / str(i) / "probe.csv").read_bytes())
+    assert tables[0] == tables[1] != tables[2]
+
+
+def test_a_video_is_probed_by_frames_spread_over_it(tmp_path: Path) -> None:
+    film = tmp_path / "dive.avi"
+    with write_video(film, fps=10) as append:
+        for i in range(9):
+            append(scene(64, 80, i))
+    options = ["--backbone", "classical", "--size", 64, "--images", 3, "--measure", "agreement", "--disturb", "mirror"]
+    assert probe(film, tmp_path / "out", *options) == 0
+    names = json.loads((tmp_path / "out" / "probe.json").read_text("utf-8"))["images"]
+    assert len(names) == 3
+    assert names == sorted(names)
+    assert len(set(names)) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--measure", "centre"], "--measure centre is not known; there are center, focus, artefacts, agreement"),
+        (["--disturb", "blurr"], "--disturb blurr is not known; there are mirror, rotation"),
+        (["--weights", "w.pth"], "--backbone classical takes no weights"),
+    ],
+)
+def test_slips_are_one_line(
+    arguments: list[str], says: str, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert probe(images, tmp_path / "out", "--backbone", "classical", *arguments) == 2
+    told = capsys.readouterr().err
+    assert says in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_written_or_read_is_said_first(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert probe(images, tmp_path / "file", "--backbone", "classical") == 2
+    assert "is a file; name a folder as OUT" in capsys.readouterr().err
+    assert probe(images / "broken.jpg", tmp_path / "out", "--backbone", "classical") == 3
+    assert "not one picture could be used; broken.jpg: empty file" in capsys.readouterr().err
