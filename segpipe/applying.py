@@ -197,7 +197,7 @@ def apply(
     items = find_images(listing, choice, index.limits_of(settings))
     with alone(model.encoder):
         if model.bundle.refine["crf"] is not None:
-            for classes in (model.clusters.whole_clusters, *(split.parts for split in model.clusters.splits)):
+            for classes in model.clusters.told_apart:
                 prepare(classes)
         done = thread_map(work, items, workers=runtime.workers, ahead=runtime.workers + 1)
         yield from runtime.track(done, total=expect_images(listing, choice), unit="images")

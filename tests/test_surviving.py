@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,21 @@ def test_a_picture_in_memory_gets_the_mask_that_the_run_gave_its_file(run: RunDi
         pixels = read_original(corpus, image)
         found = segment_picture(segmenter, pixels.rgb, pixels.valid, name=image.id)
         assert (found == masks.read_part(run.path("masks"), lines[image.id])).all()
+
+
+def test_a_picture_in_memory_gets_the_parts_of_a_split_cluster_too(run: RunDir, tmp_path: Path) -> None:
+    shutil.copytree(run.root, tmp_path / "run")
+    split = open_run(tmp_path / "run")
+    segpipe.name(split.root, split=0, into=2)
+    segmenter, corpus = open_segmenter(split, Runtime(), crf=True), load_corpus(split.path("corpus"))
+    lines = {line["id"]: line for line in masks.load_index(split.path("masks"))}
+    seen = set[int]()
+    for image in corpus.images:
+        pixels = read_original(corpus, image)
+        found = segment_picture(segmenter, pixels.rgb, pixels.valid, name=image.id)
+        assert (found == masks.read_part(split.path("masks"), lines[image.id])).all()
+        seen |= set(np.unique(found).tolist())
+    assert {0, 4} <= seen
 
 
 def test_everything_is_written_and_does_not_depend_on_workers(run: RunDir, tmp_path: Path) -> None:

@@ -92,6 +92,11 @@ class ClusterModel:
         return len(self.centers) if self.members is None else int(self.members.max()) + 1
 
     @property
+    def told_apart(self) -> tuple[int, ...]:
+        """How many classes are told apart at a time: all before any split, then the parts of each split."""
+        return (self.whole_clusters, *(split.parts for split in self.splits))
+
+    @property
     def flat(self) -> tuple[npt.NDArray[np.float32], Int64]:
         """All centers and the cluster of each, as if parts were clusters like the others.
 

@@ -220,7 +220,7 @@ def _refine_all(job: Job, out: Path, inputs: Inputs, runtime: Runtime) -> list[d
         workers = max(1, min(runtime.workers, len(items)))
         job = replace(job, threads=max(1, runtime.workers // workers))
         if job.crf and workers > 1:
-            for classes in (inputs.clusters.whole_clusters, *(split.parts for split in job.splits)):
+            for classes in inputs.clusters.told_apart:
                 prepare(classes)
         refined = parallel.process_map(_refine_one, items, workers=workers, initializer=_start, arguments=(job, out))
         unit = "images" if len(items) == len(sides) else "pieces of images"
