@@ -252,7 +252,6 @@ def _check_whole(written_to: Path, path: Path, written: int) -> None:
 def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise BadVideo(path, "not a file" if path.exists() else "there is no such file")
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what FFmpeg says of damaged files goes past our lines
     with _quiet():
         try:
             capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
@@ -268,7 +267,11 @@ def _opened(path: Path) -> Iterator[Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """OpenCV's own log lines stay away: what matters of them becomes an error with a way out."""
+    """OpenCV's own log lines stay away: what matters of them becomes an error with a way out.
+
+    FFmpeg's, which go past ours, too: it asks for its level when the first video is opened, to be read or written.
+    """
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         yield

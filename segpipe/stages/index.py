@@ -91,7 +91,7 @@ class Config(Section):
         "whole", "what the network sees of an image: all of it, five crops of half its size, or overlapping windows"
     )
     window: int = setting(448, "side of a window in image pixels (crops=windows, and mosaics always)", ge=16)
-    overlap: float = setting(0.25, "share of a window that the next one repeats at least", ge=0, le=0.9)
+    overlap: float = setting(0.5, "share of a window that the next one repeats at least", ge=0, le=0.9)
     bands: Bands = setting((), "bands of TIFFs that are red, green, blue, such as 4,3,2, or one; empty: the first ones")
     max_pixels: int = setting(
         200_000_000, "images of more pixels are put aside before they are decoded; mosaics may have any number", ge=1

@@ -121,7 +121,7 @@ def test_places_and_kinds_are_recorded(made: tuple[RunDir, np.ndarray]) -> None:
     assert geo is not None
     assert geo.transform == tuple(ROTATED)[:6]
     assert images["deep"].depth == "uint16"
-    assert len(corpus.crops_of[list(images).index("mosaic")]) == 16
+    assert len(corpus.crops_of[list(images).index("mosaic")]) == 30
     assert len(corpus.crops) == 16 + 3
 
 
