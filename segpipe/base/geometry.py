@@ -76,6 +76,15 @@ class Box:
         """The same pixels, counted from the top left of `outer`, which holds them all."""
         return Box(self.top - outer.top, self.left - outer.left, self.height, self.width)
 
+    def grown(self, reach: int, size: Size) -> Box:
+        """The pixels at most `reach` rows and columns away, as far as they lie in an image of this size.
+
+        >>> Box(5, 0, 10, 10).grown(8, Size(100, 12))
+        Box(top=0, left=0, height=23, width=12)
+        """
+        top, left = max(0, self.top - reach), max(0, self.left - reach)
+        return Box(top, left, min(size.height, self.bottom + reach) - top, min(size.width, self.right + reach) - left)
+
     @property
     def slices(self) -> tuple[slice, slice]:
         """Index an (H, W, ...) array with this to cut the box out."""

@@ -49,9 +49,7 @@ class Lattice:
 
     def around(self, tile: Box, size: Size) -> Box:
         """A tile with its margin, as far as it lies in an image of this size."""
-        reach = int(self.margin * self.factor)
-        top, left = max(0, tile.top - reach), max(0, tile.left - reach)
-        return Box(top, left, min(size.height, tile.bottom + reach) - top, min(size.width, tile.right + reach) - left)
+        return tile.grown(int(self.margin * self.factor), size)
 
     def canvas(self, box: Box) -> Size:
         """Canvas pixels that cover a box; of a scaled canvas a multiple of 4, so that they cover whole image pixels."""

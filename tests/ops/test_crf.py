@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segpipe.ops import crf as crf_module
 from segpipe.ops import meanfield
 from segpipe.ops.crf import TOLERANCE, Crf, refine_probabilities
 from segpipe.ops.lanes import has_halves
@@ -189,6 +190,22 @@ def test_marginals_on_real_images_are_those_of_pydensecrf(pack: str) -> None:
         wanted, found = _reference(probabilities, rgb, Crf()), refine_probabilities(probabilities, rgb, Crf())
         assert np.abs(found - wanted).mean() < TOLERANCE
         assert (found.argmax(0) == wanted.argmax(0)).mean() >= 0.998
+
+
+def test_a_large_image_in_pieces_is_what_it_is_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a tenth of the reach, and of the side from which images are cut into pieces: 4 x 5 of them."""
+    rng, crf = np.random.default_rng(10), Crf(bilateral_sxy=6.7)
+    rgb = _scene(rng, 230, 261)
+    probabilities = _soft(rgb, 9, rng)
+    whole = refine_probabilities(probabilities, rgb, crf)
+    monkeypatch.setattr(crf_module, "_WHOLE", 102**2)
+    found = refine_probabilities(probabilities, rgb, crf)
+    assert np.abs(found - whole).mean() < 3e-3
+    assert (found.argmax(0) == whole.argmax(0)).mean() > 0.99
+    assert np.abs(found - whole).max() > 0  # pieces they were
+    assert (whole.argmax(0) != probabilities.argmax(0)).mean() > 0.02  # the field had work to do
+    first = refine_probabilities(probabilities[:, :78, :73], rgb[:78, :73], crf)  # the first piece and its margin
+    np.testing.assert_array_equal(found[:, :57, :52], first[:, :57, :52])
 
 
 def test_classes_that_are_not_there_are_dropped_and_hardly_missed() -> None:
