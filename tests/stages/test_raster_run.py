@@ -122,7 +122,7 @@ def test_places_and_kinds_are_recorded(made: tuple[RunDir, np.ndarray]) -> None:
     assert geo.transform == tuple(ROTATED)[:6]
     assert images["deep"].depth == "uint16"
     assert len(corpus.crops_of[list(images).index("mosaic")]) == 30
-    assert len(corpus.crops) == 16 + 3
+    assert len(corpus.crops) == 30 + 3
 
 
 def test_a_mosaic_is_read_by_boxes_as_it_is_read_whole(made: tuple[RunDir, np.ndarray]) -> None:
