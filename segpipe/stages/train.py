@@ -51,7 +51,9 @@ class Config(Section):
         "auto",
         "auto = make the candidates and keep the best; pca = principal components, no training; or one way to train",
     )
-    candidates: tuple[Method, ...] = setting(("pca", "stego"), "what auto chooses from", min_length=1)
+    candidates: tuple[Method, ...] = setting(
+        ("pca", "stego"), "what auto chooses from; of fewer crops than one batch only pca, if it is one", min_length=1
+    )
     rescue: bool = setting(
         True, "stop a training whose codes collapse and do it again with centered features and measured shifts"
     )
@@ -126,14 +128,29 @@ def fitting_batch(wanted: int, *, crops: int) -> int:
     """
     if not crops:
         raise CorpusError("no crop shows any image (all patches are without content), so there is nothing to train on")
-    if wanted > crops:
-        log.warning("train.batch=%d: this corpus has only %d crops, so each step takes %d", wanted, crops, crops)
     return min(wanted, crops)
 
 
-def methods_of(config: Config) -> list[Method]:
-    """The methods whose heads are made, each once."""
-    return list(dict.fromkeys(config.candidates)) if config.method == "auto" else [config.method]
+def methods_of(config: Config, *, crops: int) -> list[Method]:
+    """The methods whose heads are made, each once; none is trained to choose from on less than one batch of crops."""
+    if config.method != "auto":
+        return [config.method]
+    if crops < config.batch and "pca" in config.candidates:
+        return ["pca"]
+    return list(dict.fromkeys(config.candidates))
+
+
+def _tell_few(config: Config, methods: list[Method], crops: int) -> None:
+    if crops >= config.batch:
+        return
+    if methods != ["pca"]:
+        log.warning("train.batch=%d: this corpus has only %d crops, so each step takes %d", config.batch, crops, crops)
+    elif config.method == "auto":
+        log.info(
+            "train.method=auto: %d crops are less than one batch (train.batch=%d): no head is trained to choose from",
+            crops,
+            config.batch,
+        )
 
 
 def setup_of(config: Config) -> Setup:
@@ -220,7 +237,7 @@ def cost(config: Config, work: Work) -> Cost:
 
     Principal components, and judging where there is a choice, read the features of at most 2000 crops.
     """
-    methods = methods_of(config)
+    methods = methods_of(config, crops=work.crops)
     trained = sum(method != "pca" for method in methods)
     dim, points = config.dim or 70, config.samples**2
     passed = 2 * 256 * 3 * 384 * (384 + 2 * dim)
@@ -235,11 +252,13 @@ def cost(config: Config, work: Work) -> Cost:
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Make the candidates, going on where an earlier attempt was, and keep the best."""
     material = open_material(config, run_dir)
+    methods = methods_of(config, crops=len(material.valid.crops))
+    _tell_few(config, methods, len(material.valid.crops))
     with run_dir.resuming(ARTEFACT) as out:
         made = table.load_candidates(out)
         if not made:  # else an earlier attempt had chosen already
             tried = make_all(
-                methods_of(config),
+                methods,
                 out,
                 setup_of(config),
                 material,

@@ -94,6 +94,19 @@ def test_measured_shifts_are_told_and_used(tmp_path: Path, caplog: pytest.LogCap
     assert (run_dir.path("head") / "head.safetensors").read_bytes() == measured
 
 
+def test_nothing_is_trained_to_choose_from_on_less_than_a_batch(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_dir = mined(tmp_path, images=3)
+    with caplog.at_level("INFO"):
+        alone = train.run(train.Config(**SMALL), run_dir, Runtime())
+    assert [found.name for found in alone.candidates] == ["pca"]
+    assert "3 crops are less than one batch" in caplog.text
+    wanted = train.run(train.Config(**SMALL | {"candidates": ("stego",)}), run_dir, Runtime())
+    assert (wanted.chosen, wanted.steps, wanted.batch) == ("stego", 30, 3)
+    assert "each step takes 3" in caplog.text
+
+
 def test_auto_keeps_the_better_head(tmp_path: Path) -> None:
     run_dir = mined(tmp_path, images=12)
     spoilt = train.run(train.Config(**SMALL | RAW | {"rescue": False}), run_dir, Runtime())
