@@ -130,8 +130,8 @@ def search(
             ids[short, :k], scores[short, :k] = _exact(units, queries[short], rows, groups, k)
         return ids[:, :k], scores[:, :k]
 
-    block = min(1024, max(128, len(rows) // 16))  # of few rows too there are blocks for every thread
-    per_block = int(np.clip(_BLOCK_BYTES // (4 * depth * units.shape[1]), 1, block))
+    # smaller blocks, to give each thread as many of few rows, cost more than they even out: 4 times, of 256 queries
+    per_block = int(np.clip(_BLOCK_BYTES // (4 * depth * units.shape[1]), 1, 1024))
     blocks = [rows[i : i + per_block] for i in range(0, len(rows), per_block)]
     neighbors, scores = _of_blank(n, k, rows), np.zeros((n, k), np.float32)
     results = parallel.thread_map(one_block, blocks, workers=workers, ahead=workers + 2)
