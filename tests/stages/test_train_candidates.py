@@ -194,8 +194,9 @@ def test_killed_in_the_second_candidate_it_ends_with_the_same_bytes(tmp_path: Pa
 
 
 def test_corpora_too_small_to_judge(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    summary = train.run(train.Config(**SMALL), mined(tmp_path / "one", images=1), Runtime())
+    config = train.Config(**SMALL | {"batch": 1})  # below a batch there is nothing to judge
+    summary = train.run(config, mined(tmp_path / "one", images=1), Runtime())
     assert (summary.chosen, summary.agreement) == ("pca", None)
     assert "cannot be judged" in caplog.text
-    summary = train.run(train.Config(**SMALL), mined(tmp_path / "crops", images=1, crops=3), Runtime())
+    summary = train.run(config, mined(tmp_path / "crops", images=1, crops=3), Runtime())
     assert summary.agreement is not None
