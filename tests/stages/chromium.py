@@ -127,6 +127,27 @@ class Tab:
         return dict(json.loads(content))
 
 
+def look(tab: Tab, page: Path, width: int) -> dict[str, Any]:
+    """Open a page at a width, see that nothing is wrong with it and that it asked for nothing; what was measured."""
+    tab.events.clear()
+    tab.send("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+    tab.send("Page.navigate", url=page.as_uri())
+    tab.wait("Page.loadEventFired")
+    found = dict(tab.evaluate(MEASURE))
+    assert found["wide"] == width, found
+    assert found["scroll"] <= width, found
+    assert found["out"] == [], found
+    assert found["broken"] == [], found
+    faults = {"unnamed", "cut", "anchors", "unreachable", "small", "elements"}
+    assert {name: found[name] for name in faults} == dict.fromkeys(faults, 0), found
+    complaints = {"Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded", "Network.loadingFailed"}
+    complained = [event for event in tab.events if event["method"] in complaints]
+    assert complained == [], complained
+    asked = [e["params"]["request"]["url"] for e in tab.events if e["method"] == "Network.requestWillBeSent"]
+    assert [url for url in asked if not url.startswith("data:")] == [page.as_uri()], json.dumps(asked)[:500]
+    return found
+
+
 @contextmanager
 def open_tab(program: str) -> Iterator[Tab]:
     """An empty tab of a fresh browser."""
@@ -138,6 +159,8 @@ def open_tab(program: str) -> Iterator[Tab]:
         try:
             target = tab.send("Target.createTarget", url="about:blank")["targetId"]
             tab.session = tab.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                tab.send(f"{domain}.enable")
             yield tab
         finally:
             tab.close()
