@@ -20,12 +20,12 @@ from segpipe.base.geometry import Box
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.data.listing import Listing
-from segpipe.ops.crf import Crf, prepare
+from segpipe.ops.crf import prepare
 from segpipe.parts.coding import open_head
 from segpipe.parts.encoder import Encoder, open_encoder, settled
 from segpipe.parts.intake import Item, check, expect_images, find_images
 from segpipe.parts.live import LiveFeatures
-from segpipe.parts.pieces import How, pieces, tile_side
+from segpipe.parts.pieces import how_of, pieces, tile_side
 from segpipe.parts.refining import Inputs, refine_piece, shown_of
 from segpipe.records.bundle import Bundle
 from segpipe.records.clusters import ClusterModel
@@ -145,22 +145,10 @@ Keep = Callable[[Corpus, Segment], T]
 
 def open_segment(model: Model, corpus: Corpus) -> Segment:
     """What segments the one image of a corpus."""
-    how = model.bundle.refine
     features: Any = LiveFeatures(corpus, model.bundle.header, model.encoder)  # read as a FeatureStore is
-    crf = None if how["crf"] is None else Crf(**how["crf"])
-    clusters = model.clusters
-    means = How(
-        centers=clusters.centers,
-        members=clusters.members,
-        classes=clusters.clusters,
-        side=how["side"],
-        sharpness=how["sharpness"],
-        flip=how["flip"],
-        crf=crf,
-        splits=clusters.splits,
-    )
+    how = how_of(model.clusters, model.bundle.refine)
     shown = shown_of(corpus, model.bundle.header, 0)
-    return Segment(Inputs(corpus, features, model.head, clusters, means), tile_side(shown, means))
+    return Segment(Inputs(corpus, features, model.head, model.clusters, how), tile_side(shown, how))
 
 
 def apply(

@@ -100,6 +100,11 @@ def save_settings(run_dir: RunDir, settings: Settings) -> None:
     files.write_text(run_dir.root / "config.yaml", to_yaml(settings))
 
 
+def is_run(path: Path) -> bool:
+    """Whether a path is the directory of a run of which at least one stage was done."""
+    return (path / "config.yaml").exists() and (path / "manifest.json").exists()
+
+
 def make_runtime(settings: Settings, track: Track = no_track) -> Runtime:
     """Resolve device and workers on this machine."""
     config = settings["runtime"]

@@ -8,9 +8,10 @@ from typing import Any
 
 from segpipe import pipeline
 from segpipe.base.errors import UsageError
+from segpipe.base.files import absolute
 from segpipe.store.masks import Mask
 from segpipe.store.scores import load_scores
-from segpipe.twin_tools import AnyPath, absolute, apply, attend, bundle, existing, name, probe, similar
+from segpipe.twin_tools import AnyPath, apply, attend, bundle, existing, name, probe, similar
 
 __all__ = ["apply", "attend", "bundle", "name", "probe", "similar"]
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from segpipe import pipeline
 from segpipe.base.errors import UsageError
+from segpipe.base.files import absolute
 from segpipe.base.runtime import Runtime, cpu_count, pick_device
 from segpipe.records.corpus import Corpus, Rejected
 from segpipe.records.probe import Finding
@@ -28,11 +29,6 @@ def existing(run: AnyPath) -> RunDir:
     if not (Path(run) / "config.yaml").exists():
         raise UsageError(f"{run} is not a run (no config.yaml); begin with segpipe.run(images, {str(run)!r})")
     return pipeline.open_run(Path(run))
-
-
-def absolute(path: AnyPath) -> str:
-    """A path, or a glob, that does not depend on the working directory."""
-    return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  a glob too
 
 
 def similar(
@@ -271,7 +267,7 @@ def probe(
     Raises:
         SegpipeError: whatever the command would end with; its text says the way out.
     """
-    if (Path(images) / "config.yaml").exists() and (Path(images) / "manifest.json").exists():
+    if pipeline.is_run(Path(images)):
         from segpipe.surviving import probe_run
 
         run_dir = existing(images)
@@ -291,7 +287,7 @@ def probe(
         weights=None if weights is None else Path(weights),
         block=block,
         size=size,
-        count=60 if count is None else count,
+        count=count,
         seed=seed,
         measures=measures,
         disturb=disturb,

@@ -13,6 +13,11 @@ from typing import Any
 from segpipe.base.errors import UsageError
 
 
+def absolute(path: str | os.PathLike[str]) -> str:
+    """A path or glob that keeps its meaning in another working directory: `..` goes by name, links and globs stay."""
+    return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  a glob too
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the name `path` when the block ends without error."""

@@ -11,6 +11,7 @@ import click
 
 from segpipe import pipeline
 from segpipe.base.config import Layer, build, read_sets
+from segpipe.base.files import absolute
 from segpipe.cli import terminal
 from segpipe.cli.options import (
     EXIT_CODES,
@@ -22,7 +23,7 @@ from segpipe.cli.options import (
     sets_option,
     settings_command,
 )
-from segpipe.cli.work import absolute, existing, tell_rejected
+from segpipe.cli.work import existing, tell_rejected
 
 _SECTIONS = {name: pipeline.SECTIONS[name] for name in ("runtime", "export")}
 

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from segpipe import pipeline
 from segpipe.base.errors import MachineError, UsageError
+from segpipe.base.files import absolute
 from segpipe.base.version import __version__
 from segpipe.cli import doctor as checks
 from segpipe.cli import tables
@@ -36,7 +37,7 @@ from segpipe.cli.options import (
 )
 from segpipe.cli.probe import probe_command
 from segpipe.cli.similar import similar_command
-from segpipe.cli.work import absolute, existing, facts_of, rejected_code, show_plan, show_scores, work
+from segpipe.cli.work import existing, facts_of, rejected_code, show_plan, show_scores, work
 from segpipe.stages import STAGES, Stage
 
 

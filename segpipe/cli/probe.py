@@ -10,11 +10,12 @@ import click
 
 from segpipe import pipeline
 from segpipe.base.errors import UsageError
+from segpipe.base.files import absolute
 from segpipe.base.runtime import Runtime, cpu_count, pick_device
 from segpipe.cli import terminal
 from segpipe.cli.attend_options import as_options
 from segpipe.cli.options import common
-from segpipe.cli.work import absolute, existing, tell_rejected
+from segpipe.cli.work import existing, tell_rejected
 
 EXAMPLES = """\b
 Examples:
@@ -73,7 +74,7 @@ def probe_command(images: str, out: Path | None, **options: Any) -> int:
     A network without attention (a ResNet, `classical`) is measured by how strongly its features respond, and the page
     says so.
     """
-    if (Path(images) / "config.yaml").exists() and (Path(images) / "manifest.json").exists():
+    if pipeline.is_run(Path(images)):
         return _probe_run(Path(images), out, options)
     _refuse(_OF_RUNS, f"{images} is not a run (no config.yaml)")
     if out is None:
@@ -139,7 +140,7 @@ def _probe_images(images: str, out: Path, options: dict[str, Any]) -> int:
         weights=options["weights"],
         block=options["block"],
         size=options["size"],
-        count=options["count"] or 60,
+        count=options["count"],
         seed=options["seed"],
         measures=split(options["measures"]),
         disturb=split(options["disturb"]),

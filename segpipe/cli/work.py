@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -101,8 +100,3 @@ def existing(run_path: Path) -> RunDir:
     if not (run_path / "config.yaml").exists():
         raise UsageError(f"{run_path} is not a run (no config.yaml); begin with `segpipe run IMAGES {run_path}`")
     return pipeline.open_run(run_path)
-
-
-def absolute(path: str) -> str:
-    """A path or glob that keeps its meaning in another working directory."""
-    return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 - resolves `..` by name, keeps links and globs

@@ -5,8 +5,9 @@ What a worker holds at a time is one piece, whatever the size of the image.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from segpipe.ops.certainty import Map, certainty_at
 from segpipe.ops.crf import Crf
 from segpipe.ops.segment import Field, Labels, divide, label_at, places, probabilities
 from segpipe.ops.tiling import Lattice, plan_lattice, tile_probabilities
-from segpipe.records.clusters import Split
+from segpipe.records.clusters import ClusterModel, Split
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.labels import nodata
 
@@ -62,6 +63,20 @@ class How:
     threads: int = 1
     splits: tuple[Split, ...] = ()
     """Clusters cut further, pixel by pixel inside the map that the others leave them."""
+
+
+def how_of(clusters: ClusterModel, made: Mapping[str, Any], *, crf: bool = True) -> How:
+    """How masks were made, by what their header or a bundle says: side, sharpness, flip, and crf unless left out."""
+    return How(
+        centers=clusters.centers,
+        members=clusters.members,
+        classes=clusters.clusters,
+        side=made["side"],
+        sharpness=made["sharpness"],
+        flip=made["flip"],
+        crf=Crf(**made["crf"]) if crf and made["crf"] is not None else None,
+        splits=clusters.splits,
+    )
 
 
 def tile_side(shown: Shown, how: How) -> int | None:

@@ -35,6 +35,7 @@ from segpipe.store.probe import save_findings
 
 Rgb = npt.NDArray[np.uint8]
 
+_IMAGES = 60
 _EXAMPLES = 3
 _QUANTILE = 0.99  # of the maps' values, becomes full strength
 
@@ -58,7 +59,7 @@ def probe_images(
     weights: Path | None = None,
     block: int = -1,
     size: int = 256,
-    count: int = 60,
+    count: int | None = None,
     seed: int = 0,
     measures: Sequence[str] = (),
     disturb: Sequence[str] = (),
@@ -73,7 +74,7 @@ def probe_images(
         weights: a file to load instead of the hub's.
         block: block of a ViT or stage of a CNN.
         size: pixels of a side of the frames, brought to a multiple of four patches.
-        count: how many pictures at most.
+        count: how many pictures at most; 60 for None.
         seed: of the choice of pictures, the disturbances and the intervals.
         measures: some of `MEASURES`, or none for all.
         disturb: names of disturbances, or none for all.
@@ -91,7 +92,7 @@ def probe_images(
     chosen = choose_disturbances(disturb)
     seer = seeing.open_seer(backbone, weights, runtime, block=block)
     side = frame_side(size, seer.patch)
-    with open_frames(images, length=side * seer.patch, count=count, seed=seed, runtime=runtime) as frames:
+    with open_frames(images, length=side * seer.patch, count=count or _IMAGES, seed=seed, runtime=runtime) as frames:
         seer = seeing.fit(seer, frames.pixels)
         probe = Probe(seer, side, tuple(measures or MEASURES), chosen, seed)
         found = probe_frames(frames, probe, runtime)

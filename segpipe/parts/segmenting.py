@@ -11,13 +11,12 @@ import numpy.typing as npt
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
-from segpipe.ops.crf import Crf
 from segpipe.ops.crops import cut
 from segpipe.ops.segment import Labels, divide, label_at, places, probabilities
 from segpipe.parts.coding import encode, open_head
 from segpipe.parts.describing import describe_crops
 from segpipe.parts.encoder import Encoder, reopen_encoder
-from segpipe.parts.pieces import How
+from segpipe.parts.pieces import How, how_of
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.features import FeatureHeader
 from segpipe.records.labels import nodata
@@ -60,16 +59,7 @@ def open_segmenter(run_dir: RunDir, runtime: Runtime, *, crf: bool) -> Segmenter
     if crf and made["crf"] is None:
         raise UsageError(f"{run_dir.root} was refined without a CRF (refine.crf=false); leave out --crf")
     clusters, header = open_clusters(run_dir), FeatureStore(features).header
-    how = How(
-        centers=clusters.centers,
-        members=clusters.members,
-        classes=clusters.clusters,
-        side=made["side"],
-        sharpness=made["sharpness"],
-        flip=made["flip"],
-        crf=Crf(**made["crf"]) if crf else None,
-        splits=clusters.splits,
-    )
+    how = how_of(clusters, made, crf=crf)
     encoder = reopen_encoder(header, features, runtime)
     return Segmenter(replace(header, flipped=made["flip"]), encoder, open_head(run_dir.path("head")), clusters, how)
 

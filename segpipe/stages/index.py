@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple
@@ -23,6 +22,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.files import absolute
 from segpipe.base.geometry import Box, Size, five_crops, windows
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 
 AbsoluteName = Annotated[
     str,
-    AfterValidator(lambda name: name and os.path.abspath(os.path.expanduser(name))),  # noqa: PTH100, PTH111  a glob too
+    AfterValidator(lambda name: name and absolute(name)),
 ]
 
 
