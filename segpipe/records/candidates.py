@@ -32,8 +32,10 @@ class Candidate(BaseModel):
     """Steps done; 0 = nothing was trained."""
     dim: int
     collapsed: Collapse | None = None
+    given_up: bool = False
+    """Whether training ended early because another candidate agreed so much better that this one could not catch up."""
     agreement: float | None = None
-    """Neighbor agreement, at most 1; None where it was not judged."""
+    """Neighbor agreement, at most 1, of the head after `steps`; None where it was not judged."""
     chosen: bool = False
     why: str = ""
     """Why it was kept or not, in a few words."""

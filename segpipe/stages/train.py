@@ -7,8 +7,9 @@ Writes head/      head.safetensors and candidates.json; of a head that was train
                   where TensorBoard is installed, tb/; candidates/NAME/history.jsonl of those that were not kept
 
 Several heads are made, in a folder each, and judged by how well patches that look alike in different images come to one
-class; one is kept. Every random number of step i comes from (seed, i): a training that was killed goes on from its
-checkpoint and ends with the same bits as one that was not, on the same machine.
+class; one is kept. A training that is clearly behind after a quarter of its steps ends then. Every random number of
+step i comes from (seed, i): a training that was killed goes on from its checkpoint and ends with the same bits as one
+that was not, on the same machine.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from segpipe.training.recipes import Method, Setup
 NAME = "train"
 ARTEFACT = "head"
 NEEDS = ("index", "extract", "mine")
-FORMAT = 2
+FORMAT = 3
 
 log = logging.getLogger(__name__)
 
@@ -266,7 +267,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
                 center=config.center,
                 measured=config.shifts == "auto",
             )
-            made = choose(tried, out, material, runtime)
+            made = choose(tried)
             table.save_candidates(made, out)
         table.settle(out, made)
         rows = history(out)

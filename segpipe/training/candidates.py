@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from segpipe.base.parallel import torch_alone
 from segpipe.base.runtime import Runtime
-from segpipe.ops.judging import MARGIN
+from segpipe.ops.judging import BEHIND, MARGIN
 from segpipe.parts.coding import HEAD
 from segpipe.records.candidates import Candidate
 from segpipe.store import candidates as files
 from segpipe.store.checkpoints import load_tensors, save_tensors
 from segpipe.store.journal import Journal
-from segpipe.training.judge import open_exam
+from segpipe.training.judge import Judge
 from segpipe.training.material import Material
 from segpipe.training.recipes import PCA_DIM, Method, Recipe, Setup, find_shifts, first_recipe, new_training
 
@@ -40,6 +40,8 @@ def make_all(
 ) -> list[Candidate]:
     """Every method's candidates, those that an earlier attempt finished are taken as they are.
 
+    Where there are several methods all are judged, and a training that falls behind what is there is given up.
+
     Args:
         methods: each once.
         out: the directory `head/` that is being made.
@@ -49,20 +51,47 @@ def make_all(
         center: whether the first attempt subtracts the mean feature.
         measured: whether the first attempt measures its shifts.
     """
-    made = []
+    judge, made = Judge(material) if len(methods) > 1 else None, list[Candidate]()
     for method in methods:
         recipe: Recipe | None = first_recipe(method, center=center, measured=measured)
         while recipe is not None:
-            found = make(recipe, files.folder(out, recipe.name), setup, material, runtime)
+            rival = best_of(made)
+            found = make(recipe, files.folder(out, recipe.name), setup, material, runtime, judge, rival)
             made.append(found)
+            if found.given_up and rival is not None:
+                log.info("%s", tell_given_up(found, rival))
             recipe = recipe.corrected() if setup.rescue and found.collapsed else None
             if found.collapsed:
                 log.warning("%s", tell_collapse(found, recipe))
     return made
 
 
-def make(recipe: Recipe, folder: Path, setup: Setup, material: Material, runtime: Runtime) -> Candidate:
-    """One candidate in its folder: head.safetensors, what was logged, and last that it is finished."""
+def best_of(made: Sequence[Candidate]) -> Candidate | None:
+    """The candidate to beat: of those that did not collapse the one that agrees best; None where none was judged."""
+    judged = [found for found in made if found.agreement is not None and not found.collapsed]
+    return max(judged, key=lambda found: found.agreement or 0.0, default=None)
+
+
+def make(
+    recipe: Recipe,
+    folder: Path,
+    setup: Setup,
+    material: Material,
+    runtime: Runtime,
+    judge: Judge | None = None,
+    rival: Candidate | None = None,
+) -> Candidate:
+    """One candidate in its folder: head.safetensors, what was logged, and last that it is finished.
+
+    Args:
+        recipe: how.
+        folder: where.
+        setup: what is the same for all.
+        material: what it is made from.
+        runtime: device and progress.
+        judge: marks it; None where there is nothing to choose from.
+        rival: training ends early where it falls behind this one.
+    """
     finished = files.load_outcome(folder)
     if finished is not None:
         return finished
@@ -75,15 +104,26 @@ def make(recipe: Recipe, folder: Path, setup: Setup, material: Material, runtime
             Candidate(name=recipe.name, method="pca", center=True, shifts={}, steps=0, dim=len(directions)),
         )
     else:
-        head, found = train(recipe, folder, setup, material, runtime)
+        least = rival.agreement - BEHIND if rival is not None and rival.agreement is not None else None
+        head, found = train(recipe, folder, setup, material, runtime, judge, least)
+    if judge is not None:
+        found = found.model_copy(update={"agreement": judge.mark(head)})
     save_tensors(folder / HEAD, head.state_dict(), describe_head(head))
     files.save_outcome(found, folder)
     (folder / _CHECKPOINT).unlink(missing_ok=True)
     return found
 
 
-def train(recipe: Recipe, folder: Path, setup: Setup, material: Material, runtime: Runtime) -> tuple[Head, Candidate]:
-    """Train a head, going on from a checkpoint where there is one."""
+def train(
+    recipe: Recipe,
+    folder: Path,
+    setup: Setup,
+    material: Material,
+    runtime: Runtime,
+    judge: Judge | None = None,
+    least: float | None = None,
+) -> tuple[Head, Candidate]:
+    """Train a head, going on from a checkpoint where there is one; give it up where it agrees less than `least`."""
     import torch
 
     from segpipe.nn.head import pack_state, unpack_state
@@ -112,6 +152,15 @@ def train(recipe: Recipe, folder: Path, setup: Setup, material: Material, runtim
             folder / _CHECKPOINT, pack_state(head, optimizer) | own, {"step": done, "shifts": [*shifts.items()]}
         )
 
+    given_up = False
+
+    def worthwhile() -> bool:
+        nonlocal given_up
+        if judge is not None and least is not None:
+            agreement = judge.mark(objective.final(head))
+            given_up = agreement is not None and agreement < least
+        return not given_up
+
     journal = Journal(folder, loop.EDGES, done=start, events=setup.tensorboard)
     with torch_alone() if objective.SPREADS else nullcontext():
         collapse = loop.fit(
@@ -125,6 +174,7 @@ def train(recipe: Recipe, folder: Path, setup: Setup, material: Material, runtim
             checkpoint=checkpoint,
             checkpoint_every=setup.checkpoint_every,
             stop=setup.rescue,
+            worthwhile=worthwhile,
         )
     journal.close()
     return objective.final(head), Candidate(
@@ -135,6 +185,7 @@ def train(recipe: Recipe, folder: Path, setup: Setup, material: Material, runtim
         steps=int(journal.rows[-1]["step"]) + 1,
         dim=head.dim,
         collapsed=collapse or loop.collapsed_at_end(journal.rows),
+        given_up=given_up,
     )
 
 
@@ -155,39 +206,48 @@ def tell_collapse(found: Candidate, recipe: Recipe | None) -> str:
     return f"{what}; it is trained again as {recipe.name} ({recipe})"
 
 
-def choose(made: Sequence[Candidate], out: Path, material: Material, runtime: Runtime) -> list[Candidate]:
+def tell_given_up(found: Candidate, rival: Candidate) -> str:
+    """One line: why a training ended early."""
+    return (
+        f"{found.name}: after {found.steps} steps it has a neighbor agreement of {found.agreement:.3f}, {rival.name} "
+        f"{rival.agreement:.3f}: it is not trained further (train.method={found.method} trains it to its end)"
+    )
+
+
+def choose(made: Sequence[Candidate]) -> list[Candidate]:
     """Keep a candidate by neighbor agreement among those that did not collapse, among all if all did.
 
-    The first is kept unless another one's agreement is higher by `MARGIN`.
+    The first is kept unless another one's agreement is higher by `MARGIN`. What was given up is not kept.
     """
     sound = [found for found in made if not found.collapsed]
     if len(sound) == 1 or len({found.method for found in made}) == 1:
         best = sound[0] if sound else made[-1]
         why = "the only candidate" if len(made) == 1 else "did not collapse" if sound else "the last attempt"
         return [_said(found, why if found is best else "collapsed", chosen=found is best) for found in made]
-    entrants = sound or list(made)
-    exam = open_exam(material)
-    if exam is None:
-        log.warning("one crop cannot be judged by others, so the first candidate is kept: %s", entrants[0].name)
-        why = "the first; one crop cannot be judged by others"
-        return [_said(found, why if found is entrants[0] else "", chosen=found is entrants[0]) for found in made]
-    scores = {found.name: exam.mark(files.folder(out, found.name) / HEAD, runtime.device) for found in entrants}
-    best = entrants[0]
+    entrants = [found for found in sound or made if not found.given_up]
+    best, why = entrants[0], "the first; one crop cannot be judged by others"
+    scores = {found.name: found.agreement for found in made if found.agreement is not None}
+    if not scores:
+        log.warning("one crop cannot be judged by others, so the first candidate is kept: %s", best.name)
+        return [_said(found, why if found is best else "", chosen=found is best) for found in made]
     for found in entrants[1:]:
         if scores[found.name] >= scores[best.name] + MARGIN:
             best = found
-    highest = scores[best.name] == max(scores.values())
+    highest = scores[best.name] == max(scores[found.name] for found in entrants)
     kept = "highest neighbor agreement" if highest else f"comes first, and none agrees better by {MARGIN}"
-    lost = {True: f"not better by {MARGIN}", False: "lower agreement"}
     log.info("neighbor agreement: %s; kept: %s", ", ".join(f"{n} {s:.3f}" for n, s in scores.items()), best.name)
     return [
-        _said(
-            found.model_copy(update={"agreement": scores.get(found.name)}),
-            kept if found is best else "collapsed" if found.collapsed else lost[scores[found.name] > scores[best.name]],
-            chosen=found is best,
-        )
+        _said(found, kept if found is best else _why_not(found, scores[best.name]), chosen=found is best)
         for found in made
     ]
+
+
+def _why_not(found: Candidate, best: float) -> str:
+    if found.collapsed:
+        return "collapsed"
+    if found.given_up:
+        return "given up early: lower agreement"
+    return f"not better by {MARGIN}" if found.agreement is not None and found.agreement > best else "lower agreement"
 
 
 def _said(found: Candidate, why: str, *, chosen: bool) -> Candidate:

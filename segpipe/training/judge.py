@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,10 @@ from segpipe.base.parallel import torch_alone
 from segpipe.ops.draws import some
 from segpipe.ops.judging import agreement, nearest_elsewhere
 from segpipe.ops.smoothing import smooth
-from segpipe.parts.coding import open_head
 from segpipe.training.material import Material
+
+if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
+    from segpipe.nn.head import Head
 
 _PATCHES, _CROPS, _QUERIES = 30_000, 1000, 3000
 _AT_ONCE = 16  # crops
@@ -32,21 +35,35 @@ class Exam:
     queries: Int64
     partners: Int64
 
-    def mark(self, head: Path, device: str) -> float:
-        """The neighbor agreement of the head in a file, rounded to six digits."""
+    def mark(self, head: Head) -> float:
+        """The neighbor agreement of a head, rounded to six digits; nothing is dropped, even in training."""
         from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
 
-        made = open_head(head.parent).to(device)
         crops, found = np.array([*self.picks]), []
         with torch_alone():
             for start in range(0, len(crops), _AT_ONCE):
                 some_crops = crops[start : start + _AT_ONCE]
-                fields = codes(made, self.material.store.batch(some_crops))
+                fields = codes(head, self.material.store.batch(some_crops))
                 for crop, field, valid in zip(
                     some_crops.tolist(), fields, self.material.valid(some_crops), strict=True
                 ):
-                    found.append(smooth(field, valid, _SHARE).reshape(-1, made.dim)[self.picks[crop]])
+                    found.append(smooth(field, valid, _SHARE).reshape(-1, head.dim)[self.picks[crop]])
         return round(agreement(np.concatenate(found), self.queries, self.partners, seed=self.material.seed), 6)
+
+
+class Judge:
+    """Marks heads by one exam, which is drawn when the first one comes."""
+
+    def __init__(self, material: Material) -> None:
+        self._material = material
+
+    @cached_property
+    def _exam(self) -> Exam | None:
+        return open_exam(self._material)
+
+    def mark(self, head: Head) -> float | None:
+        """The neighbor agreement of a head; None where one crop cannot be judged by others."""
+        return None if self._exam is None else self._exam.mark(head)
 
 
 def open_exam(material: Material) -> Exam | None:

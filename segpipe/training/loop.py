@@ -20,6 +20,7 @@ from segpipe.store.journal import Journal, count
 
 EDGES = np.linspace(-1, 1, 101)
 _LOG_EVERY = 10
+_TRIAL = 4  # after one part of so many, and a hundred steps at least, a training may be given up
 _NOTICED, _SETTLED = 0.9, 100  # a larger cosine, twice in a row and after so many steps, does not come down again
 _COLLAPSED = 0.95
 
@@ -38,6 +39,7 @@ def fit(
     checkpoint: Callable[[int], None],
     checkpoint_every: int,
     stop: bool,
+    worthwhile: Callable[[], bool],
 ) -> Collapse | None:
     """Train the head on the batches that are left, log and save on the way.
 
@@ -52,6 +54,7 @@ def fit(
         checkpoint: called with the steps done.
         checkpoint_every: steps between two calls.
         stop: end as soon as a collapse is noticed.
+        worthwhile: asked once, at `trial_step`, whether to go on.
 
     Returns:
         The collapse that ended the training, if one did.
@@ -60,6 +63,7 @@ def fit(
         UsageError: the loss is not finite.
     """
     pictured = {steps * quarter // 4 for quarter in range(4)} | {steps - 1}
+    tried = trial_step(steps, first=objective.first)
     held = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     head.train()
     for batch in batches:
@@ -84,7 +88,7 @@ def fit(
                 )
             journal.add(batch.step, values)
             found = noticed(journal.rows, since=objective.first) if stop else None
-            if found is not None:
+            if found is not None or (batch.step == tried < steps - 1 and not worthwhile()):
                 return found
         if batch.step in pictured and objective.correlations():
             journal.add_histograms(batch.step, picture(objective.correlations()))
@@ -92,6 +96,20 @@ def fit(
             journal.save()
             checkpoint(done)
     return None
+
+
+def trial_step(steps: int, *, first: int) -> int:
+    """The logged step after which a training is asked about; of a short training no step that it has.
+
+    Args:
+        steps: of the whole training.
+        first: the step from which on the head is trained.
+
+    >>> trial_step(600, first=0), trial_step(600, first=200), trial_step(100, first=0)
+    (150, 300, 100)
+    """
+    part = max(_SETTLED, (steps - first) // _TRIAL)
+    return -(-(first + part) // _LOG_EVERY) * _LOG_EVERY
 
 
 def to_patches(crops: Crops) -> Patches:

@@ -3,7 +3,6 @@
 import json
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,14 @@ from sklearn.decomposition import PCA
 
 from segpipe.base.runtime import Runtime
 from segpipe.nn.head import build_head, codes
-from segpipe.records.candidates import Candidate
+from segpipe.records.candidates import Candidate, Collapse
 from segpipe.stages import train
 from segpipe.store.checkpoints import load_tensors
 from segpipe.store.features import FeatureStore
 from segpipe.store.journal import load_histograms, load_history
 from segpipe.store.run_dir import RunDir
 from segpipe.training import candidates
+from segpipe.training.judge import Judge
 
 from .test_train import Killed, mined, stopping
 
@@ -126,17 +126,92 @@ def test_auto_keeps_the_better_head(tmp_path: Path) -> None:
     assert [row["why"] for row in table] == ["lower agreement", "highest neighbor agreement"]
 
 
+def judged(method: str, agreement: float | None, **more: Any) -> Candidate:
+    shown: dict[str, Any] = {"center": True, "shifts": {}, "steps": 1, "dim": 2, "agreement": agreement}
+    return Candidate(name=method, method=method, **shown | more)
+
+
 @pytest.mark.parametrize(("marks", "chosen"), [((0.5, 0.52), 0), ((0.5, 0.54), 1), ((0.5, 0.4), 0)])
-def test_a_later_candidate_must_be_better_by_a_margin(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marks: tuple[float, float], chosen: int
-) -> None:
-    made = [Candidate(name=n, method=n, center=True, shifts={}, steps=1, dim=2) for n in ("pca", "stego")]
-    exam = SimpleNamespace(mark=lambda head, device: marks[["pca", "stego"].index(head.parent.name)])
-    monkeypatch.setattr(candidates, "open_exam", lambda material: exam)
-    found = candidates.choose(made, tmp_path, SimpleNamespace(), Runtime())
+def test_a_later_candidate_must_be_better_by_a_margin(marks: tuple[float, float], chosen: int) -> None:
+    found = candidates.choose([judged("pca", marks[0]), judged("stego", marks[1])])
     assert [row.chosen for row in found] == [chosen == 0, chosen == 1]
     assert [row.agreement for row in found] == [*marks]
     assert len({row.why for row in found}) == 2
+
+
+def test_what_was_given_up_or_collapsed_is_not_kept_however_it_agrees() -> None:
+    fall = Collapse(step=120, value=0.97)
+    found = candidates.choose(
+        [judged("pca", 0.5), judged("stego", 0.9, collapsed=fall), judged("hp", 0.8, given_up=True)]
+    )
+    assert [row.chosen for row in found] == [True, False, False]
+    assert [row.why for row in found] == ["highest neighbor agreement", "collapsed", "given up early: lower agreement"]
+    best = candidates.best_of([judged("pca", 0.5), judged("cause", 0.6), judged("stego", 0.9, collapsed=fall)])
+    assert best is not None
+    assert best.name == "cause"
+    assert candidates.best_of([judged("pca", None)]) is None
+
+
+SPOILT: dict[str, Any] = {"shifts": "published", "shift_self": 2, "steps": 240, "checkpoint_every": 50}
+"""A training that pushes codes apart whatever they show."""
+
+
+def test_a_training_that_falls_behind_is_given_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run_dir = mined(tmp_path, images=12)
+    config = train.Config(**SMALL | SPOILT)
+    with caplog.at_level("INFO"):
+        summary = train.run(config, run_dir, Runtime())
+    pca, stego = summary.candidates
+    assert stego.agreement is not None
+    assert pca.agreement is not None
+    assert stego.agreement < pca.agreement - 0.015
+    assert (stego.steps, stego.given_up, stego.collapsed, summary.chosen) == (101, True, None, "pca")
+    (line,) = [record.getMessage() for record in caplog.records if "not trained further" in record.getMessage()]
+    assert f"after 101 steps it has a neighbor agreement of {stego.agreement:.3f}, pca {pca.agreement:.3f}" in line
+    rows = load_history(run_dir.path("head") / "candidates" / "stego")
+    assert [row["step"] for row in rows] == [*range(0, 101, 10)]
+    # alone, or first, it has nothing to fall behind and is trained to its end, by the very same steps
+    alone = train.run(config.model_copy(update={"method": "stego"}), run_dir, Runtime())
+    assert (alone.steps, alone.candidates[0].given_up) == (240, False)
+    assert load_history(run_dir.path("head"))[:11] == rows
+    first = train.run(config.model_copy(update={"candidates": ("stego", "pca")}), run_dir, Runtime())
+    assert [(found.name, found.steps, found.given_up) for found in first.candidates] == [
+        ("stego", 240, False),
+        ("pca", 0, False),
+    ]
+
+
+def test_a_look_on_the_way_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_dir = mined(tmp_path, images=12)
+    looks = []
+
+    def least(self: Judge, head: Any) -> float:
+        looks.append(codes(head, np.ones((1, 16))).sum())
+        return 0.5
+
+    monkeypatch.setattr(Judge, "mark", least)
+    config = train.Config(**SMALL | {"steps": 240})
+    compared = train.run(config, run_dir, Runtime())
+    assert [found.steps for found in compared.candidates] == [0, 240]
+    assert len(looks) == 3  # principal components, STEGO on its way and at its end
+    assert looks[1] != looks[2]
+    rows = load_history(run_dir.path("head") / "candidates" / "stego")
+    train.run(config.model_copy(update={"method": "stego"}), run_dir, Runtime())
+    assert load_history(run_dir.path("head")) == rows
+
+
+@pytest.mark.parametrize("at", [60, 100])
+def test_killed_before_it_is_given_up_it_ends_with_the_same_bytes(tmp_path: Path, at: int) -> None:
+    run_dir = mined(tmp_path, images=9)
+    config = train.Config(**SMALL | SPOILT)
+    whole = train.run(config, run_dir, Runtime())
+    assert whole.candidates[1].given_up
+    kept = {name: (run_dir.path("head") / name).read_bytes() for name in left_files(run_dir)}
+    shutil.rmtree(run_dir.path("head"))
+    with pytest.raises(Killed):
+        train.run(config, run_dir, stopping(at))
+    assert train.run(config, run_dir, Runtime()) == whole
+    assert {name: (run_dir.path("head") / name).read_bytes() for name in left_files(run_dir)} == kept
 
 
 def test_a_collapse_is_noticed_stopped_corrected_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
