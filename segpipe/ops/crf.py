@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,10 @@ class Crf:
     """Weight of the appearance kernel."""
     iterations: int = 10
     """Mean-field steps."""
+
+    def halved(self) -> Crf:
+        """For a canvas of half the side: the far kernel reaches as far in the image, the near one still a pixel."""
+        return replace(self, bilateral_sxy=self.bilateral_sxy / 2)
 
 
 def refine_probabilities(

@@ -47,6 +47,10 @@ class Lattice:
         """Side of a tile in image pixels."""
         return int(self.core * self.factor)
 
+    def halved(self) -> Lattice:
+        """Of half as many canvas pixels a side, for the same tiles and margins of image pixels."""
+        return Lattice(2 * self.factor, self.core // 2, self.margin // 2)
+
     def around(self, tile: Box, size: Size) -> Box:
         """A tile with its margin, as far as it lies in an image of this size."""
         return tile.grown(int(self.margin * self.factor), size)

@@ -12,11 +12,11 @@ from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.ops.crops import cut
-from segpipe.ops.segment import Labels, divide, label_at, places, probabilities
+from segpipe.ops.segment import label_at
 from segpipe.parts.coding import encode, open_head
 from segpipe.parts.describing import describe_crops
 from segpipe.parts.encoder import Encoder, reopen_encoder
-from segpipe.parts.pieces import How, how_of
+from segpipe.parts.pieces import How, divide_labels, how_of, see_photograph
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.features import FeatureHeader
 from segpipe.records.labels import nodata
@@ -87,23 +87,8 @@ def segment_picture(segmenter: Segmenter, rgb: Rgb, valid: Bools | None, *, name
     if described.flipped is not None:
         mirrored = [encode(segmenter.head, segmenter.clusters, described.flipped, described.valid[:, ::-1])]
 
-    def label(centers: npt.NDArray[np.float32], members: npt.NDArray[np.integer] | None) -> Labels:
-        field = probabilities(
-            [codes],
-            [grid],
-            [box],
-            rgb,
-            centers,
-            members=members,
-            side=how.side,
-            sharpness=how.sharpness,
-            crf=how.crf,
-            mirrored=mirrored,
-        )
-        return label_at(field, *places(field, size))
-
-    whole = label(how.centers, how.members)
-    labels: Mask = divide(whole, how.splits, lambda split: label(split.centers, split.members), classes=how.classes)
+    see = see_photograph([codes], [grid], [box], rgb, how, mirrored)
+    labels: Mask = divide_labels(label_at(*see(how.centers, how.members, False)), how, see)
     if valid is not None:
         labels[~valid] = nodata(how.classes)
     return labels

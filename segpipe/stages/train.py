@@ -7,7 +7,7 @@ Writes head/      head.safetensors and candidates.json; of a head that was train
                   where TensorBoard is installed, tb/; candidates/NAME/history.jsonl of those that were not kept
 
 Several heads are made, in a folder each, and judged by how well patches that look alike in different images come to one
-class; one is kept. A training that is clearly behind after a quarter of its steps ends then. Every random number of
+class; one is kept. A training that will not win any more ends early. Every random number of
 step i comes from (seed, i): a training that was killed goes on from its checkpoint and ends with the same bits as one
 that was not, on the same machine.
 """

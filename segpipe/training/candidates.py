@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from segpipe.base.parallel import torch_alone
 from segpipe.base.runtime import Runtime
-from segpipe.ops.judging import BEHIND, MARGIN
+from segpipe.ops.judging import CATCH_UP, MARGIN
 from segpipe.parts.coding import HEAD
 from segpipe.records.candidates import Candidate
 from segpipe.store import candidates as files
@@ -40,7 +40,7 @@ def make_all(
 ) -> list[Candidate]:
     """Every method's candidates, those that an earlier attempt finished are taken as they are.
 
-    Where there are several methods all are judged, and a training that falls behind what is there is given up.
+    Where there are several methods all are judged, and a training that will not win any more is given up.
 
     Args:
         methods: each once.
@@ -90,7 +90,7 @@ def make(
         material: what it is made from.
         runtime: device and progress.
         judge: marks it; None where there is nothing to choose from.
-        rival: training ends early where it falls behind this one.
+        rival: training ends early where it will not agree better than this one.
     """
     finished = files.load_outcome(folder)
     if finished is not None:
@@ -104,8 +104,8 @@ def make(
             Candidate(name=recipe.name, method="pca", center=True, shifts={}, steps=0, dim=len(directions)),
         )
     else:
-        least = rival.agreement - BEHIND if rival is not None and rival.agreement is not None else None
-        head, found = train(recipe, folder, setup, material, runtime, judge, least)
+        wanted = rival.agreement + MARGIN if rival is not None and rival.agreement is not None else None
+        head, found = train(recipe, folder, setup, material, runtime, judge, wanted)
     if judge is not None:
         found = found.model_copy(update={"agreement": judge.mark(head)})
     save_tensors(folder / HEAD, head.state_dict(), describe_head(head))
@@ -121,9 +121,9 @@ def train(
     material: Material,
     runtime: Runtime,
     judge: Judge | None = None,
-    least: float | None = None,
+    wanted: float | None = None,
 ) -> tuple[Head, Candidate]:
-    """Train a head, going on from a checkpoint where there is one; give it up where it agrees less than `least`."""
+    """Train a head, going on from a checkpoint where there is one; give it up where it will not agree by `wanted`."""
     import torch
 
     from segpipe.nn.head import pack_state, unpack_state
@@ -154,11 +154,11 @@ def train(
 
     given_up = False
 
-    def worthwhile() -> bool:
+    def worthwhile(left: float) -> bool:
         nonlocal given_up
-        if judge is not None and least is not None:
+        if judge is not None and wanted is not None:
             agreement = judge.mark(objective.final(head))
-            given_up = agreement is not None and agreement < least
+            given_up = agreement is not None and agreement + left * CATCH_UP < wanted
         return not given_up
 
     journal = Journal(folder, loop.EDGES, done=start, events=setup.tensorboard)

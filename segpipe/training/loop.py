@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -20,7 +21,7 @@ from segpipe.store.journal import Journal, count
 
 EDGES = np.linspace(-1, 1, 101)
 _LOG_EVERY = 10
-_TRIAL = 4  # after one part of so many, and a hundred steps at least, a training may be given up
+_TRIALS, _PASSED = 8, 2  # parts of a training after which it may be given up, but for the first ones
 _NOTICED, _SETTLED = 0.9, 100  # a larger cosine, twice in a row and after so many steps, does not come down again
 _COLLAPSED = 0.95
 
@@ -39,7 +40,7 @@ def fit(
     checkpoint: Callable[[int], None],
     checkpoint_every: int,
     stop: bool,
-    worthwhile: Callable[[], bool],
+    worthwhile: Callable[[float], bool],
 ) -> Collapse | None:
     """Train the head on the batches that are left, log and save on the way.
 
@@ -54,7 +55,7 @@ def fit(
         checkpoint: called with the steps done.
         checkpoint_every: steps between two calls.
         stop: end as soon as a collapse is noticed.
-        worthwhile: asked once, at `trial_step`, whether to go on.
+        worthwhile: asked at `trial_steps` whether to go on, given what share of the training is left.
 
     Returns:
         The collapse that ended the training, if one did.
@@ -63,7 +64,7 @@ def fit(
         UsageError: the loss is not finite.
     """
     pictured = {steps * quarter // 4 for quarter in range(4)} | {steps - 1}
-    tried = trial_step(steps, first=objective.first)
+    trials = trial_steps(steps, first=objective.first)
     held = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     head.train()
     for batch in batches:
@@ -88,7 +89,7 @@ def fit(
                 )
             journal.add(batch.step, values)
             found = noticed(journal.rows, since=objective.first) if stop else None
-            if found is not None or (batch.step == tried < steps - 1 and not worthwhile()):
+            if found is not None or (batch.step in trials and not worthwhile(1 - done / steps)):
                 return found
         if batch.step in pictured and objective.correlations():
             journal.add_histograms(batch.step, picture(objective.correlations()))
@@ -98,18 +99,19 @@ def fit(
     return None
 
 
-def trial_step(steps: int, *, first: int) -> int:
-    """The logged step after which a training is asked about; of a short training no step that it has.
+def trial_steps(steps: int, *, first: int) -> list[int]:
+    """The logged steps after which a training is asked about: eighths of it from the second on, the end left out.
 
     Args:
         steps: of the whole training.
-        first: the step from which on the head is trained.
+        first: the step from which on the head is trained; nothing is asked in the hundred steps after it.
 
-    >>> trial_step(600, first=0), trial_step(600, first=200), trial_step(100, first=0)
-    (150, 300, 100)
+    >>> trial_steps(600, first=0), trial_steps(160, first=0), trial_steps(100, first=0)
+    ([150, 230, 300, 380, 450, 530], [100, 120, 140], [])
     """
-    part = max(_SETTLED, (steps - first) // _TRIAL)
-    return -(-(first + part) // _LOG_EVERY) * _LOG_EVERY
+    ends = (first + (steps - first) * part / _TRIALS for part in range(_PASSED, _TRIALS))
+    logged = {math.ceil(max(end, first + _SETTLED) / _LOG_EVERY) * _LOG_EVERY for end in ends}
+    return sorted(step for step in logged if step < steps - 1)
 
 
 def to_patches(crops: Crops) -> Patches:
