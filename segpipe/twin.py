@@ -11,7 +11,8 @@ from segpipe.base.errors import UsageError
 from segpipe.base.files import absolute
 from segpipe.store.masks import Mask
 from segpipe.store.scores import load_scores
-from segpipe.twin_tools import AnyPath, apply, attend, bundle, existing, name, probe, similar
+from segpipe.twin_models import apply, bundle
+from segpipe.twin_tools import AnyPath, attend, existing, name, probe, similar
 
 __all__ = ["apply", "attend", "bundle", "name", "probe", "similar"]
 

@@ -25,6 +25,7 @@ Field = tuple[Float32, Positions, Positions]
 """Probabilities (h, w, K) on a canvas, and where rows and columns of an image lie on it; None: where its own do."""
 
 _STRIP = 1 << 23  # numbers in one strip: 32 MB of float32
+_CACHED = 1 << 19  # the same where several passes are made over a strip: 2 MB
 
 
 def segment(
@@ -97,9 +98,8 @@ def probabilities(
     )
     if crf is not None:
         small = rgb if out == image else cv2.resize(rgb, (out.width, out.height), interpolation=cv2.INTER_AREA)
-        refined = refine_probabilities(found.transpose(2, 0, 1), small, crf, threads=threads)
-        found = refined.transpose(1, 2, 0)
-    return found
+        found = refine_probabilities(found, small, crf, threads=threads)
+    return found.transpose(1, 2, 0)
 
 
 def classify(
@@ -113,7 +113,7 @@ def classify(
     sharpness: float,
     members: npt.NDArray[np.integer] | None = None,
     mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
-    strip: int = _STRIP,
+    strip: int = _CACHED,
 ) -> Float32:
     """Class probabilities on a canvas of size `out`: softmax of `sharpness` x cosine of the blended code to a class.
 
@@ -122,7 +122,7 @@ def classify(
     Arguments as `segment` and `blend.canvas`; `strip` numbers of the code field are held at once.
 
     Returns:
-        (out.height, out.width, K) float32, the last axis sums to 1.
+        (K, out.height, out.width) float32, the first axis sums to 1.
     """
     y = (np.arange(out.height) + 0.5) * image.height / out.height
     x = (np.arange(out.width) + 0.5) * image.width / out.width
@@ -145,33 +145,38 @@ def classify_at(
     sharpness: float,
     members: npt.NDArray[np.integer] | None = None,
     mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
-    strip: int = _STRIP,
+    strip: int = _CACHED,
 ) -> tuple[Float32, bool]:
     """Class probabilities at every combination of rows `y` and columns `x`, as of `classify` and `blend.blend`.
 
     Returns:
-        (h, w, K) float32, all classes alike where no crop lies, and whether crops lie everywhere.
+        (K, h, w) float32, all classes alike where no crop lies, and whether crops lie everywhere.
     """
     members = np.arange(len(centers)) if members is None else members
     order = np.argsort(members, kind="stable")
     starts = np.flatnonzero(np.diff(members[order], prepend=-1))
-    directions = np.ascontiguousarray(np.asarray(centers, np.float32)[order].T)
-    found = np.empty((len(y), len(x), len(starts)), np.float32)
+    directions = np.ascontiguousarray(np.asarray(centers, np.float32)[order])
+    found = np.empty((len(starts), len(y), len(x)), np.float32)
     everywhere = True
     for rows in _strips(len(y), len(x) * max(directions.shape), strip):
         field, covered = blend.blend(codes, grids, boxes, y[rows.start : rows.stop], x, mirrored=mirrored)
         everywhere &= covered
-        lengths = np.sqrt(np.einsum("hwd,hwd->hw", field, field))[..., None]
-        cosines = field @ directions / np.maximum(lengths, np.finfo(np.float32).tiny)
-        nearest = np.asarray(np.maximum.reduceat(cosines, starts, axis=-1), np.float32)
-        found[rows.start : rows.stop] = _softmax(sharpness * nearest)
+        points = field.reshape(-1, field.shape[-1])
+        lengths = np.sqrt(np.einsum("nd,nd->n", points, points))
+        cosines, nearest = directions @ points.T, np.empty((len(starts), len(points)), np.float32)
+        for own, out in zip(np.split(cosines, starts[1:]), nearest, strict=True):
+            own.max(axis=0, out=out)
+        nearest /= np.maximum(lengths, np.finfo(np.float32).tiny)  # after the maximum, which does not mind
+        nearest *= np.float32(sharpness)
+        found[:, rows.start : rows.stop] = _softmax(nearest).reshape(len(starts), len(rows), len(x))
     return found, everywhere
 
 
 def _softmax(logits: Float32) -> Float32:
-    logits = logits - logits.max(axis=-1, keepdims=True)
+    """Over the first axis, in place: rows of numbers are added up faster than numbers of rows."""
+    logits -= logits.max(axis=0)
     np.exp(logits, out=logits)
-    logits /= logits.sum(axis=-1, keepdims=True)
+    logits /= logits.sum(axis=0)
     return logits
 
 

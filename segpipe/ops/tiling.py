@@ -123,8 +123,8 @@ def tile_probabilities(
     )
     if crf is not None:
         small = _scaled(rgb, out, factor)
-        refined = refine_probabilities(probabilities.transpose(2, 0, 1), small, crf, threads=threads)
-        probabilities = refined.transpose(1, 2, 0)
+        probabilities = refine_probabilities(probabilities, small, crf, threads=threads)
+    probabilities = probabilities.transpose(1, 2, 0)
     inner = tile.within(around)
     if factor == 1:
         return probabilities[inner.slices], None, None

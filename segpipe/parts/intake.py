@@ -65,8 +65,17 @@ def _take_frames(path: Path, name: str, id_: str, choice: Choice, limits: Limits
         if height * width > limits.max_pixels:
             yield Rejected(name, _too_large(width, height, limits))
             return
+        count = 0
         for taken in taker:
+            count += 1
             yield Item(name, f"{id_}/{taken.frame.index:0{taker.digits}}", taken)
+        if count == 1 and choice.scenes and not choice.every:
+            _log.warning(
+                "%s: index.scenes=%g finds no change of scene in it, so its first frame alone is taken; "
+                "a smaller number finds lesser changes, index.every=N takes every N-th frame too",
+                name,
+                choice.scenes,
+            )
         shortfall = taker.shortfall()
         if shortfall:
             yield Rejected(name, shortfall)

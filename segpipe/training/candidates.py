@@ -106,7 +106,7 @@ def make(
     else:
         wanted = rival.agreement + MARGIN if rival is not None and rival.agreement is not None else None
         head, found = train(recipe, folder, setup, material, runtime, judge, wanted)
-    if judge is not None:
+    if judge is not None and not found.given_up:
         found = found.model_copy(update={"agreement": judge.mark(head)})
     save_tensors(folder / HEAD, head.state_dict(), describe_head(head))
     files.save_outcome(found, folder)
@@ -152,14 +152,15 @@ def train(
             folder / _CHECKPOINT, pack_state(head, optimizer) | own, {"step": done, "shifts": [*shifts.items()]}
         )
 
-    given_up = False
+    given_up: float | None = None
 
     def worthwhile(left: float) -> bool:
         nonlocal given_up
         if judge is not None and wanted is not None:
             agreement = judge.mark(objective.final(head))
-            given_up = agreement is not None and agreement + left * CATCH_UP < wanted
-        return not given_up
+            if agreement is not None and agreement + left * CATCH_UP < wanted:
+                given_up = agreement
+        return given_up is None
 
     journal = Journal(folder, loop.EDGES, done=start, events=setup.tensorboard)
     with torch_alone() if objective.SPREADS else nullcontext():
@@ -185,7 +186,8 @@ def train(
         steps=int(journal.rows[-1]["step"]) + 1,
         dim=head.dim,
         collapsed=collapse or loop.collapsed_at_end(journal.rows),
-        given_up=given_up,
+        given_up=given_up is not None,
+        agreement=given_up,
     )
 
 

@@ -18,7 +18,7 @@ from segpipe.training.material import Material
 if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
     from segpipe.nn.head import Head
 
-_PATCHES, _CROPS, _QUERIES = 30_000, 1000, 3000
+_PATCHES, _CROPS, _QUERIES = 30_000, 400, 3000
 _AT_ONCE = 16  # crops
 _SHARE = 0.5  # weight of a neighbor on the grid, as in clustering
 
@@ -67,7 +67,7 @@ class Judge:
 
 
 def open_exam(material: Material) -> Exam | None:
-    """Draw at most 30,000 patches evenly from at most 1000 crops, and 3000 of them to ask about.
+    """Draw at most 30,000 patches evenly from at most 400 crops, and 3000 of them to ask about.
 
     The partner of a patch is the nearest one in another image, in another crop where there is one image; None where
     there is one crop.

@@ -131,7 +131,7 @@ def test_class_probabilities_are_the_softmax_of_the_sharpened_cosines() -> None:
     field = cv2.resize(codes.astype(np.float32), (56, 40), interpolation=cv2.INTER_LINEAR)
     logits = 2 * (field / np.linalg.norm(field, axis=-1, keepdims=True)) @ centers.T
     expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(found.transpose(1, 2, 0), expected, atol=1e-4)
 
 
 def test_a_code_of_zero_length_is_no_accident() -> None:
@@ -186,6 +186,6 @@ def test_a_class_with_several_centers_is_as_near_as_its_nearest():
     given = {"image": size, "out": size, "sharpness": 2.0}
     found = classify([codes], [grid], [box], centers, members=members, **given)
     single = np.log(classify([codes], [grid], [box], centers, **given))
-    logits = np.stack([single[..., members == k].max(axis=-1) for k in range(3)], axis=-1)
-    expected = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    logits = np.stack([single[members == k].max(axis=0) for k in range(3)])
+    expected = np.exp(logits) / np.exp(logits).sum(axis=0)
     np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -37,11 +37,19 @@ def test_tiles_of_a_box_are_those_that_meet_it(data: st.DataObject) -> None:
 @settings(deadline=None)
 @given(st.integers(16, 5000), st.integers(16, 2000), st.integers(1, 9000), st.integers(1, 9000))
 def test_lattices_are_whole_pixels(window: int, side: int, height: int, width: int) -> None:
-    lattice = plan_lattice([Box(0, 0, window, window)], [], side=side)
-    assert window / lattice.factor >= side or lattice.factor == 1  # never coarser than asked for
+    planned = plan_lattice([Box(0, 0, window, window)], [], side=side)
+    assert window / planned.factor >= side or planned.factor == 1  # never coarser than asked for
+    for lattice in (planned, planned.halved()):
+        check_pixels(lattice, Size(height, width))
+    size = Size(height, width)
+    tile = tiles(size, planned.tile)[-1]
+    assert planned.halved().tile == planned.tile
+    assert planned.halved().around(tile, size) == planned.around(tile, size)
+
+
+def check_pixels(lattice: Lattice, size: Size) -> None:
     assert (lattice.tile / lattice.factor).is_integer()
     assert (lattice.margin * lattice.factor).is_integer()
-    size = Size(height, width)
     tile = tiles(size, lattice.tile)[-1]
     around = lattice.around(tile, size)
     assert (around.top / lattice.factor).is_integer()
@@ -98,6 +106,14 @@ def test_tiles_of_two_lattices_agree(mosaic: np.ndarray, factor: float) -> None:
     second = refine_in_tiles(mosaic, Lattice(factor, core=224, margin=160), crf)
     assert len(np.unique(first)) > 3
     assert (first == second).mean() >= 0.98
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.75])
+def test_a_lattice_of_half_the_pixels_agrees_with_the_whole(mosaic: np.ndarray, factor: float) -> None:
+    crf, lattice = Crf(iterations=10), Lattice(factor, core=160, margin=160)
+    fine, coarse = refine_in_tiles(mosaic, lattice, crf), refine_in_tiles(mosaic, lattice.halved(), crf.halved())
+    assert len(np.unique(coarse)) > 3
+    assert (fine == coarse).mean() >= 0.95
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.75])

@@ -74,4 +74,4 @@ def test_class_probabilities_are_the_softmax_of_twice_the_cosines() -> None:
             code = (1 - wy) * ((1 - wx) * codes[r, c] + wx * codes[r, c + 1])
             code += wy * ((1 - wx) * codes[r + 1, c] + wx * codes[r + 1, c + 1])
             cosines = centers @ code / np.sqrt(code @ code)
-            np.testing.assert_allclose(found[i, j], softmax(2 * cosines[None])[0], atol=1e-5)
+            np.testing.assert_allclose(found[:, i, j], softmax(2 * cosines[None])[0], atol=1e-5)

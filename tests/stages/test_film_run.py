@@ -235,6 +235,16 @@ def test_a_frame_at_every_scene_stands_as_long_as_it_lasts(tmp_path: Path) -> No
     assert (jumps, len(frames)) == ([5, 18], 25)  # 1, 2.6 and 1.4 seconds, 5 frames a second
 
 
+def test_a_video_without_a_cut_says_so(tmp_path: Path, caplog: Any) -> None:
+    film = write_film(tmp_path / "one.mkv", (20,))
+    assert segpipe.index(film, tmp_path / "run", settings={"index.scenes": 27})["frames"] == 1
+    (line,) = [record.getMessage() for record in caplog.records if "no change of scene" in record.getMessage()]
+    assert line.startswith("one.mkv: index.scenes=27 ")
+    caplog.clear()
+    segpipe.index(film, tmp_path / "run", settings={"index.scenes": 27, "index.every": 5})
+    assert "no change of scene" not in caplog.text
+
+
 def test_bad_videos_are_put_aside_or_shortened_with_the_reason(tmp_path: Path, caplog: Any) -> None:
     trip = tmp_path / "trip"
     cut_film(write_film(trip / "cut.avi", (20, 20)), 0.6)
