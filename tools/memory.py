@@ -115,7 +115,10 @@ def write_mosaic(path: Path, side: int) -> None:
 
 
 def peak_sum(arguments: list[str]) -> tuple[float, float]:
-    """Seconds, and the largest sum in MiB of a command's and its workers' memory, looked at four times a second."""
+    """Seconds, and the largest sum in MiB of a command's and its workers' memory, looked at four times a second.
+
+    What processes share, such as the code of libraries, counts once, where the system tells (Linux).
+    """
     start, most = time.monotonic(), 0
     with subprocess.Popen([sys.executable, "-m", "segpipe", *arguments, "-q"]) as process:
         while process.poll() is None:
@@ -123,7 +126,8 @@ def peak_sum(arguments: list[str]) -> tuple[float, float]:
             try:
                 main_process = psutil.Process(process.pid)
                 for member in (main_process, *main_process.children(recursive=True)):
-                    total += member.memory_info().rss
+                    found = member.memory_full_info()
+                    total += getattr(found, "pss", found.rss)
             except psutil.NoSuchProcess:
                 pass
             most = max(most, total)

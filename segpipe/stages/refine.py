@@ -209,7 +209,8 @@ def _threads_kept() -> Iterator[None]:
 def _refine_all(job: Job, out: Path, inputs: Inputs, runtime: Runtime) -> list[dict[str, Any]]:
     """Write the masks that are not there yet; returns the lines of the index, all images.
 
-    Workers share the processors by pieces; where there are fewer pieces than workers, each gets several threads.
+    Workers share the processors by pieces; where there are fewer pieces than workers, each gets several threads. Masks
+    that are there already change in less time than processes take to start: threads of this one do that.
     """
     for leftover in out.rglob(".*.tmp"):
         leftover.unlink()
@@ -219,10 +220,16 @@ def _refine_all(job: Job, out: Path, inputs: Inputs, runtime: Runtime) -> list[d
     with _threads_kept():
         workers = max(1, min(runtime.workers, len(items)))
         job = replace(job, threads=max(1, runtime.workers // workers))
-        if job.crf and workers > 1:
-            for classes in inputs.clusters.told_apart:
-                prepare(classes)
-        refined = parallel.process_map(_refine_one, items, workers=workers, initializer=_start, arguments=(job, out))
+        if job.kept is not None:
+            _start(job, out)
+            refined = parallel.thread_map(_refine_one, items, workers=workers, ahead=4 * workers)
+        else:
+            if job.crf and workers > 1:
+                for classes in inputs.clusters.told_apart:
+                    prepare(classes)
+            refined = parallel.process_map(
+                _refine_one, items, workers=workers, initializer=_start, arguments=(job, out)
+            )
         unit = "images" if len(items) == len(sides) else "pieces of images"
         entries = list(runtime.track(refined, total=len(items), unit=unit))
     lines = []
