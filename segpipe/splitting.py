@@ -78,6 +78,9 @@ def _cut(
         f"{said} was cut {how}: {', '.join(f'{k} has {share:.0%} of them' for k, share in shares)}; "
         f"`--split {cluster} --into 1` joins them again"
     ]
+    if whole.name:
+        names = " or ".join(entries[k].name for k in split.numbers.tolist())
+        notes.append(f"labels called {whole.name} do not stand for {names}: rename parts that are still {whole.name}")
     if whole.merge_into is not None:
         notes.append(f"its parts stand by themselves; it was merged into {whole.merge_into} before")
     notes += [f"cluster {k} was merged into {whole.name!r} and joins cluster {cluster} now" for k in lost]

@@ -57,7 +57,7 @@ NAME = "refine"
 ARTEFACT = "masks"
 NEEDS = ("index", "extract", "train", "cluster")
 BESIDE = (SPLITS,)
-FORMAT = 1
+FORMAT = 2
 
 log = logging.getLogger(__name__)
 
@@ -287,10 +287,10 @@ def _tell_splits(job: Job, run_dir: RunDir) -> None:
 def cost(config: Config, work: Work) -> Cost:
     """What `--dry-run` expects: mostly the CRF, on canvases of at most `side` pixels, for some 25 classes.
 
-    Windows of a mosaic share a canvas where they overlap, and tiles repeat 5/4 of their canvas as margins.
+    Windows of a mosaic share a canvas where they overlap, and margins of tiles are 1.4 times what they surround.
     """
-    canvases = work.images + 1.25 * work.mosaic_windows
-    pixels = min((2.25 if work.mosaic_windows else 1) * work.megapixels * 1e6, canvases * config.side**2 * 0.75)
+    canvases = work.images + 1.4 * work.mosaic_windows
+    pixels = min((2.4 if work.mosaic_windows else 1) * work.megapixels * 1e6, canvases * config.side**2 * 0.75)
     per_pixel = 3e-6 + (3e-7 * config.crf_iterations if config.crf else 0)
     return Cost(8 + pixels * per_pixel / work.workers, work.megapixels * 4e4)
 
