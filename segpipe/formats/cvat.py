@@ -38,10 +38,10 @@ def export_cvat(source: Source, out: Path) -> int:
 
     def draw(image: Image) -> tuple[bytes, bytes]:
         regions = source.regions(image)
-        objects = np.append(_objects(regions, image), 0)  # -1 is the last
-        mask = regions.mask(source.legend.nodata)
-        pictures = colorize(mask, colors, source.legend.nodata), voc_colors(_INSTANCES + 1)[objects[regions.labels]]
-        return _png(pictures[0]), _png(pictures[1])
+        objects = np.append(_objects(regions, image), 0).astype(np.uint8)  # -1 is the last
+        # one picture at a time: they are large
+        classes = _png(colorize(regions.mask(source.legend.nodata), colors, source.legend.nodata))
+        return classes, _png(voc_colors(_INSTANCES + 1)[objects[regions.labels]])
 
     folder = out / "cvat"
     labels = [
