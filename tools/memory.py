@@ -63,7 +63,9 @@ def write_images(folder: Path, labels: Path, count: int) -> None:
 def peak(arguments: list[str]) -> tuple[float, float]:
     """Seconds, and MiB of the largest process (the stage's own or one of its workers) while a command runs."""
     start = time.monotonic()
-    process = os.posix_spawn(sys.executable, [sys.executable, "-m", "segpipe", *arguments, "-q"], dict(os.environ))
+    command = [sys.executable, "-m", "segpipe", *arguments, "-q"]
+    silent = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    process = os.posix_spawn(sys.executable, command, dict(os.environ), file_actions=silent)
     _, status, usage = os.wait4(process, 0)
     if status:
         raise SystemExit(f"segpipe {' '.join(arguments)} ended with status {status}")

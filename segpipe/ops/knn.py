@@ -25,6 +25,7 @@ Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 
 _BLOCK_BYTES = 64 << 20
+_EVEN = 4  # blocks are a multiple of so many, whatever the number of threads: sums may depend on a block's size
 _GPU_DEPTH = 2048  # more neighbors of a row a GPU index does not find
 _ROWS = 1 << 13  # brought to unit length at once, in float64
 _SPARE = 8  # searched beyond k, so that vectors of equal score at the end of the list are told apart by their index
@@ -130,9 +131,9 @@ def search(
             ids[short, :k], scores[short, :k] = _exact(units, queries[short], rows, groups, k)
         return ids[:, :k], scores[:, :k]
 
-    # smaller blocks, to give each thread as many of few rows, cost more than they even out: 4 times, of 256 queries
     per_block = int(np.clip(_BLOCK_BYTES // (4 * depth * units.shape[1]), 1, 1024))
-    blocks = [rows[i : i + per_block] for i in range(0, len(rows), per_block)]
+    count = -(-len(rows) // per_block)
+    blocks = np.array_split(rows, min(len(rows), -(-count // _EVEN) * _EVEN))  # as much for every thread
     neighbors, scores = _of_blank(n, k, rows), np.zeros((n, k), np.float32)
     results = parallel.thread_map(one_block, blocks, workers=workers, ahead=workers + 2)
     for queries, (ids, cosines) in zip(blocks, results, strict=True):
@@ -180,7 +181,10 @@ def _on_gpu(index: Any, device: str) -> Any:
 def _ordered(units: Float32, queries: Int64, ids: Int64, groups: Int64) -> tuple[Int64, npt.NDArray[np.float64]]:
     """Score candidates in float64, where equal vectors score equal, and sort; refused ones go last as -1."""
     refused = (ids < 0) | (groups[ids] == groups[queries][:, None])
-    scores = np.einsum("qd,qcd->qc", units[queries], units[ids], dtype=np.float64)
+    from segpipe.ops.knn_loops import score  # loads a compiler: only those who search pay for it
+
+    scores = np.empty(ids.shape)
+    score(units, queries, ids, scores)
     order = np.lexsort((ids, np.where(refused, np.inf, -scores)), axis=1)
     ids = np.take_along_axis(np.where(refused, -1, ids), order, axis=1)
     return ids, np.take_along_axis(scores, order, axis=1)
