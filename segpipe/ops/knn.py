@@ -180,9 +180,9 @@ def _on_gpu(index: Any, device: str) -> Any:
 
 def _ordered(units: Float32, queries: Int64, ids: Int64, groups: Int64) -> tuple[Int64, npt.NDArray[np.float64]]:
     """Score candidates in float64, where equal vectors score equal, and sort; refused ones go last as -1."""
-    refused = (ids < 0) | (groups[ids] == groups[queries][:, None])
     from segpipe.ops.knn_loops import score  # loads a compiler: only those who search pay for it
 
+    refused = (ids < 0) | (groups[ids] == groups[queries][:, None])
     scores = np.empty(ids.shape)
     score(units, queries, ids, scores)
     order = np.lexsort((ids, np.where(refused, np.inf, -scores)), axis=1)

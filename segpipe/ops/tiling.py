@@ -19,7 +19,7 @@ from segpipe.ops.crf import Crf, refine_probabilities
 from segpipe.ops.segment import Field, classify_at
 
 CORE = 576
-"""Side of a tile in canvas pixels: what a CRF of 32 classes takes on tile and margin stays below 0.7 GB."""
+"""Side of a tile in canvas pixels: what a CRF of 32 classes takes on tile and margin stays below 0.9 GB."""
 MARGIN = 160
 """Canvas pixels around a tile, 2.4 standard deviations of the CRF's far kernel; `tests/ops/test_tiling.py` judges."""
 _LARGEST = 6.0  # image pixels for a canvas pixel: a tile and its margin are read at full size

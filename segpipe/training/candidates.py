@@ -248,7 +248,7 @@ def _why_not(found: Candidate, best: float) -> str:
     if found.collapsed:
         return "collapsed"
     if found.given_up:
-        return "given up early: lower agreement"
+        return f"given up early: would not be better by {MARGIN}"
     return f"not better by {MARGIN}" if found.agreement is not None and found.agreement > best else "lower agreement"
 
 
