@@ -125,11 +125,12 @@ def compare(case: Case, *, repeats: int, crf: Crf | None = None, tolerance: floa
         wanted, clock, processor = _timed(lambda: reference(probabilities, rgb, crf))
         found, clock_one, processor_one = _timed(lambda: ours(1))
         _, clock_two, _ = _timed(lambda: ours(2))
-        times = (clock, clock_one, clock_two)
-        rows.append((*times, clock / clock_one, clock / clock_two, processor / processor_one))
+        faster = (clock / clock_one, clock / clock_two, processor / processor_one)
+        rows.append((clock, clock_one, clock_two, *faster))
     apart, labels = np.abs(found - wanted), wanted.argmax(axis=0)
     same, moved = (found.argmax(axis=0) == labels).mean(), (probabilities.argmax(axis=0) != labels).mean()
-    return Found(*np.median(rows, axis=0).tolist(), float(apart.mean()), float(apart.max()), float(same), float(moved))
+    times = np.median(rows, axis=0).tolist()
+    return Found._make([*times, float(apart.mean()), float(apart.max()), float(same), float(moved)])
 
 
 def main() -> None:

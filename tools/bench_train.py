@@ -80,10 +80,19 @@ def our_steps(run: Any, count: int, *, workers: int) -> float:
     parts = new_training(recipe, setup, setup.shifts, material, Runtime(workers=workers))
     with tempfile.TemporaryDirectory() as folder, torch_alone():
         journal = Journal(Path(folder), loop.EDGES, done=0, events=False)
-        options: dict[str, Any] = {"checkpoint": lambda _: None, "checkpoint_every": 10**9, "stop": True}
 
         def fit(start: int, stop: int) -> None:
-            loop.fit(*parts, material.batches(start, stop), journal, steps=10**6, seed=0, **options)
+            loop.fit(
+                *parts,
+                material.batches(start, stop),
+                journal,
+                steps=10**6,
+                seed=0,
+                checkpoint=lambda _: None,
+                checkpoint_every=10**9,
+                stop=True,
+                worthwhile=lambda _: True,
+            )
 
         fit(1, 3)
         return seconds(lambda: fit(3, 3 + count)) / count

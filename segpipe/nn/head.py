@@ -75,6 +75,20 @@ class Head(nn.Module):
         """Codes (..., dim) of tokens (..., in_dim) without their mean, dropped for each of the two parts."""
         return self.linear(first) + self.nonlinear(second)  # type: ignore[no-any-return]
 
+    @torch.no_grad()
+    def pass_rows(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (T, dim) of tokens (T, in_dim) as `join` makes them, and the hidden layer (T, in_dim), no graph."""
+        plain, plain_bias, inner, inner_bias, outer, outer_bias = self.parameters()
+        hidden = torch.addmm(inner_bias, second, inner.T).relu_()
+        return torch.addmm(outer_bias + plain_bias, hidden, outer.T).addmm_(first, plain.T), hidden
+
+    @torch.no_grad()
+    def pass_back(self, first: Tensor, second: Tensor, hidden: Tensor, by_codes: Tensor) -> tuple[Tensor, ...]:
+        """What `pass_rows` did turned round: gradients by `parameters()`, in their order, from that by codes."""
+        *_, outer, _ = self.parameters()
+        by_hidden, bias = torch.ops.aten.threshold_backward(by_codes @ outer, hidden, 0), by_codes.sum(0)
+        return by_codes.T @ first, bias, by_hidden.T @ second, by_hidden.sum(0), by_codes.T @ hidden, bias
+
 
 def new_head(in_dim: int, dim: int, dropout: float, *, seed: int) -> Head:
     """A head with torch's default initial weights, drawn from `seed` without touching torch's global generator."""

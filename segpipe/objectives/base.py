@@ -100,6 +100,10 @@ class Objective(nn.Module):
         """
         return {}
 
+    def means(self) -> dict[str, Tensor]:
+        """The mean of each of `correlations`."""
+        return {name: found.mean() for name, found in self.correlations().items()}
+
     def final(self, head: Head) -> Head:
         """The head to keep when training is over."""
         return head

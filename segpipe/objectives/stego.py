@@ -15,7 +15,7 @@ from segpipe.nn.head import Head, kept_channels
 from segpipe.objectives.base import Objective, Patches
 from segpipe.ops import pairing
 from segpipe.ops.correspondence import Shift
-from segpipe.ops.pairing import Clamp, Loss, Part, Places
+from segpipe.ops.pairing import Clamp, Held, Layout, Points
 from segpipe.ops.points import draw_points
 
 _PARTS = 4  # that a step is computed in; always as many, so that sums do not depend on the number of threads
@@ -73,7 +73,7 @@ class Stego(Objective):
         self.samples, self.negatives, self.pointwise = samples, negatives, pointwise
         self.clamp = Clamp(0.0 if zero_clamp else -9999.0, 0.8 if stabilize else 9999.0)
         self._pool = _one_thread_each(workers)
-        self._last: tuple[tuple[str, ...], Sequence[Part], Loss] | None = None
+        self._last: tuple[tuple[str, ...], Sequence[Points], Held] | None = None
 
     def groups(self, head: Head, lr: float) -> list[dict[str, Any]]:
         """The head at `lr`."""
@@ -88,88 +88,106 @@ class Stego(Objective):
         kept = [
             [kept_channels(len(side.grids), head.in_dim, head.dropout, generator) for _ in range(3)] for side in sides
         ]
-        features, *drops = (torch.cat(parts).to(head.mean.device) for parts in zip(*kept, strict=True))
+        drops = torch.stack([torch.cat(parts) for parts in zip(*kept, strict=True)]).to(head.mean.device)
         drawn = draw_points(anchors, neighbors, generator, samples=self.samples, negatives=self.negatives)
-        places = pairing.place(drawn, [side.grids for side in sides], [side.tokens.shape[1] for side in sides])
-        places, patches = _needed(places, [side.valid.shape for side in sides])
+        layout = pairing.lay_out(drawn, [side.grids for side in sides], [side.tokens.shape[1] for side in sides])
         tokens = [crop for side in sides for crop in side.tokens]
         with torch.no_grad():
-            total, named, slopes = self._compute(
-                head, places.to(head.mean.device), tokens, patches, features, (drops[0], drops[1])
-            )
+            total, named, slopes = self._compute(head, layout.to(head.mean.device), tokens, drops)
         return _Known.apply(total, slopes, *head.parameters()), named
 
     def _compute(
-        self,
-        head: Head,
-        places: Places,
-        tokens: Sequence[Tensor],
-        patches: Sequence[Tensor],
-        kept: Tensor,
-        drops: tuple[Tensor, Tensor],
+        self, head: Head, layout: Layout, tokens: Sequence[Tensor], drops: Tensor
     ) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
-        """Loss, its parts, and its slopes by the head's parameters."""
-        parameters = [*head.parameters()]
-        starts = [0, *accumulate(map(len, patches))]
-        table = head.mean.new_empty(starts[-1], head.in_dim)
+        """Loss, its parts, and its slopes by the head's parameters.
 
-        def encode(crops: range) -> tuple[slice, Tensor]:
+        Args:
+            head: it is only read.
+            layout: of the points.
+            tokens: (N, d) of each crop, the anchors' first.
+            drops: (3, crops, d) what channels are multiplied by: of the features, of the head's two ways.
+        """
+        lengths = [len(read) for read in layout.patches]
+        starts = [0, *accumulate(lengths)]
+        features = head.mean.new_empty(starts[-1], head.in_dim)
+        codes = head.mean.new_empty(starts[-1], head.dim)
+        less = -head.mean * drops
+
+        def drop(crops: range, found: Tensor, ways: range, outs: Sequence[Tensor]) -> None:
+            """Tokens of some crops without their mean, dropped in some of the three ways."""
+            for way, out in zip(ways, outs, strict=True):
+                sides = (torch.split(held, lengths[crops.start : crops.stop]) for held in (found, out))
+                for crop, here, there in zip(crops, *sides, strict=True):
+                    torch.addcmul(less[way, crop], here, drops[way, crop], out=there)
+
+        def encode(crops: range) -> tuple[Tensor, Tensor]:
             rows = slice(starts[crops.start], starts[crops.stop])
-            with torch.no_grad():
-                first, second = (torch.empty_like(table[rows]) for _ in range(2))
-                for crop in crops:  # one by one: what is read again and again stays in the processor's cache
-                    own = table[starts[crop] : starts[crop + 1]]
-                    torch.sub(own.copy_(tokens[crop][patches[crop]]), head.mean, out=own)
-                    for dropped, drop in ((first, drops[0]), (second, drops[1])):
-                        here = slice(starts[crop] - rows.start, starts[crop + 1] - rows.start)
-                        torch.mul(own, drop[crop], out=dropped[here])
-            with torch.enable_grad():
-                return rows, head.join(first, second)
+            stored = torch.cat([tokens[i].index_select(0, layout.patches[i]) for i in crops]).to(features.device)
+            first, second = (torch.empty_like(features[rows]) for _ in range(2))
+            drop(crops, stored.float(), range(3), [features[rows], first, second])
+            codes[rows], hidden = head.pass_rows(first, second)
+            return stored, hidden
 
-        coded = self._each(encode, _split(len(patches)))
-        codes = torch.cat([part.detach() for _, part in coded])
-
-        def correlate(anchors: range) -> tuple[Tensor, Part]:
-            with torch.no_grad():
-                own, here = codes.detach().requires_grad_(), places.part(anchors)
-                return own, pairing.correlate(
-                    table, own, kept[here.items], here, pointwise=self.pointwise, clamp=self.clamp
-                )
-
-        paired = self._each(correlate, _split(len(places.items)))
-        loss = pairing.step_loss(
-            torch.stack([part.sums for _, part in paired]).sum(0),
-            places.kinds,
-            pairs=places.rows.shape[0] * places.rows.shape[2] ** 2,
+        crops = _split(len(tokens))
+        encoded = self._each(encode, crops)
+        parts = [layout.places.part(anchors) for anchors in _split(len(layout.places.rows))]
+        points = self._each(lambda part: pairing.read_points(features, codes, part), parts)
+        pairs = len(layout.places.rows) * self.samples**4
+        held = pairing.hold(
+            torch.stack([part.sums() for part in points]).sum(0),
+            layout.kinds,
+            pairs=pairs,
             weights=self.weights,
             shifts=self.shifts,
             pointwise=self.pointwise,
         )
-        slopes = _added(self._each(lambda one: pairing.slope(one[1], one[0], loss), paired))
+        pulled = self._each(lambda part: pairing.pull(part, held, self.clamp), points)
+        loss = pairing.step_loss(torch.stack([part.sums for part in pulled]).sum(0), held, layout.kinds, pairs=pairs)
+        by_points = self._each(
+            lambda one: pairing.by_points(one[0], one[1].by_codes, loss.pulls), [*zip(points, pulled, strict=True)]
+        )
+        by_codes = layout.readers.collect(torch.cat(by_points).flatten(0, 2))
 
-        def to_head(one: tuple[slice, Tensor]) -> tuple[Tensor, ...]:
-            rows, part = one
-            return torch.autograd.grad(part, parameters, slopes[rows])
+        def to_head(part: tuple[range, tuple[Tensor, Tensor]]) -> tuple[Tensor, ...]:
+            crops, (stored, hidden) = part
+            first, second = (torch.empty_like(hidden) for _ in range(2))
+            drop(crops, stored.float(), range(1, 3), [first, second])  # again, which is faster than to keep them
+            return head.pass_back(first, second, hidden, by_codes[starts[crops.start] : starts[crops.stop]])
 
-        found = self._each(to_head, coded)
-        self._last = places.kinds, [Part(p.found.detach(), p.clamped, p.held, p.sums) for _, p in paired], loss
+        slopes = self._each(to_head, [*zip(crops, encoded, strict=True)])
+        self._last = layout.kinds, points, held
         return (
             loss.total.float(),
             {kind: part.float() for kind, part in loss.parts.items()},
-            [_added(same) for same in zip(*found, strict=True)],
+            [_added(same) for same in zip(*slopes, strict=True)],
         )
 
+    def means(self) -> dict[str, Tensor]:
+        """Of the last step's pairs, without looking at each of them."""
+        if self._last is None:
+            return {}
+        kinds, points, _ = self._last
+        features, codes = torch.stack([part.sums() for part in points]).sum(0)
+        pairs = sum(len(part.codes) * part.codes.shape[2] ** 2 for part in points)
+        found: dict[str, Tensor] = {}
+        for kind in dict.fromkeys(kinds):
+            sets = [i for i, name in enumerate(kinds) if name == kind]
+            found |= {f"code_{kind}": codes[sets].mean() / pairs, f"feature_{kind}": features[sets].mean() / pairs}
+        return found
+
+    @torch.no_grad()
     def correlations(self) -> dict[str, Tensor]:
         """Of all pairs of points of the last step."""
         if self._last is None:
             return {}
-        kinds, parts, loss = self._last
-        found = {}
+        kinds, points, held = self._last
+        codes, features = (
+            torch.cat(parts) for parts in zip(*(pairing.correlations(part, held) for part in points), strict=True)
+        )
+        found: dict[str, Tensor] = {}
         for kind in dict.fromkeys(kinds):
-            sets = torch.tensor([i for i, name in enumerate(kinds) if name == kind], device=loss.bases.device)
-            bases = loss.bases[sets].float()[:, None]
-            found[f"code_{kind}"] = torch.cat([part.found[:, :, sets] for part in parts])
-            found[f"feature_{kind}"] = torch.cat([part.held[:, :, sets] + bases for part in parts])
+            sets = [i for i, name in enumerate(kinds) if name == kind]
+            found |= {f"code_{kind}": codes[:, :, sets], f"feature_{kind}": features[:, :, sets]}
         return found
 
     def _each(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
@@ -217,22 +235,3 @@ def _added(parts: Sequence[Tensor]) -> Tensor:
     for part in parts[1:]:
         total += part
     return total
-
-
-def _needed(places: Places, shapes: Sequence[torch.Size]) -> tuple[Places, list[Tensor]]:
-    """The patches next to any point, which alone the head has to see.
-
-    Args:
-        places: their rows are those of a table of all patches.
-        shapes: (B, N) of the anchors, and of the neighbors where there are any.
-
-    Returns:
-        The places with rows of a table of the needed patches; for each crop which of its N places are needed, rising.
-    """
-    needed = torch.zeros(sum(shape.numel() for shape in shapes), dtype=torch.bool)
-    needed[places.rows.flatten()] = True
-    moved = Places(places.kinds, (needed.cumsum(0) - 1)[places.rows], places.shares, places.items)
-    sides = needed.split_with_sizes([shape.numel() for shape in shapes])
-    return moved, [
-        crop.nonzero().flatten() for side, shape in zip(sides, shapes, strict=True) for crop in side.view(shape)
-    ]

@@ -33,6 +33,8 @@ def onto_valid(coords: Tensor, valid: Tensor, grids: Tensor, generator: torch.Ge
         grids: (B, 2) rows and columns of each item's own grid.
         generator: on the CPU.
     """
+    if valid.all():
+        return coords
     last = (grids.flip(-1) - 1)[:, None, None, :]  # (B, 1, 1, 2) index of the last column, last row
     x, y = ((coords + 1) / 2 * last).round().long().unbind(-1)
     cells = y * grids[:, 1, None, None] + x
@@ -59,13 +61,13 @@ def corners(grids: Tensor, coords: Tensor, items: Tensor, firsts: Tensor) -> tup
         firsts: (M,) row at which that item begins in a table of tokens.
 
     Returns:
-        (M, S, S, 4) int64 rows of the table, and (M, S, S, 4) float32 shares, which sum to 1.
+        (M, S, S, 4) int32 rows of the table, and (M, S, S, 4) float32 shares, which sum to 1.
     """
-    cols = grids[items, 1, None, None]
+    cols, firsts = grids[items, 1, None, None].int(), firsts.int()
     last = (grids[items].flip(-1) - 1)[:, None, None, :]
     place = ((coords + 1) / 2 * last).clamp(min=0).minimum(last)  # (M, S, S, 2) in patches
     low = place.floor()
-    (x0, y0), (x1, y1) = low.long().unbind(-1), (low + 1).minimum(last).long().unbind(-1)
+    (x0, y0), (x1, y1) = low.int().unbind(-1), (low + 1).minimum(last).int().unbind(-1)
     wx, wy = (place - low).unbind(-1)
     above, below = (firsts[:, None, None] + y * cols for y in (y0, y1))
     rows = torch.stack([above + x0, above + x1, below + x0, below + x1], dim=-1)

@@ -32,7 +32,7 @@ class RowReader:
         self._dtype = np.dtype(dtype)
         self._per_shard = per_shard
         self._packed = packed
-        self._indices: dict[int, npt.NDArray[np.uint64]] = {}
+        self._opened: dict[int, tuple[Path, npt.NDArray[np.uint64]]] = {}
 
     def __call__(self, row: int) -> npt.NDArray[Any]:
         """One row as a read-only array.
@@ -41,10 +41,11 @@ class RowReader:
             MachineError: the row was never written or its bytes changed on disk.
         """
         shard, place = divmod(row, self._per_shard)
-        path = self._file(shard)
-        if shard not in self._indices:
-            self._indices[shard] = self._read_index(path)
-        offset, nbytes = (int(v) for v in self._indices[shard][place])
+        if shard not in self._opened:
+            path = self._file(shard)
+            self._opened[shard] = path, self._read_index(path)
+        path, index = self._opened[shard]
+        offset, nbytes = (int(v) for v in index[place])
         if offset == _MISSING:
             raise MachineError(f"{path}: row {row} was never written; delete the run's features/ and extract again")
         with path.open("rb") as file:

@@ -80,7 +80,7 @@ def fit(
         objective.after_step(head, batch.step)
         done = batch.step + 1
         if batch.step % _LOG_EVERY == 0 or done == steps:
-            values = measure(total, parts, objective.correlations())
+            values = measure(total, parts, objective.means())
             if "code_negative" not in values and len(anchors.tokens) > 1:
                 values["code_negative"] = cosine_of_items(head, anchors)
             if not np.isfinite(list(values.values())).all():
@@ -91,8 +91,8 @@ def fit(
             found = noticed(journal.rows, since=objective.first) if stop else None
             if found is not None or (batch.step in trials and not worthwhile(1 - done / steps)):
                 return found
-        if batch.step in pictured and objective.correlations():
-            journal.add_histograms(batch.step, picture(objective.correlations()))
+        if batch.step in pictured and (seen := objective.correlations()):
+            journal.add_histograms(batch.step, picture(seen))
         if done % checkpoint_every == 0 and done < steps:
             journal.save()
             checkpoint(done)
@@ -119,10 +119,10 @@ def to_patches(crops: Crops) -> Patches:
     return Patches(torch.from_numpy(crops.tokens), torch.from_numpy(crops.grids), torch.from_numpy(crops.valid))
 
 
-def measure(total: Tensor, parts: Mapping[str, Tensor], correlations: Mapping[str, Tensor]) -> dict[str, float]:
+def measure(total: Tensor, parts: Mapping[str, Tensor], means: Mapping[str, Tensor]) -> dict[str, float]:
     """What is logged of a step: the loss, its parts as `loss_<part>`, and the mean of every correlation."""
     values = {"loss": total.item()} | {f"loss_{name}": part.item() for name, part in parts.items()}
-    return values | {name: found.mean().item() for name, found in correlations.items()}
+    return values | {name: mean.item() for name, mean in means.items()}
 
 
 def picture(correlations: Mapping[str, Tensor]) -> dict[str, npt.NDArray[np.int64]]:

@@ -78,3 +78,14 @@ def test_a_nonlinear_part_of_zeros_is_left_out_and_changes_nothing() -> None:
         head.nonlinear[2].bias[1] = 1.0
     assert not head.plain
     torch.testing.assert_close(head(x), head.join(x - head.mean, x - head.mean), atol=0, rtol=0)
+
+
+def test_passing_without_a_graph_gives_the_codes_and_the_gradients_of_autograd() -> None:
+    head, rng = new_head(6, 4, 0.1, seed=0).double(), torch.Generator().manual_seed(0)
+    first, second = (torch.randn(50, 6, generator=rng, dtype=torch.float64) for _ in range(2))
+    by_codes = torch.randn(50, 4, generator=rng, dtype=torch.float64)
+    expected = head.join(first, second)
+    found, hidden = head.pass_rows(first, second)
+    torch.testing.assert_close(found, expected.detach())
+    slopes = torch.autograd.grad(expected, [*head.parameters()], by_codes)
+    torch.testing.assert_close(head.pass_back(first, second, hidden, by_codes), slopes)
