@@ -37,10 +37,11 @@ class Batch:
 def read_crops(store: FeatureStore, valid: Valid, crops: Int64) -> Crops:
     """Read crops, without what pads their grids to the largest of the corpus."""
     grids = store.grids[crops]
-    tokens = np.zeros((len(crops), int(grids.prod(axis=1).max()), store.header.dim), np.float16)
+    tokens = np.empty((len(crops), int(grids.prod(axis=1).max()), store.header.dim), np.float16)
     shows = np.zeros(tokens.shape[:2], bool)
     for i, (crop, (rows, cols)) in enumerate(zip(crops.tolist(), grids.tolist(), strict=True)):
         tokens[i, : rows * cols] = store.patches(crop).reshape(rows * cols, -1)
+        tokens[i, rows * cols :] = 0
     for i, (block, (rows, cols)) in enumerate(zip(valid(crops), grids.tolist(), strict=True)):
         shows[i, : rows * cols] = block[:rows, :cols].ravel()
     return Crops(tokens, grids, shows)

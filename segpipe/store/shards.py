@@ -51,10 +51,9 @@ class RowReader:
         with path.open("rb") as file:
             file.seek(offset)
             chunk = file.read(nbytes)
-        data = _checked(chunk, path)
-        if self._packed:
-            data = blosc.decompress(data)
-        return np.frombuffer(data, self._dtype).reshape(self._shape)
+        body = _checked(chunk, path)
+        data = np.frombuffer(blosc.decompress(body), np.uint8) if self._packed else body
+        return data.view(self._dtype).reshape(self._shape)
 
     def _file(self, shard: int) -> Path:
         return self._array.joinpath("c", str(shard), *["0"] * len(self._shape))
@@ -67,11 +66,12 @@ class RowReader:
                 raw = file.read(length)
         except OSError as error:
             raise MachineError(f"{path}: a shard of features is missing; delete features/ and extract again") from error
-        return np.frombuffer(_checked(raw, path), "<u8").reshape(self._per_shard, 2)
+        return _checked(raw, path).view("<u8").reshape(self._per_shard, 2)
 
 
-def _checked(raw: bytes, path: Path) -> bytes:
-    body, expected = raw[:-4], int.from_bytes(raw[-4:], "little")
+def _checked(raw: bytes, path: Path) -> npt.NDArray[np.uint8]:
+    """What stands before the checksum, not copied."""
+    body, expected = np.frombuffer(raw, np.uint8)[:-4], int.from_bytes(raw[-4:], "little")
     if google_crc32c.value(body) != expected:
         raise MachineError(f"{path}: bytes changed on disk (checksum differs); delete features/ and extract again")
     return body
