@@ -57,7 +57,8 @@ def infer(
     pixels, count = probabilities.shape
     width = row_width(count)
     prior, q, new = _rows(pixels, width), _rows(pixels, width, np.uint16), _rows(pixels, width, np.uint16)
-    crew.ranges(rows.enter, probabilities, np.float32(LEAST_PROBABILITY), width, prior, q, count=pixels)
+    given = (*_flat(probabilities), count, np.float32(LEAST_PROBABILITY))
+    crew.ranges(rows.enter, _shape(width), *given, prior, q, count=pixels)
     far_v = _rows(far.vertices, width, np.int16 if has_halves() else np.float32)
     near_gain, far_gain = (np.float32(w * s) for w, s in zip(weights, (near.scale, far.scale), strict=True))
     sources = (near.corners, near.weights, near_gain, far.corners, far.weights, far_gain, far_v)
@@ -129,6 +130,14 @@ def _shape(width: int) -> tuple[Any, ...]:
     """What compiled loops are told of rows of that width: as many tuples as vectors, each as long as a vector."""
     lanes = min(width, 32)
     return (((),) * lanes,) * (width // lanes)
+
+
+def _flat(probabilities: Float32) -> tuple[Float32, int, int]:
+    """Numbers as they lie in memory, and how far apart two pixels are there, and two classes."""
+    pixels, count = probabilities.shape
+    if probabilities.T.flags.c_contiguous:
+        return probabilities.T.reshape(-1), 1, pixels
+    return np.ascontiguousarray(probabilities).reshape(-1), count, 1
 
 
 def _rows(count: int, width: int, dtype: type[np.generic] = np.float32) -> npt.NDArray[Any]:
