@@ -1,4 +1,7 @@
-"""The compiled loops that build a permutohedral lattice; `permutohedral` says what its vertices are."""
+"""The compiled loops that build a permutohedral lattice; `permutohedral` says what its vertices are.
+
+Numbers are read by `at` and written at unsigned places, where numba would else ask whether each counts from the end.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.jit import compiled
+from segpipe.ops.lanes import at
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
@@ -132,15 +136,18 @@ def settle(
     last: int,
 ) -> None:
     """Give each vertex that begins among the sorted uses `first` to `last` - 1 its place, and each use its vertex."""
-    vertex = vertices[part] - 1
+    vertex, before = vertices[part] - 1, at(uses, first - 1) >> bits if first > 0 else np.int64(-1)
+    flat, flat_weights = corners.reshape(-1), weights.reshape(-1)
     for k in range(first, last):
-        if k == 0 or uses[k] >> bits != uses[k - 1] >> bits:
+        use = at(uses, k)
+        if use >> bits != before:
+            before = use >> bits
             vertex += 1
-            numbers[vertex], starts[vertex] = uses[k] >> bits, k
-        use = uses[k] & ((1 << bits) - 1)
-        pixel, corner = use >> CORNER_BITS, use & ((1 << CORNER_BITS) - 1)
-        corners[pixel, corner] = vertex
-        pixels[k], shares[k] = pixel, weights[pixel, corner]
+            numbers[vertex], starts[vertex] = before, k
+        pixel = (use & ((1 << bits) - 1)) >> CORNER_BITS
+        place = pixel * corners.shape[1] + (use & ((1 << CORNER_BITS) - 1))
+        flat[np.uint64(place)] = vertex
+        pixels[np.uint64(k)], shares[np.uint64(k)] = pixel, at(flat_weights, place)
 
 
 @compiled
@@ -156,13 +163,12 @@ def add_up(starts: Int64, shares: Float32, mass: Float32, first: int, last: int)
 @compiled
 def link(numbers: Int64, step: int) -> Int32:
     """The neighbor of every vertex one step along an axis, -1 where there is none; `numbers` are sorted."""
-    after, k = np.full(len(numbers), -1, np.int32), 0
+    after, k = np.empty(len(numbers), np.int32), 0
     for vertex in range(len(numbers)):
-        wanted = numbers[vertex] + step
-        while k < len(numbers) and numbers[k] < wanted:
+        wanted = at(numbers, vertex) + step
+        while k < len(numbers) and at(numbers, k) < wanted:
             k += 1
-        if k < len(numbers) and numbers[k] == wanted:
-            after[vertex] = k
+        after[np.uint64(vertex)] = k if k < len(numbers) and at(numbers, k) == wanted else -1
     return after
 
 
@@ -175,19 +181,20 @@ def chain(after: Int32, order: Int32, cuts: Int64) -> tuple[Int32, Int64]:
     has_before = np.zeros(len(after), np.bool_)
     for neighbor in after:
         if neighbor >= 0:
-            has_before[neighbor] = True
+            has_before[np.uint64(neighbor)] = True
     members, ends, k = np.empty(len(after), np.int32), np.empty(len(cuts), np.int64), 0
     for tile in range(len(cuts) - 1):
         ends[tile] = k
         for i in range(cuts[tile], cuts[tile + 1]):
-            vertex = order[i]
-            if has_before[vertex] or after[vertex] < 0:
+            vertex = np.int64(at(order, i))
+            following = np.int64(at(after, vertex))
+            if has_before[np.uint64(vertex)] or following < 0:
                 continue
-            while after[vertex] >= 0:
-                members[k] = vertex
+            while following >= 0:
+                members[np.uint64(k)] = vertex
                 k += 1
-                vertex = after[vertex]
-            members[k] = ~vertex
+                vertex, following = following, np.int64(at(after, following))
+            members[np.uint64(k)] = ~vertex
             k += 1
     ends[-1] = k
     return members[:k].copy(), ends
