@@ -117,8 +117,10 @@ def test_a_crew_covers_every_index_once_and_keeps_the_order_of_results(threads: 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_crew_says_what_went_wrong(threads: int) -> None:
-    with Crew(threads) as crew, pytest.raises(ValueError, match="two"):
-        crew.calls(_fail, [(1,), (2,), (3,)])
+    with Crew(threads) as crew:
+        with pytest.raises(ValueError, match="two"):
+            crew.calls(_fail, [(1,), (2,), (3,)])
+        assert crew.calls(_fail, [(x,) for x in (5, 6, 7)]) == [5, 6, 7]  # and goes on
 
 
 def end_abruptly(item: int) -> int:
