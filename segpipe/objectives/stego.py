@@ -85,10 +85,8 @@ class Stego(Objective):
         """Parts: `self`, `neighbor` (where there are pairs) and `negative` (where B > 1), before weighting."""
         sides = [anchors] if neighbors is None else [anchors, neighbors]
         # drawn in the order of a head that is passed whole crops; features are dropped too, as published
-        kept = [
-            [kept_channels(len(side.grids), head.in_dim, head.dropout, generator) for _ in range(3)] for side in sides
-        ]
-        drops = torch.stack([torch.cat(parts) for parts in zip(*kept, strict=True)]).to(head.mean.device)
+        kept = [kept_channels(3 * len(side.grids), head.in_dim, head.dropout, generator) for side in sides]
+        drops = torch.cat([ways.view(3, -1, head.in_dim) for ways in kept], dim=1).to(head.mean.device)
         drawn = draw_points(anchors, neighbors, generator, samples=self.samples, negatives=self.negatives)
         layout = pairing.lay_out(drawn, [side.grids for side in sides], [side.tokens.shape[1] for side in sides])
         tokens = [crop for side in sides for crop in side.tokens]
