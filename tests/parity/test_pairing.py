@@ -82,6 +82,8 @@ def test_parts_give_the_loss_the_gradient_and_the_log_of_the_whole(
     for ours, theirs in zip(*slopes, strict=True):
         torch.testing.assert_close(ours, theirs, atol=2e-6 * float(theirs.abs().max()), rtol=0)
     seen = objective.correlations()
+    means = {name: found.mean().double() for name, found in seen.items()}
+    torch.testing.assert_close(objective.means(), means, atol=1e-6, rtol=0)
     assert named.keys() == terms.keys()
     assert seen.keys() == {f"{what}_{kind}" for what in ("code", "feature") for kind in terms}
     for kind, term in terms.items():
