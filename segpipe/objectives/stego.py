@@ -109,14 +109,15 @@ class Stego(Objective):
         starts = [0, *accumulate(lengths)]
         features = head.mean.new_empty(starts[-1], head.in_dim)
         codes = head.mean.new_empty(starts[-1], head.dim)
-        less = -head.mean * drops
+        # of each way, what is added to each crop's tokens and what they are multiplied by
+        terms = [[*zip((-head.mean * way).unbind(), way.unbind(), strict=True)] for way in drops]
 
         def drop(crops: range, found: Tensor, ways: range, outs: Sequence[Tensor]) -> None:
             """Tokens of some crops without their mean, dropped in some of the three ways."""
             for way, out in zip(ways, outs, strict=True):
                 sides = (torch.split(held, lengths[crops.start : crops.stop]) for held in (found, out))
-                for crop, here, there in zip(crops, *sides, strict=True):
-                    torch.addcmul(less[way, crop], here, drops[way, crop], out=there)
+                for (less, kept), here, there in zip(terms[way][crops.start : crops.stop], *sides, strict=True):
+                    torch.addcmul(less, here, kept, out=there)
 
         def encode(crops: range) -> tuple[Tensor, Tensor]:
             rows = slice(starts[crops.start], starts[crops.stop])

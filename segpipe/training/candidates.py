@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,17 @@ if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays fo
 _CHECKPOINT = "checkpoint.safetensors"
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What all candidates of a run are made with."""
+
+    setup: Setup
+    material: Material
+    runtime: Runtime
+    judge: Judge | None
+    """Marks them; None where there is nothing to choose from."""
 
 
 def make_all(
@@ -51,12 +63,13 @@ def make_all(
         center: whether the first attempt subtracts the mean feature.
         measured: whether the first attempt measures its shifts.
     """
-    judge, made = Judge(material) if len(methods) > 1 else None, list[Candidate]()
+    shop = Shop(setup, material, runtime, Judge(material) if len(methods) > 1 else None)
+    made: list[Candidate] = []
     for method in methods:
         recipe: Recipe | None = first_recipe(method, center=center, measured=measured)
         while recipe is not None:
             rival = best_of(made)
-            found = make(recipe, files.folder(out, recipe.name), setup, material, runtime, judge, rival)
+            found = make(recipe, files.folder(out, recipe.name), shop, rival)
             made.append(found)
             if found.given_up and rival is not None:
                 log.info("%s", tell_given_up(found, rival))
@@ -72,24 +85,13 @@ def best_of(made: Sequence[Candidate]) -> Candidate | None:
     return max(judged, key=lambda found: found.agreement or 0.0, default=None)
 
 
-def make(
-    recipe: Recipe,
-    folder: Path,
-    setup: Setup,
-    material: Material,
-    runtime: Runtime,
-    judge: Judge | None = None,
-    rival: Candidate | None = None,
-) -> Candidate:
+def make(recipe: Recipe, folder: Path, shop: Shop, rival: Candidate | None) -> Candidate:
     """One candidate in its folder: head.safetensors, what was logged, and last that it is finished.
 
     Args:
         recipe: how.
         folder: where.
-        setup: what is the same for all.
-        material: what it is made from.
-        runtime: device and progress.
-        judge: marks it; None where there is nothing to choose from.
+        shop: what with.
         rival: training ends early where it will not agree better than this one.
     """
     finished = files.load_outcome(folder)
@@ -98,37 +100,30 @@ def make(
     from segpipe.nn.head import describe_head, linear_head
 
     if recipe.method == "pca":
-        mean, directions = material.principal_components(setup.dim or PCA_DIM)
+        mean, directions = shop.material.principal_components(shop.setup.dim or PCA_DIM)
         head, found = (
             linear_head(directions, mean),
             Candidate(name=recipe.name, method="pca", center=True, shifts={}, steps=0, dim=len(directions)),
         )
     else:
         wanted = rival.agreement + MARGIN if rival is not None and rival.agreement is not None else None
-        head, found = train(recipe, folder, setup, material, runtime, judge, wanted)
-    if judge is not None and not found.given_up:
-        found = found.model_copy(update={"agreement": judge.mark(head)})
+        head, found = train(recipe, folder, shop, wanted)
+    if shop.judge is not None and not found.given_up:
+        found = found.model_copy(update={"agreement": shop.judge.mark(head)})
     save_tensors(folder / HEAD, head.state_dict(), describe_head(head))
     files.save_outcome(found, folder)
     (folder / _CHECKPOINT).unlink(missing_ok=True)
     return found
 
 
-def train(
-    recipe: Recipe,
-    folder: Path,
-    setup: Setup,
-    material: Material,
-    runtime: Runtime,
-    judge: Judge | None = None,
-    wanted: float | None = None,
-) -> tuple[Head, Candidate]:
+def train(recipe: Recipe, folder: Path, shop: Shop, wanted: float | None) -> tuple[Head, Candidate]:
     """Train a head, going on from a checkpoint where there is one; give it up where it will not agree by `wanted`."""
     import torch
 
     from segpipe.nn.head import pack_state, unpack_state
     from segpipe.training import loop
 
+    setup, material, runtime, judge = shop.setup, shop.material, shop.runtime, shop.judge
     tensors, meta = load_tensors(folder / _CHECKPOINT) if (folder / _CHECKPOINT).exists() else ({}, {"step": 0})
     start, shifts = int(meta["step"]), dict(meta.get("shifts", []))
     if not start:
