@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from segpipe.data.synthetic import write_reef_corpus
+from tests.helpers.places import ROOT
 
-CHILD = Path(__file__).with_name("killed_child.py")
+CHILD = ROOT / "tests" / "helpers" / "killed_child.py"
 STAGES = ("index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report")
 
 

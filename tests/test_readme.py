@@ -7,8 +7,8 @@ import pytest
 
 import segpipe
 from segpipe.cli.commands import cli
+from tests.helpers.places import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 
 

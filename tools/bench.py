@@ -24,11 +24,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import bench_extract
 import bench_train
 import memory
-import numpy as np
-
 from segpipe.base.runtime import Runtime, cpu_count
 from segpipe.data.synthetic import write_reef_corpus
 

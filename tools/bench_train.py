@@ -109,6 +109,7 @@ def bench_step(patch: int, *, rounds: int = 3, steps: int = 20, crops: int = 400
         threads: of both.
     """
     import torch
+
     from original_step import OriginalStep  # beside this file
 
     torch.set_num_threads(threads)

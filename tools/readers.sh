@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv-readers at the top of the checkout: other programs' own readers of what `segpipe export` writes, for
-# tests/formats/test_readers.py. They need other versions of our libraries, and ultralytics is AGPL-3.0, so they live
+# tests/stages/export/test_readers.py. They need other versions of our libraries, and ultralytics is AGPL-3.0, so they live
 # apart and are never dependencies of segpipe. What cannot be installed is named and left out; its tests are skipped.
 # Usage: bash tools/readers.sh [READER ...]     default: all. TORCH_INDEX=URL names another source of torch.
 set -euo pipefail

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from segpipe.data.frames import Choice, FrameTaker, difference, look_of, write_frame
 from segpipe.data.images import read_image
 from segpipe.data.video import BadVideo, VideoReader
-
-from .films import cut_film, write_film
+from tests.helpers.films import cut_film, write_film
 
 
 def taken(path: Path, **choice: object) -> list[int]:

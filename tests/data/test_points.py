@@ -2,7 +2,6 @@
 
 import csv
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +13,7 @@ from segpipe.base.geometry import Size
 from segpipe.data.labelmaps import read_classes
 from segpipe.data.points import read_points
 from segpipe.records.corpus import Image
-
-PACKS = Path(__file__).parents[2].parent / "shared" / "data"
+from tests.helpers.places import PACKS
 
 
 def image(path: str) -> Image:

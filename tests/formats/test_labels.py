@@ -22,10 +22,9 @@ from segpipe.formats import coco, coralnet, cvat, fiftyone, labelstudio, taglab,
 from segpipe.formats.source import Source
 from segpipe.records.legend import plain_legend
 from segpipe.stages.export import FORMATS
-
-from ..ops.test_polygons import even_odd
-from ..ops.test_runs import plain_brush
-from .planted import COLORS, LEFT_OUT, NAMES, SIZES, named, plant
+from tests.helpers.planted_export import COLORS, LEFT_OUT, NAMES, SIZES, named, plant
+from tests.ops.test_polygons import even_odd
+from tests.ops.test_runs import plain_brush
 
 PHOTOS = ("photo", "photo.2", "sub dir/=3+1", "rotated/ü 1")
 numpy2 = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools

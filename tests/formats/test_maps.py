@@ -22,8 +22,19 @@ from segpipe.base.geometry import tiles
 from segpipe.formats import maps, places
 from segpipe.formats.source import Source
 from segpipe.store import masks
-
-from .planted import CLUSTERS, COLORS, DEGREES, LEFT_OUT, LEGEND, NAMES, SITE, UTM33, UTM34, named, plant
+from tests.helpers.planted_export import (
+    CLUSTERS,
+    COLORS,
+    DEGREES,
+    LEFT_OUT,
+    LEGEND,
+    NAMES,
+    SITE,
+    UTM33,
+    UTM34,
+    named,
+    plant,
+)
 
 LAYERS = {
     "epsg_32633": ("north up", "south up"),

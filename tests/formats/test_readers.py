@@ -10,11 +10,10 @@ import pytest
 
 from segpipe.formats.source import Source
 from segpipe.stages.export import FORMATS
+from tests.helpers.places import ROOT
+from tests.helpers.planted_export import LEFT_OUT, named, plant
 
-from .planted import LEFT_OUT, named, plant
-
-HERE = Path(__file__).parent
-PYTHON = Path(os.environ.get("SEGPIPE_READERS", HERE.parents[1] / ".venv-readers/bin/python"))
+PYTHON = Path(os.environ.get("SEGPIPE_READERS", ROOT / ".venv-readers/bin/python"))
 MODULES = {
     "datumaro_cvat": "datumaro",
     "datumaro_coco": "datumaro",
@@ -52,7 +51,7 @@ def read(reader: str, export: Path, home: Path) -> dict[str, np.ndarray]:
     check = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)"
     if subprocess.run([PYTHON, "-c", check], env=env).returncode:
         pytest.skip(f"{module} is not installed for {PYTHON}; `bash tools/readers.sh {module.replace('_', '-')}`")
-    command = [PYTHON, HERE / "reader.py", reader, export, home / "found.npz"]
+    command = [PYTHON, ROOT / "tests" / "helpers" / "export_reader.py", reader, export, home / "found.npz"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
     with np.load(home / "found.npz") as file:
@@ -100,6 +99,6 @@ def test_geopandas_reads_both_maps(exported: tuple[Source, Path], tmp_path: Path
 
 def test_the_readers_are_no_dependency() -> None:
     """ultralytics is AGPL-3.0, and the others want other versions of our libraries."""
-    text = (HERE.parents[1] / "pyproject.toml").read_text("utf-8")
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
     for name in ("ultralytics", "fiftyone", "datumaro", "label-studio"):
         assert name not in text

@@ -10,8 +10,8 @@ import torch
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.nn import backbones, hub
 from segpipe.nn.network import open_network
+from tests.helpers.places import SHARED
 
-SHARED = Path(__file__).parents[2].parent / "shared" / "weights"
 TINY = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
 
 
@@ -130,7 +130,7 @@ def test_the_resnet_names_its_public_file():
 
 @pytest.mark.packs
 def test_the_shared_weights_load_strictly_and_give_finite_features():
-    path = SHARED / "vit_tiny_patch16_224.augreg.safetensors"
+    path = SHARED / "weights" / "vit_tiny_patch16_224.augreg.safetensors"
     if not path.exists():
         pytest.skip(f"no {path.name} beside the repository")
     row = backbones.find_backbone(TINY)

@@ -1,5 +1,4 @@
 import itertools
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,8 +10,7 @@ from segpipe.ops import crf as crf_module
 from segpipe.ops import meanfield
 from segpipe.ops.crf import TOLERANCE, Crf, refine_probabilities
 from segpipe.ops.lanes import has_halves
-
-PACKS = Path(__file__).parents[2].parent / "shared" / "data"
+from tests.helpers.places import PACKS
 
 
 def _mean_field(probabilities: np.ndarray, rgb: np.ndarray, crf: Crf) -> np.ndarray:

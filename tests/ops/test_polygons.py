@@ -10,8 +10,7 @@ from segpipe.ops.cuts import one_ring
 from segpipe.ops.outlines import sweep
 from segpipe.ops.polygons import IMAGE_TRANSFORM, outline, place, polygons_of, simplify
 from segpipe.ops.regions import find_regions
-
-from .test_regions import EMPTY, cut_into_strips, maps
+from tests.ops.test_regions import EMPTY, cut_into_strips, maps
 
 
 def smooth_map(seed, shape=(60, 80), classes=4):

@@ -5,8 +5,7 @@ from pycocotools import mask as coco
 
 from segpipe.ops.regions import find_regions
 from segpipe.ops.runs import brush, coco_counts
-
-from .test_regions import EMPTY, maps
+from tests.ops.test_regions import EMPTY, maps
 
 
 def plain_brush(data):

@@ -21,8 +21,7 @@ from segpipe.store.checkpoints import load_tensors, save_tensors
 from segpipe.store.clusters import load_clusters, load_tree
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
-
-from .planted_run import plant
+from tests.helpers.planted_run import plant
 
 SMALL = {"k": 4, "restarts": 2, "iterations": 20, "prototypes": 20, "method": "tree"}
 

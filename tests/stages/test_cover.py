@@ -16,8 +16,7 @@ from segpipe.store import masks
 from segpipe.store.cover import load_cover
 from segpipe.store.naming import naming_text
 from segpipe.store.run_dir import RunDir
-
-from . import report_run
+from tests.helpers import report_run
 
 NAMES = ["north/a", "north/b", "north/c", "south/d", "e"]
 

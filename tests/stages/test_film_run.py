@@ -27,8 +27,7 @@ from segpipe.store import masks
 from segpipe.store.corpus import load_corpus, load_rejected, save_corpus
 from segpipe.store.pairs import load_pairs
 from segpipe.store.run_dir import RunDir
-
-from ..data.films import cut_film, write_film
+from tests.helpers.films import cut_film, write_film
 
 SETTINGS = {
     "extract.backbone": "classical",

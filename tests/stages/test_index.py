@@ -16,6 +16,7 @@ from segpipe.data.synthetic import write_reef_corpus
 from segpipe.stages import index
 from segpipe.store.corpus import load_corpus, load_rejected
 from segpipe.store.run_dir import RunDir
+from tests.helpers.places import PACKS
 
 
 def run_dir(path: Path) -> RunDir:
@@ -215,7 +216,7 @@ def test_the_drawn_reef(tmp_path):
 
 @pytest.mark.packs
 def test_real_photographs(tmp_path):
-    photos = Path(__file__).parents[2].parent / "shared" / "data" / "msrc21" / "images"
+    photos = PACKS / "msrc21" / "images"
     if not photos.is_dir():
         pytest.skip(f"{photos} is not here")
     summary, _, rejected = indexed(photos, tmp_path / "run")

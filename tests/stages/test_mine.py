@@ -7,8 +7,7 @@ import pytest
 from segpipe.base.runtime import Runtime
 from segpipe.stages import mine
 from segpipe.store.pairs import load_pairs
-
-from .planted_run import plant
+from tests.helpers.planted_run import plant
 
 
 def test_pairs_leave_out_the_own_image_unless_asked(tmp_path: Path) -> None:

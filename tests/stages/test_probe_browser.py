@@ -34,8 +34,7 @@ from segpipe.records.probing import (
     Findings,
     in_strip,
 )
-
-from . import chromium
+from tests.helpers import chromium
 
 PROGRAM = chromium.find()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this machine (apt-get install chromium)")

@@ -19,8 +19,7 @@ from segpipe.store.candidates import save_candidates
 from segpipe.store.cover import load_cover
 from segpipe.store.naming import naming_text
 from segpipe.store.run_dir import RunDir
-
-from . import report_run
+from tests.helpers import report_run
 
 NAMES = [f"sub/im {i:02d}" for i in range(20)]
 

@@ -10,8 +10,7 @@ import pytest
 from segpipe.base.runtime import Runtime
 from segpipe.records.corpus import Rejected
 from segpipe.stages import report
-
-from . import chromium, report_run
+from tests.helpers import chromium, report_run
 
 PROGRAM = chromium.find()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this machine (apt-get install chromium)")

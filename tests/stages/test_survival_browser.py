@@ -12,8 +12,7 @@ from segpipe.plots.survival_page import SurvivalPage, families, render
 from segpipe.plots.survival_words import sentences
 from segpipe.records.disturbance import FAMILIES
 from segpipe.records.probe import KEPT, MIOU, Finding
-
-from . import chromium
+from tests.helpers import chromium
 
 PROGRAM = chromium.find()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this machine (apt-get install chromium)")

@@ -17,8 +17,7 @@ from segpipe.store.checkpoints import load_tensors
 from segpipe.store.features import FeatureStore
 from segpipe.store.journal import load_histograms, load_history
 from segpipe.store.run_dir import RunDir
-
-from .planted_run import plant
+from tests.helpers.planted_run import plant
 
 SMALL = {
     "method": "stego",

@@ -20,8 +20,7 @@ from segpipe.store.run_dir import RunDir
 from segpipe.training import candidates
 from segpipe.training.judge import Judge
 from segpipe.training.loop import trial_steps
-
-from .test_train import Killed, mined, stopping
+from tests.stages.test_train import Killed, mined, stopping
 
 SMALL: dict[str, Any] = {
     "steps": 30,
