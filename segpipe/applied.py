@@ -12,7 +12,7 @@ from segpipe.applying import Model, Segment, apply
 from segpipe.base import files
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.data.listing import Listing
+from segpipe.images.listing import Listing
 from segpipe.records.corpus import Corpus, Crop, Rejected
 from segpipe.records.labels import nodata
 from segpipe.stages import export

@@ -19,11 +19,11 @@ from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
-from segpipe.data.listing import Listing
+from segpipe.images.listing import Listing
+from segpipe.images.validate import Item, check, expect_images, find_images
 from segpipe.ops.crf import prepare
 from segpipe.parts.coding import open_head
 from segpipe.parts.encoder import Encoder, open_encoder, settled
-from segpipe.parts.intake import Item, check, expect_images, find_images
 from segpipe.parts.live import LiveFeatures
 from segpipe.parts.pieces import how_of, pieces, tile_side
 from segpipe.parts.refining import Inputs, refine_piece, shown_of

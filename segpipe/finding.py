@@ -20,11 +20,11 @@ from segpipe.applying import read_new
 from segpipe.base import files
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.data.names import ImageNames
-from segpipe.data.video import is_video
+from segpipe.images.id_lookup import ImageNames
+from segpipe.images.validate import Item
+from segpipe.images.video import is_video
 from segpipe.parts import similar
 from segpipe.parts.encoder import reopen_encoder
-from segpipe.parts.intake import Item
 from segpipe.parts.live import LiveFeatures
 from segpipe.parts.similar import Alike, View
 from segpipe.plots.attention import color_table, draw, tint

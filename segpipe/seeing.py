@@ -17,12 +17,12 @@ from segpipe.pipeline import log
 from segpipe.records.corpus import Rejected
 
 if TYPE_CHECKING:
-    from segpipe.data.listing import Listing
-    from segpipe.ops.framing import Framing
+    from segpipe.images.listing import Listing
+    from segpipe.images.sources import Source
+    from segpipe.images.transform import Framing
     from segpipe.parts.attend import Done
     from segpipe.parts.attend_out import Output
     from segpipe.parts.looking import Looker
-    from segpipe.parts.views import Source
 
 FIVE = ("dino_vits16", "dino_vits8", "dino_vitb16", "dino_vitb8", "dino_resnet50")
 """What `--compare dino` stands for."""
@@ -168,7 +168,7 @@ def attend(images: str, out: Path, asked: Asked, runtime: Runtime) -> Attended:
         CorpusError: not one picture can be used.
         MachineError: weights are not at hand, or the video cannot be written.
     """
-    from segpipe.data.video import is_video
+    from segpipe.images.video import is_video
     from segpipe.parts.attend import attend_folder, attend_video
 
     film = is_video(out)
@@ -196,7 +196,7 @@ def attend(images: str, out: Path, asked: Asked, runtime: Runtime) -> Attended:
 
 
 def _check(out: Path, *, film: bool, asked: Asked) -> None:
-    from segpipe.data.video import check_writable
+    from segpipe.images.video import check_writable
 
     if film:
         check_writable(out)
@@ -211,10 +211,10 @@ def _check(out: Path, *, film: bool, asked: Asked) -> None:
 
 
 def _open_source(images: str, asked: Asked, runtime: Runtime, *, film: bool) -> tuple[Source, Listing | None]:
-    from segpipe.data.listing import list_images
-    from segpipe.data.video import is_video
-    from segpipe.ops.framing import Framing
-    from segpipe.parts.views import ImageSource, VideoSource, in_frame_order
+    from segpipe.images.listing import list_images
+    from segpipe.images.sources import ImageSource, VideoSource, in_frame_order
+    from segpipe.images.transform import Framing
+    from segpipe.images.video import is_video
 
     framing: Framing = Framing(parse_crop(asked.crop), parse_resize(asked.resize))
     start, stop = asked.frames or (0, None)

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 import segpipe
 from segpipe.base.errors import UsageError
 from segpipe.cli.entry import run_cli
-from segpipe.data.video import write_video
+from segpipe.images.video import write_video
 from segpipe.records.probing import ALL_ROLLS, CENTER, PATCH, SHARP, Findings
 from segpipe.store.probe import load_findings
 

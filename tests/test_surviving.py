@@ -14,8 +14,8 @@ from segpipe import surviving
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
-from segpipe.data.originals import read_original
 from segpipe.data.synthetic import write_reef_corpus
+from segpipe.images.corpus_reader import read_original
 from segpipe.parts.probe_run import Trial
 from segpipe.parts.segmenting import open_segmenter, segment_picture
 from segpipe.pipeline import open_run

@@ -21,7 +21,7 @@ from rasterio.windows import Window
 
 from segpipe.base.geometry import Size, tiles
 from segpipe.data.synthetic import reef_scene
-from segpipe.data.video import VideoReader, write_video
+from segpipe.images.video import VideoReader, write_video
 
 STAGES = ("index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report")
 SETTINGS = (

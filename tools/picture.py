@@ -11,7 +11,7 @@ import numpy as np
 
 from segpipe.base import files
 from segpipe.base.geometry import Size
-from segpipe.data.originals import read_original, read_reduced
+from segpipe.images.corpus_reader import read_original, read_reduced
 from segpipe.plots.overlay import colorize, overlay
 from segpipe.records.labels import class_colors
 from segpipe.store.corpus import load_corpus

@@ -13,8 +13,8 @@ from segpipe import pipeline
 from segpipe.base.config import Section
 from segpipe.base.cost import Work
 from segpipe.cli.tables import plain_table
-from segpipe.data.video import is_video
-from segpipe.parts.intake import expect_frames
+from segpipe.images.validate import expect_frames
+from segpipe.images.video import is_video
 from segpipe.stages import cost_of, index, outside
 from segpipe.store.corpus import load_corpus
 from segpipe.store.run_dir import RunDir

@@ -26,9 +26,9 @@ from rasterio.windows import Window
 
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
-from segpipe.data.decoding import quiet
-from segpipe.data.names import ImageNames
-from segpipe.data.rasters import GDAL_OPTIONS
+from segpipe.images.decoding import quiet
+from segpipe.images.id_lookup import ImageNames
+from segpipe.images.rasters import GDAL_OPTIONS
 from segpipe.records.corpus import Image
 
 ENDINGS = (".png", ".tif", ".tiff", ".bmp")

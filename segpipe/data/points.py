@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.base.csv_files import IMAGE_COLUMN, column_of, read_table
 from segpipe.base.errors import CorpusError, UsageError
-from segpipe.data.csvtable import IMAGE_COLUMN, column_of, read_table
-from segpipe.data.names import ImageNames
+from segpipe.images.id_lookup import ImageNames
 from segpipe.records.corpus import Image
 
 Int64 = npt.NDArray[np.int64]

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segpipe.base.csv_files import IMAGE_COLUMN, column_of, plain, read_table
 from segpipe.base.errors import CorpusError, UsageError
-from segpipe.data.csvtable import IMAGE_COLUMN, column_of, plain, read_table
-from segpipe.data.names import ImageNames
+from segpipe.images.id_lookup import ImageNames
 from segpipe.records.corpus import Image
 
 _SITES = ("site", "transect", "dive", "station", "plot", "quadrat", "location", "area", "reef")

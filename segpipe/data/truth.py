@@ -24,8 +24,8 @@ from segpipe.data.labelmaps import (
     read_classes,
     read_label_map,
 )
-from segpipe.data.layouts import FOLDER, Sample, existing, find_samples
 from segpipe.data.points import Points, read_points
+from segpipe.images.datasets import FOLDER, Sample, existing, find_samples
 from segpipe.records.corpus import Corpus, Image
 
 _PIECE = 1024  # pixels of a mosaic's labels, squared, looked at together

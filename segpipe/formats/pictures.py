@@ -13,9 +13,9 @@ from PIL import Image as Pillow
 from segpipe.base import files
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box
-from segpipe.data.originals import read_original, read_reduced
 from segpipe.formats import rasters
 from segpipe.formats.source import Source
+from segpipe.images.corpus_reader import read_original, read_reduced
 from segpipe.plots.overlay import colorize, overlay
 from segpipe.records.corpus import Image
 from segpipe.store import masks

@@ -24,9 +24,9 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from segpipe.base.geometry import Box, Size
-from segpipe.data.decoding import quiet
-from segpipe.data.rasters import GDAL_OPTIONS
 from segpipe.formats.source import Source
+from segpipe.images.decoding import quiet
+from segpipe.images.rasters import GDAL_OPTIONS
 from segpipe.records.corpus import Image
 from segpipe.records.legend import Legend
 

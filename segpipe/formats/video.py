@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base import files
-from segpipe.data.listing import short_names
-from segpipe.data.video import write_video
 from segpipe.formats.pictures import draw_overlay
 from segpipe.formats.source import Source
+from segpipe.images.listing import short_names
+from segpipe.images.video import write_video
 from segpipe.records.corpus import Image, Moment
 
 _LIMIT = 16382  # longest side of a VP8 picture that can be even, pixels

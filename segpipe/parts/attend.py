@@ -12,11 +12,11 @@ import numpy.typing as npt
 from segpipe.base.errors import CorpusError
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
-from segpipe.data.video import write_video
+from segpipe.images.sources import Source, View
+from segpipe.images.video import write_video
 from segpipe.parts.attend_out import Output, draw_frame, write_image
 from segpipe.parts.attending import Look, look_at
 from segpipe.parts.looking import Looker
-from segpipe.parts.views import Source, View
 from segpipe.records.corpus import Rejected
 
 Rgb = npt.NDArray[np.uint8]

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Grid, Size, plan_grid
+from segpipe.images.sources import Source, View
 from segpipe.ops import attention as maps_ops
 from segpipe.ops.crops import Cut, cut
 from segpipe.parts.looking import Looker, Maps, relative
-from segpipe.parts.views import Source, View
 from segpipe.plots.attention import tint
 from segpipe.records.corpus import Rejected
 

@@ -16,7 +16,7 @@ from segpipe.base.errors import MachineError
 from segpipe.base.geometry import Box
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime, Track, no_track
-from segpipe.data.originals import open_original
+from segpipe.images.corpus_reader import open_original
 from segpipe.ops.crops import Cut, batches, cut
 from segpipe.parts.encoder import Describe, open_encoder
 from segpipe.records.corpus import Corpus

@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from segpipe.base import files
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
-from segpipe.data.originals import ReadBox, open_original, read_reduced
+from segpipe.images.corpus_reader import ReadBox, open_original, read_reduced
 from segpipe.ops import gallery
 from segpipe.ops.matching import match_overlap
 from segpipe.parts.surveying import CROPS, Inputs, survey

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Grid, Size, tiles
-from segpipe.data.originals import open_original, read_original
+from segpipe.images.corpus_reader import open_original, read_original
 from segpipe.ops.certainty import Map, certainty_at
 from segpipe.ops.crf import Crf
 from segpipe.ops.segment import Field, Labels, divide, label_at, places, probabilities

@@ -20,16 +20,16 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.parallel import thread_map, torch_alone
 from segpipe.base.runtime import Runtime
-from segpipe.data.listing import Listing, list_images
-from segpipe.data.video import is_video
+from segpipe.images.listing import Listing, list_images
+from segpipe.images.sources import ImageSource, VideoSource, View
+from segpipe.images.transform import Framing
+from segpipe.images.video import is_video
 from segpipe.ops import probing as ops
 from segpipe.ops.disturbing import DISTURBANCES
-from segpipe.ops.framing import Framing
 from segpipe.ops.probing import Pair
 from segpipe.parts import probing
 from segpipe.parts.probing import MIRROR, Key, Means, Probe, Probed, probe_picture
 from segpipe.parts.seeing import Seer, Sight
-from segpipe.parts.views import ImageSource, VideoSource, View
 from segpipe.plots.page import duration
 from segpipe.records import probing as names
 from segpipe.records.corpus import Rejected

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Box
-from segpipe.data.originals import open_original
+from segpipe.images.corpus_reader import open_original
+from segpipe.images.transform import Framing
 from segpipe.ops.disturbing import bring_back, disturb, inverse, seen_in_both, shows_picture
-from segpipe.ops.framing import Framing
 from segpipe.ops.survival import Int64, count_kept
 from segpipe.parts.segmenting import Bools, Rgb, Segmenter, segment_picture
 from segpipe.plots.overlay import overlay

@@ -22,11 +22,11 @@ from segpipe.base.geometry import Box, Grid, Size, plan_grid
 from segpipe.base.parallel import process_map, thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.data.codings import CODINGS, read_coded
-from segpipe.data.images import read_image
 from segpipe.data.labelmaps import UNLABELLED
-from segpipe.data.layouts import Sample
-from segpipe.data.originals import read_original
 from segpipe.data.truth import Truth
+from segpipe.images.corpus_reader import read_original
+from segpipe.images.datasets import Sample
+from segpipe.images.readers import read_image
 from segpipe.ops import metrics, probes, published, scoring
 from segpipe.ops.crf import Crf
 from segpipe.ops.crops import cut

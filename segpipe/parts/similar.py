@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Size
-from segpipe.data.originals import read_reduced
+from segpipe.images.corpus_reader import read_reduced
 from segpipe.ops import blend, knn, probes
 from segpipe.records.corpus import Corpus, Image
 from segpipe.store.features import FeatureStore

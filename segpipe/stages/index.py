@@ -26,12 +26,12 @@ from segpipe.base.files import absolute
 from segpipe.base.geometry import Box, Size, five_crops, windows
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
-from segpipe.data.frames import Choice
-from segpipe.data.images import sample_values
-from segpipe.data.layouts import FOLDER, known_layout, list_layout
-from segpipe.data.listing import Listing, list_images
-from segpipe.data.mosaics import sample_mosaic, showing
-from segpipe.parts.intake import Limits, check, expect_images, find_images
+from segpipe.images.datasets import FOLDER, known_layout, list_layout
+from segpipe.images.frames import Choice
+from segpipe.images.listing import Listing, list_images
+from segpipe.images.mosaics import sample_mosaic, showing
+from segpipe.images.readers import sample_values
+from segpipe.images.validate import Limits, check, expect_images, find_images
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected, valid_path
 from segpipe.store.corpus import save_corpus
 from segpipe.store.run_dir import RunDir

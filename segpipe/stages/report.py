@@ -26,7 +26,7 @@ from segpipe.base import files, parallel
 from segpipe.base.config import Section, setting
 from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
-from segpipe.data.originals import ReadBox, open_original, read_reduced
+from segpipe.images.corpus_reader import ReadBox, open_original, read_reduced
 from segpipe.ops import gallery
 from segpipe.ops.certainty import label_next
 from segpipe.parts.surveying import CROPS, Inputs, Survey, open_inputs, survey

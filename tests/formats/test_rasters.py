@@ -10,11 +10,11 @@ from rio_cogeo import cog_validate
 
 from segpipe.base.geometry import Box, Size, tiles
 from segpipe.base.runtime import Runtime
-from segpipe.data.containers import inspect
-from segpipe.data.rasters import read_geo
 from segpipe.formats.pictures import export_png
 from segpipe.formats.rasters import describe_classes, export_cog
 from segpipe.formats.source import Settings, Source
+from segpipe.images.headers import inspect
+from segpipe.images.rasters import read_geo
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.geo import Geo
 from segpipe.records.labels import class_colors, nodata

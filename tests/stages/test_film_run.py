@@ -17,9 +17,9 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Size
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
-from segpipe.data.originals import read_original
 from segpipe.data.synthetic import reef_scene
-from segpipe.data.video import VideoReader, write_video
+from segpipe.images.corpus_reader import read_original
+from segpipe.images.video import VideoReader, write_video
 from segpipe.plots.overlay import overlay
 from segpipe.records.labels import class_colors
 from segpipe.stages import MAKERS, export, index, mine

@@ -11,8 +11,8 @@ from segpipe.base.cost import Work
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
-from segpipe.data.images import read_image
 from segpipe.data.synthetic import write_reef_corpus
+from segpipe.images.readers import read_image
 from segpipe.stages import index
 from segpipe.store.corpus import load_corpus, load_rejected
 from segpipe.store.run_dir import RunDir

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from segpipe.base.errors import CorpusError, UsageError
-from segpipe.data.video import CODECS, BadVideo, VideoReader, is_video, probe_video, sample_frames, write_video
+from segpipe.images.video import CODECS, BadVideo, VideoReader, is_video, probe_video, sample_frames, write_video
 
 
 def frame(i, height=48, width=64):

@@ -9,7 +9,7 @@ from scipy.io import savemat
 
 from segpipe.base.errors import UsageError
 from segpipe.data.codings import CODINGS
-from segpipe.data.layouts import LAYOUTS, find_samples, known_layout, list_layout
+from segpipe.images.datasets import LAYOUTS, find_samples, known_layout, list_layout
 
 
 def touch(root: Path, *names: str) -> None:
@@ -136,7 +136,7 @@ def write_tile(root: Path, name: str, rgb: np.ndarray, labels: np.ndarray | None
 
 def test_tiles_are_images_everywhere(tmp_path):
     from segpipe.base.runtime import Runtime
-    from segpipe.data.originals import read_original
+    from segpipe.images.corpus_reader import read_original
     from segpipe.stages import index
     from segpipe.store.corpus import load_corpus, load_rejected
     from segpipe.store.run_dir import RunDir
@@ -176,7 +176,7 @@ def test_tiles_are_images_everywhere(tmp_path):
     ],
 )
 def test_tiles_of_another_kind(tmp_path, value, reason):
-    from segpipe.data.images import BadImage, probe_image
+    from segpipe.images.readers import BadImage, probe_image
 
     savemat(tmp_path / "a.mat", {"img": value})
     with pytest.raises(BadImage) as caught:
@@ -185,7 +185,7 @@ def test_tiles_of_another_kind(tmp_path, value, reason):
 
 
 def test_damaged_tiles_are_bad_images(tmp_path):
-    from segpipe.data.images import BadImage, probe_image
+    from segpipe.images.readers import BadImage, probe_image
 
     rng = np.random.default_rng(1)
     write_tile(tmp_path, "a", rng.integers(256, size=(30, 30, 3), dtype=np.uint8), None, do_compression=True)

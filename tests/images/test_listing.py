@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segpipe.base.errors import CorpusError, UsageError
-from segpipe.data.listing import list_images, make_ids
+from segpipe.images.listing import list_images, make_ids
 
 
 def touch(root: Path, *names: str) -> None:

@@ -14,7 +14,7 @@ from PIL import Image, ImageFile, ImageOps
 from rasterio.enums import ColorInterp
 
 from segpipe.base.geometry import Size
-from segpipe.data.images import BadImage, Pixels, probe_image, read_image, sample_values
+from segpipe.images.readers import BadImage, Pixels, probe_image, read_image, sample_values
 
 LIMIT = 10**7
 
@@ -322,7 +322,7 @@ def test_8_bit_nodata_and_internal_mask(tmp_path):
 
 
 def test_large_rasters_are_read_in_slabs_without_a_seam(tmp_path, monkeypatch):
-    monkeypatch.setattr("segpipe.data.rasters._SLAB_PIXELS", 1000)
+    monkeypatch.setattr("segpipe.images.rasters._SLAB_PIXELS", 1000)
     values = np.random.default_rng(0).integers(0, 65536, (3, 300, 70), dtype=np.uint16)
     write_tiff(tmp_path / "a.tif", values, tiled=True, blockxsize=32, blockysize=32)
     pixels = read(tmp_path / "a.tif", "uint16", uint16=(0.0, 65535.0))

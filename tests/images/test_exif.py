@@ -6,8 +6,8 @@ import pytest
 from PIL import Image as Pillow
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 
-from segpipe.data.containers import inspect
-from segpipe.data.exif import place, read_gps
+from segpipe.images.exif import place, read_gps
+from segpipe.images.headers import inspect
 
 SOUTH_EAST = {1: "S", 2: (16.0, 30.0, 36.0), 3: "E", 4: (145.0, 45.0, 0.0)}
 

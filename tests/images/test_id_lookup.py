@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 
 from segpipe.base.geometry import Size
-from segpipe.data.names import ImageNames
+from segpipe.images.id_lookup import ImageNames
 from segpipe.records.corpus import Image
 
 

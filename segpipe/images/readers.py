@@ -24,9 +24,9 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from segpipe.base.geometry import Size
-from segpipe.data import matfile, rasters
-from segpipe.data.containers import BadImage, Container, inspect
-from segpipe.data.decoding import decoding
+from segpipe.images import matfile, rasters
+from segpipe.images.decoding import decoding
+from segpipe.images.headers import BadImage, Container, inspect
 
 __all__ = ["BadImage", "Pixels", "Probe", "open_photograph", "probe_image", "read_image", "sample_values"]
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from segpipe.base.geometry import Box, Size
-from segpipe.ops.framing import Framing
+from segpipe.images.transform import Framing
 
 
 @st.composite

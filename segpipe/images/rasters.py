@@ -19,8 +19,8 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window
 
 from segpipe.base.geometry import Box
-from segpipe.data.containers import BadImage, Container
-from segpipe.data.decoding import decoding
+from segpipe.images.decoding import decoding
+from segpipe.images.headers import BadImage, Container
 from segpipe.records.geo import Geo
 
 GDAL_OPTIONS = {

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segpipe.base.errors import UsageError
-from segpipe.data.listing import Listing
+from segpipe.images.listing import Listing
 from segpipe.records.corpus import Rejected
 
 FOLDER = "folder"

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from rasterio.errors import NotGeoreferencedWarning
 
-from segpipe.data.containers import BadImage
+from segpipe.images.headers import BadImage
 
 
 @contextmanager

@@ -17,11 +17,11 @@ import numpy.typing as npt
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Size
 from segpipe.base.parallel import read_ahead, thread_map
-from segpipe.data.containers import BadImage
-from segpipe.data.listing import Listing, make_ids
-from segpipe.data.single import read_single
-from segpipe.data.video import VideoReader, sample_frames
-from segpipe.ops.framing import Framing
+from segpipe.images.headers import BadImage
+from segpipe.images.listing import Listing, make_ids
+from segpipe.images.single import read_single
+from segpipe.images.transform import Framing
+from segpipe.images.video import VideoReader, sample_frames
 from segpipe.records.corpus import Rejected
 
 _DRIFT = 0.5  # seconds

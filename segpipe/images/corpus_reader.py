@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box, Size
-from segpipe.data.images import BadImage, Pixels, read_image
-from segpipe.data.mosaics import open_mosaic
+from segpipe.images.mosaics import open_mosaic
+from segpipe.images.readers import BadImage, Pixels, read_image
 from segpipe.records.corpus import Corpus, Image
 
 ReadBox = Callable[[Box], Pixels]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Size
-from segpipe.data.video import BadVideo, Frame, Rgb, VideoReader
+from segpipe.images.video import BadVideo, Frame, Rgb, VideoReader
 
 _SIDE = 256  # pixels along the longer side of what scenes are told apart by
 _LEAST = 0.5  # seconds of a scene: a flash is none

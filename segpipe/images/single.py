@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from segpipe.data.containers import BadImage, inspect
-from segpipe.data.images import Pixels, probe_image, read_image, sample_values
+from segpipe.images.headers import BadImage, inspect
+from segpipe.images.readers import Pixels, probe_image, read_image, sample_values
 
 MAX_PIXELS = 200_000_000
 """Larger images are refused before they are decoded."""

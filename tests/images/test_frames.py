@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segpipe.data.frames import Choice, FrameTaker, difference, look_of, write_frame
-from segpipe.data.images import read_image
-from segpipe.data.video import BadVideo, VideoReader
+from segpipe.images.frames import Choice, FrameTaker, difference, look_of, write_frame
+from segpipe.images.readers import read_image
+from segpipe.images.video import BadVideo, VideoReader
 from tests.helpers.films import cut_film, write_film
 
 
@@ -97,7 +97,7 @@ def test_what_cannot_be_taken_is_told(film: Path, tmp_path: Path) -> None:
 def test_without_a_frame_rate_one_must_say_which(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    from segpipe.data import video
+    from segpipe.images import video
 
     probe = video.probe_video
     monkeypatch.setattr(video, "probe_video", lambda path: replace(probe(path), fps=0.0))

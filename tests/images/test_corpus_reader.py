@@ -6,7 +6,7 @@ from PIL import Image as Pillow
 
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box, Size
-from segpipe.data.originals import read_original
+from segpipe.images.corpus_reader import read_original
 from segpipe.records.corpus import Corpus, Crop, Image
 
 

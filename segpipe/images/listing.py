@@ -12,8 +12,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from segpipe.base.errors import CorpusError, UsageError
-from segpipe.data.video import ENDINGS as VIDEOS
-from segpipe.data.video import is_video
+from segpipe.images.video import ENDINGS as VIDEOS
+from segpipe.images.video import is_video
 from segpipe.records.corpus import Rejected
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Size
-from segpipe.data import matfile
+from segpipe.images import matfile
 
 
 class BadImage(CorpusError):

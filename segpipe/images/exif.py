@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from segpipe.data.containers import Container
-from segpipe.data.decoding import decoding
-from segpipe.data.images import open_photograph
+from segpipe.images.decoding import decoding
+from segpipe.images.headers import Container
+from segpipe.images.readers import open_photograph
 
 _GPS = 0x8825  # the tag of the GPS block; within it 1 to 4 are N or S, latitude, E or W, longitude (EXIF 2.32, 4.6.6)
 

@@ -8,11 +8,11 @@ from PIL import Image as Pillow
 from rasterio.transform import Affine
 
 from segpipe.base.geometry import Box, Size
-from segpipe.data import mosaics
-from segpipe.data.containers import BadImage, inspect
-from segpipe.data.images import read_image
-from segpipe.data.mosaics import is_mosaic, open_mosaic, probe_mosaic, sample_mosaic, showing
-from segpipe.data.rasters import read_geo
+from segpipe.images import mosaics
+from segpipe.images.headers import BadImage, inspect
+from segpipe.images.mosaics import is_mosaic, open_mosaic, probe_mosaic, sample_mosaic, showing
+from segpipe.images.rasters import read_geo
+from segpipe.images.readers import read_image
 
 UTM = Affine(0.0123456789012345, 0, 345678.123456789, 0, -0.0123456789012345, 8123456.987654321)
 

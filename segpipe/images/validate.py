@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segpipe.base.geometry import Size
-from segpipe.data.containers import BadImage, inspect
-from segpipe.data.exif import read_gps
-from segpipe.data.frames import Choice, FrameTaker, Taken, write_frame
-from segpipe.data.images import probe_image
-from segpipe.data.listing import Listing, make_ids
-from segpipe.data.mosaics import is_mosaic, probe_mosaic
-from segpipe.data.rasters import read_geo
-from segpipe.data.video import BadVideo, is_video
+from segpipe.images.exif import read_gps
+from segpipe.images.frames import Choice, FrameTaker, Taken, write_frame
+from segpipe.images.headers import BadImage, inspect
+from segpipe.images.listing import Listing, make_ids
+from segpipe.images.mosaics import is_mosaic, probe_mosaic
+from segpipe.images.rasters import read_geo
+from segpipe.images.readers import probe_image
+from segpipe.images.video import BadVideo, is_video
 from segpipe.records.corpus import Image, Moment, Rejected, frame_path, valid_path
 
 _log = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from segpipe.data import collars
-from segpipe.data.collars import Collar, fills
+from segpipe.images import collars
+from segpipe.images.collars import Collar, fills
 
 
 def plainly(marked: np.ndarray, least: int) -> np.ndarray:

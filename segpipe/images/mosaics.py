@@ -18,11 +18,11 @@ from rasterio.windows import Window
 
 from segpipe.base import files
 from segpipe.base.geometry import Box, Size
-from segpipe.data import rasters
-from segpipe.data.collars import Collar, fills
-from segpipe.data.containers import BadImage, Container, inspect
-from segpipe.data.decoding import decoding
-from segpipe.data.images import Pixels, Probe
+from segpipe.images import rasters
+from segpipe.images.collars import Collar, fills
+from segpipe.images.decoding import decoding
+from segpipe.images.headers import BadImage, Container, inspect
+from segpipe.images.readers import Pixels, Probe
 
 LARGE = 1 << 26
 """A TIFF of more pixels is read box by box even where it lies nowhere on the earth (cameras make fewer, so far)."""

@@ -1,0 +1,1 @@
+"""Files in: listing, headers, readers, mosaics, video, frames."""
