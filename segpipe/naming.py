@@ -191,8 +191,8 @@ def _tell_carried(carried: parts.Carried) -> list[str]:
 
 
 def _propose(run_dir: RunDir, state: _State, asked: Asked, clusters: int, runtime: Runtime) -> Proposed:
+    from segpipe.labels.counting import count_labelled
     from segpipe.ops.proposing import fits, propose
-    from segpipe.parts.labelled import count_labelled
 
     assert asked.labels is not None
     directory = run_dir.path("masks")

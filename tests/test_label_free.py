@@ -12,12 +12,17 @@ import pytest
 from segpipe.data.synthetic import write_reef_corpus
 from segpipe.stages import STAGES
 
-READERS = ("segpipe.data.labelmaps", "segpipe.data.codings", "segpipe.data.points", "segpipe.data.truth")
+READERS = (
+    "segpipe.labels.label_maps",
+    "segpipe.labels.encodings",
+    "segpipe.labels.point_labels",
+    "segpipe.labels.ground_truth",
+)
 JUDGES = (
     "segpipe.stages.evaluate",
     "segpipe.parts.whole",
     "segpipe.parts.published",
-    "segpipe.parts.labelled",
+    "segpipe.labels.counting",
     "segpipe.stages.cover",
 )
 

@@ -1,6 +1,6 @@
 """The folder layouts in which labelled image sets are published: which images a split holds, where each label lies.
 
-Only names are looked at here. What labels mean is the affair of `segpipe.data.codings`, which evaluation alone uses.
+Only names are looked at here. What labels mean is the affair of `segpipe.labels.encodings`, which evaluation alone uses.
 
     cocostuff27   images/train2017/ID.jpg, annotations/train2017/ID.png (stuffthingmaps), and the curated lists of IIC,
                   curated/train2017/Coco164kFull_Stuff_Coarse.txt and curated/val2017/Coco164kFull_Stuff_Coarse_7.txt,
@@ -133,7 +133,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "camvid": Layout({name: (name,) for name in ("train", "val", "test")}, _camvid),
     "msrc21": Layout({"all": ("Images",)}, _msrc),
 }
-"""Add a set: a function that finds its samples, an entry here, and one in `CODINGS` of `segpipe.data.codings`."""
+"""Add a set: a function that finds its samples, an entry here, and one in `CODINGS` of `segpipe.labels.encodings`."""
 
 
 def known_layout(name: str) -> str:

@@ -21,12 +21,12 @@ from segpipe.base.errors import CorpusError, MachineError, UsageError
 from segpipe.base.geometry import Box, Grid, Size, plan_grid
 from segpipe.base.parallel import process_map, thread_map
 from segpipe.base.runtime import Runtime
-from segpipe.data.codings import CODINGS, read_coded
-from segpipe.data.labelmaps import UNLABELLED
-from segpipe.data.truth import Truth
 from segpipe.images.corpus_reader import read_original
 from segpipe.images.datasets import Sample
 from segpipe.images.readers import read_image
+from segpipe.labels.encodings import CODINGS, read_coded
+from segpipe.labels.ground_truth import Truth
+from segpipe.labels.label_maps import UNLABELLED
 from segpipe.ops import metrics, probes, published, scoring
 from segpipe.ops.crf import Crf
 from segpipe.ops.crops import cut

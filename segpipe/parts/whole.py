@@ -16,11 +16,11 @@ from threadpoolctl import threadpool_limits
 from segpipe.base.geometry import Box
 from segpipe.base.parallel import process_map
 from segpipe.base.runtime import Runtime
-from segpipe.data.points import Points
-from segpipe.data.truth import LabelReader, Truth
+from segpipe.labels.counting import open_labels
+from segpipe.labels.ground_truth import LabelReader, Truth
+from segpipe.labels.point_labels import Points
 from segpipe.ops import metrics, probes, scoring
 from segpipe.ops.crf import Crf
-from segpipe.parts.labelled import open_labels
 from segpipe.parts.pieces import How, Shown, label_piece, pieces
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image

@@ -21,7 +21,8 @@ from segpipe.base.config import AbsolutePath, Section, setting
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.data.sites import Sites, read_sites
-from segpipe.data.truth import label_files
+from segpipe.labels.counting import count_labelled
+from segpipe.labels.ground_truth import label_files
 from segpipe.parts.covering import (
     FOLDER,
     correct,
@@ -31,7 +32,6 @@ from segpipe.parts.covering import (
     weigh,
     whole_part,
 )
-from segpipe.parts.labelled import count_labelled
 from segpipe.plots.cover import cover_png
 from segpipe.records.corpus import Corpus
 from segpipe.records.cover import Cover

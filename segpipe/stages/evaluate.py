@@ -18,9 +18,9 @@ from segpipe.base.config import AbsolutePath, Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.data.points import Points
-from segpipe.data.truth import Truth, label_files, layout_samples, read_layout, read_truth
 from segpipe.images.datasets import FOLDER, known_layout
+from segpipe.labels.ground_truth import Truth, label_files, layout_samples, read_layout, read_truth
+from segpipe.labels.point_labels import Points
 from segpipe.ops import scoring
 from segpipe.ops.crf import Crf
 from segpipe.parts import published, whole

@@ -10,8 +10,8 @@ from scipy.io import savemat
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
-from segpipe.data.truth import layout_samples, read_layout
 from segpipe.images.datasets import Sample
+from segpipe.labels.ground_truth import layout_samples, read_layout
 from segpipe.parts import published
 from segpipe.records.corpus import Corpus, Crop, Image
 

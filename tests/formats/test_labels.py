@@ -17,9 +17,9 @@ from pycocotools.coco import COCO
 from scipy.ndimage import distance_transform_edt
 
 from segpipe.base.errors import CorpusError
-from segpipe.data.points import read_points
 from segpipe.formats import coco, coralnet, cvat, fiftyone, labelstudio, taglab, yolo
 from segpipe.formats.source import Source
+from segpipe.labels.point_labels import read_points
 from segpipe.records.legend import plain_legend
 from segpipe.stages.export import FORMATS
 from tests.helpers.planted_export import COLORS, LEFT_OUT, NAMES, SIZES, named, plant

@@ -8,8 +8,8 @@ from PIL import Image as Pillow
 from scipy.io import savemat
 
 from segpipe.base.errors import UsageError
-from segpipe.data.codings import CODINGS
 from segpipe.images.datasets import LAYOUTS, find_samples, known_layout, list_layout
+from segpipe.labels.encodings import CODINGS
 
 
 def touch(root: Path, *names: str) -> None:

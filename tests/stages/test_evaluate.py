@@ -12,7 +12,7 @@ from sklearn import metrics as sk
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size, five_crops, windows
 from segpipe.base.runtime import Runtime
-from segpipe.data.points import Points
+from segpipe.labels.point_labels import Points
 from segpipe.nn.head import Head, describe_head
 from segpipe.parts import whole
 from segpipe.records.clusters import ClusterModel

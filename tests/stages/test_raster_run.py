@@ -22,9 +22,9 @@ from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.cli.compare import compare
 from segpipe.data.synthetic import reef_scene
-from segpipe.data.truth import read_truth
 from segpipe.images.corpus_reader import read_original, read_reduced, read_region
 from segpipe.images.decoding import quiet
+from segpipe.labels.ground_truth import read_truth
 from segpipe.parts.published import cases_of_run
 from segpipe.plots.overlay import colorize
 from segpipe.records.labels import class_colors

@@ -15,8 +15,9 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size, tiles
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
-from segpipe.data.codings import CODINGS, read_coded
-from segpipe.data.labelmaps import (
+from segpipe.images.datasets import FOLDER, Sample, existing, find_samples
+from segpipe.labels.encodings import CODINGS, read_coded
+from segpipe.labels.label_maps import (
     UNLABELLED,
     find_label_maps,
     list_label_files,
@@ -24,8 +25,7 @@ from segpipe.data.labelmaps import (
     read_classes,
     read_label_map,
 )
-from segpipe.data.points import Points, read_points
-from segpipe.images.datasets import FOLDER, Sample, existing, find_samples
+from segpipe.labels.point_labels import Points, read_points
 from segpipe.records.corpus import Corpus, Image
 
 _PIECE = 1024  # pixels of a mosaic's labels, squared, looked at together

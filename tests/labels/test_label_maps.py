@@ -15,8 +15,8 @@ from rasterio.errors import NotGeoreferencedWarning
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
-from segpipe.data.labelmaps import find_label_maps, list_label_files, open_label_map, read_classes, read_label_map
-from segpipe.data.truth import label_files, read_truth
+from segpipe.labels.ground_truth import label_files, read_truth
+from segpipe.labels.label_maps import find_label_maps, list_label_files, open_label_map, read_classes, read_label_map
 from segpipe.records.corpus import Corpus, Crop, Image
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import UsageError
-from segpipe.data.labelmaps import READERS, UNLABELLED
 from segpipe.images import matfile
+from segpipe.labels.label_maps import READERS, UNLABELLED
 
 Int32 = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]

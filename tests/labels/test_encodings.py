@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 from scipy.io import savemat
 
 from segpipe.base.errors import UsageError
-from segpipe.data.codings import CODINGS, by_bits, read_coded
+from segpipe.labels.encodings import CODINGS, by_bits, read_coded
 
 # names of CocoStuff's labels file, one less than their line there, with the class that the set's hierarchy gives them
 COCO = {
@@ -145,7 +145,7 @@ def test_msrc_colours(tmp_path):
 @settings(deadline=None)
 @given(hnp.arrays(np.int64, (3, 4), elements=st.integers(0, 23)))
 def test_msrc_decodes_any_picture_of_its_colours(places):
-    from segpipe.data.codings import _MSRC, _MSRC_VOID
+    from segpipe.labels.encodings import _MSRC, _MSRC_VOID
 
     palette = [*_MSRC.values(), *_MSRC_VOID.values()]
     found = CODINGS["msrc21"].decode(np.array(palette, np.uint8)[places])

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Size
-from segpipe.data.labelmaps import read_classes
-from segpipe.data.points import read_points
+from segpipe.labels.label_maps import read_classes
+from segpipe.labels.point_labels import read_points
 from segpipe.records.corpus import Image
 from tests.helpers.places import PACKS
 

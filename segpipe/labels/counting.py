@@ -17,8 +17,8 @@ import numpy.typing as npt
 from segpipe.base.geometry import Box
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
-from segpipe.data.points import Points
-from segpipe.data.truth import LabelReader, read_truth
+from segpipe.labels.ground_truth import LabelReader, read_truth
+from segpipe.labels.point_labels import Points
 from segpipe.ops import metrics
 from segpipe.parts.pieces import pieces
 from segpipe.records.corpus import Corpus, Image

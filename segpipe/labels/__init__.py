@@ -1,0 +1,1 @@
+"""The only readers of labels: label maps, points, encodings, published sets, counting."""
