@@ -21,7 +21,7 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.images.listing import Listing
 from segpipe.images.validate import Item, check, expect_images, find_images
-from segpipe.ops.crf import prepare
+from segpipe.ops.crf.dense_crf import prepare
 from segpipe.parts.coding import open_head
 from segpipe.parts.encoder import Encoder, open_encoder, settled
 from segpipe.parts.live import LiveFeatures

@@ -16,7 +16,7 @@ from segpipe.base.errors import CorpusError
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.base.version import versions
-from segpipe.ops.crf import prepare
+from segpipe.ops.crf.dense_crf import prepare
 from segpipe.ops.survival import find_survival
 from segpipe.parts.probe import choose_disturbances
 from segpipe.parts.probe_run import Survived, Trial, choose_images, survive

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from pydensecrf.densecrf import DenseCRF2D
 
-from segpipe.ops.crf import TOLERANCE, Crf, refine_probabilities
+from segpipe.ops.crf.dense_crf import TOLERANCE, Crf, refine_probabilities
 
 Float32 = npt.NDArray[np.float32]
 Rgb = npt.NDArray[np.uint8]

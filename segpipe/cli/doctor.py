@@ -52,7 +52,7 @@ def _package(module: str, *distributions: str) -> Check:
 
 def _crf(folder: Path) -> tuple[bool, str]:
     from segpipe.base.jit import kept_in
-    from segpipe.ops.crf import prepare
+    from segpipe.ops.crf.dense_crf import prepare
 
     prepare(8)
     where = kept_in()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from segpipe.base.geometry import Box, Grid, Size
-from segpipe.ops.crf import Crf
+from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.segment import Labels, segment
 
 SIDE = 320

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Grid, Size
-from segpipe.ops.crf import Crf, refine_probabilities
+from segpipe.ops.crf.dense_crf import Crf, refine_probabilities
 from segpipe.ops.segment import Field, classify_at
 
 CORE = 576

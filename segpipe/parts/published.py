@@ -28,7 +28,7 @@ from segpipe.labels.encodings import CODINGS, read_coded
 from segpipe.labels.ground_truth import Truth
 from segpipe.labels.label_maps import UNLABELLED
 from segpipe.ops import metrics, probes, published, scoring
-from segpipe.ops.crf import Crf
+from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.crops import cut
 from segpipe.ops.segment import Labels, divide
 from segpipe.parts.coding import encode

@@ -20,7 +20,7 @@ from segpipe.labels.counting import open_labels
 from segpipe.labels.ground_truth import LabelReader, Truth
 from segpipe.labels.point_labels import Points
 from segpipe.ops import metrics, probes, scoring
-from segpipe.ops.crf import Crf
+from segpipe.ops.crf.dense_crf import Crf
 from segpipe.parts.pieces import How, Shown, label_piece, pieces
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image

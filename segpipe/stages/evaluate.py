@@ -22,7 +22,7 @@ from segpipe.images.datasets import FOLDER, known_layout
 from segpipe.labels.ground_truth import Truth, label_files, layout_samples, read_layout, read_truth
 from segpipe.labels.point_labels import Points
 from segpipe.ops import scoring
-from segpipe.ops.crf import Crf
+from segpipe.ops.crf.dense_crf import Crf
 from segpipe.parts import published, whole
 from segpipe.parts.baseline import fit_baseline
 from segpipe.parts.coding import open_head

@@ -32,7 +32,7 @@ from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
-from segpipe.ops.crf import Crf, prepare
+from segpipe.ops.crf.dense_crf import Crf, prepare
 from segpipe.parts.coding import open_head
 from segpipe.parts.pieces import How, pieces, tile_side
 from segpipe.parts.refining import Inputs, paths_of, refine_piece, shown_of, split_piece

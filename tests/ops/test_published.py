@@ -11,7 +11,7 @@ from torchvision import transforms
 
 from segpipe.base.geometry import Size, plan_grid
 from segpipe.ops import published
-from segpipe.ops.crf import Crf, refine_probabilities
+from segpipe.ops.crf.dense_crf import Crf, refine_probabilities
 
 
 def by_torchvision(array: np.ndarray, side: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from segpipe.base.geometry import Box, Size, five_crops, plan_grid, windows
 from segpipe.ops import segment as under_test
-from segpipe.ops.crf import Crf
+from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.segment import classify, label_pixels, segment
 
 

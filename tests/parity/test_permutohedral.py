@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segpipe.base.parallel import Crew
-from segpipe.ops import meanfield_loops as loops
-from segpipe.ops import permutohedral_loops as build
-from segpipe.ops import plane as plane_of
-from segpipe.ops.permutohedral import Lattice, build_lattice, normalize, place, roots
+from segpipe.ops.crf import meanfield_loops as loops
+from segpipe.ops.crf import permutohedral_loops as build
+from segpipe.ops.crf import spatial_filter as plane_of
+from segpipe.ops.crf.permutohedral import Lattice, build_lattice, normalize, place, roots
 
 WIDTH = 8
 LIKE = (((),) * WIDTH,)

@@ -13,7 +13,7 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size, five_crops, windows
 from segpipe.base.runtime import Runtime
 from segpipe.nn.head import Head, describe_head
-from segpipe.ops.crf import Crf
+from segpipe.ops.crf.dense_crf import Crf
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from segpipe.ops import lanes as of
+from segpipe.ops.crf import simd as of
 
 WIDTHS = [1, 8, 16, 32]
 

@@ -132,7 +132,8 @@ def _refine(
 ) -> Float32:
     """`refine_probabilities` of an image as a whole."""
     classes, height, width = probabilities.shape
-    from segpipe.ops import meanfield, permutohedral, plane  # load a compiler: only those who infer pay for it
+    from segpipe.ops.crf import meanfield, permutohedral
+    from segpipe.ops.crf import spatial_filter as plane
 
     rows = _rows(probabilities)
     weights, steps = (crf.gaussian_compat, crf.bilateral_compat), crf.iterations
@@ -142,7 +143,7 @@ def _refine(
             near = plane.build_plane(height, width, crf.gaussian_sxy, crew)
             found = meanfield.infer(rows, near, far, weights, iterations=steps, tolerance=tolerance, crew=crew)
         else:
-            from segpipe.ops import meanfield_torch
+            from segpipe.ops.crf import meanfield_torch
 
             whole = permutohedral.build_lattice(plane.positions(0, height, width, crf.gaussian_sxy), crew)
             found = meanfield_torch.infer(

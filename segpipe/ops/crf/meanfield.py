@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.parallel import Crew
-from segpipe.ops import meanfield_loops as loops
-from segpipe.ops import meanfield_rows as rows
-from segpipe.ops.lanes import has_halves
-from segpipe.ops.permutohedral import Lattice
-from segpipe.ops.plane import Plane
+from segpipe.ops.crf import class_rows as rows
+from segpipe.ops.crf import meanfield_loops as loops
+from segpipe.ops.crf.permutohedral import Lattice
+from segpipe.ops.crf.simd import has_halves
+from segpipe.ops.crf.spatial_filter import Plane
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.jit import compiled
-from segpipe.ops.lanes import at
+from segpipe.ops.crf.simd import at
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.jit import compiled
-from segpipe.ops.lanes import (
+from segpipe.ops.crf.simd import (
     at,
     exp,
     full,

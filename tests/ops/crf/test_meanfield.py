@@ -1,6 +1,6 @@
 import numpy as np
 
-from segpipe.ops.meanfield import absent
+from segpipe.ops.crf.meanfield import absent
 
 
 def test_only_what_is_allowed_and_makes_rows_narrower_is_dropped() -> None:

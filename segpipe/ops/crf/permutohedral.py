@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.parallel import Crew
-from segpipe.ops import meanfield_loops as loops
-from segpipe.ops import permutohedral_loops as build
+from segpipe.ops.crf import meanfield_loops as loops
+from segpipe.ops.crf import permutohedral_loops as build
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from segpipe.ops.meanfield import LEAST_PROBABILITY, absent, may_drop
-from segpipe.ops.permutohedral import Lattice
+from segpipe.ops.crf.meanfield import LEAST_PROBABILITY, absent, may_drop
+from segpipe.ops.crf.permutohedral import Lattice
 
 Float32 = npt.NDArray[np.float32]
 

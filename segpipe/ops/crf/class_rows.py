@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.jit import compiled
-from segpipe.ops.lanes import at, full, load, plus, scale, store, total
+from segpipe.ops.crf.simd import at, full, load, plus, scale, store, total
 
 Float32 = npt.NDArray[np.float32]
 Shares = npt.NDArray[np.uint16] | Float32

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segpipe.ops import crf as crf_module
-from segpipe.ops import meanfield
-from segpipe.ops.crf import TOLERANCE, Crf, refine_probabilities
-from segpipe.ops.lanes import has_halves
+from segpipe.ops.crf import dense_crf as crf_module
+from segpipe.ops.crf import meanfield
+from segpipe.ops.crf.dense_crf import TOLERANCE, Crf, refine_probabilities
+from segpipe.ops.crf.simd import has_halves
 from tests.helpers.places import PACKS
 
 

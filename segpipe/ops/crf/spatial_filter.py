@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.parallel import Crew
-from segpipe.ops.permutohedral import Lattice, normalize, place, roots
+from segpipe.ops.crf.permutohedral import Lattice, normalize, place, roots
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]

@@ -1,0 +1,1 @@
+"""Dense conditional random field: permutohedral lattice and mean field."""
