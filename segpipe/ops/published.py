@@ -14,7 +14,7 @@ from PIL import Image
 
 from segpipe.base.geometry import Box, Grid, Size
 from segpipe.ops.crf.dense_crf import Crf
-from segpipe.ops.segment import Labels, segment
+from segpipe.ops.maps.segment import Labels, segment
 
 SIDE = 320
 SHARPNESS = 2.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.smoothing import smooth
+from segpipe.ops.maps.smoothing import smooth
 from segpipe.records.clusters import ClusterModel
 from segpipe.store.checkpoints import load_tensors
 

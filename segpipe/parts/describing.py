@@ -17,7 +17,7 @@ from segpipe.base.geometry import Box
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime, Track, no_track
 from segpipe.images.corpus_reader import open_original
-from segpipe.ops.crops import Cut, batches, cut
+from segpipe.ops.maps.crops import Cut, batches, cut
 from segpipe.parts.encoder import Describe, open_encoder
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader

@@ -13,8 +13,8 @@ from segpipe.base.errors import UsageError
 from segpipe.ops.draws import some
 from segpipe.ops.kmeans import spherical_kmeans
 from segpipe.ops.knn import unit_rows
+from segpipe.ops.maps.smoothing import smooth, smooth_widely
 from segpipe.ops.passes import in_memory, settle, tally_all
-from segpipe.ops.smoothing import smooth, smooth_widely
 from segpipe.ops.tree import merge
 from segpipe.parts.sample import Block, Sample
 from segpipe.records.clusters import ClusterTree

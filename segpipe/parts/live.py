@@ -7,7 +7,7 @@ from collections import OrderedDict
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.crops import batches
+from segpipe.ops.maps.crops import batches
 from segpipe.parts.describing import describe_crops, read_cuts
 from segpipe.parts.encoder import Encoder
 from segpipe.records.corpus import Corpus

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Grid, Size, tiles
 from segpipe.images.corpus_reader import open_original, read_original
-from segpipe.ops.certainty import Map, certainty_at
 from segpipe.ops.crf.dense_crf import Crf
-from segpipe.ops.segment import Field, Labels, divide, label_at, places, probabilities
-from segpipe.ops.tiling import Lattice, plan_lattice, tile_probabilities
+from segpipe.ops.maps.certainty import Map, certainty_at
+from segpipe.ops.maps.segment import Field, Labels, divide, label_at, places, probabilities
+from segpipe.ops.maps.tiling import Lattice, plan_lattice, tile_probabilities
 from segpipe.records.clusters import ClusterModel, Split
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.labels import nodata

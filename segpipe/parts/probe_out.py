@@ -17,8 +17,8 @@ from segpipe.base.geometry import Grid, Size
 from segpipe.base.parallel import torch_alone
 from segpipe.base.runtime import Runtime
 from segpipe.base.version import versions
-from segpipe.ops import attention as maps_ops
 from segpipe.ops.disturbing import disturb
+from segpipe.ops.maps import upsample_maps as maps_ops
 from segpipe.ops.probing_places import roll_frame
 from segpipe.parts import seeing
 from segpipe.parts.looking import relative

@@ -29,8 +29,8 @@ from segpipe.labels.ground_truth import Truth
 from segpipe.labels.label_maps import UNLABELLED
 from segpipe.ops import metrics, probes, published, scoring
 from segpipe.ops.crf.dense_crf import Crf
-from segpipe.ops.crops import cut
-from segpipe.ops.segment import Labels, divide
+from segpipe.ops.maps.crops import cut
+from segpipe.ops.maps.segment import Labels, divide
 from segpipe.parts.coding import encode
 from segpipe.parts.encoder import Encoder
 from segpipe.records.clusters import ClusterModel

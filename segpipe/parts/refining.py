@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Box
-from segpipe.ops.certainty import Map
+from segpipe.ops.maps.certainty import Map
 from segpipe.parts.coding import encode
 from segpipe.parts.pieces import How, ReadCodes, Shown, divide_piece, see_piece
 from segpipe.parts.relabel import Kept

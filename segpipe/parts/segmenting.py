@@ -11,8 +11,8 @@ import numpy.typing as npt
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
-from segpipe.ops.crops import cut
-from segpipe.ops.segment import label_at
+from segpipe.ops.maps.crops import cut
+from segpipe.ops.maps.segment import label_at
 from segpipe.parts.coding import encode, open_head
 from segpipe.parts.describing import describe_crops
 from segpipe.parts.encoder import Encoder, reopen_encoder

@@ -28,7 +28,7 @@ from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
 from segpipe.images.corpus_reader import ReadBox, open_original, read_reduced
 from segpipe.ops import gallery
-from segpipe.ops.certainty import label_next
+from segpipe.ops.maps.certainty import label_next
 from segpipe.parts.surveying import CROPS, Inputs, Survey, open_inputs, survey
 from segpipe.plots import page, panels, training
 from segpipe.plots.compose import Certainty, Findings, Judged, compose

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from segpipe.base.parallel import torch_alone
 from segpipe.ops.draws import some
 from segpipe.ops.judging import agreement, nearest_elsewhere
-from segpipe.ops.smoothing import smooth
+from segpipe.ops.maps.smoothing import smooth
 from segpipe.training.material import Material
 
 if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it

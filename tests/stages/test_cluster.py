@@ -12,7 +12,7 @@ from segpipe.base.runtime import Runtime
 from segpipe.nn.head import build_head, codes, describe_head, linear_head, new_head
 from segpipe.ops.gallery import assign
 from segpipe.ops.kmeans import spherical_kmeans
-from segpipe.ops.smoothing import smooth_widely
+from segpipe.ops.maps.smoothing import smooth_widely
 from segpipe.parts.baseline import fit_baseline
 from segpipe.parts.coding import encode
 from segpipe.parts.sample import open_sample, sample_counts

@@ -16,7 +16,7 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.cli.entry import run_cli
 from segpipe.data.synthetic import write_reef_corpus
 from segpipe.ops.crf.dense_crf import Crf, refine_probabilities
-from segpipe.ops.smoothing import smooth
+from segpipe.ops.maps.smoothing import smooth
 from segpipe.parts.baseline import fit_baseline
 from segpipe.parts.encoder import reopen_encoder
 from segpipe.parts.sample import open_sample

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from segpipe.base.geometry import Box, Size, plan_grid, tiles, windows
 from segpipe.data.synthetic import reef_scene
 from segpipe.ops.crf.dense_crf import Crf
-from segpipe.ops.segment import Labels, label_at, segment
-from segpipe.ops.tiling import Lattice, plan_lattice, tile_probabilities
+from segpipe.ops.maps.segment import Labels, label_at, segment
+from segpipe.ops.maps.tiling import Lattice, plan_lattice, tile_probabilities
 
 CENTERS = np.random.default_rng(5).normal(size=(6, 3)).astype(np.float32)
 CENTERS /= np.linalg.norm(CENTERS, axis=1, keepdims=True)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segpipe.ops.smoothing import smooth, smooth_widely
+from segpipe.ops.maps.smoothing import smooth, smooth_widely
 
 
 def plainly(field, valid, share):

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segpipe.base.geometry import Box, Size, five_crops, plan_grid, windows
-from segpipe.ops import segment as under_test
 from segpipe.ops.crf.dense_crf import Crf
-from segpipe.ops.segment import classify, label_pixels, segment
+from segpipe.ops.maps import segment as under_test
+from segpipe.ops.maps.segment import classify, label_pixels, segment
 
 
 def _board(size: Size, square: int, classes: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 
 from segpipe.base.geometry import Box, Size, five_crops, plan_grid, windows
-from segpipe.ops import blend
+from segpipe.ops.maps import blend
 
 
 def test_upsample_agrees_with_scipy_and_clamps_at_the_border() -> None:

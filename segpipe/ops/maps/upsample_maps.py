@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Grid, Size
-from segpipe.ops.blend import upsample
+from segpipe.ops.maps.blend import upsample
 
 Float32 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Size
-from segpipe.ops import blend
-from segpipe.ops.segment import Positions, places
+from segpipe.ops.maps import blend
+from segpipe.ops.maps.segment import Positions, places
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

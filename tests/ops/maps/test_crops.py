@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segpipe.base.geometry import Box, Size, plan_grid
-from segpipe.ops.crops import Cut, batches, cut
+from segpipe.ops.maps.crops import Cut, batches, cut
 
 
 def picture(height, width):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segpipe.base.geometry import Size, plan_grid
-from segpipe.ops.attention import between, keep_mass, level_of_mass, mix_heads, to_pixels
+from segpipe.ops.maps.upsample_maps import between, keep_mass, level_of_mass, mix_heads, to_pixels
 
 MAPS = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.integers(0, 9))
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segpipe.base.geometry import Size
-from segpipe.ops.blend import upsample
-from segpipe.ops.certainty import certainty_pixels, label_next
-from segpipe.ops.segment import label_pixels
+from segpipe.ops.maps.blend import upsample
+from segpipe.ops.maps.certainty import certainty_pixels, label_next
+from segpipe.ops.maps.segment import label_pixels
 
 
 @settings(max_examples=60, deadline=None)

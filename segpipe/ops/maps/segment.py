@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Grid, Size
-from segpipe.ops import blend
 from segpipe.ops.crf.dense_crf import Crf, refine_probabilities
+from segpipe.ops.maps import blend
 from segpipe.records.clusters import Split
 
 Float32 = npt.NDArray[np.float32]

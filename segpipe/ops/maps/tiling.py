@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Grid, Size
 from segpipe.ops.crf.dense_crf import Crf, refine_probabilities
-from segpipe.ops.segment import Field, classify_at
+from segpipe.ops.maps.segment import Field, classify_at
 
 CORE = 576
 """Side of a tile in canvas pixels: what a CRF of 32 classes takes on tile and margin stays below 0.9 GB."""
