@@ -152,7 +152,7 @@ def bench_exact(count: int, *, k: int = 7, rounds: int = 3, threads: int = 2) ->
     """
     import faiss
 
-    from segpipe.ops import knn
+    from segpipe.ops.clustering import knn
 
     faiss.omp_set_num_threads(threads)
     vectors = vectors_like_pooled(count)
@@ -186,7 +186,7 @@ def bench_approximate(kind: Any, *, count: int = 200_000, k: int = 7, queries: i
     """
     import faiss
 
-    from segpipe.ops import knn
+    from segpipe.ops.clustering import knn
 
     units, _ = knn.unit_rows(vectors_like_pooled(count))
     rows = np.random.default_rng(1).choice(count, queries, replace=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.tree import average_linkage, cut
+from segpipe.ops.clustering.linkage import average_linkage, cut
 from segpipe.records.clusters import ClusterModel, ClusterTree
 from segpipe.records.scores import Confusion
 

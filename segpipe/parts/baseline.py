@@ -8,7 +8,7 @@ import numpy as np
 
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.ops.kmeans import Moments, spherical_kmeans
+from segpipe.ops.clustering.kmeans import Moments, spherical_kmeans
 from segpipe.parts.sample import Sample
 from segpipe.records.clusters import ClusterModel
 

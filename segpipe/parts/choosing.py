@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.draws import some
-from segpipe.ops.judging import nearest_elsewhere, pair_agreement
-from segpipe.ops.kmeans import assign
-from segpipe.ops.knn import one_thread
+from segpipe.ops.clustering.kmeans import assign
+from segpipe.ops.clustering.knn import one_thread
+from segpipe.ops.clustering.neighbor_agreement import nearest_elsewhere, pair_agreement
+from segpipe.ops.clustering.sampler import some
 from segpipe.records.clusters import ClusterModel, ClusterTree
 
 _ASKED, _AMONG = 8000, 40_000  # patches asked about, and patches among which each one's nearest is looked for

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import UsageError
-from segpipe.ops.draws import some
-from segpipe.ops.kmeans import spherical_kmeans
-from segpipe.ops.knn import unit_rows
+from segpipe.ops.clustering.kmeans import spherical_kmeans
+from segpipe.ops.clustering.knn import unit_rows
+from segpipe.ops.clustering.linkage import merge
+from segpipe.ops.clustering.sampler import some
+from segpipe.ops.clustering.streaming_kmeans import in_memory, settle, tally_all
 from segpipe.ops.maps.smoothing import smooth, smooth_widely
-from segpipe.ops.passes import in_memory, settle, tally_all
-from segpipe.ops.tree import merge
 from segpipe.parts.sample import Block, Sample
 from segpipe.records.clusters import ClusterTree
 from segpipe.store.scratch import Scratch

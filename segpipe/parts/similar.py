@@ -12,7 +12,8 @@ import numpy.typing as npt
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Size
 from segpipe.images.corpus_reader import read_reduced
-from segpipe.ops import knn, probes
+from segpipe.ops import probes
+from segpipe.ops.clustering import knn
 from segpipe.ops.maps import blend
 from segpipe.records.corpus import Corpus, Image
 from segpipe.store.features import FeatureStore

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import UsageError
+from segpipe.ops.clustering.kmeans import spherical_kmeans
+from segpipe.ops.clustering.linkage import branch
 from segpipe.ops.gallery import assign_parts
-from segpipe.ops.kmeans import spherical_kmeans
-from segpipe.ops.tree import branch
 from segpipe.records.clusters import ClusterModel, ClusterTree, Split
 from segpipe.records.naming import Color, Entry, Naming, fold
 

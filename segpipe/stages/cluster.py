@@ -24,8 +24,8 @@ from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.ops.kmeans import spherical_kmeans
-from segpipe.ops.tree import ALIKE, count_alike, cut
+from segpipe.ops.clustering.kmeans import spherical_kmeans
+from segpipe.ops.clustering.linkage import ALIKE, count_alike, cut
 from segpipe.parts.choosing import compare
 from segpipe.parts.coding import HEAD, open_head
 from segpipe.parts.growing import POOL, grow

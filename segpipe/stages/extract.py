@@ -22,7 +22,7 @@ from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.nn.backbones import Backbone, find_backbone
-from segpipe.ops.kmeans import Moments
+from segpipe.ops.clustering.kmeans import Moments
 from segpipe.parts.describing import describe_shards, keeps_direction, read_cuts, sample_patches, sample_rows
 from segpipe.parts.encoder import Encoder, has_whitening, open_encoder, save_whitening
 from segpipe.records.codec import Codec, CodecName, channels_of, stored_bytes

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from segpipe.base.config import Section, setting
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.ops import knn
+from segpipe.ops.clustering import knn
 from segpipe.records.corpus import Corpus
 from segpipe.records.pairs import PairIndex
 from segpipe.store.corpus import load_corpus

@@ -1,4 +1,4 @@
-"""An exam for heads, without labels: the same patches for all candidates (see `ops/judging.py`)."""
+"""An exam for heads, without labels: the same patches for all candidates (see `ops/clustering/neighbor_agreement.py`)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.parallel import torch_alone
-from segpipe.ops.draws import some
-from segpipe.ops.judging import agreement, nearest_elsewhere
+from segpipe.ops.clustering.neighbor_agreement import agreement, nearest_elsewhere
+from segpipe.ops.clustering.sampler import some
 from segpipe.ops.maps.smoothing import smooth
 from segpipe.training.material import Material
 

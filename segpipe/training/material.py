@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base import parallel
-from segpipe.ops import draws
-from segpipe.ops.kmeans import Moments
+from segpipe.ops.clustering import sampler as draws
+from segpipe.ops.clustering.kmeans import Moments
 from segpipe.store.batches import Batch, read_batch
 from segpipe.store.features import FeatureStore
 from segpipe.store.valid import Valid, mean_feature, sampled_blocks

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from segpipe.base.parallel import torch_alone
 from segpipe.base.runtime import Runtime
-from segpipe.ops import draws
+from segpipe.ops.clustering import sampler as draws
 from segpipe.training.material import Material
 
 if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segpipe.ops.clustering.linkage import average_linkage, cut
 from segpipe.ops.matching import match_overlap
 from segpipe.ops.proposing import fits, propose, suggest_merges
-from segpipe.ops.tree import average_linkage, cut
 from segpipe.records.clusters import ClusterModel, ClusterTree
 from segpipe.records.scores import confusion_of, join
 

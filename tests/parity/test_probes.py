@@ -3,7 +3,7 @@
 import numpy as np
 
 from segpipe.base.geometry import Box, Size, plan_grid
-from segpipe.ops.kmeans import spherical_kmeans
+from segpipe.ops.clustering.kmeans import spherical_kmeans
 from segpipe.ops.maps.segment import classify
 from segpipe.ops.probes import NEIGHBORS, knn_probe, linear_probe
 

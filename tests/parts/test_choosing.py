@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from segpipe.ops.draws import some
+from segpipe.ops.clustering.sampler import some
 from segpipe.parts.choosing import compare
 from segpipe.records.clusters import ClusterModel, ClusterTree
 

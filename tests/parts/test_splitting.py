@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segpipe.base.errors import UsageError
-from segpipe.ops.knn import unit_rows
-from segpipe.ops.tree import average_linkage, branch, cut
+from segpipe.ops.clustering.knn import unit_rows
+from segpipe.ops.clustering.linkage import average_linkage, branch, cut
 from segpipe.parts.splitting import cut_cluster, join_entries, join_parts, parts_of, split_entries
 from segpipe.records.clusters import ClusterModel, ClusterTree, Split
 from segpipe.records.naming import Entry, Naming

@@ -10,8 +10,8 @@ from sklearn.metrics import adjusted_rand_score
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.nn.head import build_head, codes, describe_head, linear_head, new_head
+from segpipe.ops.clustering.kmeans import spherical_kmeans
 from segpipe.ops.gallery import assign
-from segpipe.ops.kmeans import spherical_kmeans
 from segpipe.ops.maps.smoothing import smooth_widely
 from segpipe.parts.baseline import fit_baseline
 from segpipe.parts.coding import encode

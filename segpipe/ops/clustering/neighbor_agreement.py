@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from segpipe.ops import tree
-from segpipe.ops.kmeans import assign, spherical_kmeans
-from segpipe.ops.knn import one_thread, unit_rows
-from segpipe.ops.passes import tally
+from segpipe.ops.clustering import linkage as tree
+from segpipe.ops.clustering.kmeans import assign, spherical_kmeans
+from segpipe.ops.clustering.knn import one_thread, unit_rows
+from segpipe.ops.clustering.streaming_kmeans import tally
 
 CLASSES = (8, 16, 32)
 """Numbers of classes that codes are judged with."""

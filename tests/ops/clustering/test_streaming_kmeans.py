@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from segpipe.ops import passes
+from segpipe.ops.clustering import streaming_kmeans as passes
 
 
 def units(seed: int, count: int, dim: int = 6) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.passes import Tally
+from segpipe.ops.clustering.streaming_kmeans import Tally
 
 Float32 = npt.NDArray[np.float32]
 ALIKE = 0.15

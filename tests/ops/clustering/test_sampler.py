@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from segpipe.ops import draws
+from segpipe.ops.clustering import sampler as draws
 
 
 def test_an_epoch_passes_every_crop_once_and_epochs_differ() -> None:

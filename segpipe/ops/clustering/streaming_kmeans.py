@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base import parallel
-from segpipe.ops.kmeans import assign
-from segpipe.ops.knn import one_thread, unit_rows
+from segpipe.ops.clustering.kmeans import assign
+from segpipe.ops.clustering.knn import one_thread, unit_rows
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, is_valid_linkage, linkage
 from sklearn.metrics import adjusted_rand_score
 
-from segpipe.ops.tree import average_linkage, cut
+from segpipe.ops.clustering.linkage import average_linkage, cut
 
 
 def units(rng, count, dim):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segpipe.ops.judging import agreement, nearest_elsewhere, pair_agreement
+from segpipe.ops.clustering.neighbor_agreement import agreement, nearest_elsewhere, pair_agreement
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 

@@ -4,7 +4,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
-from segpipe.ops import kmeans
+from segpipe.ops.clustering import kmeans
 
 
 def blobs(

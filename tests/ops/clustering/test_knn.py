@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segpipe.ops import knn
+from segpipe.ops.clustering import knn
 
 
 def brute(vectors: np.ndarray, groups: np.ndarray, k: int) -> list[list[tuple[float, int]]]:

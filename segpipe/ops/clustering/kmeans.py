@@ -13,7 +13,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from segpipe.base import parallel
-from segpipe.ops.knn import one_thread, unit_rows
+from segpipe.ops.clustering.knn import one_thread, unit_rows
 
 Float32 = npt.NDArray[np.float32]
 

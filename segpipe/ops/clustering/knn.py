@@ -180,7 +180,7 @@ def _on_gpu(index: Any, device: str) -> Any:
 
 def _ordered(units: Float32, queries: Int64, ids: Int64, groups: Int64) -> tuple[Int64, npt.NDArray[np.float64]]:
     """Score candidates in float64, where equal vectors score equal, and sort; refused ones go last as -1."""
-    from segpipe.ops.knn_loops import score  # loads a compiler: only those who search pay for it
+    from segpipe.ops.clustering.knn_loops import score  # loads a compiler: only those who search pay for it
 
     refused = (ids < 0) | (groups[ids] == groups[queries][:, None])
     scores = np.empty(ids.shape)

@@ -1,0 +1,1 @@
+"""Nearest neighbors, k-means, linkage, and what tells how good a clustering is."""
