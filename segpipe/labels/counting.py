@@ -19,7 +19,7 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.labels.ground_truth import LabelReader, read_truth
 from segpipe.labels.point_labels import Points
-from segpipe.ops import metrics
+from segpipe.ops.metrics import confusion as metrics
 from segpipe.parts.pieces import pieces
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.labels import nodata

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.matching import NO_CLASS, match_majority, match_one_to_one
-from segpipe.ops.metrics import Tally, bootstrap, pooled, tally
-from segpipe.ops.probes import NEIGHBORS, cross_validate, knn_probe, linear_probe
+from segpipe.ops.metrics.confusion import Tally, bootstrap, pooled, tally
+from segpipe.ops.metrics.matching import NO_CLASS, match_majority, match_one_to_one
+from segpipe.ops.metrics.probes import NEIGHBORS, cross_validate, knn_probe, linear_probe
 from segpipe.records.scores import (
     Baseline,
     Confusion,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.metrics import Tally, bootstrap, pooled
+from segpipe.ops.metrics.confusion import Tally, bootstrap, pooled
 from segpipe.records.disturbance import Bools, Disturbance
 from segpipe.records.probe import KEPT, MIOU, Finding
 

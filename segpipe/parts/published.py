@@ -27,10 +27,12 @@ from segpipe.images.readers import read_image
 from segpipe.labels.encodings import CODINGS, read_coded
 from segpipe.labels.ground_truth import Truth
 from segpipe.labels.label_maps import UNLABELLED
-from segpipe.ops import metrics, probes, published, scoring
+from segpipe.ops import published, scoring
 from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.maps.crops import cut
 from segpipe.ops.maps.segment import Labels, divide
+from segpipe.ops.metrics import confusion as metrics
+from segpipe.ops.metrics import probes
 from segpipe.parts.coding import encode
 from segpipe.parts.encoder import Encoder
 from segpipe.records.clusters import ClusterModel

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Size
 from segpipe.images.corpus_reader import read_reduced
-from segpipe.ops import probes
 from segpipe.ops.clustering import knn
 from segpipe.ops.maps import blend
+from segpipe.ops.metrics import probes
 from segpipe.records.corpus import Corpus, Image
 from segpipe.store.features import FeatureStore
 

@@ -19,8 +19,10 @@ from segpipe.base.runtime import Runtime
 from segpipe.labels.counting import open_labels
 from segpipe.labels.ground_truth import LabelReader, Truth
 from segpipe.labels.point_labels import Points
-from segpipe.ops import metrics, probes, scoring
+from segpipe.ops import scoring
 from segpipe.ops.crf.dense_crf import Crf
+from segpipe.ops.metrics import confusion as metrics
+from segpipe.ops.metrics import probes
 from segpipe.parts.pieces import How, Shown, label_piece, pieces
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image

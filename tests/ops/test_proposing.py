@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segpipe.ops.clustering.linkage import average_linkage, cut
-from segpipe.ops.matching import match_overlap
+from segpipe.ops.metrics.matching import match_overlap
 from segpipe.ops.proposing import fits, propose, suggest_merges
 from segpipe.records.clusters import ClusterModel, ClusterTree
 from segpipe.records.scores import confusion_of, join

@@ -5,7 +5,7 @@ import numpy as np
 from segpipe.base.geometry import Box, Size, plan_grid
 from segpipe.ops.clustering.kmeans import spherical_kmeans
 from segpipe.ops.maps.segment import classify
-from segpipe.ops.probes import NEIGHBORS, knn_probe, linear_probe
+from segpipe.ops.metrics.probes import NEIGHBORS, knn_probe, linear_probe
 
 
 def data(seed: int, *, classes: int = 4, dim: int = 6, each: int = 40) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.matching import NO_CLASS
+from segpipe.ops.metrics.matching import NO_CLASS
 from segpipe.records.scores import Confusion
 
 Float64 = npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from segpipe.base.geometry import Box
-from segpipe.ops.metrics import confusion
+from segpipe.ops.metrics.confusion import confusion
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

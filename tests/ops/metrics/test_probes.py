@@ -11,7 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from segpipe.base.geometry import Box
-from segpipe.ops import probes, scoring
+from segpipe.ops import scoring
+from segpipe.ops.metrics import probes
 
 
 @settings(deadline=None, max_examples=40)

@@ -1,0 +1,1 @@
+"""Accuracy, IoU, matching and supervised probes, from counts and vectors."""
