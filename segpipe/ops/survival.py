@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.ops.metrics.confusion import Tally, bootstrap, pooled
-from segpipe.records.disturbance import Bools, Disturbance
+from segpipe.records.corruption import Bools, Disturbance
 from segpipe.records.probe import KEPT, MIOU, Finding
 
 Int64 = npt.NDArray[np.int64]

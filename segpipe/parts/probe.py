@@ -25,7 +25,7 @@ from segpipe.images.sources import ImageSource, VideoSource, View
 from segpipe.images.transform import Framing
 from segpipe.images.video import is_video
 from segpipe.ops import probing as ops
-from segpipe.ops.disturbing import DISTURBANCES
+from segpipe.ops.corruptions.registry import DISTURBANCES
 from segpipe.ops.probing import Pair
 from segpipe.parts import probing
 from segpipe.parts.probing import MIRROR, Key, Means, Probe, Probed, probe_picture
@@ -33,7 +33,7 @@ from segpipe.parts.seeing import Seer, Sight
 from segpipe.plots.page import duration
 from segpipe.records import probing as names
 from segpipe.records.corpus import Rejected
-from segpipe.records.disturbance import Disturbance
+from segpipe.records.corruption import Disturbance
 from segpipe.records.probe import Finding
 
 Rgb = npt.NDArray[np.uint8]

@@ -17,7 +17,7 @@ from segpipe.base.geometry import Grid, Size
 from segpipe.base.parallel import torch_alone
 from segpipe.base.runtime import Runtime
 from segpipe.base.version import versions
-from segpipe.ops.disturbing import disturb
+from segpipe.ops.corruptions.registry import disturb
 from segpipe.ops.maps import upsample_maps as maps_ops
 from segpipe.ops.probing_places import roll_frame
 from segpipe.parts import seeing

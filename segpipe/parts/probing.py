@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from segpipe.ops import probing as ops
 from segpipe.ops import probing_places as places
-from segpipe.ops.disturbing import disturb, generator
+from segpipe.ops.corruptions.registry import disturb, generator
 from segpipe.ops.probing import Pair, mean_of
 from segpipe.parts.seeing import Seer, Sight
-from segpipe.records.disturbance import Disturbance, Disturbed
+from segpipe.records.corruption import Disturbance, Disturbed
 from segpipe.records.probing import (
     AGAIN,
     ALL_ROLLS,

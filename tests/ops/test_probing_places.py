@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
 from segpipe.ops import probing_places as places
-from segpipe.ops.disturbing import DISTURBANCES
+from segpipe.ops.corruptions.registry import DISTURBANCES
 
 sides = st.sampled_from([4, 8, 12])
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segpipe.ops.disturbing import DISTURBANCES
+from segpipe.ops.corruptions.registry import DISTURBANCES
 from segpipe.ops.survival import count_kept, find_survival
 from segpipe.records.probe import KEPT, MIOU
 

@@ -9,11 +9,11 @@ from PIL import Image as Pillow
 from scipy import ndimage
 
 from segpipe.base.geometry import Box, Size
-from segpipe.ops.disturbing import DISTURBANCES
+from segpipe.ops.corruptions.registry import DISTURBANCES
 from segpipe.parts import probe_run
 from segpipe.parts.probe_run import Trial, choose_images, read_picture, survive
 from segpipe.records.corpus import Corpus, Crop, Image
-from segpipe.records.disturbance import Disturbance, Disturbed
+from segpipe.records.corruption import Disturbance, Disturbed
 from segpipe.records.legend import Legend, plain_legend
 
 CLASSES = 4

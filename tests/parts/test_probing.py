@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from segpipe.base.runtime import Runtime
-from segpipe.ops.disturbing import DISTURBANCES
+from segpipe.ops.corruptions.registry import DISTURBANCES
 from segpipe.parts import seeing
 from segpipe.parts.probe import Frames, choose_disturbances, frame_side, probe_frames
 from segpipe.parts.probing import Probe, count_views, mirrored

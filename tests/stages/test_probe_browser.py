@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segpipe.ops.disturbing import DISTURBANCES
+from segpipe.ops.corruptions.registry import DISTURBANCES
 from segpipe.plots.panels import photo
 from segpipe.plots.probe_page import Example, Panel, compose, draw_figures, render
 from segpipe.plots.probe_words import sentences

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segpipe.ops.disturbing import DISTURBANCES
+from segpipe.ops.corruptions.registry import DISTURBANCES
 from segpipe.plots.survival_page import SurvivalPage, families, render
 from segpipe.plots.survival_words import sentences
-from segpipe.records.disturbance import FAMILIES
+from segpipe.records.corruption import FAMILIES
 from segpipe.records.probe import KEPT, MIOU, Finding
 from tests.helpers import chromium
 

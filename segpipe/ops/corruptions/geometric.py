@@ -11,7 +11,7 @@ import math
 import cv2
 import numpy as np
 
-from segpipe.records.disturbance import Bools, Disturbed, Homography, Rgb
+from segpipe.records.corruption import Bools, Disturbed, Homography, Rgb
 
 
 def rotate(rgb: Rgb, degrees: float, rng: np.random.Generator) -> Disturbed:

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from segpipe.ops.disturbances_common import by_kornia, in_linear_light, to_bytes
-from segpipe.records.disturbance import Disturbed, Rgb
+from segpipe.ops.corruptions.common import by_kornia, in_linear_light, to_bytes
+from segpipe.records.corruption import Disturbed, Rgb
 
 _READING = 0.2
 """Share of the variance at middle gray that does not come from the light: what reading the sensor adds."""

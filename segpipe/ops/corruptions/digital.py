@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import dct
 
-from segpipe.ops.disturbances_common import paste, pixels_at, to_bytes
-from segpipe.records.disturbance import Disturbed, Rgb
+from segpipe.ops.corruptions.common import paste, pixels_at, to_bytes
+from segpipe.records.corruption import Disturbed, Rgb
 
 Bytes = npt.NDArray[np.uint8]
 Draw = Callable[[Bytes, tuple[int, ...]], None]

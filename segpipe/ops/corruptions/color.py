@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from segpipe.ops.disturbances_common import by_kornia, in_linear_light
-from segpipe.records.disturbance import Disturbed, Rgb
+from segpipe.ops.corruptions.common import by_kornia, in_linear_light
+from segpipe.records.corruption import Disturbed, Rgb
 
 
 def turn_hue(rgb: Rgb, degrees: float, rng: np.random.Generator) -> Disturbed:

@@ -13,8 +13,8 @@ from functools import partial
 
 import numpy as np
 
-from segpipe.ops.disturbances_common import Float32, in_linear_light
-from segpipe.records.disturbance import Disturbed, Rgb
+from segpipe.ops.corruptions.common import Float32, in_linear_light
+from segpipe.records.corruption import Disturbed, Rgb
 
 _DEPTH = 5.0  # meters below the surface: what light is left there gives the veil its color
 _VEIL = 0.18  # of white, mean of the channels: the veil fills an exposed picture with middle gray

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.records.disturbance import Disturbed, Rgb
+from segpipe.records.corruption import Disturbed, Rgb
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,8 +7,8 @@ import math
 import cv2
 import numpy as np
 
-from segpipe.ops.disturbances_common import pixels_at, to_bytes
-from segpipe.records.disturbance import Disturbed, Rgb
+from segpipe.ops.corruptions.common import pixels_at, to_bytes
+from segpipe.records.corruption import Disturbed, Rgb
 
 
 def blur(rgb: Rgb, sigma: float, rng: np.random.Generator) -> Disturbed:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
-from segpipe.ops import disturbances_water as water
-from segpipe.ops.disturbing import (
+from segpipe.ops.corruptions import underwater as water
+from segpipe.ops.corruptions.registry import (
     DISTURBANCES,
     Disturbance,
     Disturbed,
@@ -22,7 +22,7 @@ from segpipe.ops.disturbing import (
     seen_in_both,
     shows_picture,
 )
-from segpipe.records.disturbance import FAMILIES
+from segpipe.records.corruption import FAMILIES
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 

@@ -11,15 +11,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops import disturbances_artefact as artefact
-from segpipe.ops import disturbances_color as color
-from segpipe.ops import disturbances_focus as focus
-from segpipe.ops import disturbances_geometry as geometry
-from segpipe.ops import disturbances_light as light
-from segpipe.ops import disturbances_occlusion as occlusion
-from segpipe.ops import disturbances_water as water
-from segpipe.ops.disturbances_geometry import inverse
-from segpipe.records.disturbance import Bools, Disturbance, Disturbed, Homography, Rgb
+from segpipe.ops.corruptions import blur as focus
+from segpipe.ops.corruptions import color, light, occlusion
+from segpipe.ops.corruptions import digital as artefact
+from segpipe.ops.corruptions import geometric as geometry
+from segpipe.ops.corruptions import underwater as water
+from segpipe.ops.corruptions.geometric import inverse
+from segpipe.records.corruption import Bools, Disturbance, Disturbed, Homography, Rgb
 
 __all__ = [
     "DISTURBANCES",

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.disturbances_common import paste, to_bytes
-from segpipe.records.disturbance import Disturbed, Rgb
+from segpipe.ops.corruptions.common import paste, to_bytes
+from segpipe.records.corruption import Disturbed, Rgb
 
 _BLOCKS = 12  # blocks along the longest side
 _MOST = 500  # things put onto a picture
