@@ -21,12 +21,12 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.images.listing import Listing
 from segpipe.images.validate import Item, check, expect_images, find_images
+from segpipe.inference.codes import open_head
+from segpipe.inference.encoder import Encoder, open_encoder, settled
+from segpipe.inference.inputs import Inputs, refine_piece, shown_of
+from segpipe.inference.on_demand import LiveFeatures
+from segpipe.inference.segmenter import how_of, pieces, tile_side
 from segpipe.ops.crf.dense_crf import prepare
-from segpipe.parts.coding import open_head
-from segpipe.parts.encoder import Encoder, open_encoder, settled
-from segpipe.parts.live import LiveFeatures
-from segpipe.parts.pieces import how_of, pieces, tile_side
-from segpipe.parts.refining import Inputs, refine_piece, shown_of
 from segpipe.records.bundle import Bundle
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Rejected

@@ -10,9 +10,9 @@ from segpipe import pipeline
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.base.version import __version__
+from segpipe.inference.codes import HEAD, open_head
+from segpipe.inference.encoder import WHITENING, reopen_encoder
 from segpipe.nn.backbones import find_backbone, load_network
-from segpipe.parts.coding import HEAD, open_head
-from segpipe.parts.encoder import WHITENING, reopen_encoder
 from segpipe.records.bundle import Bundle
 from segpipe.records.features import FeatureHeader
 from segpipe.store import bundle as store

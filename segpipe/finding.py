@@ -23,9 +23,9 @@ from segpipe.base.runtime import Runtime
 from segpipe.images.id_lookup import ImageNames
 from segpipe.images.validate import Item
 from segpipe.images.video import is_video
+from segpipe.inference.encoder import reopen_encoder
+from segpipe.inference.on_demand import LiveFeatures
 from segpipe.parts import similar
-from segpipe.parts.encoder import reopen_encoder
-from segpipe.parts.live import LiveFeatures
 from segpipe.parts.similar import Alike, View
 from segpipe.plots.attention import color_table, draw, tint
 from segpipe.plots.sheet import Panel, sheet

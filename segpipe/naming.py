@@ -14,9 +14,9 @@ from segpipe import pipeline
 from segpipe.base.config import Section
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
+from segpipe.inference.class_gallery import open_inputs
 from segpipe.parts import naming as parts
 from segpipe.parts.splitting import By
-from segpipe.parts.surveying import open_inputs
 from segpipe.records.legend import Legend, plain_legend
 from segpipe.records.naming import Naming, NamingError, fold
 from segpipe.splitting import split_cluster

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from segpipe.images.listing import Listing
     from segpipe.images.sources import Source
     from segpipe.images.transform import Framing
+    from segpipe.inference.backbone_maps import Looker
     from segpipe.parts.attend import Done
     from segpipe.parts.attend_out import Output
-    from segpipe.parts.looking import Looker
 
 FIVE = ("dino_vits16", "dino_vits8", "dino_vitb16", "dino_vitb8", "dino_resnet50")
 """What `--compare dino` stands for."""
@@ -234,7 +234,7 @@ def _open_source(images: str, asked: Asked, runtime: Runtime, *, film: bool) -> 
 def _open_lookers(
     backbones: Sequence[tuple[str, Path | None]], wanted: Sequence[str], runtime: Runtime, *, block: int
 ) -> list[Looker]:
-    from segpipe.parts.looking import open_looker
+    from segpipe.inference.backbone_maps import open_looker
 
     lookers = []
     for name, weights in backbones:

@@ -16,11 +16,11 @@ from segpipe.base.errors import CorpusError
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.base.version import versions
+from segpipe.inference.segment_array import Rgb, open_segmenter
 from segpipe.ops.crf.dense_crf import prepare
 from segpipe.ops.survival import find_survival
 from segpipe.parts.probe import choose_disturbances
 from segpipe.parts.probe_run import Survived, Trial, choose_images, survive
-from segpipe.parts.segmenting import Rgb, open_segmenter
 from segpipe.plots import survival_page
 from segpipe.plots.survival import survival_png
 from segpipe.plots.survival_words import sentences

@@ -199,7 +199,7 @@ def test_onnx_runtime_gives_the_same_codes(reef: Path, weights: Path, tmp_path: 
     network = {"extract.backbone": "vit_tiny_patch16_224", "extract.weights": str(weights), "extract.size": 64}
     run, _ = finish(reef, tmp_path, **network)
     from segpipe.bundling import export_onnx
-    from segpipe.parts.coding import open_head
+    from segpipe.inference.codes import open_head
     from segpipe.store.run_dir import RunDir
 
     assert export_onnx(RunDir(run, {}), tmp_path / "codes.onnx") <= 1e-3

@@ -16,8 +16,8 @@ from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
 from segpipe.data.synthetic import write_reef_corpus
 from segpipe.images.corpus_reader import read_original
+from segpipe.inference.segment_array import open_segmenter, segment_picture
 from segpipe.parts.probe_run import Trial
-from segpipe.parts.segmenting import open_segmenter, segment_picture
 from segpipe.pipeline import open_run
 from segpipe.records.legend import plain_legend
 from segpipe.records.probe import KEPT, MIOU
@@ -136,7 +136,7 @@ def test_mistakes_are_said_with_the_way_out(run: RunDir, tmp_path: Path) -> None
 
 def test_masks_without_a_crf_cannot_be_probed_with_one(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
     made = masks.load_header(run.path("masks"))
-    monkeypatch.setattr("segpipe.parts.segmenting.load_header", lambda path: {**made, "crf": None})
+    monkeypatch.setattr("segpipe.inference.segment_array.load_header", lambda path: {**made, "crf": None})
     with pytest.raises(UsageError, match="leave out --crf"):
         open_segmenter(run, Runtime(), crf=True)
     assert np.isfinite(open_segmenter(run, Runtime(), crf=False).how.sharpness)

@@ -94,8 +94,8 @@ def bench_extract_rates(given: Given) -> Iterator[Row]:
 
 def bf16(corpus: Any, header: Any, folder: Path) -> str:
     """What precision `auto` comes to with this network on this machine."""
+    from segpipe.inference.extraction import keeps_direction
     from segpipe.nn.precision import pick_precision
-    from segpipe.parts.describing import keeps_direction
 
     if pick_precision("auto", "cpu") == "float32":
         return "this processor does not multiply in it"

@@ -27,10 +27,10 @@ from safetensors.torch import save_file
 
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime, cpu_count
+from segpipe.inference.encoder import Encoder, open_encoder
+from segpipe.inference.extraction import describe_shards, read_cuts, sample_patches
 from segpipe.nn.backbones import find_backbone
 from segpipe.ops.maps.crops import Cut, batches
-from segpipe.parts.describing import describe_shards, read_cuts, sample_patches
-from segpipe.parts.encoder import Encoder, open_encoder
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
 from segpipe.stages.extract import fit_codec

@@ -17,10 +17,10 @@ import numpy.typing as npt
 from segpipe.base.geometry import Box
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
+from segpipe.inference.segmenter import pieces
 from segpipe.labels.ground_truth import LabelReader, read_truth
 from segpipe.labels.point_labels import Points
 from segpipe.ops.metrics import confusion as metrics
-from segpipe.parts.pieces import pieces
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.labels import nodata
 from segpipe.records.scores import Confusion, confusion_of, join

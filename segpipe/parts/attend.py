@@ -14,9 +14,9 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.images.sources import Source, View
 from segpipe.images.video import write_video
+from segpipe.inference.backbone_maps import Looker
 from segpipe.parts.attend_out import Output, draw_frame, write_image
 from segpipe.parts.attending import Look, look_at
-from segpipe.parts.looking import Looker
 from segpipe.records.corpus import Rejected
 
 Rgb = npt.NDArray[np.uint8]

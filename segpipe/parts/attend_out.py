@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from segpipe.base.files import atomic, inside, write_bytes
 from segpipe.images.sources import View
+from segpipe.inference.backbone_maps import ACTIVATION, MEAN, ROLLOUT, Looker, relative
 from segpipe.parts.attending import COLORS, Drawing, Drawn, Look, draw_map, head_colors, map_names, values_of
-from segpipe.parts.looking import ACTIVATION, MEAN, ROLLOUT, Looker, relative
 from segpipe.plots.attention import Style, draw, outline
 from segpipe.plots.sheet import Panel, label, sheet, tile
 

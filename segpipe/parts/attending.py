@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Grid, Size, plan_grid
 from segpipe.images.sources import Source, View
+from segpipe.inference.backbone_maps import Looker, Maps, relative
 from segpipe.ops.maps import upsample_maps as maps_ops
 from segpipe.ops.maps.crops import Cut, cut
-from segpipe.parts.looking import Looker, Maps, relative
 from segpipe.plots.attention import tint
 from segpipe.records.corpus import Rejected
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
+from segpipe.inference.patch_sampler import Sample
 from segpipe.ops.clustering.kmeans import Moments, spherical_kmeans
-from segpipe.parts.sample import Sample
 from segpipe.records.clusters import ClusterModel
 
 RESTARTS, ITERATIONS = 5, 50

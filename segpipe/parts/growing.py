@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import UsageError
+from segpipe.inference.patch_sampler import Block, Sample
 from segpipe.ops.clustering.kmeans import spherical_kmeans
 from segpipe.ops.clustering.knn import unit_rows
 from segpipe.ops.clustering.linkage import merge
 from segpipe.ops.clustering.sampler import some
 from segpipe.ops.clustering.streaming_kmeans import in_memory, settle, tally_all
 from segpipe.ops.maps.smoothing import smooth, smooth_widely
-from segpipe.parts.sample import Block, Sample
 from segpipe.records.clusters import ClusterTree
 from segpipe.store.scratch import Scratch
 

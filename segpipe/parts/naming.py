@@ -17,9 +17,9 @@ from segpipe.base import files
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.images.corpus_reader import ReadBox, open_original, read_reduced
+from segpipe.inference.class_gallery import CROPS, Inputs, survey
 from segpipe.ops import gallery
 from segpipe.ops.metrics.matching import match_overlap
-from segpipe.parts.surveying import CROPS, Inputs, survey
 from segpipe.plots import panels
 from segpipe.records.corpus import Corpus
 from segpipe.records.gallery import Patch

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.runtime import Runtime
+from segpipe.inference.codes import encode
 from segpipe.ops.primaps import fit, principal_masks, regions
-from segpipe.parts.coding import encode
 from segpipe.records.clusters import ClusterModel
 from segpipe.store.features import FeatureStore
 from segpipe.store.valid import Valid

@@ -24,12 +24,12 @@ from segpipe.images.listing import Listing, list_images
 from segpipe.images.sources import ImageSource, VideoSource, View
 from segpipe.images.transform import Framing
 from segpipe.images.video import is_video
+from segpipe.inference.backbone_view import Seer, Sight
 from segpipe.ops import probing as ops
 from segpipe.ops.corruptions.registry import DISTURBANCES
 from segpipe.ops.probing import Pair
 from segpipe.parts import probing
 from segpipe.parts.probing import MIRROR, Key, Means, Probe, Probed, probe_picture
-from segpipe.parts.seeing import Seer, Sight
 from segpipe.plots.page import duration
 from segpipe.records import probing as names
 from segpipe.records.corpus import Rejected

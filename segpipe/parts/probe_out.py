@@ -17,11 +17,11 @@ from segpipe.base.geometry import Grid, Size
 from segpipe.base.parallel import torch_alone
 from segpipe.base.runtime import Runtime
 from segpipe.base.version import versions
+from segpipe.inference import backbone_view as seeing
+from segpipe.inference.backbone_maps import relative
 from segpipe.ops.corruptions.registry import disturb
 from segpipe.ops.maps import upsample_maps as maps_ops
 from segpipe.ops.probing_places import roll_frame
-from segpipe.parts import seeing
-from segpipe.parts.looking import relative
 from segpipe.parts.probe import Frames, Probings, choose_disturbances, frame_side, open_frames, probe_frames
 from segpipe.parts.probing import MEASURES, Probe, half_masks
 from segpipe.plots.attention import color_table, draw, tint

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from segpipe.base.geometry import Box
 from segpipe.images.corpus_reader import open_original
 from segpipe.images.transform import Framing
+from segpipe.inference.segment_array import Bools, Rgb, Segmenter, segment_picture
 from segpipe.ops.corruptions.registry import bring_back, disturb, inverse, seen_in_both, shows_picture
 from segpipe.ops.survival import Int64, count_kept
-from segpipe.parts.segmenting import Bools, Rgb, Segmenter, segment_picture
 from segpipe.plots.overlay import overlay
 from segpipe.plots.panels import shrink, shrink_mask
 from segpipe.records.corpus import Corpus

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.inference.backbone_view import Seer, Sight
 from segpipe.ops import probing as ops
 from segpipe.ops import probing_places as places
 from segpipe.ops.corruptions.registry import disturb, generator
 from segpipe.ops.probing import Pair, mean_of
-from segpipe.parts.seeing import Seer, Sight
 from segpipe.records.corruption import Disturbance, Disturbed
 from segpipe.records.probing import (
     AGAIN,

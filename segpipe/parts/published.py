@@ -24,6 +24,8 @@ from segpipe.base.runtime import Runtime
 from segpipe.images.corpus_reader import read_original
 from segpipe.images.datasets import Sample
 from segpipe.images.readers import read_image
+from segpipe.inference.codes import encode
+from segpipe.inference.encoder import Encoder
 from segpipe.labels.encodings import CODINGS, read_coded
 from segpipe.labels.ground_truth import Truth
 from segpipe.labels.label_maps import UNLABELLED
@@ -33,8 +35,6 @@ from segpipe.ops.maps.crops import cut
 from segpipe.ops.maps.segment import Labels, divide
 from segpipe.ops.metrics import confusion as metrics
 from segpipe.ops.metrics import probes
-from segpipe.parts.coding import encode
-from segpipe.parts.encoder import Encoder
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.scores import Confusion, confusion_of, join

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from segpipe.base.geometry import Box
 from segpipe.base.parallel import process_map
 from segpipe.base.runtime import Runtime
+from segpipe.inference.segmenter import How, Shown, label_piece, pieces
 from segpipe.labels.counting import open_labels
 from segpipe.labels.ground_truth import LabelReader, Truth
 from segpipe.labels.point_labels import Points
@@ -23,7 +24,6 @@ from segpipe.ops import scoring
 from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.metrics import confusion as metrics
 from segpipe.ops.metrics import probes
-from segpipe.parts.pieces import How, Shown, label_piece, pieces
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.labels import nodata

@@ -24,12 +24,12 @@ from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
+from segpipe.inference.codes import HEAD, open_head
+from segpipe.inference.patch_sampler import open_sample
 from segpipe.ops.clustering.kmeans import spherical_kmeans
 from segpipe.ops.clustering.linkage import ALIKE, count_alike, cut
 from segpipe.parts.choosing import compare
-from segpipe.parts.coding import HEAD, open_head
 from segpipe.parts.growing import POOL, grow
-from segpipe.parts.sample import open_sample
 from segpipe.records.clusters import ClusterModel, ClusterTree
 from segpipe.store.clusters import load_tree, save_clusters, save_tree
 from segpipe.store.corpus import load_corpus

@@ -19,15 +19,15 @@ from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.images.datasets import FOLDER, known_layout
+from segpipe.inference.codes import open_head
+from segpipe.inference.encoder import reopen_encoder
+from segpipe.inference.patch_sampler import open_sample
 from segpipe.labels.ground_truth import Truth, label_files, layout_samples, read_layout, read_truth
 from segpipe.labels.point_labels import Points
 from segpipe.ops import scoring
 from segpipe.ops.crf.dense_crf import Crf
 from segpipe.parts import published, whole
 from segpipe.parts.baseline import fit_baseline
-from segpipe.parts.coding import open_head
-from segpipe.parts.encoder import reopen_encoder
-from segpipe.parts.sample import open_sample
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.scores import Scores, Unmatched

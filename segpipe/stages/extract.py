@@ -21,10 +21,10 @@ from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
+from segpipe.inference.encoder import Encoder, has_whitening, open_encoder, save_whitening
+from segpipe.inference.extraction import describe_shards, keeps_direction, read_cuts, sample_patches, sample_rows
 from segpipe.nn.backbones import Backbone, find_backbone
 from segpipe.ops.clustering.kmeans import Moments
-from segpipe.parts.describing import describe_shards, keeps_direction, read_cuts, sample_patches, sample_rows
-from segpipe.parts.encoder import Encoder, has_whitening, open_encoder, save_whitening
 from segpipe.records.codec import Codec, CodecName, channels_of, stored_bytes
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader

@@ -32,11 +32,11 @@ from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
+from segpipe.inference.codes import open_head
+from segpipe.inference.inputs import Inputs, paths_of, refine_piece, shown_of, split_piece
+from segpipe.inference.reuse_masks import Kept, find_kept, save_made
+from segpipe.inference.segmenter import How, pieces, tile_side
 from segpipe.ops.crf.dense_crf import Crf, prepare
-from segpipe.parts.coding import open_head
-from segpipe.parts.pieces import How, pieces, tile_side
-from segpipe.parts.refining import Inputs, paths_of, refine_piece, shown_of, split_piece
-from segpipe.parts.relabel import Kept, find_kept, save_made
 from segpipe.records.clusters import Split
 from segpipe.records.corpus import Corpus
 from segpipe.records.labels import nodata

@@ -27,9 +27,9 @@ from segpipe.base.config import Section, setting
 from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
 from segpipe.images.corpus_reader import ReadBox, open_original, read_reduced
+from segpipe.inference.class_gallery import CROPS, Inputs, Survey, open_inputs, survey
 from segpipe.ops import gallery
 from segpipe.ops.maps.certainty import label_next
-from segpipe.parts.surveying import CROPS, Inputs, Survey, open_inputs, survey
 from segpipe.plots import page, panels, training
 from segpipe.plots.compose import Certainty, Findings, Judged, compose
 from segpipe.plots.overlay import overlay

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from segpipe.base.parallel import torch_alone
 from segpipe.base.runtime import Runtime
+from segpipe.inference.codes import HEAD
 from segpipe.ops.clustering.neighbor_agreement import CATCH_UP, MARGIN
-from segpipe.parts.coding import HEAD
 from segpipe.records.candidates import Candidate
 from segpipe.store import candidates as files
 from segpipe.store.checkpoints import load_tensors, save_tensors

@@ -12,10 +12,10 @@ from segpipe.base.geometry import Size
 from segpipe.base.runtime import Runtime
 from segpipe.images.sources import View
 from segpipe.images.video import VideoReader
+from segpipe.inference.backbone_maps import Looker, open_looker, relative
 from segpipe.parts.attend import attend_folder, attend_video
 from segpipe.parts.attend_out import Output, chosen_maps, compare_sheet
 from segpipe.parts.attending import Drawing, Scale, draw_map, look_at, look_batch, map_names, shared_scale
-from segpipe.parts.looking import Looker, open_looker, relative
 from segpipe.plots.attention import color_table
 from segpipe.records.corpus import Rejected
 

@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import save_file
 
 from segpipe.base.runtime import Runtime
+from segpipe.inference import backbone_view as seeing
+from segpipe.inference.backbone_view import Seer, Sight
 from segpipe.ops.corruptions.registry import DISTURBANCES
-from segpipe.parts import seeing
 from segpipe.parts.probe import Frames, choose_disturbances, frame_side, probe_frames
 from segpipe.parts.probing import Probe, count_views, mirrored
-from segpipe.parts.seeing import Seer, Sight
 from segpipe.plots.probe_words import sentences
 from segpipe.records.probing import (
     AGAIN,

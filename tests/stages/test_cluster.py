@@ -9,13 +9,13 @@ from sklearn.metrics import adjusted_rand_score
 
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
+from segpipe.inference.codes import encode
+from segpipe.inference.patch_sampler import open_sample, sample_counts
 from segpipe.nn.head import build_head, codes, describe_head, linear_head, new_head
 from segpipe.ops.clustering.kmeans import spherical_kmeans
 from segpipe.ops.gallery import assign
 from segpipe.ops.maps.smoothing import smooth_widely
 from segpipe.parts.baseline import fit_baseline
-from segpipe.parts.coding import encode
-from segpipe.parts.sample import open_sample, sample_counts
 from segpipe.stages import cluster, mine, train
 from segpipe.store.checkpoints import load_tensors, save_tensors
 from segpipe.store.clusters import load_clusters, load_tree

@@ -15,11 +15,11 @@ from segpipe import pipeline
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.cli.entry import run_cli
 from segpipe.data.synthetic import write_reef_corpus
+from segpipe.inference.encoder import reopen_encoder
+from segpipe.inference.patch_sampler import open_sample
 from segpipe.ops.crf.dense_crf import Crf, refine_probabilities
 from segpipe.ops.maps.smoothing import smooth
 from segpipe.parts.baseline import fit_baseline
-from segpipe.parts.encoder import reopen_encoder
-from segpipe.parts.sample import open_sample
 from segpipe.store.clusters import load_clusters
 from segpipe.store.features import FeatureStore
 from segpipe.store.scores import load_confusion, load_image_scores, load_scores
@@ -261,7 +261,7 @@ def test_the_network_must_be_the_one_of_the_features(made, tmp_path):
     import timm
 
     from segpipe.base.runtime import Runtime
-    from segpipe.parts.encoder import open_encoder
+    from segpipe.inference.encoder import open_encoder
     from segpipe.records.features import FeatureHeader
 
     model = timm.create_model("vit_tiny_patch16_224", pretrained=False, num_classes=0, dynamic_img_size=True)

@@ -15,10 +15,10 @@ from segpipe.base.cost import Work
 from segpipe.base.errors import CorpusError, MachineError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
+from segpipe.inference import extraction as describing
+from segpipe.inference.encoder import reopen_encoder
 from segpipe.nn import classical, precision
 from segpipe.nn.network import Network
-from segpipe.parts import describing
-from segpipe.parts.encoder import reopen_encoder
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
 from segpipe.stages import extract

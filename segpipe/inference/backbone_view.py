@@ -14,8 +14,8 @@ import numpy.typing as npt
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
+from segpipe.inference.backbone_maps import STAND_OUT, stand_out
 from segpipe.nn.backbones import find_backbone, load_network
-from segpipe.parts.looking import STAND_OUT, stand_out
 
 if TYPE_CHECKING:
     import torch

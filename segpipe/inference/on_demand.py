@@ -7,9 +7,9 @@ from collections import OrderedDict
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.inference.encoder import Encoder
+from segpipe.inference.extraction import describe_crops, read_cuts
 from segpipe.ops.maps.crops import batches
-from segpipe.parts.describing import describe_crops, read_cuts
-from segpipe.parts.encoder import Encoder
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
 from segpipe.store.features import CropFeatures

@@ -11,12 +11,12 @@ import numpy.typing as npt
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
+from segpipe.inference.codes import encode, open_head
+from segpipe.inference.encoder import Encoder, reopen_encoder
+from segpipe.inference.extraction import describe_crops
+from segpipe.inference.segmenter import How, divide_labels, how_of, see_photograph
 from segpipe.ops.maps.crops import cut
 from segpipe.ops.maps.segment import label_at
-from segpipe.parts.coding import encode, open_head
-from segpipe.parts.describing import describe_crops
-from segpipe.parts.encoder import Encoder, reopen_encoder
-from segpipe.parts.pieces import How, divide_labels, how_of, see_photograph
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.features import FeatureHeader
 from segpipe.records.labels import nodata

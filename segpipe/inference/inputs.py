@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Box
+from segpipe.inference.codes import encode
+from segpipe.inference.reuse_masks import Kept
+from segpipe.inference.segmenter import How, ReadCodes, Shown, divide_piece, see_piece
 from segpipe.ops.maps.certainty import Map
-from segpipe.parts.coding import encode
-from segpipe.parts.pieces import How, ReadCodes, Shown, divide_piece, see_piece
-from segpipe.parts.relabel import Kept
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader

@@ -17,8 +17,8 @@ from segpipe.base.geometry import Box
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime, Track, no_track
 from segpipe.images.corpus_reader import open_original
+from segpipe.inference.encoder import Describe, open_encoder
 from segpipe.ops.maps.crops import Cut, batches, cut
-from segpipe.parts.encoder import Describe, open_encoder
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
 from segpipe.store.features import CropFeatures

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Box
+from segpipe.inference.codes import encode, open_head
 from segpipe.ops import gallery
-from segpipe.parts.coding import encode, open_head
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.gallery import Patch

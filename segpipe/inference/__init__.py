@@ -1,0 +1,1 @@
+"""Image to features to codes to probabilities to mask: the path that stages and commands share."""
