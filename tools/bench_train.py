@@ -70,9 +70,9 @@ def our_steps(run: Any, count: int, *, workers: int) -> float:
     from segpipe.base.parallel import torch_alone
     from segpipe.base.runtime import Runtime
     from segpipe.stages import train
+    from segpipe.stages.train import loop
+    from segpipe.stages.train.configs import first_recipe, new_training
     from segpipe.store.journal import Journal
-    from segpipe.training import loop
-    from segpipe.training.recipes import first_recipe, new_training
 
     config = train.Config(method="stego", shifts="published", steps=10**6, tensorboard=False)
     material, setup = train.open_material(config, run), train.setup_of(config)

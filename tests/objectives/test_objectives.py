@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional
 
 from segpipe.nn.head import Head, new_head
-from segpipe.objectives import OBJECTIVES
-from segpipe.objectives.base import Objective, Patches
+from segpipe.stages.train.objectives import OBJECTIVES
+from segpipe.stages.train.objectives.objective import Objective, Patches
 
 D, DIM, STEPS = 24, 12, 60
 SETTINGS: dict[str, dict[str, Any]] = {

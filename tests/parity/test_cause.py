@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from segpipe.ops import cause as ops
+from segpipe.stages.train.losses import cause_loss as ops
 
 B, N, D, K, P = 3, 8, 5, 6, 4
 

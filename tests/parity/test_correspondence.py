@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from segpipe.ops import correspondence as ops
-from segpipe.ops.correspondence import EAGLE, Points, Side, correspondence_loss
+from segpipe.stages.train.losses import correspondence as ops
+from segpipe.stages.train.losses.correspondence import EAGLE, Points, Side, correspondence_loss
 
 B, S, D, C = 3, 4, 6, 5
 

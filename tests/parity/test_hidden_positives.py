@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from segpipe.ops import hidden_positives as ops
+from segpipe.stages.train.losses import hidden_positive_loss as ops
 
 GRIDS = [(2, 4), (5, 1), (3, 2)]
 B, N, D, C, P = 3, 8, 5, 4, 3

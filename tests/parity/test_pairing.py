@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from segpipe.nn.head import Head, drop_channels, new_head
-from segpipe.objectives.base import Patches
-from segpipe.objectives.stego import Stego
-from segpipe.ops.correspondence import EAGLE, Shift, Side, Term, sample_groups, stego_loss
+from segpipe.stages.train.losses.correspondence import EAGLE, Shift, Side, Term, sample_groups, stego_loss
+from segpipe.stages.train.objectives.objective import Patches
+from segpipe.stages.train.objectives.stego import Stego
 
 D, DIM, S = 24, 7, 5
 PUBLISHED = {"self": 0.08, "neighbor": 0.02, "negative": 0.66}

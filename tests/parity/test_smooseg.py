@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from segpipe.ops import smooseg as ops
+from segpipe.stages.train.losses import smooseg_energy as ops
 
 B, N, D, K = 3, 7, 5, 4
 

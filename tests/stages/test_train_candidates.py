@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
+from tests.stages.test_train import Killed, mined, stopping
 
 from segpipe.base.runtime import Runtime
 from segpipe.nn.head import build_head, codes
 from segpipe.records.candidates import Candidate, Collapse
 from segpipe.stages import train
+from segpipe.stages.train import candidates
+from segpipe.stages.train.loop import trial_steps
+from segpipe.stages.train.validation import Judge
 from segpipe.store.checkpoints import load_tensors
 from segpipe.store.features import FeatureStore
 from segpipe.store.journal import load_histograms, load_history
 from segpipe.store.run_dir import RunDir
-from segpipe.training import candidates
-from segpipe.training.judge import Judge
-from segpipe.training.loop import trial_steps
-from tests.stages.test_train import Killed, mined, stopping
 
 SMALL: dict[str, Any] = {
     "steps": 30,

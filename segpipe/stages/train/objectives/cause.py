@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from segpipe.nn.head import Head
-from segpipe.objectives.base import Objective, Patches, copied, follow
-from segpipe.ops import cause
+from segpipe.stages.train.losses import cause_loss as cause
+from segpipe.stages.train.objectives.objective import Objective, Patches, copied, follow
 
 
 class Cause(Objective):

@@ -13,7 +13,7 @@ from segpipe.base.parallel import torch_alone
 from segpipe.ops.clustering.neighbor_agreement import agreement, nearest_elsewhere
 from segpipe.ops.clustering.sampler import some
 from segpipe.ops.maps.smoothing import smooth
-from segpipe.training.material import Material
+from segpipe.stages.train.data import Material
 
 if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
     from segpipe.nn.head import Head

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import torch
 
-from segpipe.ops.correspondence import Side, feature_correlation, sample_groups
+from segpipe.stages.train.losses.correspondence import Side, feature_correlation, sample_groups
 
 QUANTILES = {"self": 0.5, "neighbor": 0.6, "negative": 0.9}
 """By kind of pair: the share of pairs that is pushed apart. Two points of one crop are often the same thing, two points

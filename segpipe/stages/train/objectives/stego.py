@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from segpipe.nn.head import Head, kept_channels
-from segpipe.objectives.base import Objective, Patches
-from segpipe.ops import pairing
-from segpipe.ops.correspondence import Shift
-from segpipe.ops.pairing import Clamp, Held, Layout, Points
-from segpipe.ops.points import draw_points
+from segpipe.stages.train.losses import pairing
+from segpipe.stages.train.losses.correspondence import Shift
+from segpipe.stages.train.losses.pairing import Clamp, Held, Layout, Points
+from segpipe.stages.train.losses.sampled_points import draw_points
+from segpipe.stages.train.objectives.objective import Objective, Patches
 
 _PARTS = 4  # that a step is computed in; always as many, so that sums do not depend on the number of threads
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from segpipe.nn.head import Head
-from segpipe.objectives.base import Objective, Patches, copied, follow
-from segpipe.ops import hidden_positives as hp
+from segpipe.stages.train.losses import hidden_positive_loss as hp
+from segpipe.stages.train.objectives.objective import Objective, Patches, copied, follow
 
 
 class HiddenPositives(Objective):

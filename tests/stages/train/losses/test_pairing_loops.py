@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from segpipe.ops import pairing
-from segpipe.ops.points import Drawn
+from segpipe.stages.train.losses import pairing
+from segpipe.stages.train.losses.sampled_points import Drawn
 
 
 def drawn_on(grids: torch.Tensor, rng: torch.Generator, samples: int) -> list[tuple[str, Drawn]]:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from segpipe.base.parallel import torch_alone
 from segpipe.base.runtime import Runtime
 from segpipe.ops.clustering import sampler as draws
-from segpipe.training.material import Material
+from segpipe.stages.train.data import Material
 
 if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
     import torch
 
     from segpipe.nn.head import Head
-    from segpipe.objectives.base import Objective
-    from segpipe.ops.correspondence import Side
+    from segpipe.stages.train.losses.correspondence import Side
+    from segpipe.stages.train.objectives.objective import Objective
 
 Method = Literal["pca", "stego", "smooseg", "cause", "hp"]
 
@@ -98,8 +98,8 @@ def find_shifts(recipe: Recipe, setup: Setup, material: Material) -> dict[str, f
         return dict(setup.shifts)
     import torch
 
-    from segpipe.ops import calibration
-    from segpipe.ops.correspondence import Side
+    from segpipe.stages.train.losses import calibration
+    from segpipe.stages.train.losses.correspondence import Side
     from segpipe.store.batches import Crops
 
     mean = torch.from_numpy(material.mean) if recipe.center else torch.zeros(material.store.header.dim)
@@ -129,8 +129,8 @@ def new_training(
     import torch
 
     from segpipe.nn.head import new_head
-    from segpipe.objectives import OBJECTIVES
-    from segpipe.ops.correspondence import EAGLE
+    from segpipe.stages.train.losses.correspondence import EAGLE
+    from segpipe.stages.train.objectives import OBJECTIVES
 
     make = OBJECTIVES[recipe.method]
     published: Any = make

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from segpipe.ops.points import Drawn, draw_points
-from segpipe.ops.points import bilinear as bilinear
-from segpipe.ops.points import onto_valid as onto_valid
-from segpipe.ops.points import other_indices as other_indices
-from segpipe.ops.points import sample_coords as sample_coords
+from segpipe.stages.train.losses.sampled_points import Drawn, draw_points
+from segpipe.stages.train.losses.sampled_points import bilinear as bilinear
+from segpipe.stages.train.losses.sampled_points import onto_valid as onto_valid
+from segpipe.stages.train.losses.sampled_points import other_indices as other_indices
+from segpipe.stages.train.losses.sampled_points import sample_coords as sample_coords
 
 
 def correlation(first: Tensor, second: Tensor) -> Tensor:

@@ -14,12 +14,12 @@ from segpipe.base.runtime import Runtime
 from segpipe.inference.codes import HEAD
 from segpipe.ops.clustering.neighbor_agreement import CATCH_UP, MARGIN
 from segpipe.records.candidates import Candidate
+from segpipe.stages.train.configs import PCA_DIM, Method, Recipe, Setup, find_shifts, first_recipe, new_training
+from segpipe.stages.train.data import Material
+from segpipe.stages.train.validation import Judge
 from segpipe.store import candidates as files
 from segpipe.store.checkpoints import load_tensors, save_tensors
 from segpipe.store.journal import Journal
-from segpipe.training.judge import Judge
-from segpipe.training.material import Material
-from segpipe.training.recipes import PCA_DIM, Method, Recipe, Setup, find_shifts, first_recipe, new_training
 
 if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
     from segpipe.nn.head import Head
@@ -121,7 +121,7 @@ def train(recipe: Recipe, folder: Path, shop: Shop, wanted: float | None) -> tup
     import torch
 
     from segpipe.nn.head import pack_state, unpack_state
-    from segpipe.training import loop
+    from segpipe.stages.train import loop
 
     setup, material, runtime, judge = shop.setup, shop.material, shop.runtime, shop.judge
     tensors, meta = load_tensors(folder / _CHECKPOINT) if (folder / _CHECKPOINT).exists() else ({}, {"step": 0})

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from segpipe.nn.head import codes, new_head
-from segpipe.objectives.base import Patches
-from segpipe.training.loop import collapsed_at_end, cosine_of_items, noticed
-from segpipe.training.recipes import first_recipe
+from segpipe.stages.train.configs import first_recipe
+from segpipe.stages.train.loop import collapsed_at_end, cosine_of_items, noticed
+from segpipe.stages.train.objectives.objective import Patches
 
 
 def rows(*values: float, start: int = 0) -> list[dict[str, float]]:

@@ -23,9 +23,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from segpipe.ops import pairing_loops as loops
-from segpipe.ops.correspondence import Shift
-from segpipe.ops.points import Drawn, weigh
+from segpipe.stages.train.losses import pairing_loops as loops
+from segpipe.stages.train.losses.correspondence import Shift
+from segpipe.stages.train.losses.sampled_points import Drawn, weigh
 
 _EPS = 1e-10  # the shortest length that a vector is divided by
 

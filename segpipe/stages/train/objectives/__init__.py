@@ -6,11 +6,11 @@ device.
 
 from collections.abc import Callable
 
-from segpipe.objectives.base import Objective
-from segpipe.objectives.cause import Cause
-from segpipe.objectives.hidden_positives import HiddenPositives
-from segpipe.objectives.smooseg import Smooseg
-from segpipe.objectives.stego import Stego
+from segpipe.stages.train.objectives.cause import Cause
+from segpipe.stages.train.objectives.hidden_positives import HiddenPositives
+from segpipe.stages.train.objectives.objective import Objective
+from segpipe.stages.train.objectives.smooseg import Smooseg
+from segpipe.stages.train.objectives.stego import Stego
 
 OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "stego": Stego,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from segpipe.ops import correspondence
-from segpipe.ops.calibration import observed_shifts
-from segpipe.ops.correspondence import Side
+from segpipe.stages.train.losses import correspondence
+from segpipe.stages.train.losses.calibration import observed_shifts
+from segpipe.stages.train.losses.correspondence import Side
 
 S, D = 3, 6
 

@@ -26,6 +26,9 @@ from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import CorpusError
 from segpipe.base.runtime import Runtime
 from segpipe.records.candidates import Candidate
+from segpipe.stages.train.candidates import choose, make_all
+from segpipe.stages.train.configs import Method, Setup
+from segpipe.stages.train.data import Material
 from segpipe.store import candidates as table
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
@@ -33,9 +36,6 @@ from segpipe.store.journal import load_history
 from segpipe.store.pairs import load_pairs
 from segpipe.store.run_dir import RunDir
 from segpipe.store.valid import MEAN_CROPS, Valid
-from segpipe.training.candidates import choose, make_all
-from segpipe.training.material import Material
-from segpipe.training.recipes import Method, Setup
 
 NAME = "train"
 ARTEFACT = "head"

@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from segpipe.base.errors import UsageError
 from segpipe.nn.head import Head
-from segpipe.objectives.base import Objective, Patches
 from segpipe.ops.clustering import sampler as draws
 from segpipe.records.candidates import Collapse
+from segpipe.stages.train.objectives.objective import Objective, Patches
 from segpipe.store.batches import Batch, Crops
 from segpipe.store.journal import Journal, count
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segpipe.nn.head import Head, drop_channels
-from segpipe.objectives.base import Objective, Patches
-from segpipe.ops import smooseg
-from segpipe.ops.points import other_indices
+from segpipe.stages.train.losses import smooseg_energy as smooseg
+from segpipe.stages.train.losses.sampled_points import other_indices
+from segpipe.stages.train.objectives.objective import Objective, Patches
 
 
 class Smooseg(Objective):

@@ -1,1 +1,0 @@
-"""Making heads: one loop for every method, corrections of collapsed ones, and the choice between candidates."""
