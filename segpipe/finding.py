@@ -27,8 +27,8 @@ from segpipe.inference.encoder import reopen_encoder
 from segpipe.inference.on_demand import LiveFeatures
 from segpipe.parts import similar
 from segpipe.parts.similar import Alike, View
-from segpipe.plots.attention import color_table, draw, tint
-from segpipe.plots.sheet import Panel, sheet
+from segpipe.plots.contact_sheet import Panel, sheet
+from segpipe.plots.heatmap import color_table, draw, tint
 from segpipe.records.corpus import Corpus, Rejected
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore

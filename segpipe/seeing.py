@@ -261,7 +261,7 @@ def _output(
 ) -> Output:
     from segpipe.parts.attend_out import Output
     from segpipe.parts.attending import Drawing, Scale, shared_scale
-    from segpipe.plots.attention import color_table
+    from segpipe.plots.heatmap import color_table
 
     table = color_table(asked.cmap)
     given = parse_scale(asked.scale or ("shared" if film else "own"))

@@ -20,8 +20,8 @@ READERS = (
 )
 JUDGES = (
     "segpipe.stages.evaluate",
-    "segpipe.parts.whole",
-    "segpipe.parts.published",
+    "segpipe.stages.evaluate.full_resolution",
+    "segpipe.stages.evaluate.stego_protocol",
     "segpipe.labels.counting",
     "segpipe.stages.cover",
 )

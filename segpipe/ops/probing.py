@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.cover import draw_images, interval
+from segpipe.stages.cover.estimators import draw_images, interval
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

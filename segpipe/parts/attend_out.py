@@ -16,8 +16,8 @@ from segpipe.base.files import atomic, inside, write_bytes
 from segpipe.images.sources import View
 from segpipe.inference.backbone_maps import ACTIVATION, MEAN, ROLLOUT, Looker, relative
 from segpipe.parts.attending import COLORS, Drawing, Drawn, Look, draw_map, head_colors, map_names, values_of
-from segpipe.plots.attention import Style, draw, outline
-from segpipe.plots.sheet import Panel, label, sheet, tile
+from segpipe.plots.contact_sheet import Panel, label, sheet, tile
+from segpipe.plots.heatmap import Style, draw, outline
 
 Rgb = npt.NDArray[np.uint8]
 Bytes = npt.NDArray[np.uint8]

@@ -18,7 +18,7 @@ from segpipe.images.sources import Source, View
 from segpipe.inference.backbone_maps import Looker, Maps, relative
 from segpipe.ops.maps import upsample_maps as maps_ops
 from segpipe.ops.maps.crops import Cut, cut
-from segpipe.plots.attention import tint
+from segpipe.plots.heatmap import tint
 from segpipe.records.corpus import Rejected
 
 Float32 = npt.NDArray[np.float32]

@@ -20,7 +20,7 @@ from segpipe.images.corpus_reader import ReadBox, open_original, read_reduced
 from segpipe.inference.class_gallery import CROPS, Inputs, survey
 from segpipe.ops import gallery
 from segpipe.ops.metrics.matching import match_overlap
-from segpipe.plots import panels
+from segpipe.plots import thumbnails as panels
 from segpipe.records.corpus import Corpus
 from segpipe.records.gallery import Patch
 from segpipe.records.labels import class_colors, nodata

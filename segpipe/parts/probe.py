@@ -30,7 +30,7 @@ from segpipe.ops.corruptions.registry import DISTURBANCES
 from segpipe.ops.probing import Pair
 from segpipe.parts import probing
 from segpipe.parts.probing import MIRROR, Key, Means, Probe, Probed, probe_picture
-from segpipe.plots.page import duration
+from segpipe.plots.html import duration
 from segpipe.records import probing as names
 from segpipe.records.corpus import Rejected
 from segpipe.records.corruption import Disturbance

@@ -24,10 +24,10 @@ from segpipe.ops.maps import upsample_maps as maps_ops
 from segpipe.ops.probing_places import roll_frame
 from segpipe.parts.probe import Frames, Probings, choose_disturbances, frame_side, open_frames, probe_frames
 from segpipe.parts.probing import MEASURES, Probe, half_masks
-from segpipe.plots.attention import color_table, draw, tint
-from segpipe.plots.panels import photo
+from segpipe.plots.heatmap import color_table, draw, tint
 from segpipe.plots.probe_page import Example, Panel, compose, draw_figures, render
 from segpipe.plots.probe_words import notable, sentences
+from segpipe.plots.thumbnails import photo
 from segpipe.records.corpus import Rejected
 from segpipe.records.probe import Finding
 from segpipe.records.probing import CENTER, HALF_BLUR, ROLL, SHARP, Findings

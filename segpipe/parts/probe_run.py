@@ -16,7 +16,7 @@ from segpipe.inference.segment_array import Bools, Rgb, Segmenter, segment_pictu
 from segpipe.ops.corruptions.registry import bring_back, disturb, inverse, seen_in_both, shows_picture
 from segpipe.ops.survival import Int64, count_kept
 from segpipe.plots.overlay import overlay
-from segpipe.plots.panels import shrink, shrink_mask
+from segpipe.plots.thumbnails import shrink, shrink_mask
 from segpipe.records.corpus import Corpus
 from segpipe.records.corruption import Disturbance, Disturbed
 from segpipe.records.legend import Legend

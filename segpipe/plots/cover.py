@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segpipe.plots.figure import FAINT, INK, drawing, png, svg
-from segpipe.plots.page import Plot
+from segpipe.plots.html import Plot
 from segpipe.records.cover import Cover, Part
 from segpipe.records.naming import fold
 

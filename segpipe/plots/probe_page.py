@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.plots import page as report
+from segpipe.plots import html as report
 from segpipe.plots import probe as figures
-from segpipe.plots.page import Plot
-from segpipe.plots.panels import Picture
+from segpipe.plots.html import Plot
 from segpipe.plots.probe import Encoded
+from segpipe.plots.thumbnails import Picture
 from segpipe.records.corpus import Rejected
 from segpipe.records.probing import (
     ANOTHER,

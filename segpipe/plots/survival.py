@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from segpipe.plots.figure import FAINT, PALETTE, drawing, png, svg
-from segpipe.plots.page import Plot
+from segpipe.plots.html import Plot
 from segpipe.records.probe import Finding
 
 _ACROSS = 5

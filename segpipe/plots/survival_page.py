@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from segpipe.plots import survival
-from segpipe.plots.page import Plot, Shot, percent, template
-from segpipe.plots.panels import Rgb, photo
+from segpipe.plots.html import Plot, Shot, percent, template
 from segpipe.plots.survival_words import amount, by_disturbance
+from segpipe.plots.thumbnails import Rgb, photo
 from segpipe.records.probe import KEPT, MIOU, Finding, tolerated
 
 

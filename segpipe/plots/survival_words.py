@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from segpipe.plots.page import percent
+from segpipe.plots.html import percent
 from segpipe.records.probe import ENOUGH, KEPT, MIOU, Finding, tolerated
 
 _WORST = 3

@@ -12,8 +12,8 @@ from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.images.datasets import Sample
 from segpipe.labels.ground_truth import layout_samples, read_layout
-from segpipe.parts import published
 from segpipe.records.corpus import Corpus, Crop, Image
+from segpipe.stages.evaluate import stego_protocol as published
 
 SIZE = Size(4, 6)
 RGB = np.random.default_rng(0).integers(256, size=(4, 6, 3), dtype=np.uint8)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from segpipe.ops import primaps as ops
+from segpipe.stages.cluster import primaps_em as ops
 
 
 def cosine(x: np.ndarray, y: np.ndarray) -> float:

@@ -16,7 +16,7 @@ from segpipe.inference.backbone_maps import Looker, open_looker, relative
 from segpipe.parts.attend import attend_folder, attend_video
 from segpipe.parts.attend_out import Output, chosen_maps, compare_sheet
 from segpipe.parts.attending import Drawing, Scale, draw_map, look_at, look_batch, map_names, shared_scale
-from segpipe.plots.attention import color_table
+from segpipe.plots.heatmap import color_table
 from segpipe.records.corpus import Rejected
 
 TABLE = color_table("gray")

@@ -10,7 +10,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from segpipe.plots import curves, matrix, training
+from segpipe.stages.report import confusion_matrix as matrix
+from segpipe.stages.report import curves, training
 
 EDGES = np.linspace(-1, 1, 21)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segpipe.plots import compose, tables, wording
-from segpipe.plots.page import ClassLabel
+from segpipe.plots.html import ClassLabel
 from segpipe.records.features import FeatureHeader
 from segpipe.records.labels import class_colors
 from segpipe.records.legend import plain_legend
 from segpipe.records.manifest import Manifest, StageRecord
+from segpipe.stages.report import build as compose
+from segpipe.stages.report import tables
+from segpipe.stages.report import text as wording
 
 HEADER = FeatureHeader("dino", "key", (11,), 224, 16, 384, "mean", False)
 

@@ -19,7 +19,7 @@ from segpipe.inference.encoder import reopen_encoder
 from segpipe.inference.patch_sampler import open_sample
 from segpipe.ops.crf.dense_crf import Crf, refine_probabilities
 from segpipe.ops.maps.smoothing import smooth
-from segpipe.parts.baseline import fit_baseline
+from segpipe.stages.evaluate.baseline import fit_baseline
 from segpipe.store.clusters import load_clusters
 from segpipe.store.features import FeatureStore
 from segpipe.store.scores import load_confusion, load_image_scores, load_scores

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from segpipe.ops.corruptions.registry import DISTURBANCES
-from segpipe.plots.panels import photo
 from segpipe.plots.probe_page import Example, Panel, compose, draw_figures, render
 from segpipe.plots.probe_words import sentences
+from segpipe.plots.thumbnails import photo
 from segpipe.records.corpus import Rejected
 from segpipe.records.probe import Finding
 from segpipe.records.probing import (

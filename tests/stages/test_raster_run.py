@@ -25,10 +25,10 @@ from segpipe.data.synthetic import reef_scene
 from segpipe.images.corpus_reader import read_original, read_reduced, read_region
 from segpipe.images.decoding import quiet
 from segpipe.labels.ground_truth import read_truth
-from segpipe.parts.published import cases_of_run
 from segpipe.plots.overlay import colorize
 from segpipe.records.labels import class_colors
 from segpipe.stages import MAKERS, export, index, refine
+from segpipe.stages.evaluate.stego_protocol import cases_of_run
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
 from segpipe.store.naming import open_legend

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from segpipe.base.errors import UsageError
-from segpipe.ops import scoring
 from segpipe.records.scores import confusion_of, join
+from segpipe.stages.evaluate import scoring
 from segpipe.store.scores import load_confusion, load_image_scores, load_scores, save_scores
 
 CLASSES = ["sand, fine", "Lophelia pertusa", 'the "third"', "absent"]

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from torchmetrics.functional.classification import multiclass_jaccard_index
 
-from segpipe.ops import scoring
 from segpipe.ops.metrics import confusion as metrics
 from segpipe.ops.metrics import matching
 from segpipe.records.scores import confusion_of, join
+from segpipe.stages.evaluate import scoring
 
 NODATA = 255
 

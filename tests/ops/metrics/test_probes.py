@@ -11,8 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from segpipe.base.geometry import Box
-from segpipe.ops import scoring
 from segpipe.ops.metrics import probes
+from segpipe.stages.evaluate import scoring
 
 
 @settings(deadline=None, max_examples=40)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from segpipe.plots.panels import Picture, data_uri
+from segpipe.plots.thumbnails import Picture, data_uri
 from segpipe.records.gallery import Patch
 
 

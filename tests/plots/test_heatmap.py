@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from segpipe.base.errors import UsageError
-from segpipe.plots.attention import STYLES, color_table, draw, outline, tint
-from segpipe.plots.sheet import Panel, label, sheet, tile
+from segpipe.plots.contact_sheet import Panel, label, sheet, tile
+from segpipe.plots.heatmap import STYLES, color_table, draw, outline, tint
 
 RGB = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 TABLE = color_table("inferno")

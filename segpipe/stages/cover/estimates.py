@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.data.sites import Sites
-from segpipe.ops import cover as estimate
 from segpipe.ops.ground import pixel_area
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.cover import Corrected, Correction, Part, Share, SiteCorrection, SiteShare
 from segpipe.records.legend import Legend
 from segpipe.records.naming import fold
 from segpipe.records.scores import Confusion
+from segpipe.stages.cover import estimators as estimate
+from segpipe.stages.cover.sites import Sites
 
 FOLDER = "folder"
 TOP = "(top folder)"

@@ -14,11 +14,11 @@ from segpipe.base.geometry import Box, Size, five_crops, windows
 from segpipe.base.runtime import Runtime
 from segpipe.labels.point_labels import Points
 from segpipe.nn.head import Head, describe_head
-from segpipe.parts import whole
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
 from segpipe.stages import evaluate
+from segpipe.stages.evaluate import full_resolution as whole
 from segpipe.store import masks
 from segpipe.store.checkpoints import save_tensors
 from segpipe.store.clusters import save_clusters

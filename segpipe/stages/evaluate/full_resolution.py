@@ -20,7 +20,6 @@ from segpipe.inference.segmenter import How, Shown, label_piece, pieces
 from segpipe.labels.counting import open_labels
 from segpipe.labels.ground_truth import LabelReader, Truth
 from segpipe.labels.point_labels import Points
-from segpipe.ops import scoring
 from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.metrics import confusion as metrics
 from segpipe.ops.metrics import probes
@@ -28,6 +27,7 @@ from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.labels import nodata
 from segpipe.records.scores import Confusion, confusion_of, join
+from segpipe.stages.evaluate import scoring
 from segpipe.store.features import FeatureStore
 from segpipe.store.masks import load_header, load_index, read_part
 from segpipe.store.run_dir import RunDir

@@ -30,8 +30,8 @@ from segpipe.images.corpus_reader import ReadBox, open_original, read_reduced
 from segpipe.inference.class_gallery import CROPS, Inputs, Survey, open_inputs, survey
 from segpipe.ops import gallery
 from segpipe.ops.maps.certainty import label_next
-from segpipe.plots import page, panels, training
-from segpipe.plots.compose import Certainty, Findings, Judged, compose
+from segpipe.plots import html as page
+from segpipe.plots import thumbnails as panels
 from segpipe.plots.overlay import overlay
 from segpipe.records.candidates import Candidate
 from segpipe.records.cover import Cover
@@ -40,6 +40,8 @@ from segpipe.records.gallery import Patch
 from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
 from segpipe.records.scores import Scores
+from segpipe.stages.report import training
+from segpipe.stages.report.build import Certainty, Findings, Judged, compose
 from segpipe.store import journal, masks, scores
 from segpipe.store.candidates import load_candidates
 from segpipe.store.certainty import has_certainty, sum_certainty

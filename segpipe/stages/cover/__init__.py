@@ -20,10 +20,12 @@ from segpipe.base import files
 from segpipe.base.config import AbsolutePath, Section, setting
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.data.sites import Sites, read_sites
 from segpipe.labels.counting import count_labelled
 from segpipe.labels.ground_truth import label_files
-from segpipe.parts.covering import (
+from segpipe.plots.cover import cover_png
+from segpipe.records.corpus import Corpus
+from segpipe.records.cover import Cover
+from segpipe.stages.cover.estimates import (
     FOLDER,
     correct,
     count_images,
@@ -32,9 +34,7 @@ from segpipe.parts.covering import (
     weigh,
     whole_part,
 )
-from segpipe.plots.cover import cover_png
-from segpipe.records.corpus import Corpus
-from segpipe.records.cover import Cover
+from segpipe.stages.cover.sites import Sites, read_sites
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
 from segpipe.store.cover import save_cover

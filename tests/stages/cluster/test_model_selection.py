@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from segpipe.ops.clustering.sampler import some
-from segpipe.parts.choosing import compare
 from segpipe.records.clusters import ClusterModel, ClusterTree
+from segpipe.stages.cluster.model_selection import compare
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from segpipe.ops.scoring import score_clusters
-from segpipe.parts.covering import Counted, part_of, whole_part
 from segpipe.records.legend import plain_legend
 from segpipe.records.scores import confusion_of, join
+from segpipe.stages.cover.estimates import Counted, part_of, whole_part
+from segpipe.stages.evaluate.scoring import score_clusters
 
 PIXELS = np.random.default_rng(0).integers(1, 100, (7, 3))
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from segpipe.base.runtime import Runtime
 from segpipe.inference.codes import encode
-from segpipe.ops.primaps import fit, principal_masks, regions
 from segpipe.records.clusters import ClusterModel
+from segpipe.stages.cluster.primaps_em import fit, principal_masks, regions
 from segpipe.store.features import FeatureStore
 from segpipe.store.valid import Valid
 

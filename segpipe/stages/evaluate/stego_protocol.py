@@ -29,7 +29,6 @@ from segpipe.inference.encoder import Encoder
 from segpipe.labels.encodings import CODINGS, read_coded
 from segpipe.labels.ground_truth import Truth
 from segpipe.labels.label_maps import UNLABELLED
-from segpipe.ops import published, scoring
 from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.maps.crops import cut
 from segpipe.ops.maps.segment import Labels, divide
@@ -38,6 +37,8 @@ from segpipe.ops.metrics import probes
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.scores import Confusion, confusion_of, join
+from segpipe.stages.evaluate import scoring
+from segpipe.stages.evaluate import stego_views as published
 
 _BATCH = 8  # crops the network sees at once; their mirror images follow
 

@@ -10,7 +10,7 @@ import pytest
 
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.plots.page import percent
+from segpipe.plots.html import percent
 from segpipe.records.candidates import Candidate, Collapse
 from segpipe.records.corpus import Rejected
 from segpipe.records.naming import Entry, Naming

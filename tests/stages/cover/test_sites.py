@@ -6,8 +6,8 @@ import pytest
 
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Size
-from segpipe.data.sites import read_sites
 from segpipe.records.corpus import Image
+from segpipe.stages.cover.sites import read_sites
 
 IMAGES = [Image(name, f"{name}.jpg", Size(8, 8), "uint8", "0" * 64, 9) for name in ("a/one", "a/two", "b/one")]
 

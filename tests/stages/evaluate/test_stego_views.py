@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from torchvision import transforms
 
 from segpipe.base.geometry import Size, plan_grid
-from segpipe.ops import published
 from segpipe.ops.crf.dense_crf import Crf, refine_probabilities
+from segpipe.stages.evaluate import stego_views as published
 
 
 def by_torchvision(array: np.ndarray, side: int) -> np.ndarray:

@@ -28,9 +28,9 @@ from segpipe.inference.codes import HEAD, open_head
 from segpipe.inference.patch_sampler import open_sample
 from segpipe.ops.clustering.kmeans import spherical_kmeans
 from segpipe.ops.clustering.linkage import ALIKE, count_alike, cut
-from segpipe.parts.choosing import compare
-from segpipe.parts.growing import POOL, grow
 from segpipe.records.clusters import ClusterModel, ClusterTree
+from segpipe.stages.cluster.hierarchy import POOL, grow
+from segpipe.stages.cluster.model_selection import compare
 from segpipe.store.clusters import load_tree, save_clusters, save_tree
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
@@ -218,7 +218,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     elif model.clusters < k:
         log.warning("cluster.k=%d: the codes of this corpus form only %d distinct clusters", k, model.clusters)
     if config.primaps:
-        from segpipe.parts.primaps import refit  # brings torch: only who asks for it pays for it
+        from segpipe.stages.cluster.primaps import refit  # brings torch: only who asks for it pays for it
 
         store, head = open_codes(run_dir, runtime)
         weights = tree.sizes if method == "tree" else sizes

@@ -15,8 +15,8 @@ from segpipe.nn.head import build_head, codes, describe_head, linear_head, new_h
 from segpipe.ops.clustering.kmeans import spherical_kmeans
 from segpipe.ops.gallery import assign
 from segpipe.ops.maps.smoothing import smooth_widely
-from segpipe.parts.baseline import fit_baseline
 from segpipe.stages import cluster, mine, train
+from segpipe.stages.evaluate.baseline import fit_baseline
 from segpipe.store.checkpoints import load_tensors, save_tensors
 from segpipe.store.clusters import load_clusters, load_tree
 from segpipe.store.features import FeatureStore

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from segpipe.plots.figure import FAINT, PALETTE, drawing, svg
-from segpipe.plots.page import Plot
+from segpipe.plots.html import Plot
 
 
 def merging_plot(heights: Sequence[float], *, k: int, alike: float) -> Plot | None:

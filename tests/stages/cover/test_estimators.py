@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from segpipe.ops.cover import (
+from segpipe.stages.cover.estimators import (
     bootstrap_calibrated,
     bootstrap_calibrated_site,
     bootstrap_shares,

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.plots import curves
-from segpipe.plots.page import Plot
+from segpipe.plots.html import Plot
+from segpipe.stages.report import curves
 
 KINDS = {"self": "within a crop", "neighbor": "crop and neighbor", "negative": "random crops"}
 """Kinds of pairs of points, as the history names them and as a reader would."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from segpipe.plots.page import duration, percent
-from segpipe.plots.tables import text
+from segpipe.plots.html import duration, percent
 from segpipe.records.candidates import Candidate
 from segpipe.records.cover import Cover
 from segpipe.records.features import FeatureHeader
 from segpipe.records.scores import Scores
+from segpipe.stages.report.tables import text
 
 _FACETS = {"token": "patch tokens", "key": "keys", "query": "queries", "value": "values"}
 

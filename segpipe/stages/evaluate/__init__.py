@@ -24,13 +24,14 @@ from segpipe.inference.encoder import reopen_encoder
 from segpipe.inference.patch_sampler import open_sample
 from segpipe.labels.ground_truth import Truth, label_files, layout_samples, read_layout, read_truth
 from segpipe.labels.point_labels import Points
-from segpipe.ops import scoring
 from segpipe.ops.crf.dense_crf import Crf
-from segpipe.parts import published, whole
-from segpipe.parts.baseline import fit_baseline
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.scores import Scores, Unmatched
+from segpipe.stages.evaluate import full_resolution as whole
+from segpipe.stages.evaluate import scoring
+from segpipe.stages.evaluate import stego_protocol as published
+from segpipe.stages.evaluate.baseline import fit_baseline
 from segpipe.store.clusters import open_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.plots import matrix, merging, tables, wording
 from segpipe.plots.cover import cover_plot
-from segpipe.plots.page import ClassCard, ClassLabel, Drawn, Group, Overlay, Page, Plot, ShareRow, Shot, percent
+from segpipe.plots.html import ClassCard, ClassLabel, Drawn, Group, Overlay, Page, Plot, ShareRow, Shot, percent
 from segpipe.records import cover as records
 from segpipe.records.candidates import Candidate
 from segpipe.records.corpus import Corpus, Rejected
@@ -20,6 +19,10 @@ from segpipe.records.gallery import Cover, Patch
 from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
 from segpipe.records.scores import ImageScore, Scores
+from segpipe.stages.report import confusion_matrix as matrix
+from segpipe.stages.report import merge_curve as merging
+from segpipe.stages.report import tables
+from segpipe.stages.report import text as wording
 
 Int64 = npt.NDArray[np.int64]
 

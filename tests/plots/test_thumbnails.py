@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segpipe.base.geometry import Box, Size
-from segpipe.plots import panels
+from segpipe.plots import thumbnails as panels
 
 
 def decode(picture: panels.Picture) -> np.ndarray:
