@@ -15,16 +15,16 @@ import yaml
 from PIL import Image as Pillow
 from pycocotools.coco import COCO
 from scipy.ndimage import distance_transform_edt
+from tests.ops.test_polygons import even_odd
+from tests.ops.test_runs import plain_brush
 
 from segpipe.base.errors import CorpusError
-from segpipe.formats import coco, coralnet, cvat, fiftyone, labelstudio, taglab, yolo
-from segpipe.formats.source import Source
 from segpipe.labels.point_labels import read_points
 from segpipe.records.legend import plain_legend
 from segpipe.stages.export import FORMATS
+from segpipe.stages.export.formats import coco, coralnet, cvat, fiftyone, labelstudio, taglab, yolo
+from segpipe.stages.export.formats.source import Source
 from tests.helpers.planted_export import COLORS, LEFT_OUT, NAMES, SIZES, named, plant
-from tests.ops.test_polygons import even_odd
-from tests.ops.test_runs import plain_brush
 
 PHOTOS = ("photo", "photo.2", "sub dir/=3+1", "rotated/ü 1")
 numpy2 = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools

@@ -8,8 +8,8 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from segpipe.formats.source import Source
 from segpipe.stages.export import FORMATS
+from segpipe.stages.export.formats.source import Source
 from tests.helpers.places import ROOT
 from tests.helpers.planted_export import LEFT_OUT, named, plant
 

@@ -13,11 +13,11 @@ from scipy.ndimage import gaussian_filter
 
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
-from segpipe.formats.source import Settings, Source
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.geo import Geo
 from segpipe.records.legend import Legend
 from segpipe.stages import export
+from segpipe.stages.export.formats.source import Settings, Source
 from segpipe.store import masks
 
 CLUSTERS = 5

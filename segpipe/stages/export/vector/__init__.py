@@ -1,0 +1,1 @@
+"""Regions, outlines and run lengths of class maps, as arrays."""
