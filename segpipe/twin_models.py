@@ -26,7 +26,7 @@ def bundle(run: AnyPath, model: AnyPath, *, onnx: bool = False) -> None:
     Raises:
         SegpipeError: whatever the command would end with; its text says the way out.
     """
-    from segpipe import bundling
+    from segpipe.commands.model import save as bundling
 
     run_dir = existing(run)
     with run_dir.lock():
@@ -54,7 +54,7 @@ def apply(
     Raises:
         SegpipeError: whatever the command would end with; its text says the way out.
     """
-    from segpipe import applying
+    from segpipe.commands.model import predict as applying
 
     if every < 0:
         raise UsageError(f"every={every}: give 1 for all frames of a video, n for every n-th, 0 for about one a second")

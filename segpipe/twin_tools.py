@@ -11,7 +11,7 @@ from segpipe import pipeline
 from segpipe.base.errors import UsageError
 from segpipe.base.files import absolute
 from segpipe.base.runtime import Runtime, cpu_count, pick_device
-from segpipe.records.probe import Finding
+from segpipe.records.finding import Finding
 from segpipe.store.run_dir import RunDir
 
 AnyPath = str | os.PathLike[str]
@@ -53,7 +53,7 @@ def similar(
     Raises:
         SegpipeError: whatever the command would end with; its text says the way out.
     """
-    from segpipe.finding import find_similar
+    from segpipe.commands.similar.run import find_similar
 
     run_dir = existing(run)
     runtime = pipeline.make_runtime(pipeline.resolve(run_dir))
@@ -100,7 +100,7 @@ def name(
     Raises:
         SegpipeError: whatever the command would end with; its text says the way out.
     """
-    from segpipe.naming import Asked, name_clusters
+    from segpipe.commands.name.run import Asked, name_clusters
 
     if points is not None and labels is not None:
         raise UsageError(f"points={points} and labels={labels} both propose names; give one of them")
@@ -193,7 +193,7 @@ def attend(
     Raises:
         SegpipeError: whatever the command would end with; its text says the way out.
     """
-    from segpipe import seeing
+    from segpipe.commands.attend import run as seeing
 
     wanted = f"{resize[0]}x{resize[1]}" if isinstance(resize, tuple) else None if resize is None else str(resize)
     asked = seeing.Asked(
@@ -265,7 +265,7 @@ def probe(
         SegpipeError: whatever the command would end with; its text says the way out.
     """
     if pipeline.is_run(Path(images)):
-        from segpipe.surviving import probe_run
+        from segpipe.commands.robustness.run import probe_run
 
         run_dir = existing(images)
         runtime = pipeline.make_runtime(pipeline.resolve(run_dir))
@@ -274,7 +274,7 @@ def probe(
         return list(found.findings)
     if out is None:
         raise UsageError(f"{images} is not a run (no config.yaml), so name the folder to write to as out")
-    from segpipe.parts.probe_out import probe_images
+    from segpipe.commands.probe.writers import probe_images
 
     done = probe_images(
         absolute(images),

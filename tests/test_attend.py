@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 import segpipe
 from segpipe.base.errors import UsageError
 from segpipe.cli.entry import run_cli
+from segpipe.commands.attend.run import parse_backbones
 from segpipe.images.video import VideoReader, write_video
-from segpipe.seeing import parse_backbones
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 

@@ -12,11 +12,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import segpipe
-from segpipe import applying
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box
 from segpipe.cli.entry import run_cli
-from segpipe.data.synthetic import write_reef_corpus
+from segpipe.commands.demo.synthetic import write_reef_corpus
+from segpipe.commands.model import predict as applying
 from segpipe.store import masks
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -198,7 +198,7 @@ def test_onnx_runtime_gives_the_same_codes(reef: Path, weights: Path, tmp_path: 
     pytest.importorskip("onnxscript")
     network = {"extract.backbone": "vit_tiny_patch16_224", "extract.weights": str(weights), "extract.size": 64}
     run, _ = finish(reef, tmp_path, **network)
-    from segpipe.bundling import export_onnx
+    from segpipe.commands.model.save import export_onnx
     from segpipe.inference.codes import open_head
     from segpipe.store.run_dir import RunDir
 

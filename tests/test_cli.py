@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from segpipe.cli.entry import run_cli
-from segpipe.data.synthetic import write_reef_corpus
+from segpipe.commands.demo.synthetic import write_reef_corpus
 
 SMALL = ["--set", "extract.size=112", "--set", "train.steps=20", "--set", "refine.crf=false"]
 

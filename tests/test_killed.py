@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from segpipe.data.synthetic import write_reef_corpus
+from segpipe.commands.demo.synthetic import write_reef_corpus
 from tests.helpers.places import ROOT
 
 CHILD = ROOT / "tests" / "helpers" / "killed_child.py"

@@ -9,7 +9,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-from segpipe.data.synthetic import write_reef_corpus
+from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.stages import STAGES
 
 READERS = (

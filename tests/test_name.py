@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from segpipe.cli.entry import run_cli
-from segpipe.data.synthetic import write_reef_corpus
+from segpipe.commands.demo.synthetic import write_reef_corpus
 
 SMALL = ["--set", "extract.size=112", "--set", "refine.crf=false", "--set", "train.method=pca", "--set", "cluster.k=6",
          "--set", "cluster.method=tree"]  # fmt: skip

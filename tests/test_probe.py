@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 import segpipe
 from segpipe.base.errors import UsageError
 from segpipe.cli.entry import run_cli
+from segpipe.commands.probe.names import ALL_ROLLS, CENTER, PATCH, SHARP, Findings
 from segpipe.images.video import write_video
-from segpipe.records.probing import ALL_ROLLS, CENTER, PATCH, SHARP, Findings
-from segpipe.store.probe import load_findings
+from segpipe.store.findings import load_findings
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 

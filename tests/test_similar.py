@@ -11,7 +11,7 @@ import segpipe
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
-from segpipe.finding import find_similar
+from segpipe.commands.similar.run import find_similar
 from segpipe.pipeline import open_run
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir

@@ -30,7 +30,7 @@ import bench_extract
 import bench_train
 import memory
 from segpipe.base.runtime import Runtime, cpu_count
-from segpipe.data.synthetic import write_reef_corpus
+from segpipe.commands.demo.synthetic import write_reef_corpus
 
 HOLDS = {">=": operator.ge, "<=": operator.le}
 

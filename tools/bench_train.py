@@ -72,7 +72,7 @@ def our_steps(run: Any, count: int, *, workers: int) -> float:
     from segpipe.stages import train
     from segpipe.stages.train import loop
     from segpipe.stages.train.configs import first_recipe, new_training
-    from segpipe.store.journal import Journal
+    from segpipe.store.training_log import Journal
 
     config = train.Config(method="stego", shifts="published", steps=10**6, tensorboard=False)
     material, setup = train.open_material(config, run), train.setup_of(config)

@@ -20,7 +20,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from segpipe.base.geometry import Size, tiles
-from segpipe.data.synthetic import reef_scene
+from segpipe.commands.demo.synthetic import reef_scene
 from segpipe.images.video import VideoReader, write_video
 
 STAGES = ("index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report")

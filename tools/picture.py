@@ -13,7 +13,7 @@ from segpipe.base import files
 from segpipe.base.geometry import Size
 from segpipe.images.corpus_reader import read_original, read_reduced
 from segpipe.plots.overlay import colorize, overlay
-from segpipe.records.labels import class_colors
+from segpipe.records.palette import class_colors
 from segpipe.store.corpus import load_corpus
 from segpipe.store.masks import load_header, load_index, read_part
 from segpipe.store.masks import read_reduced as read_reduced_mask

@@ -36,7 +36,7 @@ def attend_command(images: str, out: Path, **options: Any) -> int:
 
     A network without attention (a ResNet, `classical`) shows how strongly its features respond, and says so.
     """
-    from segpipe.seeing import Asked, attend
+    from segpipe.commands.attend.run import Asked, attend
 
     screen, quiet = click.get_current_context().obj
     with as_options():

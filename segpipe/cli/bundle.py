@@ -40,7 +40,7 @@ def bundle_command(run_path: Path, model: Path, onnx: bool) -> int:
 
     It holds the network, the head, the clusters, settings and class names; no image, and nothing that could run code.
     """
-    from segpipe.bundling import bundle, export_onnx
+    from segpipe.commands.model.save import bundle, export_onnx
 
     run_dir = existing(run_path)
     with run_dir.lock():
@@ -68,8 +68,8 @@ def apply_command(
     Images stream through and nothing is stored but their masks: OUT/masks holds index PNGs, and beside it lies what
     `--format` asks for.
     """
-    from segpipe.applied import apply_to_folder
-    from segpipe.applying import list_new, open_model
+    from segpipe.commands.model.predict import list_new, open_model
+    from segpipe.commands.model.predict_folder import apply_to_folder
 
     settings = build(_SECTIONS, [Layer("command line", chosen_formats(formats)), read_sets(sets)])
     screen, quiet = click.get_current_context().obj

@@ -18,7 +18,6 @@ from segpipe import pipeline
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.files import absolute
 from segpipe.base.version import __version__
-from segpipe.cli import doctor as checks
 from segpipe.cli import tables
 from segpipe.cli.attend import attend_command
 from segpipe.cli.bundle import apply_command, bundle_command
@@ -38,6 +37,7 @@ from segpipe.cli.options import (
 from segpipe.cli.probe import probe_command
 from segpipe.cli.similar import similar_command
 from segpipe.cli.work import existing, facts_of, rejected_code, show_plan, show_scores, work
+from segpipe.commands import doctor as checks
 from segpipe.stages import STAGES, Stage
 
 
@@ -209,7 +209,7 @@ def show_command(run_path: Path) -> int:
 @common
 def diff_command(run_a: Path, run_b: Path) -> int:
     """How two runs differ: settings, scores, and how far their masks agree."""
-    from segpipe.cli.compare import compare  # reads masks: only this command pays for it
+    from segpipe.commands.diff import compare  # reads masks: only this command pays for it
 
     a, b = existing(run_a), existing(run_b)
     Console().print(compare(a, b, pipeline.resolve(a), pipeline.resolve(b)))
@@ -242,7 +242,7 @@ def doctor_command(folder: Path) -> int:
 @common
 def demo_command(run_path: Path, sets: Sequence[str]) -> int:
     """Make a small synthetic reef with exact labels and run every stage on it; no download."""
-    from segpipe.data.synthetic import write_reef_corpus
+    from segpipe.commands.demo.synthetic import write_reef_corpus
 
     reef = run_path / "reef"
     if not (reef / "classes.txt").exists():

@@ -16,7 +16,7 @@ from segpipe.cli.tables import plain_table
 from segpipe.cli.work import existing
 
 if TYPE_CHECKING:
-    from segpipe.naming import Named, Proposed
+    from segpipe.commands.name.run import Named, Proposed
 
 EXAMPLES = """\b
 Examples:
@@ -60,7 +60,7 @@ def name_command(run_path: Path, into: int | None, by: Any, **options: Any) -> i
     patches in RUN/gallery/. What was written before is kept; where the clusters have changed, names follow the pixels.
     """
     from segpipe.cli import terminal
-    from segpipe.naming import Asked, name_clusters
+    from segpipe.commands.name.run import Asked, name_clusters
 
     run_dir = existing(run_path)
     if options["split"] is None and (into or by):

@@ -105,7 +105,7 @@ def _refuse(options: Mapping[str, str], why: str) -> None:
 
 
 def _probe_run(path: Path, out: Path | None, options: dict[str, Any]) -> int:
-    from segpipe.surviving import probe_run
+    from segpipe.commands.robustness.run import probe_run
 
     _refuse(_OF_IMAGES, f"{path} is a run, with a network and a device of its own")
     run_dir = existing(path)
@@ -128,7 +128,7 @@ def _probe_run(path: Path, out: Path | None, options: dict[str, Any]) -> int:
 
 
 def _probe_images(images: str, out: Path, options: dict[str, Any]) -> int:
-    from segpipe.parts.probe_out import probe_images
+    from segpipe.commands.probe.writers import probe_images
 
     screen, quiet = click.get_current_context().obj
     runtime = Runtime(pick_device(options["device"]), cpu_count(), terminal.tracker(screen, quiet=quiet))

@@ -28,7 +28,7 @@ def similar_command(
     QUERY is an image of the run, by its id, path or name, or any other image file. With --point, patches most like that
     point of it are found instead, the best of every image, and colors show how much every place is like it.
     """
-    from segpipe.finding import find_similar
+    from segpipe.commands.similar.run import find_similar
 
     run_dir = existing(run_path)
     screen, quiet = click.get_current_context().obj

@@ -57,7 +57,7 @@ def facts_of(record: StageRecord) -> str:
 
 def show_plan(steps: Sequence[pipeline.Step], settings: Mapping[str, Section], run_dir: RunDir) -> None:
     """Print a plan with the disk and time expected of each stage that will run."""
-    from segpipe.cli.expect import expect  # measures this machine for a moment
+    from segpipe.cli.dry_run import expect  # measures this machine for a moment
 
     Console().print(expect(steps, settings, run_dir))
 

@@ -20,10 +20,10 @@ from segpipe.records.corpus import Corpus
 from segpipe.records.gallery import Patch
 from segpipe.records.legend import Legend
 from segpipe.store import masks
+from segpipe.store.class_names import open_legend
 from segpipe.store.clusters import open_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
-from segpipe.store.naming import open_legend
 from segpipe.store.run_dir import RunDir
 
 CROPS = 600

@@ -12,7 +12,7 @@ from segpipe.base import parallel
 from segpipe.base.errors import CorpusError
 from segpipe.base.runtime import Track
 from segpipe.store.features import FeatureStore
-from segpipe.store.valid import Valid
+from segpipe.store.valid_patches import Valid
 
 _CROPS = 16  # read at once
 

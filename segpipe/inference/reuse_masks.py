@@ -11,7 +11,7 @@ import numpy as np
 
 from segpipe.base.errors import UsageError
 from segpipe.records.clusters import Split
-from segpipe.records.labels import nodata
+from segpipe.records.palette import nodata
 from segpipe.store import masks
 from segpipe.store.clusters import load_splits, save_splits
 

@@ -19,7 +19,7 @@ from segpipe.ops.maps.crops import cut
 from segpipe.ops.maps.segment import label_at
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.features import FeatureHeader
-from segpipe.records.labels import nodata
+from segpipe.records.palette import nodata
 from segpipe.store.clusters import open_clusters
 from segpipe.store.features import FeatureStore
 from segpipe.store.masks import Mask, load_header

@@ -20,7 +20,7 @@ from segpipe.ops.maps.segment import Field, Labels, divide, label_at, places, pr
 from segpipe.ops.maps.tiling import Lattice, plan_lattice, tile_probabilities
 from segpipe.records.clusters import ClusterModel, Split
 from segpipe.records.corpus import Corpus, Image
-from segpipe.records.labels import nodata
+from segpipe.records.palette import nodata
 
 ReadCodes = Callable[[int, bool], npt.NDArray[np.floating]]
 """From a row of the feature store, and whether the mirrored crop is meant, to codes (rows, cols, d)."""

@@ -22,7 +22,7 @@ from segpipe.labels.ground_truth import LabelReader, read_truth
 from segpipe.labels.point_labels import Points
 from segpipe.ops.metrics import confusion as metrics
 from segpipe.records.corpus import Corpus, Image
-from segpipe.records.labels import nodata
+from segpipe.records.palette import nodata
 from segpipe.records.scores import Confusion, confusion_of, join
 from segpipe.store.masks import load_index, read_part
 

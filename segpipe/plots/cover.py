@@ -7,8 +7,8 @@ from typing import Any
 
 from segpipe.plots.figure import FAINT, INK, drawing, png, svg
 from segpipe.plots.html import Plot
+from segpipe.records.class_names import fold
 from segpipe.records.cover import Cover, Part
-from segpipe.records.naming import fold
 
 SITES = 11
 """Most sites drawn; tables hold all."""

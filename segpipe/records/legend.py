@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.files import digest
-from segpipe.records.labels import class_colors, nodata
+from segpipe.records.palette import class_colors, nodata
 
 Mask = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 

@@ -30,7 +30,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.records.codec import Codec, packed_rows
 from segpipe.records.features import FeatureHeader
-from segpipe.store.shards import RowReader
+from segpipe.store.zarr_rows import RowReader
 
 NAME = "store.zarr"
 _FORMAT = 1

@@ -26,8 +26,8 @@ from PIL.PngImagePlugin import PngImageFile
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size, tiles
-from segpipe.records.labels import class_colors, nodata
 from segpipe.records.legend import Legend
+from segpipe.records.palette import class_colors, nodata
 
 _FORMAT = 1
 

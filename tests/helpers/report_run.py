@@ -11,23 +11,23 @@ import numpy as np
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.nn.head import codes, describe_head, new_head
+from segpipe.records.class_names import Entry, Naming
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected
 from segpipe.records.features import FeatureHeader
-from segpipe.records.labels import class_colors
 from segpipe.records.manifest import StageRecord
-from segpipe.records.naming import Entry, Naming
+from segpipe.records.palette import class_colors
 from segpipe.records.scores import ImageScore, Scores
 from segpipe.stages import cover
 from segpipe.store import masks
 from segpipe.store.checkpoints import save_tensors
+from segpipe.store.class_names import naming_text
 from segpipe.store.clusters import save_clusters
 from segpipe.store.corpus import save_corpus
 from segpipe.store.features import CropFeatures, FeatureWriter, create_features
-from segpipe.store.journal import Journal
-from segpipe.store.naming import naming_text
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import save_scores
+from segpipe.store.training_log import Journal
 
 PATCH, DIM = 8, 12
 MAKERS = {

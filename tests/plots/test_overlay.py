@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segpipe.plots.overlay import colorize, find_borders, overlay
-from segpipe.records.labels import class_colors
+from segpipe.records.palette import class_colors
 
 
 def test_colorize_paints_classes_and_leaves_no_data_black() -> None:

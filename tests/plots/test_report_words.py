@@ -7,9 +7,9 @@ import pytest
 
 from segpipe.plots.html import ClassLabel
 from segpipe.records.features import FeatureHeader
-from segpipe.records.labels import class_colors
 from segpipe.records.legend import plain_legend
 from segpipe.records.manifest import Manifest, StageRecord
+from segpipe.records.palette import class_colors
 from segpipe.stages.report import build as compose
 from segpipe.stages.report import tables
 from segpipe.stages.report import text as wording

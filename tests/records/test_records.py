@@ -6,8 +6,8 @@ import pytest
 from segpipe.base.geometry import Box, Size
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image, Moment
-from segpipe.records.labels import class_colors
 from segpipe.records.pairs import PairIndex
+from segpipe.records.palette import class_colors
 
 
 def image(name: str, depth: str = "uint8") -> Image:

@@ -14,7 +14,7 @@ from torchvision import transforms
 from segpipe import pipeline
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.cli.entry import run_cli
-from segpipe.data.synthetic import write_reef_corpus
+from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.inference.encoder import reopen_encoder
 from segpipe.inference.patch_sampler import open_sample
 from segpipe.ops.crf.dense_crf import Crf, refine_probabilities

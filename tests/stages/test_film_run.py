@@ -17,11 +17,11 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Size
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
-from segpipe.data.synthetic import reef_scene
+from segpipe.commands.demo.synthetic import reef_scene
 from segpipe.images.corpus_reader import read_original
 from segpipe.images.video import VideoReader, write_video
 from segpipe.plots.overlay import overlay
-from segpipe.records.labels import class_colors
+from segpipe.records.palette import class_colors
 from segpipe.stages import MAKERS, export, index, mine
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus, load_rejected, save_corpus
@@ -193,7 +193,7 @@ def test_apply_gives_the_bytes_of_the_run(folder: Path, run: Path, tmp_path: Pat
 def test_frames_go_at_once_where_no_format_shows_them(
     folder: Path, run: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    from segpipe import applied
+    from segpipe.commands.model import predict_folder as applied
 
     segpipe.bundle(run, tmp_path / "reef.segpipe")
     most = 0

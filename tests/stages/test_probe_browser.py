@@ -7,13 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segpipe.ops.corruptions.registry import DISTURBANCES
-from segpipe.plots.probe_page import Example, Panel, compose, draw_figures, render
-from segpipe.plots.probe_words import sentences
-from segpipe.plots.thumbnails import photo
-from segpipe.records.corpus import Rejected
-from segpipe.records.probe import Finding
-from segpipe.records.probing import (
+from segpipe.commands.probe.names import (
     AGAIN,
     ALL_ROLLS,
     ANOTHER,
@@ -34,6 +28,12 @@ from segpipe.records.probing import (
     Findings,
     in_strip,
 )
+from segpipe.commands.probe.page import Example, Panel, compose, draw_figures, render
+from segpipe.commands.probe.text import sentences
+from segpipe.ops.corruptions.registry import DISTURBANCES
+from segpipe.plots.thumbnails import photo
+from segpipe.records.corpus import Rejected
+from segpipe.records.finding import Finding
 from tests.helpers import chromium
 
 PROGRAM = chromium.find()

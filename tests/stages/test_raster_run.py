@@ -20,18 +20,18 @@ from segpipe import pipeline
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
-from segpipe.cli.compare import compare
-from segpipe.data.synthetic import reef_scene
+from segpipe.commands.demo.synthetic import reef_scene
+from segpipe.commands.diff import compare
 from segpipe.images.corpus_reader import read_original, read_reduced, read_region
 from segpipe.images.decoding import quiet
 from segpipe.labels.ground_truth import read_truth
 from segpipe.plots.overlay import colorize
-from segpipe.records.labels import class_colors
+from segpipe.records.palette import class_colors
 from segpipe.stages import MAKERS, export, index, refine
 from segpipe.stages.evaluate.stego_protocol import cases_of_run
 from segpipe.store import masks
+from segpipe.store.class_names import open_legend
 from segpipe.store.corpus import load_corpus
-from segpipe.store.naming import open_legend
 from segpipe.store.run_dir import RunDir
 
 ROTATED = Affine(0.0123456789012345, 0.001, 345678.123456789, 0.002, -0.0123456789012345, 8123456.987654321)

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segpipe.commands.robustness.page import SurvivalPage, families, render
+from segpipe.commands.robustness.text import sentences
 from segpipe.ops.corruptions.registry import DISTURBANCES
-from segpipe.plots.survival_page import SurvivalPage, families, render
-from segpipe.plots.survival_words import sentences
 from segpipe.records.corruption import FAMILIES
-from segpipe.records.probe import KEPT, MIOU, Finding
+from segpipe.records.finding import KEPT, MIOU, Finding
 from tests.helpers import chromium
 
 PROGRAM = chromium.find()

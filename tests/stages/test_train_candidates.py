@@ -19,8 +19,8 @@ from segpipe.stages.train.loop import trial_steps
 from segpipe.stages.train.validation import Judge
 from segpipe.store.checkpoints import load_tensors
 from segpipe.store.features import FeatureStore
-from segpipe.store.journal import load_histograms, load_history
 from segpipe.store.run_dir import RunDir
+from segpipe.store.training_log import load_histograms, load_history
 
 SMALL: dict[str, Any] = {
     "steps": 30,

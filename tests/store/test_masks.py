@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from segpipe.base.errors import UsageError
-from segpipe.records.labels import class_colors
+from segpipe.records.palette import class_colors
 from segpipe.store import masks
 
 

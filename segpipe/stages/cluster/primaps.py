@@ -15,7 +15,7 @@ from segpipe.inference.codes import encode
 from segpipe.records.clusters import ClusterModel
 from segpipe.stages.cluster.primaps_em import fit, principal_masks, regions
 from segpipe.store.features import FeatureStore
-from segpipe.store.valid import Valid
+from segpipe.store.valid_patches import Valid
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -36,9 +36,9 @@ from segpipe.stages.cover.estimates import (
 )
 from segpipe.stages.cover.sites import Sites, read_sites
 from segpipe.store import masks
+from segpipe.store.class_names import CLASSES, open_legend
 from segpipe.store.corpus import load_corpus
 from segpipe.store.cover import save_cover
-from segpipe.store.naming import CLASSES, open_legend
 from segpipe.store.run_dir import RunDir
 
 NAME = "cover"

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.ops.pixel_area import pixel_area
+from segpipe.records.class_names import fold
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.cover import Corrected, Correction, Part, Share, SiteCorrection, SiteShare
 from segpipe.records.legend import Legend
-from segpipe.records.naming import fold
 from segpipe.records.scores import Confusion
 from segpipe.stages.cover import estimators as estimate
 from segpipe.stages.cover.sites import Sites

@@ -25,7 +25,7 @@ from segpipe.ops.metrics import confusion as metrics
 from segpipe.ops.metrics import probes
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
-from segpipe.records.labels import nodata
+from segpipe.records.palette import nodata
 from segpipe.records.scores import Confusion, confusion_of, join
 from segpipe.stages.evaluate import scoring
 from segpipe.store.features import FeatureStore

@@ -22,8 +22,8 @@ from segpipe.records.corpus import Corpus
 from segpipe.records.legend import Legend
 from segpipe.stages.export.formats.source import Settings, Source
 from segpipe.store import masks
+from segpipe.store.class_names import CLASSES, open_legend
 from segpipe.store.corpus import load_corpus
-from segpipe.store.naming import CLASSES, open_legend
 from segpipe.store.run_dir import RunDir
 
 NAME = "export"

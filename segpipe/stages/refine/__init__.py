@@ -39,7 +39,7 @@ from segpipe.inference.segmenter import How, pieces, tile_side
 from segpipe.ops.crf.dense_crf import Crf, prepare
 from segpipe.records.clusters import Split
 from segpipe.records.corpus import Corpus
-from segpipe.records.labels import nodata
+from segpipe.records.palette import nodata
 from segpipe.store import masks
 from segpipe.store.certainty import (
     FOLDER,

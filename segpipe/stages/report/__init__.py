@@ -42,12 +42,13 @@ from segpipe.records.manifest import Manifest
 from segpipe.records.scores import Scores
 from segpipe.stages.report import training
 from segpipe.stages.report.build import Certainty, Findings, Judged, compose
-from segpipe.store import journal, masks, scores
+from segpipe.store import masks, scores
+from segpipe.store import training_log as journal
 from segpipe.store.candidates import load_candidates
 from segpipe.store.certainty import has_certainty, sum_certainty
+from segpipe.store.class_names import CLASSES
 from segpipe.store.corpus import load_rejected
 from segpipe.store.cover import load_cover
-from segpipe.store.naming import CLASSES
 from segpipe.store.run_dir import RunDir
 
 NAME = "report"

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.records.candidates import Candidate
+from segpipe.records.class_names import fold
 from segpipe.records.cover import Cover
 from segpipe.records.manifest import Manifest
-from segpipe.records.naming import fold
 from segpipe.records.scores import Pair, Scores
 
 HIDDEN = {"fingerprint"}

@@ -32,10 +32,10 @@ from segpipe.stages.train.data import Material
 from segpipe.store import candidates as table
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
-from segpipe.store.journal import load_history
 from segpipe.store.pairs import load_pairs
 from segpipe.store.run_dir import RunDir
-from segpipe.store.valid import MEAN_CROPS, Valid
+from segpipe.store.training_log import load_history
+from segpipe.store.valid_patches import MEAN_CROPS, Valid
 
 NAME = "train"
 ARTEFACT = "head"

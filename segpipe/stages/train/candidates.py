@@ -19,7 +19,7 @@ from segpipe.stages.train.data import Material
 from segpipe.stages.train.validation import Judge
 from segpipe.store import candidates as files
 from segpipe.store.checkpoints import load_tensors, save_tensors
-from segpipe.store.journal import Journal
+from segpipe.store.training_log import Journal
 
 if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
     from segpipe.nn.head import Head

@@ -100,7 +100,7 @@ def find_shifts(recipe: Recipe, setup: Setup, material: Material) -> dict[str, f
 
     from segpipe.stages.train.losses import calibration
     from segpipe.stages.train.losses.correspondence import Side
-    from segpipe.store.batches import Crops
+    from segpipe.store.batch_reader import Crops
 
     mean = torch.from_numpy(material.mean) if recipe.center else torch.zeros(material.store.header.dim)
 

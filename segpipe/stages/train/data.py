@@ -13,9 +13,9 @@ import numpy.typing as npt
 from segpipe.base import parallel
 from segpipe.ops.clustering import sampler as draws
 from segpipe.ops.clustering.kmeans import Moments
-from segpipe.store.batches import Batch, read_batch
+from segpipe.store.batch_reader import Batch, read_batch
 from segpipe.store.features import FeatureStore
-from segpipe.store.valid import Valid, mean_feature, sampled_blocks
+from segpipe.store.valid_patches import Valid, mean_feature, sampled_blocks
 
 if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
     from torch import Tensor

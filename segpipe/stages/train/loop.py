@@ -16,8 +16,8 @@ from segpipe.nn.head import Head
 from segpipe.ops.clustering import sampler as draws
 from segpipe.records.candidates import Collapse
 from segpipe.stages.train.objectives.objective import Objective, Patches
-from segpipe.store.batches import Batch, Crops
-from segpipe.store.journal import Journal, count
+from segpipe.store.batch_reader import Batch, Crops
+from segpipe.store.training_log import Journal, count
 
 EDGES = np.linspace(-1, 1, 101)
 _LOG_EVERY = 10

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segpipe.base.geometry import Box, Size, plan_grid, tiles, windows
-from segpipe.data.synthetic import reef_scene
+from segpipe.commands.demo.synthetic import reef_scene
 from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.maps.segment import Labels, label_at, segment
 from segpipe.ops.maps.tiling import Lattice, plan_lattice, tile_probabilities

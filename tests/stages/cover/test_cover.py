@@ -10,11 +10,11 @@ from PIL import Image as Pillow
 
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.records.naming import Entry, Naming
+from segpipe.records.class_names import Entry, Naming
 from segpipe.stages import cover
 from segpipe.store import masks
+from segpipe.store.class_names import naming_text
 from segpipe.store.cover import load_cover
-from segpipe.store.naming import naming_text
 from segpipe.store.run_dir import RunDir
 from tests.helpers import report_run
 

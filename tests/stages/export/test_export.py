@@ -13,7 +13,7 @@ from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.plots.overlay import overlay
 from segpipe.records.corpus import Corpus, Crop, Image
-from segpipe.records.labels import class_colors
+from segpipe.records.palette import class_colors
 from segpipe.stages import export
 from segpipe.store import masks
 from segpipe.store.certainty import certainty_path, write_certainty

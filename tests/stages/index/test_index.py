@@ -11,7 +11,7 @@ from segpipe.base.cost import Work
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
-from segpipe.data.synthetic import write_reef_corpus
+from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.images.readers import read_image
 from segpipe.stages import index
 from segpipe.store.corpus import load_corpus, load_rejected

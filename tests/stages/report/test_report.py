@@ -12,12 +12,12 @@ from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.plots.html import percent
 from segpipe.records.candidates import Candidate, Collapse
+from segpipe.records.class_names import Entry, Naming
 from segpipe.records.corpus import Rejected
-from segpipe.records.naming import Entry, Naming
 from segpipe.stages import cover, report
 from segpipe.store.candidates import save_candidates
+from segpipe.store.class_names import naming_text
 from segpipe.store.cover import load_cover
-from segpipe.store.naming import naming_text
 from segpipe.store.run_dir import RunDir
 from tests.helpers import report_run
 

@@ -15,8 +15,8 @@ from segpipe.nn.head import build_head, codes
 from segpipe.stages import mine, train
 from segpipe.store.checkpoints import load_tensors
 from segpipe.store.features import FeatureStore
-from segpipe.store.journal import load_histograms, load_history
 from segpipe.store.run_dir import RunDir
+from segpipe.store.training_log import load_histograms, load_history
 from tests.helpers.planted_run import plant
 
 SMALL = {

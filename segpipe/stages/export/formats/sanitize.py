@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.records.labels import class_colors
+from segpipe.records.palette import class_colors
 
 Colors = npt.NDArray[np.uint8]
 

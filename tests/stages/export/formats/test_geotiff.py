@@ -14,8 +14,8 @@ from segpipe.images.headers import inspect
 from segpipe.images.rasters import read_geo
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.geo import Geo
-from segpipe.records.labels import class_colors, nodata
 from segpipe.records.legend import Legend, plain_legend
+from segpipe.records.palette import class_colors, nodata
 from segpipe.stages import export
 from segpipe.stages.export.formats.geotiff import describe_classes, export_cog
 from segpipe.stages.export.formats.pictures import export_png

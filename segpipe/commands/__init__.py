@@ -1,0 +1,1 @@
+"""One room per command that is no stage."""

@@ -1,0 +1,1 @@
+"""`segpipe demo`: a small synthetic reef with exact labels."""

@@ -1,0 +1,102 @@
+"""Take the model out of a finished run: `segpipe bundle`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from segpipe import pipeline
+from segpipe.base.errors import UsageError
+from segpipe.base.runtime import Runtime
+from segpipe.base.version import __version__
+from segpipe.inference.codes import HEAD, open_head
+from segpipe.inference.encoder import WHITENING, reopen_encoder
+from segpipe.nn.backbones import find_backbone, load_network
+from segpipe.records.bundle import Bundle
+from segpipe.records.features import FeatureHeader
+from segpipe.store import bundle as store
+from segpipe.store.checkpoints import save_tensors
+from segpipe.store.class_names import open_legend
+from segpipe.store.clusters import open_clusters, save_clusters
+from segpipe.store.corpus import load_corpus
+from segpipe.store.features import FeatureStore, stored_codec
+from segpipe.store.masks import load_header
+from segpipe.store.run_dir import RunDir
+
+_PLANNING = ("crops", "window", "overlap", "bands", "max_pixels")
+
+
+def bundle(run_dir: RunDir, path: Path, runtime: Runtime) -> Bundle:
+    """Write what makes new masks to one file: network, head, clusters, settings, class names; no image, no pickle.
+
+    Args:
+        run_dir: a run that is up to date up to `refine`.
+        path: the file; it appears whole or not at all.
+        runtime: device on which the network is opened to see that it is the run's.
+
+    Raises:
+        UsageError: the run is not up to date, or the weights are others than those it was made with.
+        MachineError: the weights are not at hand.
+    """
+    settings = pipeline.resolve(run_dir)
+    pipeline.require_finished(run_dir, "refine")
+    features, masks = run_dir.path("features"), load_header(run_dir.path("masks"))
+    header = FeatureStore(features).header
+    made = Bundle(
+        header=header,
+        index={name: getattr(settings["index"], name) for name in _PLANNING},
+        scaling=load_corpus(run_dir.path("corpus")).scaling,
+        refine={name: masks[name] for name in ("side", "sharpness", "flip", "crf")},
+        legend=open_legend(run_dir, masks["classes"]),
+        licence=find_backbone(header.backbone).licence,
+        version=__version__,
+    )
+    with tempfile.TemporaryDirectory() as name:
+        parts = {HEAD: run_dir.path("head") / HEAD, "clusters.npz": Path(name) / "clusters.npz"}
+        save_clusters(open_clusters(run_dir), parts["clusters.npz"])
+        parts |= _backbone(header, features, Path(name), runtime)
+        codec = stored_codec(features) if header.codec != "float16" else None
+        if codec is not None:
+            parts["codec.npz"] = Path(name) / "codec.npz"
+            store.save_codec(codec, parts["codec.npz"])
+        store.save_bundle(made, path, parts)
+    return made
+
+
+def _backbone(header: FeatureHeader, features: Path, folder: Path, runtime: Runtime) -> dict[str, Path]:
+    row = find_backbone(header.backbone)
+    if row.kind == "classical":
+        return {WHITENING: features / WHITENING}
+    reopen_encoder(header, features, runtime)  # raises where the weights are others now
+    model, source = load_network(row, weights=Path(header.weights) if header.weights else None)
+    tensors: dict[str, Any] = dict(model.state_dict())
+    save_tensors(folder / store.BACKBONE, tensors, {"backbone": header.backbone, "source": source})
+    return {store.BACKBONE: folder / store.BACKBONE}
+
+
+def export_onnx(run_dir: RunDir, path: Path) -> float:
+    """Write a run's network and head as ONNX: from pixels of a crop to codes.
+
+    Input `rgb`: uint8 (batch, side, side, 3), side of `extract.size` rounded to whole patches; output `codes`: float32
+    (batch, rows, cols, dim), before the clusters' own projection and smoothing.
+
+    Args:
+        run_dir: a run up to `train`.
+        path: the file; it appears only if ONNX Runtime gives the same codes.
+
+    Returns:
+        The largest difference between ONNX Runtime's codes and ours, on noise, relative to the largest code.
+
+    Raises:
+        UsageError: the backbone is `classical`, which is no network, or the codes differ by more than 1e-3.
+        MachineError: `onnx`, `onnxscript` or `onnxruntime` is not installed.
+    """
+    from segpipe.nn.onnx import write_onnx
+
+    header = FeatureStore(run_dir.path("features")).header
+    row = find_backbone(header.backbone)
+    if row.kind == "classical":
+        raise UsageError("extract.backbone=classical is no network, so there is no ONNX of it; leave out --onnx")
+    model, _ = load_network(row, weights=Path(header.weights) if header.weights else None)
+    return write_onnx(row, model, open_head(run_dir.path("head")), header, path)

@@ -1,0 +1,1 @@
+"""`segpipe name`: names, merges and splits of the clusters of a run."""

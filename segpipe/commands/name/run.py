@@ -1,0 +1,263 @@
+"""What the clusters of a run are called, and cutting one of them further: `segpipe name` without its options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe import pipeline
+from segpipe.base.config import Section
+from segpipe.base.errors import UsageError
+from segpipe.base.runtime import Runtime
+from segpipe.commands.name import carry_over as parts
+from segpipe.commands.name.cluster_split import By
+from segpipe.commands.name.split import split_cluster
+from segpipe.inference.class_gallery import open_inputs
+from segpipe.records.class_names import Naming, NamingError, fold
+from segpipe.records.legend import Legend, plain_legend
+from segpipe.store import masks
+from segpipe.store.class_names import CLASSES, clustering, load_naming, naming_text, save_naming
+from segpipe.store.clusters import load_tree, open_clusters
+from segpipe.store.corpus import load_corpus
+from segpipe.store.run_dir import RunDir
+from segpipe.store.yaml_comments import Comments
+
+if TYPE_CHECKING:
+    from segpipe.commands.name.proposals import Proposal
+
+Settings = Mapping[str, Section]
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to do with the names besides writing them."""
+
+    labels: Path | None = None
+    """Propose names by these: a CSV of points, or a folder of label maps."""
+    classes: Path | None = None
+    """File of their class names."""
+    least: int = 10
+    """Labelled pixels that a name needs."""
+    spread: int = 2
+    """Images that they must lie in."""
+    share: float = 0.5
+    """Share of them that must agree."""
+    merges: Sequence[tuple[str, str]] = ()
+    """Pairs of clusters, each by number or name: the first joins the class of the second."""
+    suggest: int | None = None
+    """Join the most alike until so many classes are left."""
+    split: str | None = None
+    """The cluster to cut further, by number or name."""
+    into: int = 2
+    """How many parts; 1 joins again what was cut off it."""
+    by: By = "auto"
+    """How a cluster is cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What labels say of the clusters."""
+
+    labels: tuple[str, ...]
+    proposals: Sequence[Proposal]
+    """One for each cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What is said of the clusters now."""
+
+    path: Path
+    naming: Naming
+    legend: Legend
+    """The classes that are meant."""
+    shares: Mapping[int, float]
+    """Of all pixels with a cluster, by cluster."""
+    notes: Sequence[str]
+    """What happened, a line each."""
+    proposed: Proposed | None
+    written: bool
+    """Whether the file differs from what it was."""
+
+    @property
+    def pictures(self) -> dict[int, str]:
+        """Paths of the pictures of the clusters, from the run's directory."""
+        return parts.picture_names(len(self.shares))
+
+
+@dataclass(slots=True)
+class _State:
+    """The names while they change."""
+
+    naming: Naming
+    origin: dict[int, int]
+    """Number now to number in the file."""
+    notes: list[str]
+
+
+def name_clusters(run_dir: RunDir, asked: Asked, runtime: Runtime) -> Named:
+    """Write classes.yaml and the pictures; cut, propose, merge where asked. The caller holds the run's lock.
+
+    Raises:
+        UsageError: the run is not up to date, or what is asked for cannot be meant; nothing is written then.
+        CorpusError: no label belongs to an image, or an image file is gone.
+    """
+    if asked.classes and not asked.labels:
+        raise UsageError(f"--classes {asked.classes} names labels; give them with --points CSV or --labels DIR")
+    if asked.split is not None and (asked.labels or asked.merges or asked.suggest):
+        raise UsageError(f"--split {asked.split} goes alone; propose and merge with another `segpipe name`")
+    _require_current(run_dir, pipeline.resolve(run_dir))
+    path = run_dir.root / CLASSES
+    before, after = parts.load_seen(run_dir.root), _look(run_dir)
+    written = load_naming(path) if path.exists() else None
+    if written is not None and written.naming.clustering == after.clustering:
+        unknown = next((k for k in written.naming.entries if k >= after.clusters), None)
+        if unknown is not None:
+            written.legend(after.clusters)  # says which line is wrong
+    carried = parts.carry(written.naming if written else parts.begin(after), before, after)
+    state = _State(carried.naming, dict(carried.origin), _tell_carried(carried) if written else [])
+    if asked.split is not None:
+        cluster = _cluster_of(state.naming, asked.split, f"--split {asked.split}")
+        cut = split_cluster(run_dir, state.naming, cluster, runtime, into=asked.into, by=asked.by)
+        after = _look(run_dir)
+        state.naming = replace(cut.naming, clustering=after.clustering)
+        state.origin = {now: state.origin[was] for now, was in cut.origin.items() if was in state.origin}
+        state.notes += cut.notes
+    return _finish(run_dir, asked, runtime, state, before, after, written.comments if written else Comments())
+
+
+def _finish(
+    run_dir: RunDir,
+    asked: Asked,
+    runtime: Runtime,
+    state: _State,
+    before: parts.Seen | None,
+    after: parts.Seen,
+    comments: Comments,
+) -> Named:
+    pictures, clusters = parts.picture_names(after.clusters), after.clusters
+    pixels, _ = masks.count_pixels(masks.load_index(run_dir.path("masks")), classes=clusters)
+    proposed = _propose(run_dir, state, asked, clusters, runtime) if asked.labels else None
+    for cluster, into in asked.merges:
+        state.naming = _merge(state.naming, cluster, into)
+    if asked.suggest:
+        _suggest(run_dir, state, asked.suggest, pixels)
+    legend = _legend(state.naming, clusters)
+    same = before is not None and before.clustering == after.clustering
+    if not same or not all((run_dir.root / name).exists() for name in pictures.values()):
+        parts.draw_gallery(open_inputs(run_dir, plain_legend(clusters)), run_dir.root, runtime)
+    parts.save_seen(after, run_dir.root)
+    shares = {k: float(pixels[k] / max(1, pixels.sum())) for k in range(clusters)}
+    path = run_dir.root / CLASSES
+    changed = save_naming(path, naming_text(state.naming, shares, pictures, comments.moved(state.origin)))
+    return Named(path, state.naming, legend, shares, tuple(state.notes), proposed, changed)
+
+
+def _require_current(run_dir: RunDir, settings: Settings) -> None:
+    """Names are of the masks: they must be those of the clusters."""
+    for name in ("cluster", "refine"):
+        pipeline.require(pipeline.BY_NAME[name], settings, run_dir)
+
+
+def _look(run_dir: RunDir) -> parts.Seen:
+    directory = run_dir.path("masks")
+    corpus = load_corpus(run_dir.path("corpus"))
+    return parts.look(directory, corpus, int(masks.load_header(directory)["classes"]), clustering(run_dir))
+
+
+def _tell_carried(carried: parts.Carried) -> list[str]:
+    notes = []
+    if carried.moved:
+        moved = ", ".join(f"{was} is {now} now" for was, now in carried.moved.items())
+        notes.append(f"clusters kept their entries under other numbers: {moved}")
+    if carried.added:
+        notes.append(f"new clusters, not named yet: {', '.join(map(str, carried.added))}")
+    if carried.removed:
+        gone = ", ".join(f"{k} ({entry.name})" if entry.name else str(k) for k, entry in carried.removed.items())
+        notes.append(f"clusters that are there no more, their entries taken out: {gone}")
+    notes += [f"cluster {k}: what it was merged into is there no more; merge_into is empty" for k in carried.loose]
+    if notes:
+        notes.append(f"what was written before is kept in {CLASSES}.before")
+    return notes
+
+
+# --- proposals and merges -------------------------------------------------------------------------------------------
+
+
+def _propose(run_dir: RunDir, state: _State, asked: Asked, clusters: int, runtime: Runtime) -> Proposed:
+    from segpipe.commands.name.proposals import fits, propose
+    from segpipe.labels.counting import count_labelled
+
+    assert asked.labels is not None
+    directory = run_dir.path("masks")
+    corpus = load_corpus(run_dir.path("corpus"))
+    found = count_labelled(asked.labels, asked.classes, corpus, directory, clusters=clusters, runtime=runtime)
+    proposals = propose(found.counts, least=asked.least, spread=asked.spread, share=asked.share)
+    entries = dict(state.naming.entries)
+    for k, proposal in enumerate(proposals):
+        if proposal.label is not None and not entries[k].name:
+            entries[k] = replace(entries[k], name=found.classes[proposal.label])
+    by_fold = {fold(name): i for i, name in enumerate(found.classes)}
+    named = {k: by_fold[fold(e.name)] for k, e in entries.items() if fold(e.name) in by_fold}
+    labelled = "points" if found.points else "labelled pixels"
+    state.notes.append(
+        f"{fits(found.counts, named):.1%} of {found.counts.pixels} {labelled} in {len(found.images)} images lie in a "
+        f"cluster of their name; names were chosen by the same {labelled}, so expect somewhat less elsewhere"
+    )
+    if found.unmatched:
+        state.notes.append(f"{len(found.unmatched)} labels fit no image, such as {found.unmatched[0]}")
+    state.naming = replace(state.naming, entries=entries)
+    return Proposed(found.classes, proposals)
+
+
+def _cluster_of(naming: Naming, text: str, said: str) -> int:
+    """The one cluster that a number or a name means."""
+    if text.isdecimal() and int(text) in naming.entries:
+        return int(text)
+    found = [k for k, entry in naming.entries.items() if entry.name and entry.name == text]
+    if len(found) > 1:
+        raise UsageError(f"{said}: clusters {', '.join(map(str, found))} have that name; give the number of one")
+    if not found:
+        last = max(naming.entries)
+        raise UsageError(f"{said}: there is no cluster {text!r}, and none of that name; clusters go from 0 to {last}")
+    return found[0]
+
+
+def _merge(naming: Naming, cluster: str, into: str) -> Naming:
+    entries = dict(naming.entries)
+    sources = [k for k, entry in entries.items() if str(k) == cluster or (entry.name and entry.name == cluster)]
+    if not sources:
+        raise UsageError(f"--merge {cluster} {into}: there is no cluster {cluster!r}, and none of that name")
+    number = into.isdecimal()
+    if number and int(into) not in entries:
+        raise UsageError(f"--merge {cluster} {into}: clusters go from 0 to {max(entries)}")
+    for k in sources:
+        entries[k] = replace(entries[k], merge_into=int(into) if number else into)
+    return replace(naming, entries=entries)
+
+
+def _suggest(run_dir: RunDir, state: _State, classes: int, pixels: Int64) -> None:
+    from segpipe.commands.name.proposals import suggest_merges
+
+    model, tree = open_clusters(run_dir), load_tree(run_dir.path("clusters") / "tree.npz")
+    entries = dict(state.naming.entries)
+    for k, into in suggest_merges(model, tree, pixels, classes=classes).items():
+        if entries[k].merge_into is not None or (entries[k].name and entries[into].name):
+            state.notes.append(f"cluster {k} would join {into}; left as it is, because you have said what it is")
+            continue
+        entries[k] = replace(entries[k], merge_into=into)
+    state.naming = replace(state.naming, entries=entries)
+
+
+def _legend(naming: Naming, clusters: int) -> Legend:
+    """The classes that are meant; what could not be read is not written."""
+    try:
+        return naming.legend(clusters)
+    except NamingError as error:
+        raise UsageError(f"cluster {error.cluster}, {error.field}: {error}") from error

@@ -1,0 +1,1 @@
+"""`segpipe probe`: what a frozen backbone is biased to, in numbers."""

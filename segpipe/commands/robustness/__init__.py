@@ -1,0 +1,1 @@
+"""`segpipe robustness`: how far the masks of a run stay the same under image corruptions."""

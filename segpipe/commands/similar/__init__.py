@@ -1,0 +1,1 @@
+"""`segpipe similar`: image and patch retrieval in a run."""

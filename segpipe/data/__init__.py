@@ -1,1 +1,0 @@
-"""Images and labels from a user's files."""

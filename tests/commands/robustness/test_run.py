@@ -1,0 +1,169 @@
+"""`segpipe probe RUN`: how far a run's masks survive, from a run to the page."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import segpipe
+from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.runtime import Runtime
+from segpipe.cli.entry import run_cli
+from segpipe.commands.demo.synthetic import write_reef_corpus
+from segpipe.commands.robustness import run as surviving
+from segpipe.commands.robustness.measure import Trial
+from segpipe.commands.robustness.run import probe_run
+from segpipe.images.corpus_reader import read_original
+from segpipe.inference.segment_array import open_segmenter, segment_picture
+from segpipe.pipeline import open_run
+from segpipe.records.finding import KEPT, MIOU
+from segpipe.records.legend import plain_legend
+from segpipe.store import masks
+from segpipe.store.corpus import load_corpus
+from segpipe.store.findings import load_findings
+from segpipe.store.run_dir import RunDir
+
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
+SETTINGS = {
+    "extract.backbone": "classical",
+    "extract.size": 96,
+    "train.method": "pca",
+    "cluster.k": 4,
+    "cluster.patches": 4000,
+    "refine.crf_iterations": 2,
+    "runtime.workers": 1,
+}
+NAMES = ["text", "zoom-in"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    folder = tmp_path_factory.mktemp("reef")
+    write_reef_corpus(folder, images=3, seed=3)
+    segpipe.run(folder / "images", folder / "run", settings=SETTINGS, stop="refine")
+    return open_run(folder / "run")
+
+
+def test_a_picture_in_memory_gets_the_mask_that_the_run_gave_its_file(run: RunDir) -> None:
+    segmenter, corpus = open_segmenter(run, Runtime(), crf=True), load_corpus(run.path("corpus"))
+    lines = {line["id"]: line for line in masks.load_index(run.path("masks"))}
+    for image in corpus.images:
+        pixels = read_original(corpus, image)
+        found = segment_picture(segmenter, pixels.rgb, pixels.valid, name=image.id)
+        assert (found == masks.read_part(run.path("masks"), lines[image.id])).all()
+
+
+def test_a_picture_in_memory_gets_the_parts_of_a_split_cluster_too(run: RunDir, tmp_path: Path) -> None:
+    shutil.copytree(run.root, tmp_path / "run")
+    split = open_run(tmp_path / "run")
+    segpipe.name(split.root, split=0, into=2)
+    segmenter, corpus = open_segmenter(split, Runtime(), crf=True), load_corpus(split.path("corpus"))
+    lines = {line["id"]: line for line in masks.load_index(split.path("masks"))}
+    seen = set[int]()
+    for image in corpus.images:
+        pixels = read_original(corpus, image)
+        found = segment_picture(segmenter, pixels.rgb, pixels.valid, name=image.id)
+        assert (found == masks.read_part(split.path("masks"), lines[image.id])).all()
+        seen |= set(np.unique(found).tolist())
+    assert {0, 4} <= seen
+
+
+def test_everything_is_written_and_does_not_depend_on_workers(run: RunDir, tmp_path: Path) -> None:
+    found = probe_run(run, None, Runtime(), images=2, disturb=NAMES, side=160, seed=5)
+    assert found.page == run.root / "probe" / "index.html"
+    more = probe_run(run, tmp_path / "two", Runtime(workers=2), images=2, disturb=NAMES, side=160, seed=5)
+    assert more.findings == found.findings
+    assert found.table.read_bytes() == more.table.read_bytes()
+    rows = load_findings(found.table)
+    assert [row.disturbance for row in rows] == ["zoom-in"] * 6 + ["text"] * 6
+    assert {row.measure for row in rows} == {KEPT, MIOU}
+    assert all(row.images == 2 and 0 <= row.low <= row.high <= 1 for row in rows)
+    written = json.loads((run.root / "probe" / "probe.json").read_text())
+    assert len(written["images"]) == 2
+    assert written["said"] == list(found.said)
+    assert [row["value"] for row in written["findings"]] == pytest.approx([row.value for row in rows], abs=1e-7)
+    assert (run.root / "probe" / "probe.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_page_needs_nothing_but_itself(run: RunDir, tmp_path: Path) -> None:
+    found = probe_run(run, tmp_path, Runtime(), images=1, disturb=["text", "hue"], side=120)
+    html = found.page.read_text("utf-8")
+    assert all(sentence in html for sentence in found.said)
+    assert set(re.findall(r'src="([a-z]+:)', html)) == {"data:"}
+    assert "<script" not in html
+    # one image: the picture as it was and at each level, for each of two families; and two figures
+    assert html.count("<img ") == 2 * 4 + 2
+    assert "None" not in html
+
+
+def test_the_weights_of_the_page_are_the_words(run: RunDir, tmp_path: Path) -> None:
+    found = probe_run(run, tmp_path, Runtime(), images=2, disturb=["noise"], side=160)
+    kept = [row for row in found.findings if row.measure == KEPT]
+    assert f"{100 * kept[-1].value:.1f}% of their pixels at 45 gray levels" in found.said[0]
+    assert found.said[-1].startswith("They change most under noise at 45")
+
+
+def test_a_file_that_changed_meanwhile_is_put_aside(run: RunDir, tmp_path: Path) -> None:
+    corpus = load_corpus(run.path("corpus"))
+    path = corpus.path(corpus.images[1])
+    content, times = path.read_bytes(), path.stat()
+    try:
+        path.write_bytes(b"\0" * len(content))
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        found = probe_run(run, tmp_path, Runtime(), images=0, disturb=["dark"], side=64)
+        assert [each.path for each in found.rejected] == [corpus.images[1].path]
+        assert found.findings[0].images == 2
+        trial = Trial(open_segmenter(run, Runtime(), crf=False), plain_legend(4), [], side=64, seed=0)
+        with pytest.raises(CorpusError, match="not one image can be used"):
+            surviving._survive_all(trial, corpus, [1], Runtime())
+    finally:
+        path.write_bytes(content)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_mistakes_are_said_with_the_way_out(run: RunDir, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--disturb bluur is not known; there are .*blur, "):
+        probe_run(run, tmp_path, Runtime(), disturb=["bluur"])
+    begun = open_run(tmp_path / "begun")
+    with pytest.raises(UsageError, match="is not up to date"):
+        probe_run(begun, None, Runtime())
+
+
+def test_masks_without_a_crf_cannot_be_probed_with_one(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = masks.load_header(run.path("masks"))
+    monkeypatch.setattr("segpipe.inference.segment_array.load_header", lambda path: {**made, "crf": None})
+    with pytest.raises(UsageError, match="leave out --crf"):
+        open_segmenter(run, Runtime(), crf=True)
+    assert np.isfinite(open_segmenter(run, Runtime(), crf=False).how.sharpness)
+
+
+def test_the_command_tells_what_it_found(run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["probe", str(run.root), str(tmp_path), "--images", "1", "--disturb", "dark", "--side", "64", "-q"]
+    assert run_cli(arguments) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Under dark the masks keep ")
+    assert said.endswith(f"page     {tmp_path / 'index.html'}\n")
+    twin = segpipe.probe(run.root, tmp_path / "twin", count=1, disturb=["dark"], side=64)
+    assert (tmp_path / "twin" / "probe.csv").read_bytes() == (tmp_path / "probe.csv").read_bytes()
+    assert len(twin) == 6
+
+
+@pytest.mark.parametrize(
+    ("more", "match"),
+    [
+        (["RUN", "--backbone", "classical"], "--backbone has no meaning here: .* is a run"),
+        (["IMAGES", "OUT", "--crf"], "--crf has no meaning here: .* is not a run"),
+        (["IMAGES"], "is not a run .*, so name the folder to write to"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(
+    run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], match: str
+) -> None:
+    places = {"RUN": str(run.root), "IMAGES": str(run.root.parent / "images"), "OUT": str(tmp_path)}
+    assert run_cli(["probe", *(places.get(word, word) for word in more)]) == 2
+    assert re.search(match, capsys.readouterr().err)

@@ -1,0 +1,193 @@
+"""classes.yaml: what is written is read again, whatever a person calls things; what is wrong is told by its line."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segpipe.base.errors import UsageError
+from segpipe.records.class_names import Entry, Naming
+from segpipe.store.class_names import load_naming, naming_text, open_legend, save_naming
+from segpipe.store.run_dir import RunDir
+from segpipe.store.yaml_comments import TAIL, Comments
+
+NAMES = st.text(min_size=1, max_size=20).map(lambda text: " ".join(text.split())).filter(
+    lambda name: bool(name) and name.isprintable()
+)  # fmt: skip
+COLORS = st.tuples(*[st.integers(0, 255)] * 3)
+ENTRIES = st.builds(
+    Entry, color=COLORS, name=st.one_of(st.just(""), NAMES), merge_into=st.one_of(st.none(), st.integers(0, 99), NAMES),
+    ignore=st.booleans(),
+)  # fmt: skip
+
+GOOD = """\
+clustering: "abc"
+clusters:
+  0:
+    name: sand
+    color: "#aa0000"
+    merge_into:
+    ignore: false
+  1:
+    name: "no"
+    color: 00bb00
+    merge_into: 0
+    ignore: yes
+"""
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.integers(0, 300), ENTRIES, min_size=1, max_size=6), st.text("0123456789abcdef", max_size=16))
+def test_what_is_written_is_read_again(tmp_path_factory, entries, clustering):
+    path = tmp_path_factory.mktemp("n") / "classes.yaml"
+    naming = Naming(entries, clustering)
+    text = naming_text(naming, dict.fromkeys(entries, 0.25), dict.fromkeys(entries, "gallery/0.png"))
+    path.write_bytes(text.encode())
+    assert load_naming(path).naming == naming
+    plain = yaml.safe_load(text)  # any other reader sees the same
+    for k, entry in entries.items():
+        assert plain["clusters"][k]["name"] == entry.name
+        assert plain["clusters"][k]["merge_into"] == entry.merge_into
+        assert plain["clusters"][k]["color"] == "#" + bytes(entry.color).hex()
+        assert plain["clusters"][k]["ignore"] is entry.ignore
+
+
+COMMENTS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=12).map(
+    lambda text: f"# {text}".rstrip()
+)
+PLACES = ["", "name", "color", "merge_into", "ignore", "share", "picture"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.dictionaries(st.integers(0, 30), ENTRIES, min_size=1, max_size=4),
+    st.dictionaries(st.tuples(st.integers(0, 3), st.sampled_from([*PLACES, "end"])), st.lists(COMMENTS, max_size=2)),
+    st.dictionaries(st.tuples(st.integers(0, 3), st.sampled_from(PLACES)), COMMENTS),
+    st.lists(COMMENTS, max_size=2),
+)
+def test_comments_stay_where_they_are_and_go_with_their_entry(tmp_path_factory, entries, above, beside, tail):
+    numbers = sorted(entries)
+    above = {(numbers[k], field): tuple(lines) for (k, field), lines in above.items() if k < len(numbers) and lines}
+    beside = {(numbers[k], field): line for (k, field), line in beside.items() if k < len(numbers)}
+    said = Comments({**above, (None, "clustering"): ("# first",), **({TAIL: tuple(tail)} if tail else {})}, beside)
+    path = tmp_path_factory.mktemp("n") / "classes.yaml"
+    shares, pictures = dict.fromkeys(entries, 0.5), dict.fromkeys(entries, "gallery/0.png")
+    path.write_bytes(naming_text(Naming(entries, "abc"), shares, pictures, said).encode())
+    written = load_naming(path)
+    assert written.naming.entries == entries
+    assert written.comments == said
+    # other things are said of them, and they have other numbers
+    moved = {k + 50: replace(entry, name="other", merge_into=None) for k, entry in entries.items()}
+    moved[7] = Entry((1, 2, 3))
+    text = naming_text(Naming(moved), {}, {}, written.comments.moved({k + 50: k for k in entries}))
+    path.write_bytes(text.encode())
+    again = load_naming(path)
+    assert again.naming.entries == moved
+    assert again.comments.moved({k: k + 50 for k in entries}) == said
+
+
+def test_comments_of_any_hand_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "classes.yaml"
+    path.write_text(
+        "# mine, at the top\n"
+        "clusters: # all\n"
+        "  0: {name: sand # flat\n    , color: '#aa0000'}  # behind\n"
+        "# between\n"
+        "  1:\n"
+        "    name: 'a # b'   # not a comment, then one\n"
+        '    color: "#00bb00"#no\n'.replace('"#no', '"')
+        + "      # deep\n"
+        "    merge_into: # nothing yet\n"
+        "# the end\n"
+    )
+    written = load_naming(path)
+    text = naming_text(written.naming, {}, {}, written.comments)
+    for comment in ("# mine, at the top", "# all", "# flat", "# behind", "# between", "# not a comment, then one",
+                    "# deep", "# nothing yet", "# the end"):  # fmt: skip
+        assert text.count(comment) == 1, comment
+    assert written.naming.entries[1].name == "a # b"
+    path.write_text(text)
+    assert naming_text(load_naming(path).naming, {}, {}, load_naming(path).comments) == text
+
+
+def test_what_people_write_is_understood(tmp_path: Path) -> None:
+    path = tmp_path / "classes.yaml"
+    path.write_text(GOOD.replace("name: sand", "name: 12  # twelve"))
+    found = load_naming(path).naming
+    assert found.clustering == "abc"
+    assert found.entries == {
+        0: Entry((0xAA, 0, 0), "12"),
+        1: Entry((0, 0xBB, 0), "no", merge_into=0, ignore=True),
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "problem"),
+    [
+        ("name: sand", "name: [sand", 5, "not YAML at"),
+        ("  0:", "\t0:", 3, "not YAML at '0:'"),
+        ("name: sand", "nmae: sand", 4, "cluster 0: 'nmae' is not a field; did you mean name?"),
+        ('"#aa0000"', '"#aa00"', 5, "cluster 0, color: '#aa00' is no color; write \"#rrggbb\""),
+        ('"#aa0000"', "#aa0000", 5, "cluster 0, color: is empty: without quotes # begins a comment"),
+        ('    color: "#aa0000"\n', "", 3, "cluster 0 has no color"),
+        ("ignore: false", "ignore: nope", 7, "'nope' is neither true nor false"),
+        ("  1:", "  0:", 8, "clusters: 0 stands on line 3 already; keep one of the two"),
+        ("  1:", "  one:", 8, "'one' is no cluster"),
+        ("  1:", "  14:", 8, "there is no cluster 14; clusters go from 0 to 1"),
+        ("merge_into: 0", "merge_into: 1", 11, "cluster 1, merge_into: merges in a circle (1 -> 1)"),
+        ("merge_into: 0", "merge_into: snad", 11, "did you mean 'sand'?"),
+        ("merge_into: 0", "merge_into: {a: b}", 11, "cluster 1, merge_into: must be one value"),
+        ('name: "no"', 'name: "SAND"', 9, "differ in case or spaces alone"),
+        ("clusters:", "classes:", 2, "'classes' is not a field; did you mean clusters?"),
+        ("name: sand", 'name: "a\\u200bb"', 4, "holds letters that no one can see"),
+    ],
+)
+def test_what_is_wrong_is_one_line_with_its_place(tmp_path: Path, old: str, new: str, line: int, problem: str) -> None:
+    path = tmp_path / "classes.yaml"
+    assert old in GOOD
+    text = GOOD.replace("ignore: yes", "ignore: no").replace(old, new, 1)
+    path.write_text(text.replace("merge_into: 0", "merge_into:") if "case" in problem else text)
+    with pytest.raises(UsageError) as told:
+        load_naming(path).legend(2)
+    message = str(told.value)
+    assert message.startswith(f"{path}:{line}: ")
+    assert problem in message
+    assert "\n" not in message
+
+
+def test_other_mistakes_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "classes.yaml"
+    for content, problem in (
+        (b"\xff\xfe", "not UTF-8"),
+        (b"", "must be a block"),
+        (b"clustering: a\n", "no `clusters:`"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match=problem):
+            load_naming(path)
+
+
+def test_a_run_without_the_file_has_plain_names_and_one_of_other_clusters_is_refused(tmp_path: Path) -> None:
+    run_dir = RunDir(tmp_path, {})
+    assert open_legend(run_dir, 2).names == ("class 0", "class 1")
+    path = tmp_path / "classes.yaml"
+    path.write_text(GOOD)
+    assert open_legend(run_dir, 2).names == ("sand",)
+    (tmp_path / "manifest.json").write_text(
+        '{"stages": {"cluster": {"key": "k", "artefact": "other", "parts": {}, "summary": {}, "seconds": 1,'
+        ' "finished": "", "versions": {}, "machine": {}}}}'
+    )
+    with pytest.raises(UsageError, match="speaks of clusters that this run no longer has; `segpipe name"):
+        open_legend(run_dir, 2)
+
+
+def test_the_text_before_is_kept_beside(tmp_path: Path) -> None:
+    path = tmp_path / "classes.yaml"
+    assert save_naming(path, "a\n")
+    assert not save_naming(path, "a\n")
+    assert not (tmp_path / "classes.yaml.before").exists()
+    assert save_naming(path, "b\n")
+    assert (tmp_path / "classes.yaml.before").read_text() == "a\n"
