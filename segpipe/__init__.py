@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from segpipe.base.version import __version__
 
 if TYPE_CHECKING:
-    from segpipe.twin import (
+    from segpipe.api import (
         apply,
         attend,
         bundle,
@@ -54,9 +54,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in __all__:  # only who asks for one pays for loading it
-        from segpipe import twin
+        from segpipe import api
 
-        return getattr(twin, name)
+        return getattr(api, name)
     raise AttributeError(f"module 'segpipe' has no attribute {name!r}")
 
 

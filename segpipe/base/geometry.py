@@ -174,6 +174,11 @@ def _padding(grid: Grid) -> float:
     return 1 - grid.content.height * grid.content.width / (grid.input.height * grid.input.width)
 
 
+def mask_tiles(size: Size, side: int | None) -> list[Box]:
+    """The tiles of an image's mask, which together cover it; None for `side` makes the whole image one tile."""
+    return [Box(0, 0, size.height, size.width)] if side is None else tiles(size, side)
+
+
 def tiles(size: Size, side: int, box: Box | None = None) -> list[Box]:
     """Cut an image into squares of `side` pixels, row by row from the top left; the last ones may be smaller.
 

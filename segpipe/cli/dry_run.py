@@ -12,7 +12,7 @@ from rich.console import Group
 from segpipe import pipeline
 from segpipe.base.config import Section
 from segpipe.base.cost import Work
-from segpipe.cli.tables import plain_table
+from segpipe.base.tables import plain_table
 from segpipe.images.validate import expect_frames
 from segpipe.images.video import is_video
 from segpipe.stages import cost_of, index, outside

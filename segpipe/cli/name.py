@@ -11,8 +11,8 @@ from rich.table import Table
 
 from segpipe import pipeline
 from segpipe.base.errors import UsageError
+from segpipe.base.tables import plain_table
 from segpipe.cli.options import common, run_argument
-from segpipe.cli.tables import plain_table
 from segpipe.cli.work import existing
 
 if TYPE_CHECKING:

@@ -7,16 +7,9 @@ from typing import Any
 
 from rich.table import Table
 
+from segpipe.base.tables import plain_table
 from segpipe.nn.backbones import BackboneStatus
 from segpipe.records.scores import Scores
-
-
-def plain_table(*headings: str) -> Table:
-    """A table without lines, made for terminals of any width."""
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table
 
 
 def backbone_table(rows: Sequence[BackboneStatus]) -> Table:

@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from segpipe.base import files
 from segpipe.base.config import Section
 from segpipe.base.geometry import Size, tiles
-from segpipe.cli.tables import plain_table
+from segpipe.base.tables import plain_table
 from segpipe.store.masks import load_header, read_part
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_scores

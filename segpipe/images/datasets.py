@@ -1,6 +1,6 @@
 """The folder layouts in which labelled image sets are published: which images a split holds, where each label lies.
 
-Only names are looked at here. What labels mean is the affair of `segpipe.labels.encodings`, which evaluation alone uses.
+Only names are looked at here; what labels mean, `segpipe.labels.encodings` says, which evaluation alone uses.
 
     cocostuff27   images/train2017/ID.jpg, annotations/train2017/ID.png (stuffthingmaps), and the curated lists of IIC,
                   curated/train2017/Coco164kFull_Stuff_Coarse.txt and curated/val2017/Coco164kFull_Stuff_Coarse_7.txt,

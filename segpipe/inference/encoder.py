@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from segpipe.base.errors import UsageError
 from segpipe.base.parallel import thread_map, torch_alone
@@ -164,3 +166,15 @@ def _open_classical(folder: Path, runtime: Runtime) -> Encoder:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def single_threaded(encoder: Encoder) -> Iterator[None]:
+    """Every image is worked on in one thread: threads share the processors by images."""
+    before = cv2.getNumThreads()
+    with encoder.alone(), threadpool_limits(1):
+        cv2.setNumThreads(1)
+        try:
+            yield
+        finally:
+            cv2.setNumThreads(before)

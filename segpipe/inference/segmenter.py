@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.geometry import Box, Grid, Size, tiles
+from segpipe.base.geometry import Box, Grid, Size
 from segpipe.images.corpus_reader import open_original, read_original
 from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.maps.certainty import Map, certainty_at
@@ -88,11 +88,6 @@ def tile_side(shown: Shown, how: How) -> int | None:
     return plan_lattice(shown.boxes, shown.grids, side=how.side).tile if shown.image.mosaic else None
 
 
-def pieces(size: Size, side: int | None) -> list[Box]:
-    """The pieces of an image's map, which together cover it; `side` as of `tile_side`."""
-    return [Box(0, 0, size.height, size.width)] if side is None else tiles(size, side)
-
-
 def see_piece(
     shown: Shown, piece: Box, how: How, read: ReadCodes, *, lattice: Lattice | None = None
 ) -> tuple[Labels, tuple[Map, Map] | None]:
@@ -102,7 +97,7 @@ def see_piece(
 
     Args:
         shown: the image.
-        piece: one of `pieces`.
+        piece: one of `mask_tiles`.
         how: the classes.
         read: gives the codes.
         lattice: another than the planned one.
@@ -133,7 +128,7 @@ def divide_piece(shown: Shown, piece: Box, how: How, read: ReadCodes, labels: La
 
     Args:
         shown: the image.
-        piece: one of `pieces`.
+        piece: one of `mask_tiles`.
         how: the classes.
         read: gives the codes; not asked where no cluster of the map is split.
         labels: clusters before these splits, and `nodata(how.classes)`; may be changed in place.

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.geometry import Box
+from segpipe.base.geometry import Box, mask_tiles
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
-from segpipe.inference.segmenter import pieces
 from segpipe.labels.ground_truth import LabelReader, read_truth
 from segpipe.labels.point_labels import Points
 from segpipe.ops.metrics import confusion as metrics
@@ -70,7 +69,7 @@ def count_labelled(
         image, entry, source = corpus.images[index], entries[index], truth.sources[index]
         table: Int64 = np.zeros((len(truth.classes), clusters + 1), np.int64)
         with open_labels(source, truth.reader, image) as read:
-            for piece in pieces(image.size, entry.get("tile")):
+            for piece in mask_tiles(image.size, entry.get("tile")):
                 rows, cols, given = read(piece)
                 if not (given >= 0).any():
                     continue

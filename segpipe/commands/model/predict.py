@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import cv2
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
+from segpipe.images.crop_plan import corpus_of_one
 from segpipe.images.listing import Listing
-from segpipe.images.validate import Item, check, expect_images, find_images
+from segpipe.images.validate import Item, expect_images, find_images
 from segpipe.inference.codes import open_head
-from segpipe.inference.encoder import Encoder, open_encoder, settled
+from segpipe.inference.encoder import Encoder, open_encoder, settled, single_threaded
 from segpipe.inference.inputs import Inputs, refine_piece, shown_of
 from segpipe.inference.on_demand import LiveFeatures
-from segpipe.inference.segmenter import how_of, pieces, tile_side
+from segpipe.inference.segmenter import how_of, tile_side
 from segpipe.ops.crf.dense_crf import prepare
 from segpipe.records.bundle import Bundle
 from segpipe.records.clusters import ClusterModel
-from segpipe.records.corpus import Corpus, Crop, Rejected
+from segpipe.records.corpus import Corpus, Rejected
 from segpipe.stages import index
 from segpipe.store import bundle as store
 from segpipe.store.clusters import load_clusters
@@ -84,27 +83,6 @@ def settings_of(model: Model, images: str = "", *, every: int = 0) -> index.Conf
     return index.Config(images=images, every=every, **model.bundle.index)
 
 
-def read_new(
-    settings: index.Config, scaling: Mapping[str, tuple[float, float]], root: Path, item: Item, home: Path
-) -> Corpus | Rejected:
-    """Check one file, or keep a frame, and plan its crops: a corpus of one image.
-
-    Args:
-        settings: how crops are planned.
-        scaling: of the corpus that the model was made from.
-        root: folder.
-        item: a file below it, or a frame of a video.
-        home: a folder for frames and the valid pixels of mosaics, in use as long as the corpus.
-    """
-    found = check(item, root=root, home=home, limits=index.limits_of(settings))
-    if isinstance(found, Rejected):
-        return found
-    if found.depth != "uint8" and found.depth not in scaling:
-        return Rejected(item.name, f"has {found.depth} values, and the model's run had no such images to scale them by")
-    crops = tuple(Crop(0, box) for box in index.crops_of(found, home, config=settings))
-    return Corpus(root, (found,), crops, scaling, settings.bands, home)
-
-
 @dataclass(frozen=True, slots=True)
 class Segment:
     """What makes the mask of one image: clusters, as `refine` would give them."""
@@ -116,7 +94,7 @@ class Segment:
     @property
     def pieces(self) -> list[Box]:
         """The boxes in which the mask is made; one, but for mosaics."""
-        return pieces(self.inputs.corpus.images[0].size, self.side)
+        return mask_tiles(self.inputs.corpus.images[0].size, self.side)
 
     def piece(self, box: Box) -> Mask:
         """The mask (h, w) of one of the pieces.
@@ -182,8 +160,8 @@ def apply(
     settings = settings_of(model, every=every)
     choice = index.choice_of(settings)
     work = partial(_one, model, settings, listing.root, home, keep, frames_stay)
-    items = find_images(listing, choice, index.limits_of(settings))
-    with alone(model.encoder):
+    items = find_images(listing, choice, index.plan_of(settings).limits)
+    with single_threaded(model.encoder):
         if model.bundle.refine["crf"] is not None:
             for classes in model.clusters.told_apart:
                 prepare(classes)
@@ -200,7 +178,11 @@ def _one(
     frames_stay: bool,
     item: Item | Rejected,
 ) -> T | Rejected:
-    corpus = item if isinstance(item, Rejected) else read_new(settings, model.bundle.scaling, root, item, home)
+    corpus = (
+        item
+        if isinstance(item, Rejected)
+        else corpus_of_one(index.plan_of(settings), model.bundle.scaling, root, item, home)
+    )
     if isinstance(corpus, Rejected):
         return corpus
     try:
@@ -210,15 +192,3 @@ def _one(
     finally:
         if corpus.images[0].moment and not frames_stay:
             corpus.path(corpus.images[0]).unlink(missing_ok=True)
-
-
-@contextmanager
-def alone(encoder: Encoder) -> Iterator[None]:
-    """Every image is worked on in one thread: threads share the processors by images."""
-    before = cv2.getNumThreads()
-    with encoder.alone(), threadpool_limits(1):
-        cv2.setNumThreads(1)
-        try:
-            yield
-        finally:
-            cv2.setNumThreads(before)

@@ -16,24 +16,22 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.parallel import thread_map, torch_alone
 from segpipe.base.runtime import Runtime
 from segpipe.commands.probe import measures as probing
 from segpipe.commands.probe import metrics as ops
 from segpipe.commands.probe import names
-from segpipe.commands.probe.measures import MIRROR, Key, Means, Probe, Probed, probe_picture
+from segpipe.commands.probe.measures import Key, Means, Probe, Probed, probe_picture
 from segpipe.commands.probe.metrics import Pair
 from segpipe.images.listing import Listing, list_images
 from segpipe.images.sources import ImageSource, VideoSource, View
 from segpipe.images.transform import Framing
 from segpipe.images.video import is_video
 from segpipe.inference.backbone_view import Seer, Sight
-from segpipe.ops.corruptions.registry import DISTURBANCES
 from segpipe.plots.html import duration
 from segpipe.records.corpus import Rejected
-from segpipe.records.corruption import Disturbance
 from segpipe.records.finding import Finding
 
 Rgb = npt.NDArray[np.uint8]
@@ -74,19 +72,6 @@ def frame_side(size: int, patch: int) -> int:
     (16, 20, 4)
     """
     return 4 * max(1, round(size / (4 * patch)))
-
-
-def choose_disturbances(wanted: Sequence[str]) -> tuple[Disturbance, ...]:
-    """Those of these names, in the order of the table; all of them for none.
-
-    Raises:
-        UsageError: an unknown name.
-    """
-    known = {MIRROR.name: MIRROR, **DISTURBANCES}
-    unknown = next((name for name in wanted if name not in known), None)
-    if unknown is not None:
-        raise UsageError(f"--disturb {unknown} is not known; there are {', '.join(known)}")
-    return tuple(each for name, each in known.items() if not wanted or name in wanted)
 
 
 @contextmanager

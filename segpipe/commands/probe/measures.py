@@ -100,16 +100,6 @@ class Probe:
         return next((each for each in self.disturbances if each.name == BLUR), None)
 
 
-MIRROR = Disturbance("mirror", "geometry", (1,), "left to right", lambda rgb, level, rng: mirrored(rgb))
-"""Not in the common table: a mirrored picture is a different scene to a person, too."""
-
-
-def mirrored(rgb: Rgb) -> Disturbed:
-    """The picture (H, W, 3) with left and right exchanged."""
-    back = np.array([[-1.0, 0, rgb.shape[1] - 1], [0, 1, 0], [0, 0, 1]])
-    return Disturbed(np.ascontiguousarray(rgb[:, ::-1]), back=back)
-
-
 def count_views(probe: Probe) -> int:
     """How many pictures the backbone sees for each one that is probed."""
     levels = sum(len(each.levels) for each in probe.disturbances)

@@ -20,7 +20,6 @@ from segpipe.base.version import versions
 from segpipe.commands.probe.experiment import (
     Frames,
     Probings,
-    choose_disturbances,
     frame_side,
     open_frames,
     probe_frames,
@@ -32,7 +31,7 @@ from segpipe.commands.probe.places import roll_frame
 from segpipe.commands.probe.text import notable, sentences
 from segpipe.inference import backbone_view as seeing
 from segpipe.inference.backbone_maps import relative
-from segpipe.ops.corruptions.registry import disturb
+from segpipe.ops.corruptions.registry import choose_disturbances, disturb
 from segpipe.ops.maps import upsample_maps as maps_ops
 from segpipe.plots.heatmap import color_table, draw, tint
 from segpipe.plots.thumbnails import photo

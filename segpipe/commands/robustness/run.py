@@ -15,14 +15,14 @@ from segpipe.base.errors import CorpusError
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.base.version import versions
-from segpipe.commands.model.predict import alone
-from segpipe.commands.probe.experiment import choose_disturbances
 from segpipe.commands.robustness import page as survival_page
 from segpipe.commands.robustness.agreement import find_survival
 from segpipe.commands.robustness.figures import survival_png
 from segpipe.commands.robustness.measure import Survived, Trial, choose_images, survive
 from segpipe.commands.robustness.text import sentences
+from segpipe.inference.encoder import single_threaded
 from segpipe.inference.segment_array import Rgb, open_segmenter
+from segpipe.ops.corruptions.registry import choose_disturbances
 from segpipe.ops.crf.dense_crf import prepare
 from segpipe.records.corpus import Corpus, Rejected
 from segpipe.records.finding import Finding
@@ -118,7 +118,7 @@ def _survive_all(
         except CorpusError as error:
             return Rejected(corpus.images[index].path, str(error))
 
-    with alone(trial.segmenter.encoder):
+    with single_threaded(trial.segmenter.encoder):
         found = thread_map(one, enumerate(taken), workers=runtime.workers, ahead=runtime.workers)
         entries = list(runtime.track(found, total=len(taken), unit="images"))
     rejected = [entry for entry in entries if isinstance(entry, Rejected)]

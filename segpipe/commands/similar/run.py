@@ -19,9 +19,9 @@ from segpipe import pipeline
 from segpipe.base import files
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.commands.model.predict import read_new
 from segpipe.commands.similar import retrieval as similar
 from segpipe.commands.similar.retrieval import Alike, View
+from segpipe.images.crop_plan import corpus_of_one
 from segpipe.images.id_lookup import ImageNames
 from segpipe.images.validate import Item
 from segpipe.images.video import is_video
@@ -30,6 +30,7 @@ from segpipe.inference.on_demand import LiveFeatures
 from segpipe.plots.contact_sheet import Panel, sheet
 from segpipe.plots.heatmap import color_table, draw, tint
 from segpipe.records.corpus import Corpus, Rejected
+from segpipe.stages.index import plan_of
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
@@ -155,7 +156,7 @@ def open_view(run_dir: RunDir, query: str, corpus: Corpus, store: FeatureStore, 
             if corpus.path(image).resolve() == resolved:
                 return View(corpus, i, store)
         settings: Any = pipeline.resolve(run_dir)["index"]
-        alone = read_new(settings, corpus.scaling, resolved.parent, Item(resolved.name, path.stem), home)
+        alone = corpus_of_one(plan_of(settings), corpus.scaling, resolved.parent, Item(resolved.name, path.stem), home)
         if isinstance(alone, Rejected):
             raise CorpusError(f"{path}: {alone.reason}; repair it or choose another image")
         encoder = reopen_encoder(store.header, run_dir.path("features"), runtime)

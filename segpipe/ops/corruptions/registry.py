@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.base.errors import UsageError
 from segpipe.ops.corruptions import blur as focus
 from segpipe.ops.corruptions import color, light, occlusion
 from segpipe.ops.corruptions import digital as artefact
@@ -61,6 +62,16 @@ _ALL = (
 )
 DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({each.name: each for each in _ALL})
 """All of them by name, family by family."""
+
+
+def mirrored(rgb: Rgb) -> Disturbed:
+    """The picture (H, W, 3) with left and right exchanged."""
+    back = np.array([[-1.0, 0, rgb.shape[1] - 1], [0, 1, 0], [0, 0, 1]])
+    return Disturbed(np.ascontiguousarray(rgb[:, ::-1]), back=back)
+
+
+MIRROR = Disturbance("mirror", "geometry", (1,), "left to right", lambda rgb, level, rng: mirrored(rgb))
+"""Not in the common table: a mirrored picture is a different scene to a person, too."""
 
 
 def generator(seed: int, name: str, image: int) -> np.random.Generator:
@@ -116,3 +127,16 @@ def seen_in_both(back: Homography | None, height: int, width: int) -> Bools:
 def shows_picture(back: Homography | None, height: int, width: int) -> Bools:
     """Which pixels (height, width) of the disturbed picture show something of the picture; the others are black."""
     return seen_in_both(None if back is None else inverse(back), height, width)
+
+
+def choose_disturbances(wanted: Sequence[str]) -> tuple[Disturbance, ...]:
+    """Those of these names, in the order of the table; all of them for none.
+
+    Raises:
+        UsageError: an unknown name.
+    """
+    known = {MIRROR.name: MIRROR, **DISTURBANCES}
+    unknown = next((name for name in wanted if name not in known), None)
+    if unknown is not None:
+        raise UsageError(f"--disturb {unknown} is not known; there are {', '.join(known)}")
+    return tuple(each for name, each in known.items() if not wanted or name in wanted)

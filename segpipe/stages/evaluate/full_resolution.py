@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from segpipe.base.geometry import Box
+from segpipe.base.geometry import Box, mask_tiles
 from segpipe.base.parallel import process_map
 from segpipe.base.runtime import Runtime
-from segpipe.inference.segmenter import How, Shown, label_piece, pieces
+from segpipe.inference.segmenter import How, Shown, label_piece
 from segpipe.labels.counting import open_labels
 from segpipe.labels.ground_truth import LabelReader, Truth
 from segpipe.labels.point_labels import Points
@@ -118,7 +118,7 @@ def _judge_image(task: Task, setup: Setup, store: FeatureStore) -> Judged:
         return np.asarray(setup.baseline.project(store.patches(row, flipped=flipped)))
 
     with open_labels(task.source, setup.reader, task.image) as read:
-        for number, piece in enumerate(pieces(task.image.size, task.tile)):
+        for number, piece in enumerate(mask_tiles(task.image.size, task.tile)):
             rows, cols, labels = read(piece)
             if not (labels >= 0).any():
                 continue

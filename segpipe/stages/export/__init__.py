@@ -9,8 +9,6 @@ Writes export/  one folder or file per format
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +18,7 @@ from segpipe.base.config import Section, setting
 from segpipe.base.runtime import Runtime
 from segpipe.records.corpus import Corpus
 from segpipe.records.legend import Legend
+from segpipe.stages.export.formats import FORMATS
 from segpipe.stages.export.formats.source import Settings, Source
 from segpipe.store import masks
 from segpipe.store.class_names import CLASSES, open_legend
@@ -32,42 +31,8 @@ NEEDS = ("index", "refine")
 BESIDE = (CLASSES,)
 FORMAT = 2
 
-_MODULES = {
-    "png": "pictures",
-    "color": "pictures",
-    "overlay": "pictures",
-    "classes": "pictures",
-    "cog": "rasters",
-    "gpkg": "maps",
-    "geoparquet": "maps",
-    "points": "places",
-    "coco": "coco",
-    "yolo": "yolo",
-    "cvat": "cvat",
-    "labelstudio": "labelstudio",
-    "fiftyone": "fiftyone",
-    "coralnet": "coralnet",
-    "taglab": "taglab",
-    "certainty": "certainty",
-    "video": "video",
-}
-"""Where `export_<format>` of each format lies in `segpipe/formats/`. To add one: a function and its line here."""
-
-
-def _format(name: str) -> Callable[[Source, Path], int]:
-    def write(source: Source, out: Path) -> int:
-        module = import_module(
-            f"segpipe.stages.export.formats.{_MODULES[name]}"
-        )  # some bring a compiler: who needs it pays for it
-        return int(getattr(module, f"export_{name}")(source, out))
-
-    return write
-
 
 _SHOWING = ("overlay", "video", "yolo", "fiftyone")  # formats that read or copy the images themselves
-
-FORMATS = {name: _format(name) for name in _MODULES}
-"""Each writes under `export/` and returns how many files it wrote."""
 
 
 class Config(Section):

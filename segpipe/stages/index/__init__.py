@@ -23,15 +23,15 @@ from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.files import absolute
-from segpipe.base.geometry import Box, Size, five_crops, windows
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
+from segpipe.images.crop_plan import CropPlan
 from segpipe.images.datasets import FOLDER, known_layout, list_layout
 from segpipe.images.frames import Choice
 from segpipe.images.listing import Listing, list_images
 from segpipe.images.mosaics import sample_mosaic, showing
 from segpipe.images.readers import sample_values
-from segpipe.images.validate import Limits, check, expect_images, find_images
+from segpipe.images.validate import check, expect_images, find_images
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected, valid_path
 from segpipe.store.corpus import save_corpus
 from segpipe.store.run_dir import RunDir
@@ -135,23 +135,9 @@ def choice_of(config: Config) -> Choice:
     return Choice(config.every, config.scenes, start, stop)
 
 
-def limits_of(config: Config) -> Limits:
-    """What files are checked by."""
-    return Limits(config.window, config.bands, config.max_pixels)
-
-
-def plan_crops(size: Size, *, crops: str, window: int, overlap: float) -> list[Box]:
-    """The boxes of one image that the network will see; together they cover it."""
-    if crops == "windows":
-        return windows(size, side=window, overlap=overlap)
-    return five_crops(size) if crops == "five" else [Box(0, 0, size.height, size.width)]
-
-
-def crops_of(image: Image, home: Path, *, config: Config) -> list[Box]:
-    """The boxes of an image that passed; a mosaic is always cut into windows, those without image left out."""
-    how = "windows" if image.mosaic else config.crops
-    boxes = plan_crops(image.size, crops=how, window=config.window, overlap=config.overlap)
-    return showing(valid_path(home, image.id), boxes) if image.mosaic else boxes
+def plan_of(config: Config) -> CropPlan:
+    """How the settings cut images into crops."""
+    return CropPlan(config.crops, config.window, config.overlap, config.bands, config.max_pixels)
 
 
 def find_scaling(images: Sequence[Image], root: Path, home: Path, *, config: Config) -> dict[str, tuple[float, float]]:
@@ -177,7 +163,7 @@ def _sample(image: Image, root: Path, home: Path, *, rng: np.random.Generator, c
     if not image.mosaic:
         return sample_values(path, count=_SAMPLED_PIXELS, rng=rng, bands=config.bands)
     valid = valid_path(home, image.id)
-    boxes = showing(valid, windows(image.size, side=config.window, overlap=config.overlap))
+    boxes = showing(valid, plan_of(config).windows(image.size))
     some = [boxes[i] for i in sorted(rng.permutation(len(boxes))[:_SAMPLED_WINDOWS])]
     return sample_mosaic(path, valid, some, count=_SAMPLED_PIXELS, rng=rng, bands=config.bands)
 
@@ -197,7 +183,8 @@ def build_corpus(
         raise CorpusError(
             f"none of {len(rejected)} files in {listing.root} can be used ({first}); repair or replace them"
         )
-    planned = [Crop(i, box) for i, image in enumerate(images) for box in crops_of(image, home, config=config)]
+    plan = plan_of(config)
+    planned = [Crop(i, box) for i, image in enumerate(images) for box in plan.boxes(image, home)]
     scaling = find_scaling(images, listing.root, home, config=config)
     return Corpus(listing.root, tuple(images), tuple(planned), scaling, config.bands, home), rejected
 
@@ -271,7 +258,7 @@ def cost(config: Config, work: Work) -> Cost:
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Write `corpus/`."""
     listing = list_files(config, skip=run_dir.root)
-    choice, limits = choice_of(config), limits_of(config)
+    choice, limits = choice_of(config), plan_of(config).limits
     with run_dir.writing(ARTEFACT) as out:
         look = partial(check, root=listing.root, home=out, limits=limits)
         found = find_images(listing, choice, limits)

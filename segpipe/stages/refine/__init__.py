@@ -30,12 +30,12 @@ from segpipe.base import files, parallel
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
-from segpipe.base.geometry import Box
+from segpipe.base.geometry import Box, mask_tiles
 from segpipe.base.runtime import Runtime
 from segpipe.inference.codes import open_head
 from segpipe.inference.inputs import Inputs, paths_of, refine_piece, shown_of, split_piece
 from segpipe.inference.reuse_masks import Kept, find_kept, save_made
-from segpipe.inference.segmenter import How, pieces, tile_side
+from segpipe.inference.segmenter import How, tile_side
 from segpipe.ops.crf.dense_crf import Crf, prepare
 from segpipe.records.clusters import Split
 from segpipe.records.corpus import Corpus
@@ -216,7 +216,7 @@ def _refine_all(job: Job, out: Path, inputs: Inputs, runtime: Runtime) -> list[d
         leftover.unlink()
     corpus, header = inputs.corpus, inputs.features.header
     sides = [tile_side(shown_of(corpus, header, i), inputs.how) for i in range(len(corpus.images))]
-    items = [(i, piece) for i, side in enumerate(sides) for piece in pieces(corpus.images[i].size, side)]
+    items = [(i, piece) for i, side in enumerate(sides) for piece in mask_tiles(corpus.images[i].size, side)]
     with _threads_kept():
         workers = max(1, min(runtime.workers, len(items)))
         job = replace(job, threads=max(1, runtime.workers // workers))

@@ -1,4 +1,4 @@
-"""An exam for heads, without labels: the same patches for all candidates (see `ops/clustering/neighbor_agreement.py`)."""
+"""An exam for heads, without labels: the same patches for all candidates (`ops.clustering.neighbor_agreement`)."""
 
 from __future__ import annotations
 

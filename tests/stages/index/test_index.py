@@ -12,6 +12,7 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.commands.demo.synthetic import write_reef_corpus
+from segpipe.images.crop_plan import CropPlan
 from segpipe.images.readers import read_image
 from segpipe.stages import index
 from segpipe.store.corpus import load_corpus, load_rejected
@@ -105,7 +106,7 @@ def test_the_number_of_workers_changes_nothing(folder, tmp_path):
 @pytest.mark.parametrize("crops", ["whole", "five", "windows"])
 @pytest.mark.parametrize("size", [Size(1, 1), Size(30, 100), Size(77, 33), Size(16, 16)])
 def test_crops_cover_every_pixel(crops, size):
-    boxes = index.plan_crops(size, crops=crops, window=16, overlap=0.25)
+    boxes = CropPlan(crops, 16, 0.25, (), 10**6).photograph(size)
     seen = np.zeros((size.height, size.width), bool)
     for box in boxes:
         seen[box.slices] = True
@@ -119,7 +120,7 @@ def test_crops_are_planned_per_image(folder, tmp_path):
     assert summary.crops == len(corpus.crops) > 20
     for i, image in enumerate(corpus.images):
         own = [corpus.crops[row].box for row in corpus.crops_of[i]]
-        assert own == index.plan_crops(image.size, crops="windows", window=16, overlap=0.5)
+        assert own == CropPlan("windows", 16, 0.5, (), 10**6).photograph(image.size)
 
 
 def test_deep_images_share_one_scaling_that_ignores_hot_pixels(tmp_path):

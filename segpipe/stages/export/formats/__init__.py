@@ -1,1 +1,70 @@
-"""How masks leave a run: one module per kind of file, one function per format; the table is in `stages.export`."""
+"""How masks leave a run: one module per kind of file, one function per format, and the table of them.
+
+To add a format: its function, and a line in one of the groups below. A group is imported when one of it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from segpipe.stages.export.formats.source import Source
+
+Write = Callable[[Source, Path], int]
+"""Writes a format under a folder; returns how many files it wrote."""
+
+
+def _pictures() -> dict[str, Write]:
+    from segpipe.stages.export.formats import certainty, pictures, video
+
+    return {
+        "png": pictures.export_png,
+        "color": pictures.export_color,
+        "overlay": pictures.export_overlay,
+        "classes": pictures.export_classes,
+        "certainty": certainty.export_certainty,
+        "video": video.export_video,
+    }
+
+
+def _maps() -> dict[str, Write]:
+    from segpipe.stages.export.formats import geotiff, gis_layers, photo_points
+
+    return {
+        "cog": geotiff.export_cog,
+        "gpkg": gis_layers.export_gpkg,
+        "geoparquet": gis_layers.export_geoparquet,
+        "points": photo_points.export_points,
+    }
+
+
+def _labels() -> dict[str, Write]:
+    from segpipe.stages.export.formats import coco, coralnet, cvat, fiftyone, labelstudio, taglab, yolo
+
+    return {
+        "coco": coco.export_coco,
+        "yolo": yolo.export_yolo,
+        "cvat": cvat.export_cvat,
+        "labelstudio": labelstudio.export_labelstudio,
+        "fiftyone": fiftyone.export_fiftyone,
+        "coralnet": coralnet.export_coralnet,
+        "taglab": taglab.export_taglab,
+    }
+
+
+_GROUPS: Mapping[Callable[[], dict[str, Write]], str] = {
+    _pictures: "png color overlay classes certainty video",
+    _maps: "cog gpkg geoparquet points",
+    _labels: "coco yolo cvat labelstudio fiftyone coralnet taglab",
+}
+
+
+def _write(group: Callable[[], dict[str, Write]], name: str, source: Source, out: Path) -> int:
+    return group()[name](source, out)
+
+
+FORMATS: Mapping[str, Write] = {
+    name: partial(_write, group, name) for group, names in _GROUPS.items() for name in names.split()
+}
+"""Every format by name."""
