@@ -12,11 +12,21 @@ from tests.helpers.places import ROOT
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-def test_the_file_tree_lists_every_module() -> None:
+def test_the_file_tree_lists_every_package() -> None:
     tree = README.split("segpipe/\n", 1)[1].split("```", 1)[0]
-    listed = set(re.findall(r"^ {2,4}(\w+\.py) ", tree, re.MULTILINE))
-    modules = {path.name for path in Path(segpipe.__path__[0]).rglob("*.py")} - {"__init__.py", "__main__.py"}
-    assert listed == modules
+    listed, parent = set(), ""
+    for line in tree.splitlines():
+        names = re.findall(
+            r"([\w/]+)/(?=\s|$)", line.split("   ", 1)[0] if line.startswith("  ") and line[2] != " " else line
+        )
+        if line.startswith("    "):
+            listed |= {f"{parent}/{name}" for name in names}
+        elif names:
+            parent = names[0]
+            listed.add(parent)
+    package = Path(segpipe.__path__[0])
+    packages = {path.parent.relative_to(package).as_posix() for path in package.glob("*/**/__init__.py")}
+    assert listed == {name for name in packages if name.count("/") < 2}
 
 
 def test_every_command_it_shows_exists() -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from segpipe.base.errors import CorpusError
-from segpipe.base.geometry import Box
+from segpipe.base.geometry import Box, mask_tiles
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.images.crop_plan import corpus_of_one
