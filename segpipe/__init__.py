@@ -1,6 +1,7 @@
 """segpipe: from a folder of images and not one label to class maps.
 
-Every command has a function of the same name here, such as `segpipe.run("photos", "runs/reef")`.
+Every command has a function of the same name here, such as `segpipe.run("photos", "runs/reef")`, and
+`segpipe.open("runs/reef")` shows what a run has made.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -21,15 +22,19 @@ if TYPE_CHECKING:
         masks,
         mine,
         name,
+        open,
         probe,
         refine,
         report,
+        robustness,
         run,
         similar,
         train,
     )
+    from segpipe.results import Run
 
 __all__ = [
+    "Run",
     "__version__",
     "apply",
     "attend",
@@ -43,9 +48,11 @@ __all__ = [
     "masks",
     "mine",
     "name",
+    "open",
     "probe",
     "refine",
     "report",
+    "robustness",
     "run",
     "similar",
     "train",

@@ -11,15 +11,16 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from segpipe.base import files
-from segpipe.base.config import Layer, Section, build, read_sets, read_yaml, setting, to_yaml
-from segpipe.base.errors import SegpipeError, UsageError
-from segpipe.base.runtime import Runtime, Track, cpu_count, no_track, pick_device
+from segpipe.base import runtime as machine
+from segpipe.base.config import Layer, Section, build, first_name, read_sets, read_yaml, setting, to_yaml
+from segpipe.base.errors import SegpipeError, UsageError, named
+from segpipe.base.runtime import Runtime, Track, no_track
 from segpipe.base.version import versions
 from segpipe.records.manifest import Manifest, StageRecord
 from segpipe.stages import MAKERS, STAGES, Stage, beside, outside, wants
@@ -49,6 +50,17 @@ def open_run(root: Path) -> RunDir:
     return RunDir(root, MAKERS)
 
 
+def existing_run(root: Path) -> RunDir:
+    """A run that was begun.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not (root / "config.yaml").exists():
+        raise UsageError(f"{root} is not a run (no config.yaml); begin with `segpipe run IMAGES {root}`")
+    return open_run(root)
+
+
 # --- settings -------------------------------------------------------------------------------------------------------
 
 
@@ -67,7 +79,9 @@ def _config_layer(config: str) -> Layer:
     if config in config_names():
         return read_yaml(configs_dir() / f"{config}.yaml")
     if not Path(config).is_file():
-        raise UsageError(f"--config {config}: neither a file nor a named config; named are {', '.join(config_names())}")
+        raise UsageError(
+            f"{named('config', config)}: neither a file nor a named config; named are {', '.join(config_names())}"
+        )
     return read_yaml(Path(config))
 
 
@@ -77,6 +91,7 @@ def resolve(
     config: str | None = None,
     sets: Sequence[str] = (),
     more: Mapping[str, Any] | None = None,
+    layers: Sequence[Layer] = (),
 ) -> dict[str, Section]:
     """Settings of a run: its own config.yaml or, where given, `config`; then `more`; then `sets`.
 
@@ -84,15 +99,15 @@ def resolve(
         run_dir: whose config.yaml is the start when `config` is None and the run exists.
         config: name of a config or path of a YAML file; it replaces what the run had.
         sets: `key=value` texts.
-        more: dotted keys that arguments of the command stand for, such as `index.images`.
+        more: dotted keys that options of a command stand for, such as `index.images`.
+        layers: further settings, later ones winning.
 
     Raises:
         UsageError: a key or value is wrong.
     """
     own = run_dir.root / "config.yaml"
-    layers = [_config_layer(config)] if config else [read_yaml(own)] if own.exists() else []
-    layers += [Layer("command line", more or {}), read_sets(sets)]
-    return build(SECTIONS, layers)
+    start = [_config_layer(config)] if config else [replace(read_yaml(own), own=True)] if own.exists() else []
+    return build(SECTIONS, [*start, Layer("", more or {}), read_sets(sets), *layers])
 
 
 def save_settings(run_dir: RunDir, settings: Settings) -> None:
@@ -109,7 +124,7 @@ def make_runtime(settings: Settings, track: Track = no_track) -> Runtime:
     """Resolve device and workers on this machine."""
     config = settings["runtime"]
     assert isinstance(config, RuntimeConfig)
-    return Runtime(device=pick_device(config.device), workers=config.workers or cpu_count(), track=track)
+    return machine.make_runtime(config.device, config.workers, track)
 
 
 # --- what is to be done ---------------------------------------------------------------------------------------------
@@ -164,6 +179,11 @@ def step_of(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manifes
     return Step(stage, "skip", f"up to date since {old.finished}", key, parts)
 
 
+def _today(stage: Stage, name: str) -> str:
+    """The name of a setting that a run knows by its first name."""
+    return next((new for new, field in stage.Config.model_fields.items() if first_name(new, field) == name), name)
+
+
 def _fingerprint(paths: Sequence[Path]) -> str:
     """Names, sizes and times of the user's files; contents are hashed by `index` itself."""
     rows = []
@@ -182,7 +202,7 @@ def _contents(root: Path, names: Sequence[str]) -> dict[str, str]:
 def _difference(stage: Stage, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     before, after = old.get("settings", {}), new["settings"]
     changed = [
-        f"{stage.NAME}.{name} {before.get(name)!r} -> {after.get(name)!r}"
+        f"{stage.NAME}.{_today(stage, name)} {before.get(name)!r} -> {after.get(name)!r}"
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name)
     ]
@@ -203,7 +223,7 @@ def chosen(start: str | None, stop: str | None) -> tuple[Stage, ...]:
     names = [stage.NAME for stage in STAGES]
     first, last = names.index(start) if start else 0, names.index(stop) if stop else len(names) - 1
     if first > last:
-        raise UsageError(f"--from {start} comes after --to {stop}; the order is {', '.join(names)}")
+        raise UsageError(f"{named('start', start)} comes after {named('stop', stop)}; the order is {', '.join(names)}")
     return STAGES[first : last + 1]
 
 
@@ -304,6 +324,41 @@ def run(
             continue
         told(step)
         yield step, run_stage(step, settings, run_dir, runtime)
+
+
+def work(
+    run_dir: RunDir,
+    settings: Settings,
+    track: Track,
+    *,
+    start: str | None = None,
+    stop: str | None = None,
+    force: Sequence[str] = (),
+) -> None:
+    """Take the run's lock, save its settings and run its stages, logging each; arguments as of `run`."""
+
+    def tell(step: Step) -> None:
+        log.info("%-8s %s", step.stage.NAME, step.reason)
+
+    with run_dir.lock():
+        runtime = make_runtime(settings, track)
+        save_settings(run_dir, settings)
+        for step, record in run(settings, run_dir, runtime, start=start, stop=stop, force=force, told=tell):
+            if record is None:
+                log.info("%-8s skipped: %s", step.stage.NAME, step.reason)
+            else:
+                log.info("%-8s done in %.1f s: %s", step.stage.NAME, record.seconds, summary_line(record))
+
+
+def summary_line(record: StageRecord) -> str:
+    """The scalar values of a summary in one line."""
+    shown = []
+    for key, value in record.summary.items():
+        if key == "fingerprint" or value is None or isinstance(value, list | dict | bool):
+            continue
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
+        shown.append(f"{key.replace('_', ' ')} {text}")
+    return ", ".join(shown)
 
 
 def require(stage: Stage, settings: Settings, run_dir: RunDir) -> None:

@@ -144,7 +144,7 @@ def test_an_interrupted_call_goes_on_and_a_changed_file_is_done_again(
 
 
 def segpipe_main(arguments: list[str]) -> None:
-    from segpipe.cli.commands import cli
+    from segpipe.cli.app import cli
 
     cli.main(args=arguments, standalone_mode=False)
 

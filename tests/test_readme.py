@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import segpipe
-from segpipe.cli.commands import cli
+from segpipe.cli.app import cli
 from tests.helpers.places import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")

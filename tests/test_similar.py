@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,15 +10,21 @@ from PIL import Image
 
 import segpipe
 from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.options import make
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
-from segpipe.commands.similar.run import find_similar
+from segpipe.commands.similar.options import SimilarOptions
+from segpipe.commands.similar.run import Found, find_similar
 from segpipe.pipeline import open_run
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
 
 SQUARES = {"a/first": (24, 16), "b/first": (40, 72)}  # where the checkered squares of 32 pixels lie
 RUNTIME = Runtime()
+
+
+def find(run: RunDir, query: str, out: Path | None, **options: Any) -> Found:
+    return find_similar(run, make(SimilarOptions, {"run": run.root, "query": query, "out": out, **options}), RUNTIME)
 
 
 def picture(rng: np.random.Generator, square: tuple[int, int] | None) -> np.ndarray:
@@ -43,7 +50,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 
 
 def test_a_point_is_found_where_the_same_pattern_lies(run: RunDir, tmp_path: Path) -> None:
-    found = find_similar(run, "a/first", tmp_path, RUNTIME, point=(40, 32), k=3)
+    found = find(run, "a/first", tmp_path, point=(40, 32), k=3)
     assert found.names[0] == "b/first"
     assert len(found.names) == 3
     best = found.alike[0]
@@ -60,14 +67,14 @@ def test_a_point_is_found_where_the_same_pattern_lies(run: RunDir, tmp_path: Pat
 
 
 def test_the_correspondence_of_two_images_is_shown_alone(run: RunDir, tmp_path: Path) -> None:
-    found = find_similar(run, "a/first", tmp_path, RUNTIME, point=(40, 32), other="b/first.png")
+    found = find(run, "a/first", tmp_path, point=(40, 32), in_image="b/first.png")
     assert found.names == ("b/first",)
-    own = find_similar(run, "a/first", tmp_path, RUNTIME, point=(40, 32), other="a/first")
+    own = find(run, "a/first", tmp_path, point=(40, 32), in_image="a/first")
     assert own.alike[0].score > 0.9
 
 
 def test_images_rank_by_cosine_as_stated_slowly(run: RunDir, tmp_path: Path) -> None:
-    found = find_similar(run, "c", tmp_path, RUNTIME, k=9)
+    found = find(run, "c", tmp_path, k=9)
     vectors = FeatureStore(run.path("features")).vectors().astype(np.float64)
     centered = vectors - vectors.mean(axis=0)
     ids = ["a/first", "b/first", "c", "d", "e", "f"]
@@ -82,7 +89,7 @@ def test_images_rank_by_cosine_as_stated_slowly(run: RunDir, tmp_path: Path) -> 
 def test_an_image_outside_the_run_finds_its_copy(run: RunDir, tmp_path: Path) -> None:
     copy = tmp_path / "copy.png"
     copy.write_bytes(next(run.root.parent.glob("images/d.png")).read_bytes())
-    found = find_similar(run, str(copy), None, RUNTIME, k=1)
+    found = find(run, str(copy), None, k=1)
     assert found.names == ("d",)
     assert found.alike[0].score == pytest.approx(1, abs=1e-4)
     assert found.sheet == run.root / "similar" / "copy" / "similar.png"
@@ -102,17 +109,17 @@ def test_the_command_writes_and_tells(run: RunDir, tmp_path: Path, capsys: pytes
         ("first", {}, UsageError, "may mean 2 images"),
         ("b/furst", {}, UsageError, "did you mean b/first"),
         ("c", {"point": (96, 0)}, UsageError, "outside c, which has 96 rows and 128 columns"),
-        ("c", {"other": "d"}, UsageError, "--point 120 300"),
+        ("c", {"in_image": "d"}, UsageError, "point=120 300"),
     ],
 )
 def test_mistakes_are_said_with_the_way_out(
     run: RunDir, tmp_path: Path, query: str, options: dict[str, object], error: type[Exception], match: str
 ) -> None:
     with pytest.raises(error, match=match):
-        find_similar(run, query, tmp_path, RUNTIME, **options)
+        find(run, query, tmp_path, **options)
 
 
 def test_a_file_that_is_no_image_is_refused(run: RunDir, tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_text("no")
     with pytest.raises(CorpusError, match=r"x\.jpg: .*repair"):
-        find_similar(run, str(tmp_path / "x.jpg"), tmp_path, RUNTIME)
+        find(run, str(tmp_path / "x.jpg"), tmp_path)

@@ -217,7 +217,7 @@ def test_parts_can_be_cut_again_and_joined_and_the_run_is_as_it_was(fields: Path
         (["--split", "0", "--into", "3000"], "cluster 0 holds only|cluster 0 has .* patches that are kept, too few"),
         (["--split", "0", "--into", "3000", "--by", "tree"], "no branch of at least 3000 small clusters of the tree"),
         (["--split", "0", "--merge", "1", "2"], "--split 0 goes alone"),
-        (["--into", "2"], "--into and --by say how --split cuts"),
+        (["--into", "2"], "--into and --by say how a cluster is split"),
     ],
 )
 def test_mistakes_are_one_line_and_change_nothing(

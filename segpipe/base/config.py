@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import UsageError, named, warn
 
 
 class Section(BaseModel):
@@ -22,19 +22,70 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=False)
 
     def identity(self) -> dict[str, Any]:
-        """The settings that can change the stage's result, as JSON values; the stage's key is made from them."""
-        kept = {name for name, field in type(self).model_fields.items() if _changes_result(field)}
-        return self.model_dump(mode="json", include=kept)
+        """The settings that can change the stage's result, as JSON values; the stage's key is made from them.
+
+        A renamed setting keeps its first name here, so that a run made before the renaming is still up to date.
+        """
+        fields = type(self).model_fields
+        kept = {name for name, field in fields.items() if _extra(field, "result", True)}
+        values = self.model_dump(mode="json", include=kept)
+        return {first_name(name, fields[name]): value for name, value in values.items()}
 
 
-def setting(default: Any, description: str, *, result: bool = True, **limits: Any) -> Any:
-    """A field of a `Section`. `result=False`: the setting cannot change the artefact, only how it is made."""
-    return Field(default, description=description, json_schema_extra={"result": result}, **limits)
+def setting(
+    default: Any,
+    description: str,
+    *,
+    result: bool = True,
+    flags: tuple[str, ...] = (),
+    metavar: str | None = None,
+    was: tuple[str, ...] = (),
+    **limits: Any,
+) -> Any:
+    """A field of a `Section`.
+
+    Args:
+        default: its value where nothing is said.
+        description: one sentence, for help, config.yaml and reference.
+        result: False: the setting cannot change the artefact, only how it is made.
+        flags: short spellings in the terminal besides `--section.name`.
+        metavar: what a value looks like, in help.
+        was: earlier names, the first one first; they work for one version, with a warning.
+        limits: of pydantic's: ge, gt, le, lt.
+    """
+    extra: Any = {"result": result, "flags": flags, "metavar": metavar, "was": was}
+    return Field(default, description=description, json_schema_extra=extra, **limits)
 
 
-def _changes_result(field: FieldInfo) -> bool:
+def _extra(field: FieldInfo, name: str, default: Any) -> Any:
     extra = field.json_schema_extra
-    return not (isinstance(extra, dict) and extra.get("result") is False)
+    return extra.get(name, default) if isinstance(extra, dict) else default
+
+
+def first_name(name: str, field: FieldInfo) -> str:
+    """The name under which a setting was first written into runs."""
+    return str(next(iter(_extra(field, "was", ())), name))
+
+
+def short_flags(field: FieldInfo) -> tuple[str, ...]:
+    """The short spellings of a setting in the terminal."""
+    return tuple(_extra(field, "flags", ()))
+
+
+def metavar_of(field: FieldInfo) -> str | None:
+    """What a value of a setting looks like, in help."""
+    found: str | None = _extra(field, "metavar", None)
+    return found
+
+
+def renamed(sections: Mapping[str, type[Section]]) -> dict[str, str]:
+    """Earlier dotted keys of settings to those of today."""
+    return {
+        f"{name}.{old}": f"{name}.{new}"
+        for name, section in sections.items()
+        for new, field in section.model_fields.items()
+        for old in _extra(field, "was", ())
+    }
 
 
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: Path(os.path.abspath(path.expanduser())))]  # noqa: PTH100
@@ -46,7 +97,10 @@ class Layer:
     """Settings from one place: dotted keys (`mine.k`) to values, and the name of the place for messages."""
 
     origin: str
+    """Empty: each key is spelled by the face, see `named`."""
     values: Mapping[str, Any]
+    own: bool = False
+    """Written by segpipe itself: earlier names of settings are taken without a warning."""
 
 
 def read_yaml(path: Path) -> Layer:
@@ -109,8 +163,12 @@ def build(sections: Mapping[str, type[Section]], layers: Iterable[Layer]) -> dic
     known = [f"{name}.{field}" for name, section in sections.items() for field in section.model_fields]
     values: dict[str, tuple[Any, str]] = {}
     wrong: list[str] = []
+    earlier = renamed(sections)
     for layer in layers:
-        for key, value in layer.values.items():
+        for written, value in layer.values.items():
+            key = earlier.get(written, written)
+            if key != written and not layer.own:
+                warn(f"{layer.origin or 'settings'}: {written} is called {key} now")
             if key in known:
                 values[key] = (value, layer.origin)
             elif not (key in sections and value is None):  # an empty section says nothing
@@ -121,7 +179,7 @@ def build(sections: Mapping[str, type[Section]], layers: Iterable[Layer]) -> dic
         try:
             built[name] = section.model_validate(given)
         except ValidationError as error:
-            wrong += [_explain(name, problem, values) for problem in error.errors()]
+            wrong += [_explain(name, problems, values) for problems in by_field(error)]
     if wrong:
         raise UsageError("\n".join(dict.fromkeys(wrong)))
     return built
@@ -144,12 +202,26 @@ def _nearest(key: str, known: list[str], sections: Iterable[str]) -> str:
     return f"sections are {', '.join(sections)}; `segpipe STAGE --help` lists their settings"
 
 
-def _explain(section: str, problem: Any, values: Mapping[str, tuple[Any, str]]) -> str:
-    where = [str(part) for part in problem["loc"]]
+def by_field(error: ValidationError) -> list[list[Any]]:
+    """What is wrong, field by field: a value that may be of several types is refused once for each."""
+    found: dict[str, list[Any]] = {}
+    for problem in error.errors():
+        found.setdefault(str(problem["loc"][0]) if problem["loc"] else "", []).append(problem)
+    return list(found.values())
+
+
+def reasons(problems: Sequence[Any]) -> str:
+    """Why a value is wrong, in a line."""
+    texts = [problem["msg"].removeprefix("Value error, ").removeprefix("Input ") for problem in problems]
+    return " or ".join([texts[0], *(text.removeprefix("should be ") for text in texts[1:])])
+
+
+def _explain(section: str, problems: Sequence[Any], values: Mapping[str, tuple[Any, str]]) -> str:
+    where = [str(part) for part in problems[0]["loc"]]
     key = f"{section}.{where[0]}" if where else section
-    value, origin = values.get(key, (problem.get("input"), "default"))
-    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{origin}: {key}={value!r} {message}"
+    value, origin = values.get(key, (problems[0].get("input"), "default"))
+    message = reasons(problems)
+    return f"{origin}: {key}={value!r} {message}" if origin else f"{named(key, value)}: {message}"
 
 
 def to_yaml(sections: Mapping[str, Section]) -> str:

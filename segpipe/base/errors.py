@@ -1,13 +1,55 @@
 """Errors a user can meet, each with the exit code of its kind.
 
-Every message is one line that names the value, the place and the way out.
+Every message is one line that names the value, the place and the way out. Options and settings are marked in it by
+`named`, so that each face spells them its own way: `--threshold 2`, `threshold=2`, `extract.size=2`.
 """
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+Speller = Callable[[str, str | None], str]
+"""From the name of an option or the dotted key of a setting, and its value or None, to how a face writes it."""
+
+_MARK = re.compile("\ue000([^\ue001\ue002]*)(?:\ue001([^\ue002]*))?\ue002")
+_MISSING = object()
+
+
+def named(name: str, value: Any = _MISSING) -> str:
+    """An option or setting in a message, such as `named("extract.size", 7)`; without a value only its name."""
+    if isinstance(value, list | tuple):
+        value = ",".join(map(str, value))
+    return f"\ue000{name}\ue002" if value is _MISSING else f"\ue000{name}\ue001{value}\ue002"
+
+
+def plainly(name: str, value: str | None) -> str:
+    """As a config file and Python write it: `extract.size=7`."""
+    return name if value is None else f"{name}={value}"
+
+
+def spelled(text: str, speller: Speller = plainly) -> str:
+    """A message with its options and settings written out.
+
+    >>> spelled(f"{named('size', 7)} is too small", lambda name, value: f"--{name} {value}")
+    '--size 7 is too small'
+    """
+    return _MARK.sub(lambda found: speller(found[1], found[2]), text)
 
 
 class SegpipeError(Exception):
     """Base of the errors that end a command with one line instead of a traceback."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return spelled(super().__str__())
+
+    def spelled(self, speller: Speller) -> str:
+        """The message as a face writes it."""
+        return spelled(super().__str__(), speller)
 
 
 class UsageError(SegpipeError):
@@ -42,5 +84,14 @@ class Stopped(BaseException):
         self.exit_code = 128 + signal_number
 
 
-PUT_ASIDE = 4
-"""Exit code of a run that finished but put some files aside (listed in corpus/rejected.jsonl)."""
+SKIPPED = 4
+"""Exit code of a run that finished but skipped some files (listed in corpus/rejected.jsonl)."""
+
+
+class RenamedWarning(FutureWarning):
+    """A word was used that will go with the next version."""
+
+
+def warn(message: str) -> None:
+    """Warn that something has a new name; the message says it."""
+    warnings.warn(message, RenamedWarning, stacklevel=3)

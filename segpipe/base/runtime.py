@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from segpipe.base.errors import MachineError
+from segpipe.base.errors import MachineError, named
 
 T = TypeVar("T")
 
@@ -47,10 +47,19 @@ def pick_device(wanted: str) -> str:
         return next(name for name in ("cuda", "mps", "cpu") if present[name])
     if not present.get(wanted.split(":")[0], False):
         raise MachineError(
-            f"runtime.device={wanted} is not on this machine; here: "
-            f"{', '.join(name for name, there in present.items() if there)} (or leave runtime.device=auto)"
+            f"{named('runtime.device', wanted)} is not on this machine; here: "
+            f"{', '.join(name for name, there in present.items() if there)} (or leave it at auto)"
         )
     return wanted
+
+
+def make_runtime(device: str = "auto", workers: int = 0, track: Track = no_track) -> Runtime:
+    """Resolve a device by name, and the number of workers; 0 means one per processor.
+
+    Raises:
+        MachineError: a device was asked for by name and is not there.
+    """
+    return Runtime(device=pick_device(device), workers=workers or cpu_count(), track=track)
 
 
 def cpu_count() -> int:

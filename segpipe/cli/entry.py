@@ -13,7 +13,7 @@ from types import FrameType
 import click
 
 from segpipe.base.errors import MachineError, SegpipeError, Stopped
-from segpipe.cli.commands import cli
+from segpipe.cli import app
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -33,8 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run_cli(arguments: Sequence[str]) -> int:
     """Run a command; every error becomes an exit code and, without --debug, one line per cause."""
     try:
-        code = cli.main(args=list(arguments), prog_name="segpipe", standalone_mode=False)
-        return int(code or 0)
+        return app.run(arguments)
     except click.exceptions.Abort:
         return 130
     except click.ClickException as error:

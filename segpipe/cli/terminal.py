@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
+import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -18,6 +21,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from segpipe.base.errors import SKIPPED, RenamedWarning
+from segpipe.base.options import Report
 from segpipe.base.runtime import Track, no_track
 
 T = TypeVar("T")
@@ -53,10 +58,51 @@ def console(*, quiet: bool, verbose: bool) -> Console:
     logger.propagate = False
     logger.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
     logging.captureWarnings(True)
-    warnings = logging.getLogger("py.warnings")
-    warnings.handlers = [_Lines(screen)] if verbose else [logging.NullHandler()]
-    warnings.propagate = False
+    told = logging.getLogger("py.warnings")
+    told.handlers = [_Lines(screen)] if verbose else [logging.NullHandler()]
+    told.propagate = False
     return screen
+
+
+@contextmanager
+def warnings_shown() -> Iterator[None]:
+    """Show what `base.errors.warn` says as a line of its own, whatever Python does with warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RenamedWarning)
+        before = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, RenamedWarning):
+                click.echo(f"warning: {message}", err=True)
+            else:
+                before(message, category, *place, **more)
+
+        warnings.showwarning = show
+        yield
+
+
+def say(report: Report, *, quiet: bool) -> int:
+    """Print what a command has to say; its exit code."""
+    for line in report.lines if quiet else (*report.details, *report.lines):
+        if isinstance(line, str):
+            click.echo(line)
+        else:
+            Console().print(line)
+    if report.skipped:
+        place = "" if report.listed_in is None else f" ({report.listed_in})"
+        click.echo(f"{len(report.skipped)} files skipped{place}:", err=True)
+        for entry in report.skipped[:20]:
+            click.echo(f"  {printable(entry.path)}: {entry.reason}", err=True)
+        if len(report.skipped) > 20:
+            click.echo(f"  and {len(report.skipped) - 20} more", err=True)
+    if report.code is not None:
+        return report.code
+    return SKIPPED if report.skipped else 0
+
+
+def printable(text: str) -> str:
+    """A name that any terminal can show: bytes that are no UTF-8 and control characters are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def tracker(screen: Console, *, quiet: bool) -> Track:

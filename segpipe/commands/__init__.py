@@ -1,1 +1,25 @@
-"""One room per command that is no stage."""
+"""One room per command; `COMMANDS` is the table from which the terminal and the Python functions are made."""
+
+from __future__ import annotations
+
+from segpipe.base.options import Command
+from segpipe.commands import attend, backbones, demo, diff, doctor, model, name, probe, robustness, run, show, similar
+
+COMMANDS: tuple[Command, ...] = (
+    run.RUN,
+    *run.STAGE_COMMANDS,
+    name.COMMAND,
+    attend.COMMAND,
+    probe.COMMAND,
+    robustness.COMMAND,
+    similar.COMMAND,
+    model.BUNDLE,
+    model.APPLY,
+    show.COMMAND,
+    diff.COMMAND,
+    backbones.COMMAND,
+    doctor.COMMAND,
+    demo.COMMAND,
+)
+"""In the order in which they are listed."""
+BY_NAME = {command.name: command for command in COMMANDS}

@@ -21,7 +21,7 @@ from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.commands.demo.synthetic import reef_scene
-from segpipe.commands.diff import compare
+from segpipe.commands.diff.compare import compare
 from segpipe.images.corpus_reader import read_original, read_reduced, read_region
 from segpipe.images.decoding import quiet
 from segpipe.labels.ground_truth import read_truth

@@ -1,18 +1,17 @@
-"""What backbones attend to in images and videos: `segpipe attend` without its options."""
+"""What backbones attend to in images and videos: sources, backbones and writers put together."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import UsageError, named
 from segpipe.base.files import write_json, write_jsonl
-from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
+from segpipe.commands.attend.options import AttendOptions
 from segpipe.pipeline import log
 from segpipe.records.corpus import Rejected
 
@@ -21,124 +20,7 @@ if TYPE_CHECKING:
     from segpipe.commands.attend.writers import Output
     from segpipe.images.listing import Listing
     from segpipe.images.sources import Source
-    from segpipe.images.transform import Framing
     from segpipe.inference.backbone_maps import Looker
-
-FIVE = ("dino_vits16", "dino_vits8", "dino_vitb16", "dino_vitb8", "dino_resnet50")
-"""What `--compare dino` stands for."""
-
-
-def parse_resize(text: str | None) -> Size | int | None:
-    """`640` (longest side at most) or `640x360` (width x height).
-
-    Raises:
-        UsageError: neither.
-    """
-    if text is None:
-        return None
-    found = re.fullmatch(r"([1-9]\d{0,4})(?:[xX×]([1-9]\d{0,4}))?", text)
-    if not found:
-        raise UsageError(f"--resize {text}: give the longest side such as 640, or width x height such as 640x360")
-    return Size(int(found[2]), int(found[1])) if found[2] else int(found[1])
-
-
-def parse_crop(edges: Sequence[int] | None) -> Box | None:
-    """Y0 Y1 X0 X1, the last ones not included.
-
-    Raises:
-        UsageError: they enclose nothing.
-    """
-    if edges is None:
-        return None
-    y0, y1, x0, x1 = edges
-    if not (0 <= y0 < y1 and 0 <= x0 < x1):
-        raise UsageError(f"--crop {y0} {y1} {x0} {x1}: give rows Y0 < Y1 and columns X0 < X1, counted from 0")
-    return Box(y0, x0, y1 - y0, x1 - x0)
-
-
-def parse_scale(text: str) -> str | float:
-    """`own`, `shared`, or a number above 0.
-
-    Raises:
-        UsageError: none of these.
-    """
-    if text in ("own", "shared"):
-        return text
-    try:
-        top = float(text)
-    except ValueError:
-        top = 0.0
-    if not 0 < top < 1e9:
-        raise UsageError(f"--scale {text}: give own, shared, or a number such as 8 (times an even map)")
-    return top
-
-
-def parse_maps(given: Sequence[str]) -> tuple[str, ...]:
-    """Names of maps as the parts know them; a bare number is a head.
-
-    Raises:
-        UsageError: an unknown name.
-    """
-    names = []
-    for name in given:
-        if re.fullmatch(r"\d{1,2}", name):
-            names.append(f"head{int(name):02}")
-        elif name in ("mean", "heads", "colors", "rollout"):
-            names.append(name)
-        else:
-            raise UsageError(f"--map {name}: give mean, colors, rollout, heads (each of them) or the number of a head")
-    return tuple(names)
-
-
-def parse_backbones(
-    backbone: str | None, weights: Path | None, compare: Sequence[str]
-) -> list[tuple[str, Path | None]]:
-    """Names of backbones, each with a weights file or None.
-
-    Raises:
-        UsageError: one is named twice, or weights belong to none.
-    """
-    found = [(backbone or "dino_vits16", weights)] if backbone or weights or not compare else []
-    for text in compare:
-        if text == "dino":
-            found += [(name, None) for name in FIVE]
-        else:
-            name, _, file = text.partition("=")
-            found.append((name, Path(file) if file else None))
-    names = [name for name, _ in found]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise UsageError(f"--compare {twice} is named twice; leave one out (`dino` stands for {', '.join(FIVE)})")
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How to look, and what to show; the options of the command."""
-
-    backbone: str | None = None
-    weights: Path | None = None
-    compare: Sequence[str] = ()
-    """Further backbones, NAME or NAME=FILE."""
-    block: int = -1
-    maps: Sequence[str] = ()
-    """mean, colors, rollout, heads, or numbers of heads; empty: all, in a video the mean."""
-    style: Literal["map", "concat", "overlay", "mask", "gray"] | None = None
-    threshold: float | None = None
-    cmap: str = "inferno"
-    scale: str | None = None
-    """own, shared, or a number; None: own, in a video shared."""
-    nearest: bool = False
-    size: int = 480
-    crop: tuple[int, int, int, int] | None = None
-    """First row, row after the last, first column, column after the last."""
-    resize: str | None = None
-    """N or WxH."""
-    frames: tuple[int, int] | None = None
-    fps: float | None = None
-    npz: bool = False
-    batch: int = 8
-    device: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +36,11 @@ class Attended:
     rejected: Sequence[Rejected]
 
 
-def attend(images: str, out: Path, asked: Asked, runtime: Runtime) -> Attended:
+def attend(options: AttendOptions, runtime: Runtime) -> Attended:
     """Write maps and sheets of pictures to a folder, or a video.
 
     Args:
-        images: a folder, a file, a glob, a text file of paths, or a video.
-        out: a folder, or a video.
-        asked: how.
+        options: what to process, and how.
         runtime: device, workers, progress.
 
     Raises:
@@ -171,55 +51,55 @@ def attend(images: str, out: Path, asked: Asked, runtime: Runtime) -> Attended:
     from segpipe.commands.attend.process import attend_folder, attend_video
     from segpipe.images.video import is_video
 
-    film = is_video(out)
-    _check(out, film=film, asked=asked)
-    source, listed = _open_source(images, asked, runtime, film=film)
-    fps = asked.fps or source.fps
+    out, film = options.out, is_video(options.out)
+    _check(options, film=film)
+    source, listed = _open_source(options, runtime, film=film)
+    fps = options.fps or source.fps
     if film and not fps:
-        raise UsageError(f"{images} does not say how many frames a second it has; give --fps, such as --fps 25")
-    wanted = parse_maps(asked.maps) or (("mean",) if film else ("mean", "colors", "heads", "rollout"))
-    if asked.compare and not asked.maps and not film:
+        raise UsageError(
+            f"{options.images} does not say how many frames a second it has; give it, such as {named('fps', 25)}"
+        )
+    wanted = options.map_names or (("mean",) if film else ("mean", "colors", "heads", "rollout"))
+    if options.compare and not options.maps and not film:
         wanted = ("mean", "colors", "rollout")
-    backbones = parse_backbones(asked.backbone, asked.weights, asked.compare)
-    lookers = _open_lookers(backbones, wanted, runtime, block=asked.block)
-    sizes = {"side": asked.size, "batch": asked.batch}
-    output = _output(source, lookers, wanted, asked, film=film, sizes=sizes)
+    lookers = _open_lookers(options.backbones, wanted, runtime, block=options.block)
+    sizes = {"side": options.size, "batch": options.batch}
+    output = _output(source, lookers, wanted, options, film=film)
     if film:
         done = attend_video(source, lookers, out, output, runtime, fps=fps, **sizes)
     else:
         done = attend_folder(source, lookers, out, output, runtime, **sizes)
     rejected = [*listed.rejected, *done.rejected] if listed is not None else list(done.rejected)
     if not film:
-        _write_facts(out, lookers, output, done, asked)
+        _write_facts(options, lookers, output, done)
         write_jsonl(out / "rejected.jsonl", [asdict(item) for item in rejected])
     return Attended(done.pictures, done.files, source.unit, film, tuple(rejected))
 
 
-def _check(out: Path, *, film: bool, asked: Asked) -> None:
+def _check(options: AttendOptions, *, film: bool) -> None:
     from segpipe.images.video import check_writable
 
+    out = options.out
     if film:
         check_writable(out)
-        if asked.npz:
-            raise UsageError(f"--npz writes files into a folder, and {out} is a video; name a folder as OUT")
-    elif asked.fps:
+        if options.npz:
+            raise UsageError(f"{named('npz')} writes files into a folder, and {out} is a video; name a folder as OUT")
+    elif options.fps:
         raise UsageError(
-            f"--fps is the speed of a video, and {out} is a folder; name a video as OUT, such as seen.webm"
+            f"{named('fps')} is the speed of a video, and {out} is a folder; name a video as OUT, such as seen.webm"
         )
     elif out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; name a folder or a video (.webm, .mp4) as OUT")
 
 
-def _open_source(images: str, asked: Asked, runtime: Runtime, *, film: bool) -> tuple[Source, Listing | None]:
+def _open_source(options: AttendOptions, runtime: Runtime, *, film: bool) -> tuple[Source, Listing | None]:
     from segpipe.images.listing import list_images
     from segpipe.images.sources import ImageSource, VideoSource, in_frame_order
     from segpipe.images.transform import Framing
     from segpipe.images.video import is_video
 
-    framing: Framing = Framing(parse_crop(asked.crop), parse_resize(asked.resize))
-    start, stop = asked.frames or (0, None)
-    if start < 0 or (stop is not None and stop <= start):
-        raise UsageError(f"--frames {start} {stop}: give FROM < TO, counted from 0")
+    framing, images = Framing(options.box, options.new_size), options.images
+    start, stop = options.frames or (0, None)
     path = Path(images).expanduser()
     if is_video(path) and not path.is_dir():
         return VideoSource(path, framing, start=start, stop=stop), None
@@ -227,7 +107,7 @@ def _open_source(images: str, asked: Asked, runtime: Runtime, *, film: bool) -> 
     ordered = in_frame_order(listing) if film else listing
     source = ImageSource(ordered, framing, workers=runtime.workers, chosen=slice(start, stop))
     if not len(source):
-        raise UsageError(f"--frames {start} {stop}: {images} holds {len(listing.paths)} images")
+        raise UsageError(f"{named('frames', f'{start} {stop}')}: {images} holds {len(listing.paths)} images")
     return source, listing
 
 
@@ -246,7 +126,7 @@ def _open_lookers(
         missing = [text for text in wanted if text.startswith("head") and text not in ("heads", *looker.heads)]
         if missing:
             count = len(looker.heads)
-            raise UsageError(f"--map {int(missing[0][4:])}: {name} has {count} heads, 0 to {count - 1}")
+            raise UsageError(f"{named('maps', int(missing[0][4:]))}: {name} has {count} heads, 0 to {count - 1}")
     return lookers
 
 
@@ -254,26 +134,25 @@ def _output(
     source: Source,
     lookers: Sequence[Looker],
     wanted: tuple[str, ...],
-    asked: Asked,
+    options: AttendOptions,
     *,
     film: bool,
-    sizes: dict[str, int],
 ) -> Output:
     from segpipe.commands.attend.maps import Drawing, Scale, shared_scale
     from segpipe.commands.attend.writers import Output
     from segpipe.plots.heatmap import color_table
 
-    table = color_table(asked.cmap)
-    given = parse_scale(asked.scale or ("shared" if film else "own"))
+    table = color_table(options.cmap)
+    given = options.scale or ("shared" if film else "own")
     if given == "shared":
-        scale = shared_scale(source, lookers, **sizes)
+        scale = shared_scale(source, lookers, side=options.size, batch=options.batch)
     else:
-        scale = Scale(None if isinstance(given, str) else given)
-    drawing = Drawing(table, scale, nearest=asked.nearest, threshold=asked.threshold)
-    return Output(drawing, asked.style or ("concat" if film else "map"), wanted, npz=asked.npz)
+        scale = Scale(None if given == "own" else float(given))
+    drawing = Drawing(table, scale, nearest=options.nearest, threshold=options.threshold)
+    return Output(drawing, options.style or ("concat" if film else "map"), wanted, npz=options.npz)
 
 
-def _write_facts(out: Path, lookers: Sequence[Looker], output: Output, done: Done, asked: Asked) -> None:
+def _write_facts(options: AttendOptions, lookers: Sequence[Looker], output: Output, done: Done) -> None:
     tops = output.drawing.scale.tops
     facts = {
         "backbones": [
@@ -281,7 +160,8 @@ def _write_facts(out: Path, lookers: Sequence[Looker], output: Output, done: Don
             for looker in lookers
         ],
         "options": {
-            key: str(value) if isinstance(value, os.PathLike) else value for key, value in asdict(asked).items()
+            key: str(value) if isinstance(value, os.PathLike) else value
+            for key, value in options.model_dump(exclude={"images", "out", "workers"}).items()
         },
         "full_strength": tops
         if tops is None or isinstance(tops, float)
@@ -289,4 +169,4 @@ def _write_facts(out: Path, lookers: Sequence[Looker], output: Output, done: Don
         "images": done.pictures,
         "files": done.files,
     }
-    write_json(out / "attend.json", facts)
+    write_json(options.out / "attend.json", facts)

@@ -1,1 +1,104 @@
 """`segpipe bundle` and `segpipe apply`: the model of a run in a file, and new images by it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from segpipe import pipeline
+from segpipe.base.config import Layer, build
+from segpipe.base.files import absolute
+from segpipe.base.options import Command, Face, Report
+from segpipe.base.runtime import make_runtime
+from segpipe.commands.model.options import ApplyOptions, BundleOptions
+from segpipe.records.corpus import Corpus, Rejected
+from segpipe.store.masks import Mask
+
+if TYPE_CHECKING:
+    from segpipe.commands.model.predict import Segment
+    from segpipe.commands.model.predict_folder import Applied
+    from segpipe.stages import export
+
+SECTIONS = ("runtime", "export")
+"""Whose settings `apply` takes."""
+
+
+def _bundle(options: BundleOptions, face: Face) -> list[str]:
+    from segpipe.commands.model.save import bundle, export_onnx
+
+    run_dir = pipeline.existing_run(options.run)
+    with run_dir.lock():
+        made = bundle(run_dir, options.model, pipeline.make_runtime(pipeline.resolve(run_dir)))
+        size = options.model.stat().st_size / 1e6
+        lines = [f"bundle   {options.model}  ({size:.1f} MB; weights: {made.licence})"]
+        if options.onnx:
+            path = options.model.with_suffix(".onnx")
+            max_diff = export_onnx(run_dir, path)
+            lines.append(f"network  {path}  (ONNX Runtime's codes differ by at most {max_diff:.1e})")
+    return lines
+
+
+def _apply(options: ApplyOptions, face: Face) -> Applied:
+    from segpipe.commands.model.predict import list_new, open_model
+    from segpipe.commands.model.predict_folder import apply_to_folder
+
+    given = {"runtime.device": options.device, "runtime.workers": options.workers}
+    own = {key: value for key, value in given.items() if value is not None}
+    known = {name: pipeline.SECTIONS[name] for name in SECTIONS}
+    settings = build(known, [Layer("", own), *face.layers])
+    runtime = pipeline.make_runtime(settings, face.track)
+    with open_model(options.model, runtime) as opened:
+        listing = list_new(absolute(options.images), opened)
+        config = cast("export.Config", settings["export"])
+        return apply_to_folder(opened, listing, options.out, config, runtime, every=options.frame_step or 0)
+
+
+def _report(done: Applied, options: ApplyOptions) -> Report:
+    lines = [f"masks    {options.out / 'masks'}  ({done.images} images)"]
+    return Report(lines, skipped=done.rejected, listed_in=options.out / "rejected.jsonl")
+
+
+def _masks(options: Any, face: Face) -> Iterator[tuple[str, Mask]]:
+    from segpipe.commands.model.predict import apply, list_new, open_model
+
+    runtime = make_runtime(options.device or "auto", options.workers or 0, face.track)
+
+    def keep(corpus: Corpus, segment: Segment) -> tuple[str, Mask]:
+        return corpus.images[0].id, segment.whole()
+
+    with open_model(options.model, runtime) as opened, tempfile.TemporaryDirectory() as home:
+        listing = list_new(absolute(options.images), opened)
+        for found in apply(opened, listing, runtime, keep, Path(home), every=options.frame_step or 0):
+            if isinstance(found, Rejected):
+                pipeline.log.warning("skipped: %s: %s", found.path, found.reason)
+                continue
+            yield found[0], opened.bundle.legend.read(found[1])
+
+
+def _nothing(result: Any) -> None:
+    return None
+
+
+BUNDLE = Command(
+    "bundle",
+    BundleOptions,
+    _bundle,
+    lambda lines, options: Report(lines),
+    _nothing,
+    examples="segpipe bundle runs/reef reef.segpipe\n",
+)
+APPLY = Command(
+    "apply",
+    ApplyOptions,
+    _apply,
+    _report,
+    python=_masks,
+    returns="Iterator[tuple[str, Mask]]",
+    returned="one after the other the image's id and its mask (H, W): classes as the bundle names them, 255 (65535 "
+    "beyond 255 classes) where there is none; a file that cannot be used is skipped with a warning in the log",
+    sections=SECTIONS,
+    examples="segpipe apply reef.segpipe new_photos maps\n"
+    "segpipe apply reef.segpipe dive.mp4 maps --frame-step 5 --format png,video\n",
+)

@@ -1,4 +1,4 @@
-"""What the clusters of a run are called, and cutting one of them further: `segpipe name` without its options."""
+"""What the clusters of a run are called: propose, merge and split, then write classes.yaml."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from segpipe import pipeline
 from segpipe.base.config import Section
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime
 from segpipe.commands.name import carry_over as parts
-from segpipe.commands.name.cluster_split import By
+from segpipe.commands.name.options import NameOptions
 from segpipe.commands.name.split import split_cluster
 from segpipe.inference.class_gallery import open_inputs
 from segpipe.records.class_names import Naming, NamingError, fold
@@ -32,32 +32,6 @@ if TYPE_CHECKING:
 
 Settings = Mapping[str, Section]
 Int64 = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What to do with the names besides writing them."""
-
-    labels: Path | None = None
-    """Propose names by these: a CSV of points, or a folder of label maps."""
-    classes: Path | None = None
-    """File of their class names."""
-    least: int = 10
-    """Labelled pixels that a name needs."""
-    spread: int = 2
-    """Images that they must lie in."""
-    share: float = 0.5
-    """Share of them that must agree."""
-    merges: Sequence[tuple[str, str]] = ()
-    """Pairs of clusters, each by number or name: the first joins the class of the second."""
-    suggest: int | None = None
-    """Join the most alike until so many classes are left."""
-    split: str | None = None
-    """The cluster to cut further, by number or name."""
-    into: int = 2
-    """How many parts; 1 joins again what was cut off it."""
-    by: By = "auto"
-    """How a cluster is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +75,13 @@ class _State:
     notes: list[str]
 
 
-def name_clusters(run_dir: RunDir, asked: Asked, runtime: Runtime) -> Named:
-    """Write classes.yaml and the pictures; cut, propose, merge where asked. The caller holds the run's lock.
+def name_clusters(run_dir: RunDir, options: NameOptions, runtime: Runtime) -> Named:
+    """Write classes.yaml and the pictures; cut, propose, merge where options. The caller holds the run's lock.
 
     Raises:
         UsageError: the run is not up to date, or what is asked for cannot be meant; nothing is written then.
         CorpusError: no label belongs to an image, or an image file is gone.
     """
-    if asked.classes and not asked.labels:
-        raise UsageError(f"--classes {asked.classes} names labels; give them with --points CSV or --labels DIR")
-    if asked.split is not None and (asked.labels or asked.merges or asked.suggest):
-        raise UsageError(f"--split {asked.split} goes alone; propose and merge with another `segpipe name`")
     _require_current(run_dir, pipeline.resolve(run_dir))
     path = run_dir.root / CLASSES
     before, after = parts.load_seen(run_dir.root), _look(run_dir)
@@ -122,19 +92,19 @@ def name_clusters(run_dir: RunDir, asked: Asked, runtime: Runtime) -> Named:
             written.legend(after.clusters)  # says which line is wrong
     carried = parts.carry(written.naming if written else parts.begin(after), before, after)
     state = _State(carried.naming, dict(carried.origin), _tell_carried(carried) if written else [])
-    if asked.split is not None:
-        cluster = _cluster_of(state.naming, asked.split, f"--split {asked.split}")
-        cut = split_cluster(run_dir, state.naming, cluster, runtime, into=asked.into, by=asked.by)
+    if options.split is not None:
+        cluster = _cluster_of(state.naming, options.split, named("split", options.split))
+        cut = split_cluster(run_dir, state.naming, cluster, runtime, into=options.into or 2, by=options.by or "auto")
         after = _look(run_dir)
         state.naming = replace(cut.naming, clustering=after.clustering)
         state.origin = {now: state.origin[was] for now, was in cut.origin.items() if was in state.origin}
         state.notes += cut.notes
-    return _finish(run_dir, asked, runtime, state, before, after, written.comments if written else Comments())
+    return _finish(run_dir, options, runtime, state, before, after, written.comments if written else Comments())
 
 
 def _finish(
     run_dir: RunDir,
-    asked: Asked,
+    options: NameOptions,
     runtime: Runtime,
     state: _State,
     before: parts.Seen | None,
@@ -143,11 +113,11 @@ def _finish(
 ) -> Named:
     pictures, clusters = parts.picture_names(after.clusters), after.clusters
     pixels, _ = masks.count_pixels(masks.load_index(run_dir.path("masks")), classes=clusters)
-    proposed = _propose(run_dir, state, asked, clusters, runtime) if asked.labels else None
-    for cluster, into in asked.merges:
+    proposed = _propose(run_dir, state, options, clusters, runtime) if options.proposals else None
+    for cluster, into in options.merge:
         state.naming = _merge(state.naming, cluster, into)
-    if asked.suggest:
-        _suggest(run_dir, state, asked.suggest, pixels)
+    if options.suggest:
+        _suggest(run_dir, state, options.suggest, pixels)
     legend = _legend(state.naming, clusters)
     same = before is not None and before.clustering == after.clustering
     if not same or not all((run_dir.root / name).exists() for name in pictures.values()):
@@ -190,15 +160,15 @@ def _tell_carried(carried: parts.Carried) -> list[str]:
 # --- proposals and merges -------------------------------------------------------------------------------------------
 
 
-def _propose(run_dir: RunDir, state: _State, asked: Asked, clusters: int, runtime: Runtime) -> Proposed:
+def _propose(run_dir: RunDir, state: _State, options: NameOptions, clusters: int, runtime: Runtime) -> Proposed:
     from segpipe.commands.name.proposals import fits, propose
     from segpipe.labels.counting import count_labelled
 
-    assert asked.labels is not None
+    assert options.proposals is not None
     directory = run_dir.path("masks")
     corpus = load_corpus(run_dir.path("corpus"))
-    found = count_labelled(asked.labels, asked.classes, corpus, directory, clusters=clusters, runtime=runtime)
-    proposals = propose(found.counts, least=asked.least, spread=asked.spread, share=asked.share)
+    found = count_labelled(options.proposals, options.classes, corpus, directory, clusters=clusters, runtime=runtime)
+    proposals = propose(found.counts, least=options.min_pixels, spread=options.min_images, share=options.min_agreement)
     entries = dict(state.naming.entries)
     for k, proposal in enumerate(proposals):
         if proposal.label is not None and not entries[k].name:
@@ -230,13 +200,15 @@ def _cluster_of(naming: Naming, text: str, said: str) -> int:
 
 
 def _merge(naming: Naming, cluster: str, into: str) -> Naming:
-    entries = dict(naming.entries)
+    entries, said = dict(naming.entries), named("merge", f"{cluster} {into}")
     sources = [k for k, entry in entries.items() if str(k) == cluster or (entry.name and entry.name == cluster)]
     if not sources:
-        raise UsageError(f"--merge {cluster} {into}: there is no cluster {cluster!r}, and none of that name")
+        raise UsageError(
+            f"{named('merge', f'{cluster} {into}')}: there is no cluster {cluster!r}, and none of that name"
+        )
     number = into.isdecimal()
     if number and int(into) not in entries:
-        raise UsageError(f"--merge {cluster} {into}: clusters go from 0 to {max(entries)}")
+        raise UsageError(f"{said}: clusters go from 0 to {max(entries)}")
     for k in sources:
         entries[k] = replace(entries[k], merge_into=int(into) if number else into)
     return replace(naming, entries=entries)

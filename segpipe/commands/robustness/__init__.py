@@ -1,1 +1,55 @@
 """`segpipe robustness`: how far the masks of a run stay the same under image corruptions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segpipe import pipeline
+from segpipe.base.options import Command, Face, Report
+from segpipe.commands.robustness.options import RobustnessOptions
+from segpipe.records.finding import Finding
+
+if TYPE_CHECKING:
+    from segpipe.commands.robustness.run import RunProbed
+
+EXAMPLES = """\
+segpipe robustness runs/photos
+segpipe robustness runs/photos --corruptions veil,green-veil --crf
+"""
+
+
+def _work(options: RobustnessOptions, face: Face) -> RunProbed:
+    from segpipe.commands.robustness.run import probe_run
+
+    run_dir = pipeline.existing_run(options.run)
+    return probe_run(
+        run_dir,
+        options.out,
+        pipeline.make_runtime(pipeline.resolve(run_dir), face.track),
+        images=options.max_images,
+        disturb=options.corruptions,
+        crf=options.crf,
+        side=options.max_side,
+        seed=options.seed,
+    )
+
+
+def _report(done: RunProbed, options: RobustnessOptions) -> Report:
+    lines = [*done.said, f"page     {done.page}"]
+    return Report(lines, skipped=done.rejected, listed_in=done.page.parent / "probe.json")
+
+
+def _value(done: RunProbed) -> list[Finding]:
+    return list(done.findings)
+
+
+COMMAND = Command(
+    "robustness",
+    RobustnessOptions,
+    _work,
+    _report,
+    _value,
+    returns="list[Finding]",
+    returned="the rows of `probe.csv`",
+    examples=EXAMPLES,
+)

@@ -20,6 +20,7 @@ from segpipe.base import files
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.commands.similar import retrieval as similar
+from segpipe.commands.similar.options import SimilarOptions
 from segpipe.commands.similar.retrieval import Alike, View
 from segpipe.images.crop_plan import corpus_of_one
 from segpipe.images.id_lookup import ImageNames
@@ -54,51 +55,28 @@ class Found:
     table: Path
 
 
-def find_similar(
-    run_dir: RunDir,
-    query: str,
-    out: Path | None,
-    runtime: Runtime,
-    *,
-    k: int = 11,
-    point: tuple[float, float] | None = None,
-    other: str | None = None,
-) -> Found:
-    """Write a contact sheet and a CSV of what is most like an image, or like a point of it.
+def find_similar(run_dir: RunDir, options: SimilarOptions, runtime: Runtime) -> Found:
+    """Write a contact sheet and a CSV of what is most similar to an image, or to a point of it.
 
     Args:
         run_dir: a run with features.
-        query: an image of the run (its id, path or name) or any image file.
-        out: folder for `similar.png` and `similar.csv`; by default one in the run's `similar/`.
+        options: the query, and what is compared.
         runtime: device for an image outside the run, and progress.
-        k: how many images to find.
-        point: row and column of a point of the query, pixels; then patches are compared, else whole images.
-        other: a second image; then only the point's correspondence in that one is shown.
 
     Raises:
         UsageError: the image, the point or the run's features are not there.
         CorpusError: the query's file cannot be used.
     """
-    if other is not None and point is None:
-        raise UsageError("--with shows where a point lies in another image; give it, such as --point 120 300")
     with tempfile.TemporaryDirectory() as home:
-        return _find(run_dir, query, out, runtime, k, point, other, Path(home))
+        return _find(run_dir, options, runtime, Path(home))
 
 
-def _find(
-    run_dir: RunDir,
-    query: str,
-    out: Path | None,
-    runtime: Runtime,
-    k: int,
-    point: tuple[float, float] | None,
-    other: str | None,
-    home: Path,
-) -> Found:
+def _find(run_dir: RunDir, options: SimilarOptions, runtime: Runtime, home: Path) -> Found:
+    k, point, other = options.k, options.point, options.in_image
     corpus, store = load_corpus(run_dir.path("corpus")), FeatureStore(run_dir.path("features"))
-    view = open_view(run_dir, query, corpus, store, runtime, home)
+    view = open_view(run_dir, options.query, corpus, store, runtime, home)
     skip = view.index if view.corpus is corpus else None
-    out = out or run_dir.root / "similar" / view.image.id.replace("/", "__")
+    out = options.out or run_dir.root / "similar" / view.image.id.replace("/", "__")
     lines = [f"{store.header.backbone}, cosines after the corpus's mean was taken away"]
     views: Sequence[View]
     if point is None:

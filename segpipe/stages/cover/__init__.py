@@ -53,16 +53,39 @@ log = logging.getLogger(__name__)
 class Config(Section):
     """Settings of `cover`."""
 
-    sites: AbsolutePath | None = setting(None, "CSV that names images and their site, and their gsd if it knows")
-    by: str = setting("", "column of sites that says the site; empty = site, transect ..., or the image's folder")
-    gsd: float | None = setting(None, "meters along the side of a pixel, of all images that do not say so", gt=0)
+    sites: AbsolutePath | None = setting(
+        None,
+        "CSV that names images and their site, and their gsd if it knows",
+        flags=("--sites",),
+        metavar="CSV",
+    )
+    by: str = setting(
+        "",
+        "column of sites that says the site, or `folder`: that of the image; empty = site, transect ..., or the folder",
+        flags=("--by",),
+        metavar="COLUMN|folder",
+    )
+    gsd: float | None = setting(
+        None,
+        "meters along the side of a pixel, of all images that do not say so",
+        flags=("--gsd",),
+        metavar="METERS",
+        gt=0,
+    )
     weight: Literal["ground", "images"] = setting(
         "ground", "ground = every pixel counts (by its area where that is known of all images); images = every image"
     )
     unit: Literal["image", "site"] = setting("image", "what is drawn again for the interval of all images")
     draws: int = setting(2000, "draws behind each interval", ge=100)
-    labels: AbsolutePath | None = setting(None, "CSV of points, or folder of index images, to correct the cover by")
-    classes: AbsolutePath | None = setting(None, "text file of their class names, one per line in index order")
+    labels: AbsolutePath | None = setting(
+        None,
+        "CSV of points, or folder of index images, to correct the cover by",
+        flags=("--labels", "--points"),
+        metavar="CSV|DIR",
+    )
+    classes: AbsolutePath | None = setting(
+        None, "text file of their class names, one per line in index order", flags=("--classes",), metavar="FILE"
+    )
     seed: int = setting(0, "seed of the draws", ge=0)
 
 

@@ -55,9 +55,14 @@ class Config(Section):
     """Settings of `evaluate`."""
 
     labels: AbsolutePath | None = setting(
-        None, "folder of index images, CSV of points, or folder of a published set; null = nothing to evaluate"
+        None,
+        "folder of index images, CSV of points, or folder of a published set; null = nothing to evaluate",
+        flags=("--labels",),
+        metavar="DIR|CSV",
     )
-    classes: AbsolutePath | None = setting(None, "text file of class names, one per line in index order")
+    classes: AbsolutePath | None = setting(
+        None, "text file of class names, one per line in index order", flags=("--classes",), metavar="FILE"
+    )
     layout: Annotated[str, AfterValidator(known_layout)] = setting(
         FOLDER, "how the labels' folder is laid out: folder (any), or a published set such as cityscapes27"
     )

@@ -1,4 +1,4 @@
-"""Tables that commands print."""
+"""The table of scores that commands print."""
 
 from __future__ import annotations
 
@@ -8,16 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from segpipe.base.tables import plain_table
-from segpipe.nn.backbones import BackboneStatus
 from segpipe.records.scores import Scores
-
-
-def backbone_table(rows: Sequence[BackboneStatus]) -> Table:
-    """The backbones with what a user chooses by."""
-    table = plain_table("backbone", "patch", "width", "weights", "licence")
-    for row in rows:
-        table.add_row(row.name, str(row.patch), str(row.width), row.weights, row.licence)
-    return table
 
 
 def score_table(found: Scores) -> Table:

@@ -1,0 +1,656 @@
+"""Types of `api.py`. Made by `python tools/generate.py`: change the declared options instead."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from segpipe.records.finding import Finding
+from segpipe.results import Run
+from segpipe.store.masks import Mask
+
+AnyPath = str | os.PathLike[str]
+
+def open(path: AnyPath) -> Run:
+    """A run that was begun, to be looked at: images, features, masks, classes, cover and scores."""
+
+def masks(run: AnyPath) -> Iterator[tuple[str, Mask]]:
+    """The masks of a finished run, one after the other: id of the image and clusters (H, W)."""
+
+def run(
+    images: AnyPath,
+    run: AnyPath,
+    *,
+    config: str | None = None,
+    backbone: str | None = None,
+    weights: str | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    seed: int | None = None,
+    formats: Sequence[str] = (),
+    start: Literal["index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report"] | None = None,
+    stop: Literal["index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report"] | None = None,
+    force: Sequence[Literal["index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report"]] = (),
+    settings: Mapping[str, Any] | None = None,
+) -> Run:
+    """Do every stage, from images to class maps and a report; skip what is up to date.
+
+    An existing RUN keeps its settings; --config replaces them, and --set or an option of a setting, such as
+    --cluster.k, changes single ones.
+
+    Args:
+        images: a folder of photographs, mosaics and videos (walked recursively), one file, a glob in quotes, or a
+            text file of paths; of a video about one frame a second is taken.
+        run: the run directory, new or begun.
+        config: settings to start from: a YAML file or camvid, cityscapes, cocostuff27, cocostuff27_vits8, demo,
+            folder, msrc21, potsdam, suim, underwater.
+        backbone: one of `segpipe backbones`, or of timm.
+        weights: file of the backbone's weights.
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: processes and threads side by side; 0 = one per processor.
+        seed: seed of every stage.
+        formats: what to export; repeatable.
+        start: first stage; the ones before it must be up to date.
+        stop: last stage.
+        force: run this stage although it is up to date; repeatable.
+        settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
+
+    Returns:
+        the run: its images, features, masks, classes, cover and scores; `run[stage]` is what a stage says of
+        itself.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def index(
+    images: AnyPath,
+    run: AnyPath,
+    *,
+    config: str | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    force: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Find the images, check every file by decoding it, take frames of videos, and plan what the network will see.
+
+    Reads  the user's images and videos
+    Writes corpus/  the images that can be used with their crops, frames of videos, and the files put aside with the reason
+
+    Args:
+        images: a folder of photographs, mosaics and videos (walked recursively), one file, a glob in quotes, or a
+            text file of paths; of a video about one frame a second is taken.
+        run: the run directory.
+        config: settings to start from: a YAML file or camvid, cityscapes, cocostuff27, cocostuff27_vits8, demo,
+            folder, msrc21, potsdam, suim, underwater.
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: processes and threads side by side; 0 = one per processor.
+        force: run although it is up to date.
+        settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
+
+    Returns:
+        what the stage says of itself.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def extract(
+    run: AnyPath,
+    *,
+    backbone: str | None = None,
+    weights: str | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    force: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What a frozen backbone says of every patch of every crop, computed once.
+
+    Reads  corpus/    the images and their crops
+    Writes features/  store.zarr: patch features and one pooled vector per crop (whitening.safetensors for `classical`)
+
+    Args:
+        run: the run directory.
+        backbone: name from `segpipe backbones`, or any timm model name.
+        weights: weights file to use instead of the hub's (.safetensors, .pth).
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: processes and threads side by side; 0 = one per processor.
+        force: run although it is up to date.
+        settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
+
+    Returns:
+        what the stage says of itself.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def mine(
+    run: AnyPath,
+    *,
+    device: str | None = None,
+    workers: int | None = None,
+    force: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """For every crop, the k other crops whose pooled features look most alike.
+
+    Reads  corpus/    which crops belong to one image
+           features/  one pooled vector per crop
+    Writes pairs/     neighbors (n, k) and cosine scores (n, k); no crop is its own neighbor
+
+    Args:
+        run: the run directory.
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: processes and threads side by side; 0 = one per processor.
+        force: run although it is up to date.
+        settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
+
+    Returns:
+        what the stage says of itself.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def train(
+    run: AnyPath,
+    *,
+    seed: int | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    force: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A head that turns frozen patch features into short codes, without a single label.
+
+    Reads  corpus/    which crops belong to one image
+           features/  patch features, a few crops at a time
+           pairs/     the neighbors of every crop
+    Writes head/      head.safetensors and candidates.json; of a head that was trained history.jsonl, histograms.npz and,
+                      where TensorBoard is installed, tb/; candidates/NAME/history.jsonl of those that were not kept
+
+    Args:
+        run: the run directory.
+        seed: seed of everything random.
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: processes and threads side by side; 0 = one per processor.
+        force: run although it is up to date.
+        settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
+
+    Returns:
+        what the stage says of itself.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def cluster(
+    run: AnyPath,
+    *,
+    seed: int | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    force: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """As many classes as wanted, by a tree of many small clusters or by k-means, whichever the corpus bears.
+
+    Reads  corpus/    which crops belong to one image
+           features/  patch features of every crop
+           head/      the head that turns features into codes
+    Writes clusters/  tree.npz (small clusters, how they merge, a pool of patches), clusters.npz (the classes)
+
+    Args:
+        run: the run directory.
+        seed: seed of the sample and of every restart.
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: processes and threads side by side; 0 = one per processor.
+        force: run although it is up to date.
+        settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
+
+    Returns:
+        what the stage says of itself.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def refine(
+    run: AnyPath,
+    *,
+    device: str | None = None,
+    workers: int | None = None,
+    force: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A class for every pixel of every image, at the image's own size.
+
+    Reads  corpus/    the images and where their crops lie
+           features/  patch features of every crop
+           head/      the head that turns features into codes
+           clusters/  the centers of the classes
+           splits.npz which clusters `segpipe name --split` has cut further
+    Writes masks/     one index PNG per image, or per tile of a mosaic; pixel counts, header; where wanted, how sure
+                      every pixel is
+
+    Args:
+        run: the run directory.
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: processes and threads side by side; 0 = one per processor.
+        force: run although it is up to date.
+        settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
+
+    Returns:
+        what the stage says of itself.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def export(
+    run: AnyPath,
+    *,
+    formats: Sequence[str] = (),
+    seed: int | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    force: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Masks as files that other programs and people open.
+
+    Reads  corpus/  the images
+           masks/   class maps
+           classes.yaml  what the clusters are called, where a person said so
+    Writes export/  one folder or file per format
+
+    Args:
+        run: the run directory.
+        formats: what to export; repeatable.
+        seed: coralnet: seed of the points.
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: processes and threads side by side; 0 = one per processor.
+        force: run although it is up to date.
+        settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
+
+    Returns:
+        what the stage says of itself.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def evaluate(
+    run: AnyPath,
+    *,
+    labels: str | None = None,
+    classes: str | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    force: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """How well the masks, the codes and the k-means baseline agree with a few labelled images.
+
+    Reads  the user's labels (a folder of index images, a CSV of points, or a published set): no other stage does
+           corpus/ features/ head/ clusters/ masks/
+    Writes scores/  scores.json, a line per image, the confusion matrix
+
+    Args:
+        run: the run directory.
+        labels: folder of index images, CSV of points, or folder of a published set; null = nothing to evaluate.
+        classes: text file of class names, one per line in index order.
+        seed: seed of the probes' pixels and folds, of the baseline and of the bootstrap.
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: processes and threads side by side; 0 = one per processor.
+        force: run although it is up to date.
+        settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
+
+    Returns:
+        all scores, as in `scores/scores.json`.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def cover(
+    run: AnyPath,
+    *,
+    sites: str | None = None,
+    by: str | None = None,
+    gsd: float | None = None,
+    labels: str | None = None,
+    classes: str | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    force: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """How much of the ground each class covers, by image, by site and over all, with intervals.
+
+    Reads  corpus/   the images, and where they lie on the earth
+           masks/    pixel counts
+           classes.yaml  what the clusters are called, where a person said so
+           the user's table of sites, and labels (points or label maps) if there are some: they correct the cover
+    Writes cover/    CSV tables, a figure, cover.json
+
+    Args:
+        run: the run directory.
+        sites: CSV that names images and their site, and their gsd if it knows.
+        by: column of sites that says the site, or `folder`: that of the image; empty = site, transect ..., or the
+            folder.
+        gsd: meters along the side of a pixel, of all images that do not say so.
+        labels: CSV of points, or folder of index images, to correct the cover by.
+        classes: text file of their class names, one per line in index order.
+        seed: seed of the draws.
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: processes and threads side by side; 0 = one per processor.
+        force: run although it is up to date.
+        settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
+
+    Returns:
+        what the stage says of itself.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def report(
+    run: AnyPath,
+    *,
+    seed: int | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    force: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """One HTML page on which a person can judge the run.
+
+    Reads  corpus/    the images, and the files put aside
+           features/  patch features of a bounded number of crops
+           head/      the head, and how its training went
+           clusters/  the centers of the classes
+           masks/     pixel counts of all images, class maps of a few
+           scores/, cover/  where they exist
+           classes.yaml  what the clusters are called, where a person said so
+    Writes report/    index.html, which needs no other file
+
+    Args:
+        run: the run directory.
+        seed: seed of the random choice of crops to look at, where a corpus holds more than 600.
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: processes and threads side by side; 0 = one per processor.
+        force: run although it is up to date.
+        settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
+
+    Returns:
+        what the stage says of itself.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def name(
+    run: AnyPath,
+    *,
+    points: AnyPath | None = None,
+    labels: AnyPath | None = None,
+    classes: AnyPath | None = None,
+    min_pixels: int = 10,
+    min_images: int = 2,
+    min_agreement: float = 0.5,
+    merge: Sequence[tuple[int | str, int | str]] = (),
+    suggest: int | None = None,
+    split: int | str | None = None,
+    into: int | None = None,
+    by: Literal["auto", "tree", "kmeans"] | None = None,
+) -> dict[int, dict[str, Any]]:
+    """Write RUN/classes.yaml, where a person says what the clusters are called.
+
+    For each cluster it holds name, color, merge_into, ignore, its share of the pixels and the picture of its best
+    patches in RUN/gallery/. What was written before is kept; where the clusters have changed, names follow the pixels.
+
+    Args:
+        run: the run directory.
+        points: propose names by a CSV of labelled points.
+        labels: propose names by labels: a folder of index PNGs, or a CSV of points.
+        classes: class names of the labels, one a line in index order.
+        min_pixels: labelled pixels that a proposal needs.
+        min_images: images that they must lie in.
+        min_agreement: share of them that must agree.
+        merge: cluster A joins the class of B; each by number or name; repeatable.
+        suggest: join the most similar clusters until N classes are left.
+        split: cut this cluster further, by number or name; others stay as they are.
+        into: parts of the split [2]; 1 joins again what was cut off it.
+        by: how it is cut: along the class tree, by k-means of patches [auto: the tree where it leaves no tiny
+            cluster].
+
+    Returns:
+        for every cluster what classes.yaml says of it (name, color, merge_into, ignore, share from 0 to 1,
+        picture), and as `class` what it is on the map; None where it is left out.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def attend(
+    images: AnyPath,
+    out: AnyPath,
+    *,
+    backbone: str | None = None,
+    weights: AnyPath | None = None,
+    compare: Sequence[str] = (),
+    block: int = -1,
+    maps: Sequence[str | int] = (),
+    style: Literal["map", "concat", "overlay", "mask", "gray"] | None = None,
+    threshold: float | None = None,
+    cmap: str = "inferno",
+    scale: Literal["own", "shared"] | float | None = None,
+    nearest: bool = False,
+    size: int = 480,
+    crop: tuple[int, int, int, int] | None = None,
+    resize: int | tuple[int, int] | str | None = None,
+    frames: tuple[int, int] | None = None,
+    fps: float | None = None,
+    npz: bool = False,
+    batch: int = 8,
+    device: str = "auto",
+    workers: int | None = 0,
+) -> dict[str, Any]:
+    """Show what a backbone attends to: maps of every head, their mean, heads in colors, rollout.
+
+    IMAGES is a folder (walked recursively), one file, a glob in quotes, a text file of paths, or a video. OUT is a
+    folder, or a video (.webm plays in browsers; .mp4, .mkv, .mov, .avi) with one frame per image or frame.
+
+    A network without attention (a ResNet, `classical`) shows how strongly its features respond, and says so.
+
+    Args:
+        images: a folder, an image, a glob, a text file of paths, or a video.
+        out: a folder, or a video (.webm, .mp4, .mkv, .mov, .avi).
+        backbone: one of `segpipe backbones`, or of timm [dino_vits16].
+        weights: file of the backbone's weights.
+        compare: a further backbone, put beside the others; repeatable; `dino` stands for its five networks.
+        block: which block of a ViT or stage of a CNN; 0 is the first, -1 the last.
+        maps: mean, colors (heads in colors), rollout, heads, or the number of a head; repeatable [all; in a video
+            mean].
+        style: the map alone, beside the image, over it; the image darkened or gray where the map is weak [map; in
+            a video concat].
+        threshold: keep the strongest pixels that hold this share of a map's mass, as masks and contours.
+        cmap: a color map of matplotlib.
+        scale: full strength is each map's own largest value, one value for all pictures, or N times an even map
+            [own; in a video shared].
+        nearest: show patches as squares instead of interpolating.
+        size: pixels of a side of a square image as the network sees it; other shapes get about its area.
+        crop: process these rows and columns only, the last ones not included.
+        resize: then make the longest side at most N pixels, or give width x height.
+        frames: frames FROM up to and without TO.
+        fps: frames a second of the video [the source's].
+        npz: also save every map as floats at the image's own size.
+        batch: pictures at once.
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: threads that read and write; 0 = one per processor.
+
+    Returns:
+        `pictures`, how many were processed; `files`, how many were written; `rejected`, path to reason of what
+        was skipped.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def probe(
+    images: AnyPath,
+    out: AnyPath | None = None,
+    *,
+    backbone: str = "dino_vits16",
+    weights: AnyPath | None = None,
+    block: int = -1,
+    size: int = 256,
+    max_images: int = 60,
+    seed: int = 0,
+    measures: Sequence[str] = (),
+    corruptions: Sequence[str] = (),
+    device: str = "auto",
+    workers: int | None = 0,
+) -> list[Finding]:
+    """Measure what a backbone is biased to: the center, focus, artefacts; and what its features are robust to.
+
+    IMAGES is a folder (walked recursively), one file, a glob in quotes, a text file of paths, or a video. OUT gets
+    index.html, probe.csv with 95% intervals over the images, probe.json and the figures.
+
+    A network without attention (a ResNet, `classical`) is measured by how strongly its features respond, and the page
+    says so. How robust the masks of a run are, `segpipe robustness RUN` tells.
+
+    Args:
+        images: a folder, an image, a glob, a text file of paths, or a video.
+        out: folder for the page, the table and the figures.
+        backbone: one of `segpipe backbones`, or of timm.
+        weights: file of the backbone's weights.
+        block: which block of a ViT or stage of a CNN; 0 is the first, -1 the last.
+        size: pixels of a side of the middle square that is processed; brought to a multiple of four patches.
+        max_images: how many images at most, drawn by the seed.
+        seed: seed of all that is random.
+        measures: some of center, focus, artefacts, agreement [all].
+        corruptions: names of image corruptions [all].
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: pictures side by side; 0 = one per processor.
+
+    Returns:
+        the rows of `probe.csv`.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def robustness(
+    run: AnyPath,
+    out: AnyPath | None = None,
+    *,
+    max_images: int = 24,
+    seed: int = 0,
+    corruptions: Sequence[str] = (),
+    crf: bool = False,
+    max_side: int = 960,
+) -> list[Finding]:
+    """Measure how far the masks of a finished RUN stay the same when its images are corrupted.
+
+    OUT, by default RUN/probe, gets index.html, probe.csv with 95% intervals over the images, probe.json and a figure.
+
+    Args:
+        run: the run directory.
+        out: folder for the page and the table [RUN/probe].
+        max_images: how many images of the run, spread over it; 0: all.
+        seed: seed of all that is random.
+        corruptions: names of image corruptions [all].
+        crf: refine masks by the run's CRF; takes half as long again.
+        max_side: longest side in pixels to which photographs are scaled before they are corrupted.
+
+    Returns:
+        the rows of `probe.csv`.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def similar(
+    run: AnyPath,
+    query: AnyPath,
+    *,
+    point: tuple[float, float] | None = None,
+    in_image: str | None = None,
+    k: int = 11,
+    out: AnyPath | None = None,
+) -> list[tuple[str, float, tuple[float, float] | None]]:
+    """Find the images of RUN most similar to QUERY: a contact sheet and a CSV, in RUN/similar/ or --out.
+
+    QUERY is an image of the run, by its id, path or name, or any other image file. With --point, patches most similar
+    to that point of it are found instead, the best of every image, and colors show the similarity of every place.
+
+    Args:
+        run: the run directory.
+        query: an image of the run, by id, path or name, or any image file.
+        point: row and column of a point of the query, pixels.
+        in_image: an image in which alone the point is looked for.
+        k: how many images to find.
+        out: folder to write to; by default one in the run's `similar/`.
+
+    Returns:
+        for each image found its id, its cosine and, with a point, the row and column of the most similar patch.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def bundle(
+    run: AnyPath,
+    model: AnyPath,
+    *,
+    onnx: bool = False,
+) -> None:
+    """Write the model of a finished RUN to one FILE, such as reef.segpipe, for `segpipe apply`.
+
+    It holds the network, the head, the clusters, settings and class names; no image, and nothing that could run code.
+
+    Args:
+        run: the run directory.
+        model: the file.
+        onnx: also write network and head as FILE.onnx, compared by ONNX Runtime.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def apply(
+    model: AnyPath,
+    images: AnyPath,
+    *,
+    frame_step: int | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Iterator[tuple[str, Mask]]:
+    """Make class maps of new IMAGES with the bundle FILE, the same that its run would make of them.
+
+    Images stream through and nothing is stored but their masks: OUT/masks holds index PNGs, and beside it lies what
+    --format asks for.
+
+    Args:
+        model: a file made by `segpipe bundle`.
+        images: a folder of images and videos (walked recursively), one file, a glob in quotes, or a text file of
+            paths.
+        frame_step: of videos every N-th frame is taken, 1: all of them [about one a second].
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps [auto].
+        workers: images worked on side by side; 0 = one per processor [0].
+        settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
+
+    Returns:
+        one after the other the image's id and its mask (H, W): classes as the bundle names them, 255 (65535
+        beyond 255 classes) where there is none; a file that cannot be used is skipped with a warning in the log.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """

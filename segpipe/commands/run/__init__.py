@@ -1,0 +1,116 @@
+"""`segpipe run` and the command of every stage: doing the stages of a run that are not up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from segpipe import pipeline
+from segpipe.base.files import absolute
+from segpipe.base.options import Command, Face, Options, Report, declared
+from segpipe.commands.run.options import STAGE_OPTIONS, RunOptions
+from segpipe.records.corpus import Rejected
+from segpipe.stages import STAGES
+from segpipe.store.corpus import load_rejected
+from segpipe.store.run_dir import RunDir
+from segpipe.store.scores import load_scores
+
+_PATHS = ("index.images", "evaluate.labels", "evaluate.classes", "cover.labels", "cover.classes", "cover.sites")
+_RETURNED = {"evaluate": "all scores, as in `scores/scores.json`"}
+_WRITTEN = {"masks": "masks", "export": "exports", "cover": "cover", "report/index.html": "report"}
+
+
+def settings_of(options: Options) -> dict[str, Any]:
+    """The settings that the options of a command stand for, by dotted key."""
+    found: dict[str, Any] = {}
+    for each in declared(type(options)):
+        value = getattr(options, each.name)
+        if each.spelling.of and value is not None and value != ():
+            for key in each.spelling.of.split():
+                found[key] = absolute(value) if key in _PATHS else list(value) if isinstance(value, tuple) else value
+    return found
+
+
+def _resolve(run_dir: RunDir, options: Options, face: Face) -> Mapping[str, Any]:
+    config = getattr(options, "config", None)
+    return pipeline.resolve(run_dir, config=config, more=settings_of(options), layers=face.layers)
+
+
+def _run(options: RunOptions, face: Face) -> Any:
+    run_dir = pipeline.open_run(options.run)
+    settings = _resolve(run_dir, options, face)
+    choice: dict[str, Any] = {"start": options.start, "stop": options.stop, "force": options.force}
+    if options.dry_run:
+        from segpipe.commands.run.dry_run import expect
+
+        return expect(pipeline.plan(settings, run_dir, **choice), settings, run_dir)
+    pipeline.work(run_dir, settings, face.track, **choice)
+    return run_dir
+
+
+def rejected(run_dir: RunDir) -> list[Rejected]:
+    """The files that were skipped."""
+    return list(load_rejected(run_dir.path("corpus"))) if run_dir.has("corpus") else []
+
+
+def _report_run(done: Any, options: RunOptions) -> Report:
+    if not isinstance(done, RunDir):
+        return Report([done])
+    written = {what: done.root / artefact for artefact, what in _WRITTEN.items() if (done.root / artefact).exists()}
+    lines = [f"{what:8} {path}" for what, path in written.items()]
+    return Report(lines, skipped=rejected(done), listed_in=done.root / "corpus" / "rejected.jsonl")
+
+
+def _stage(name: str, options: Any, face: Face) -> RunDir:
+    run_dir = pipeline.open_run(options.run) if name == "index" else pipeline.existing_run(options.run)
+    settings = _resolve(run_dir, options, face)
+    force = [name] if options.force else []
+    pipeline.work(run_dir, settings, face.track, start=name, stop=name, force=force)
+    return run_dir
+
+
+def _report_stage(name: str, done: RunDir, options: Any) -> Report:
+    if name == "evaluate":
+        from segpipe.stages.evaluate.score_table import score_table
+
+        return Report([score_table(load_scores(done.path("scores")))])
+    if name == "index":
+        return Report(skipped=rejected(done), listed_in=done.root / "corpus" / "rejected.jsonl")
+    return Report()
+
+
+def _summary(name: str, done: RunDir) -> dict[str, Any]:
+    if name == "evaluate":
+        return dict(load_scores(done.path("scores")))
+    return dict(done.manifest().stages[name].summary)
+
+
+RUN = Command(
+    "run",
+    RunOptions,
+    _run,
+    _report_run,
+    returns="Run",
+    returned="the run: its images, features, masks, classes, cover and scores; `run[stage]` is what a stage says of "
+    "itself",
+    sections=tuple(pipeline.SECTIONS),
+    examples="segpipe run photos runs/reef\n"
+    "segpipe run photos runs/reef --backbone classical --cluster.k 8\n"
+    "segpipe run photos runs/reef --config underwater --to refine\n",
+)
+STAGE_COMMANDS = tuple(
+    Command(
+        stage.NAME,
+        STAGE_OPTIONS[stage.NAME],
+        partial(_stage, stage.NAME),
+        partial(_report_stage, stage.NAME),
+        partial(_summary, stage.NAME),
+        returns="dict[str, Any]",
+        returned="all scores, as in `scores/scores.json`"
+        if stage.NAME == "evaluate"
+        else "what the stage says of itself",
+        sections=(stage.NAME, "runtime"),
+    )
+    for stage in STAGES
+)
