@@ -5,7 +5,7 @@ import yaml
 from pydantic import Field
 
 from segpipe.base.config import AbsolutePath, Layer, Section, build, read_sets, read_yaml, setting, to_yaml
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import RenamedWarning, UsageError
 
 
 class Mine(Section):
@@ -85,3 +85,25 @@ def test_identity_leaves_out_what_cannot_change_the_result() -> None:
 def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert Mine(file=Path("a/../b.txt")).file == tmp_path / "b.txt"
+
+
+class Renamed(Section):
+    """Settings of which one has had two earlier names."""
+
+    n_init: int = setting(3, "runs", ge=1, was=("restarts", "tries"))
+    seed: int = setting(0, "seed")
+
+
+def test_earlier_names_work_for_one_version_with_a_warning() -> None:
+    for old in ("restarts", "tries"):
+        with pytest.warns(RenamedWarning, match=rf"config.yaml: part.{old} is called part.n_init now"):
+            made = build({"part": Renamed}, [Layer("config.yaml", {f"part.{old}": 5})])["part"]
+        assert made == Renamed(n_init=5)
+
+
+def test_a_run_s_own_file_may_use_them_in_silence() -> None:
+    assert build({"part": Renamed}, [Layer("run", {"part.restarts": 5}, own=True)])["part"] == Renamed(n_init=5)
+
+
+def test_a_renamed_setting_keeps_its_first_name_in_the_key_of_a_stage() -> None:
+    assert Renamed(n_init=5).identity() == {"restarts": 5, "seed": 0}

@@ -1,0 +1,35 @@
+"""Errors: marked options are spelled by each face, and nothing else of a message changes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segpipe.base.errors import RenamedWarning, UsageError, named, spelled, warn
+
+PLAIN = st.text(st.characters(exclude_categories=["Cs", "Co"]), max_size=20)
+
+
+@given(st.lists(st.tuples(PLAIN, PLAIN.filter(bool), st.none() | PLAIN)), PLAIN)
+def test_every_mark_is_spelled_and_all_else_stays(parts: list[tuple[str, str, str | None]], end: str) -> None:
+    text = "".join(before + (named(name) if value is None else named(name, value)) for before, name, value in parts)
+    seen: list[tuple[str, str | None]] = []
+
+    def spell(name: str, value: str | None) -> str:
+        seen.append((name, value))
+        return "<>"
+
+    assert spelled(text + end, spell) == "".join(before + "<>" for before, *_ in parts) + end
+    assert seen == [(name, value) for _, name, value in parts]
+
+
+def test_an_error_is_plain_where_no_face_spells_it() -> None:
+    error = UsageError(f"{named('extract.size', 7)} and {named('crop', [1, 2])}: see {named('out')}")
+    assert str(error) == "extract.size=7 and crop=1,2: see out"
+    assert error.spelled(lambda name, value: f"--{name}" + ("" if value is None else f" {value}")) == (
+        "--extract.size 7 and --crop 1,2: see --out"
+    )
+
+
+def test_an_earlier_name_is_warned_of() -> None:
+    with pytest.warns(RenamedWarning, match="a is called b now"):
+        warn("a is called b now")
