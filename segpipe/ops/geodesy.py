@@ -1,4 +1,8 @@
-"""What coordinates mean in meters: units of a coordinate reference system, areas and lengths on its ellipsoid."""
+"""Geodesy: what coordinates mean in meters; areas and lengths on the ellipsoid, of polygons and of a raster's pixel.
+
+Degrees and web Mercator (EPSG:3857), which stretches areas fourfold at 60 degrees, are measured on the ellipsoid. Other
+projected systems are measured in their own plane, which for UTM and national grids is right to about 0.1%.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from segpipe.base.geometry import Size
+from segpipe.records.geo import Geo
+
 Float64 = npt.NDArray[np.float64]
 
+_WEB_MERCATOR = "Popular Visualisation Pseudo Mercator"  # EPSG:1024, the conversion of EPSG:3857
 _LENGTHS = {"metre": 1.0, "meter": 1.0, "m": 1.0}
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(5)
 
@@ -29,7 +37,9 @@ class Coordinates:
     unit: float | None
     """Meters per unit, or radians where there is an ellipsoid; None where the unit is no length."""
     ellipsoid: tuple[float, float] | None
-    """Semi-axes of the ellipsoid in meters where the numbers are degrees, None where they are lengths."""
+    """Semi-axes of the ellipsoid in meters where numbers are degrees or web Mercator, None where they are lengths."""
+    web_mercator: bool = False
+    """Whether the numbers are meters of EPSG:3857: longitude and Mercator's stretched latitude times the major axis."""
 
 
 def coordinates_of(wkt: str) -> Coordinates:
@@ -51,6 +61,9 @@ def coordinates_of(wkt: str) -> Coordinates:
     whole, known = known, _horizontal(known)
     authority = crs.to_authority() if crs else None
     unit = known["coordinate_system"]["axis"][0]["unit"] if "coordinate_system" in known else ""
+    if known.get("conversion", {}).get("method", {}).get("name") == _WEB_MERCATOR:
+        code, shape = ":".join(authority or ()), _ellipsoid(known["base_crs"])
+        return Coordinates(str(known["name"]), code, whole, _size(unit, None), shape, web_mercator=shape is not None)
     ellipsoid = _ellipsoid(known) if known["type"] == "GeographicCRS" else None
     size = _size(unit, math.radians(1) if ellipsoid else None)
     return Coordinates(str(known["name"]), ":".join(authority or ()), whole, size, ellipsoid if size else None)
@@ -92,9 +105,9 @@ def _meters(length: float | Mapping[str, Any]) -> float:
 def measure(polygons: npt.NDArray[Any], coordinates: Coordinates) -> tuple[Float64, Float64]:
     """Areas in square meters and lengths of all rings in meters.
 
-    Lengths are scaled by their unit. Degrees are measured on the ellipsoid, edges being straight in longitude and
-    latitude, as pixels' are: the zone between the equator and latitude phi has the area F(phi) per radian (Snyder
-    1987, Map Projections, eq. 3-12), and the area is the sum of F over the edges' longitudes.
+    Lengths are scaled by their unit. Degrees and web Mercator are measured on the ellipsoid, edges being straight in
+    the coordinates, as pixels' are: the zone between the equator and latitude phi has the area F(phi) per radian
+    (Snyder 1987, Map Projections, eq. 3-12), and the area is the sum of F over the edges' longitudes.
 
     Args:
         polygons: (n,) shapely polygons, outer rings against the clock, as `polygons.place` makes them.
@@ -111,20 +124,57 @@ def measure(polygons: npt.NDArray[Any], coordinates: Coordinates) -> tuple[Float
     major, minor = coordinates.ellipsoid
     rings, owner = shapely.get_rings(polygons, return_index=True)
     points, ring = shapely.get_coordinates(rings, return_index=True)
-    points = points * coordinates.unit
+    points = points * (coordinates.unit / major if coordinates.web_mercator else coordinates.unit)
     edge = np.flatnonzero(ring[1:] == ring[:-1])
     start, step, owner = points[edge], points[edge + 1] - points[edge], owner[ring[edge]]
     squared = 1 - (minor / major) ** 2
     area, length = np.zeros(len(edge)), np.zeros(len(edge))
     for node, weight in zip(_NODES, _WEIGHTS / 2, strict=True):
-        sine = np.sin(start[:, 1] + (node + 1) / 2 * step[:, 1])
+        north = start[:, 1] + (node + 1) / 2 * step[:, 1]
+        sine = np.tanh(north) if coordinates.web_mercator else np.sin(north)
         area -= weight * step[:, 0] * _zone(sine, minor, squared)
-        bent = 1 - squared * sine**2
-        east = major * np.sqrt(np.maximum(0, 1 - sine**2) / bent) * step[:, 0]
-        north = major * (1 - squared) / bent**1.5 * step[:, 1]
-        length += weight * np.hypot(east, north)
+        along, across = _lengths(sine, major, squared)
+        if coordinates.web_mercator:  # a step of Mercator's latitude is so much of a step of latitude
+            along = along * np.sqrt(1 - sine**2)
+        length += weight * np.hypot(across * step[:, 0], along * step[:, 1])
     count = len(polygons)
     return np.bincount(owner, area, count).astype(float), np.bincount(owner, length, count).astype(float)
+
+
+def _lengths(sine: Any, major: float, squared: float) -> tuple[Any, Any]:
+    """Meters of one radian of latitude and one of longitude: the radii of curvature M, and N times the cosine."""
+    bent = 1 - squared * sine**2
+    return major * (1 - squared) / bent**1.5, major * np.sqrt(np.maximum(0, 1 - sine**2) / bent)
+
+
+def pixel_area(geo: Geo, size: Size) -> float | None:
+    """Square meters of ground that the pixel in the middle of a raster shows.
+
+    Args:
+        geo: of the raster.
+        size: of the raster.
+
+    Returns:
+        None where the file names no coordinate system, or one whose unit is no length on the ground.
+    """
+    coordinates = coordinates_of(geo.crs)
+    if coordinates.unit is None:
+        return None
+    a, b, _, d, e, _ = geo.transform
+    square = abs(a * e - b * d) * coordinates.unit**2
+    if coordinates.ellipsoid is None:
+        return float(square)
+    (major, minor), (_, y) = coordinates.ellipsoid, geo.at(size.height / 2, size.width / 2)
+    north = y * coordinates.unit
+    squared = 1 - (minor / major) ** 2
+    if coordinates.web_mercator:
+        sine = math.tanh(north / major)
+        along, across = _lengths(sine, major, squared)
+        return float(square * along * across * math.sqrt(1 - sine**2) / major**2)
+    if not -math.pi / 2 <= north <= math.pi / 2:
+        return None
+    along, across = _lengths(math.sin(north), major, squared)
+    return float(square * along * across)
 
 
 def _zone(sine: Float64, minor: float, squared: float) -> Float64:

@@ -6,8 +6,11 @@ import pyproj
 import pytest
 import shapely
 from rasterio.crs import CRS
+from rasterio.warp import transform
 
-from segpipe.ops.geodesy import coordinates_of, measure
+from segpipe.base.geometry import Size
+from segpipe.ops.geodesy import coordinates_of, measure, pixel_area
+from segpipe.records.geo import Geo
 from segpipe.stages.export.vector.polygons import place
 
 WGS84 = CRS.from_epsg(4326).to_wkt()
@@ -99,3 +102,62 @@ def test_codes_and_names():
     assert coordinates_of(WGS84).code == "EPSG:4326"
     assert coordinates_of(SITE).code == ""
     assert coordinates_of(SITE).name == "site"
+
+
+RASTER = Size(100, 200)
+
+
+def wkt(code: int) -> str:
+    return str(CRS.from_epsg(code).to_wkt())
+
+
+def test_meters_and_feet() -> None:
+    assert pixel_area(Geo(wkt(32617), (0.5, 0, 4e5, 0, -0.25, 3e6)), RASTER) == pytest.approx(0.125)
+    turned = Geo(wkt(32617), (0.3, 0.4, 4e5, 0.4, -0.3, 3e6))
+    assert pixel_area(turned, RASTER) == pytest.approx(0.25)
+    foot = pixel_area(Geo(wkt(2263), (1, 0, 1e6, 0, -1, 2e5)), RASTER)  # New York, in US survey feet
+    assert foot == pytest.approx((1200 / 3937) ** 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("latitude", [0.0, 24.8, -45.0, 70.0])
+def test_a_pixel_agrees_with_a_projection_that_keeps_areas(latitude: float) -> None:
+    """Against the corners of a small raster in a Lambert azimuthal equal-area projection around it."""
+    flat = CRS.from_proj4(f"+proj=laea +lat_0={latitude} +lon_0=-83 +datum=WGS84 +units=m")
+    step = 1e-5
+    geo = Geo(wkt(4326), (step, 0, -83 - 100 * step, 0, -step, latitude + 50 * step))
+    corners = [geo.at(row, col) for row, col in ((0, 0), (0, 200), (100, 200), (100, 0))]
+    x, y = transform(CRS.from_epsg(4326), flat, [c[0] for c in corners], [c[1] for c in corners])
+    area = 0.5 * abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))
+    assert pixel_area(geo, RASTER) == pytest.approx(area / (100 * 200), rel=1e-4)
+
+
+def test_what_cannot_be_known_is_not_said() -> None:
+    assert pixel_area(Geo("", (1, 0, 0, 0, -1, 0)), RASTER) is None
+    assert pixel_area(Geo("no such system", (1, 0, 0, 0, -1, 0)), RASTER) is None
+    assert pixel_area(Geo(wkt(4326), (1, 0, 0, 0, -1, 5000)), RASTER) is None  # not a latitude
+    assert pixel_area(Geo(wkt(4326), (1, 0, 0, 0, -1, 140)), RASTER) == pytest.approx(0, abs=1e-3)  # the pole
+
+
+@pytest.mark.parametrize("latitude", [0.0, 24.8, 45.0, -60.0, 85.0])
+def test_web_mercator_is_measured_on_the_ellipsoid(latitude: float) -> None:
+    """Against PROJ's geodesics along the densified edges; the pixel and the polygon of it agree with each other."""
+    to_degrees = pyproj.Transformer.from_crs(3857, 4326, always_xy=True)
+    x, y = pyproj.Transformer.from_crs(4326, 3857, always_xy=True).transform(11.0, latitude)
+    coordinates = coordinates_of(wkt(3857))
+    turned = shapely.Polygon([(x, y), (x + 900, y + 100), (x + 300, y + 800)])
+    holed = shapely.box(x, y, x + 4000, y + 3000).difference(shapely.box(x + 500, y + 500, x + 900, y + 2500))
+    polygons = shapely.orient_polygons(np.array([turned, holed]))
+    areas, lengths = measure(polygons, coordinates)
+    geod = pyproj.Geod(ellps="WGS84")
+    for polygon, area, length in zip(polygons, areas, lengths, strict=True):
+        expected_area, expected_length = 0.0, 0.0
+        for ring in (polygon.exterior, *polygon.interiors):
+            corners = np.array(shapely.segmentize(ring, 20).coords)
+            signed, around = geod.polygon_area_perimeter(*to_degrees.transform(corners[:-1, 0], corners[:-1, 1]))
+            expected_area, expected_length = expected_area + signed, expected_length + around
+        assert area == pytest.approx(expected_area, rel=1e-6)
+        assert length == pytest.approx(expected_length, rel=1e-6)
+    geo = Geo(wkt(3857), (2.0, 0, x, 0, -2.0, y))
+    middle = shapely.box(*geo.at(51, 100), *geo.at(50, 101))
+    (area,), _ = measure(shapely.orient_polygons(np.array([middle])), coordinates)
+    assert pixel_area(geo, Size(101, 201)) == pytest.approx(area, rel=1e-6)
