@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, mask_tiles
+from segpipe.base.runtime import cpu_count
 from segpipe.inference.codes import encode
 from segpipe.inference.inputs import Inputs, codes_of, shown_of
 from segpipe.inference.segmenter import how_of, piece_probabilities, tile_side
@@ -88,7 +90,7 @@ def canvas_probabilities(reader: RunReader, index: int) -> Float32:
     reader.require_current("refine")
     corpus, store, clusters = reader.corpus, reader.features, reader.clusters
     with reader.reading("refine", reader.folder("refine") / "header.json"):
-        how = how_of(clusters, reader.mask_header)
+        how = replace(how_of(clusters, reader.mask_header), threads=cpu_count())
     inputs = Inputs(corpus, store, reader.head, clusters, how)
     with reader.reading("extract", reader.folder("extract")):
         shown, read = shown_of(corpus, store.header, index), codes_of(inputs)
