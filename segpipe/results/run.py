@@ -102,7 +102,10 @@ class Run:
         return arrays.crop_boxes(self._reader, self._reader.find(image))
 
     def features(self, image: str, crop: int = 0) -> Float32:
-        """The backbone's features (rows, cols, d) of one of the image's `crops`, a vector per patch."""
+        """The backbone's features (rows, cols, d) of one of the image's `crops`, a vector per patch.
+
+        Patches that show no image have a vector too, which means nothing.
+        """
         return arrays.crop_features(self._reader, self._reader.find(image), crop)
 
     def codes(self, image: str, crop: int = 0) -> Float32:

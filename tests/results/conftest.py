@@ -46,7 +46,7 @@ def mosaic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "images").mkdir()
     rgb, _ = reef_scene(np.random.default_rng(3), Size(760, 800))
     profile = {"driver": "GTiff", "count": 3, "dtype": "uint8", "crs": "EPSG:32755", "height": 760, "width": 800}
-    place = rasterio.transform.from_origin(4e5, 8e6, 0.01, 0.01)
+    place = rasterio.Affine(0.01, 0, 4e5, 0, -0.01, 8e6)
     with rasterio.open(folder / "images" / "plot.tif", "w", transform=place, **profile) as file:
         file.write(rgb.transpose(2, 0, 1))
     more = sets(*SMALL, "index.window=200", "refine.crf=false", "refine.side=160")

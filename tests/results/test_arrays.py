@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import safe_open
 
 from segpipe.base.geometry import Box, Size
 from segpipe.cli.entry import run_cli
@@ -31,13 +32,10 @@ def test_features_and_codes(done: Path) -> None:
     assert "crop=-1" in error_of(lambda: run.features(ONE, crop=-1))
 
 
-@pytest.mark.parametrize("which", ["done", "windows"])
-def test_clusters_were_found_among_these_codes(which: str, request: pytest.FixtureRequest) -> None:
+def test_clusters_were_found_among_these_codes(done: Path) -> None:
     """The stage counts its patches by nearest center; counted here with nothing but the file of centers."""
-    path: Path = request.getfixturevalue(which)
-    run, model = Run(path), np.load(path / "clusters" / "clusters.npz")
-    crops = [run.codes(row["id"], crop) for row in run.images for crop in range(len(run.crops(row["id"])))]
-    codes = np.concatenate([crop.reshape(-1, 16) for crop in crops]).astype(np.float64)
+    run, model = Run(done), np.load(done / "clusters" / "clusters.npz")
+    codes = np.concatenate([run.codes(row["id"]).reshape(-1, 16) for row in run.images]).astype(np.float64)
     units = codes / np.linalg.norm(codes, axis=1, keepdims=True)
     cosines = units @ model["centers"].T.astype(np.float64)
     said = run.stages["cluster"]
@@ -45,6 +43,19 @@ def test_clusters_were_found_among_these_codes(which: str, request: pytest.Fixtu
     shares = np.bincount(cosines.argmax(axis=1), minlength=5) / len(codes)
     np.testing.assert_allclose(shares, said["shares"], atol=2 / len(codes))
     assert cosines.max(axis=1).mean() == pytest.approx(float(model["inertia"]), abs=1e-4)
+
+
+def test_codes_are_those_of_the_head_smoothed_as_the_clusters_say(windows: Path) -> None:
+    """By the head's file: a linear one, as train.method=pca makes it; a neighbor counts half."""
+    run = Run(windows)
+    with safe_open(windows / "head" / "head.safetensors", framework="np") as head:
+        weight, mean = head.get_tensor("linear.weight"), head.get_tensor("mean")
+    plain = (run.features(ONE, 1) - mean) @ weight.T
+    units = plain / np.linalg.norm(plain, axis=-1, keepdims=True)
+    row, col = 2, 3
+    around = units[row - 1 : row + 2, col - 1 : col + 2]
+    expected = (0.5 * around.sum(axis=(0, 1)) + 0.5 * units[row, col]) / 5
+    np.testing.assert_allclose(run.codes(ONE, 1)[row, col], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", [ONE, BAY, "jardín 01", "reef_04"])

@@ -3,11 +3,13 @@
 import builtins
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import segpipe
 from segpipe.results import Run
 from tests.helpers.run_view import BAY, ONE, READERS, error_of
 
@@ -65,3 +67,22 @@ def test_nothing_is_written_and_no_lock_is_needed(copy: Path, monkeypatch: pytes
         before.pop(changed, None)
         after.pop(changed, None)
     assert {**after, ".": ""} == {**before, ".": ""}
+
+
+def test_the_examples_of_the_documentation_run_as_written(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "demo").symlink_to(done)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(segpipe, "Run", Run, raising=False)
+    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text("utf-8")
+    examples = re.findall(r"```python\n(.*?)```", page, re.S)
+    names: dict[str, object] = {}
+    for example in examples:
+        exec(compile(example, "docs/python.md", "exec"), names)
+    said = capsys.readouterr().out
+    assert len(examples) == 7
+    assert said.startswith("Run('runs/demo': finished)\n")
+    assert "bay/reff_02 is not an image of runs/demo; did you mean bay/reef_02?" in said
+    assert (tmp_path / "shown.png").stat().st_size > 10_000
