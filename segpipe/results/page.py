@@ -14,7 +14,7 @@ from segpipe.results.tables import class_rows
 
 _PICTURES = 4
 _SIDE = 260  # pixels
-_CLASSES = 30
+_CLASSES = 15
 
 
 def render_run(reader: RunReader) -> str:

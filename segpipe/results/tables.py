@@ -12,6 +12,10 @@ from segpipe.results.reader import RunReader
 from segpipe.store import masks
 
 Rows = list[dict[str, Any]]
+_MAY_LACK = (
+    "share", "low", "high", "area", "accuracy", "accuracy_low", "accuracy_high", "miou", "miou_low", "miou_high",
+)  # fmt: skip
+"""Columns of numbers that may be None."""
 
 
 def table(rows: Rows, columns: Sequence[str]) -> Any:
@@ -25,7 +29,8 @@ def table(rows: Rows, columns: Sequence[str]) -> Any:
         pandas: Any = importlib.import_module("pandas")
     except ImportError:
         return rows
-    return pandas.DataFrame(rows, columns=list(columns))
+    frame = pandas.DataFrame(rows, columns=list(columns))
+    return frame.astype({name: float for name in columns if name in _MAY_LACK})  # None to NaN
 
 
 IMAGE_COLUMNS = ("id", "path", "size", "site")

@@ -92,6 +92,8 @@ def test_tables_are_frames_where_pandas_is(done: Path, pandas: ModuleType) -> No
         found = getattr(run, name)
         assert isinstance(found, pandas.DataFrame), name
     assert list(run.images.columns) == ["id", "path", "size", "site"]
+    assert {str(run.cover[name].dtype) for name in ("share", "low", "high", "area")} == {"float64"}
+    assert run.cover["area"].isna().all()
     assert run.classes["share"].sum() == pytest.approx(1)
     assert run.images.set_index("id").loc[BAY, "site"] == "bay"
 
