@@ -1,4 +1,4 @@
-"""The house is built as the rules for contributors say: tests beside their modules, one name for one thing, small functions."""
+"""The house is built as its rules say: tests beside their modules, one name for one thing, small functions."""
 
 from __future__ import annotations
 

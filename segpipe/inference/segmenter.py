@@ -165,6 +165,15 @@ def label_piece(shown: Shown, piece: Box, how: How, read: ReadCodes, *, lattice:
     return see_piece(shown, piece, how, read, lattice=lattice)[0]
 
 
+def piece_probabilities(shown: Shown, piece: Box, how: How, read: ReadCodes) -> Field | None:
+    """How probable each cluster is on the canvas of a piece, before any split; None where it holds no image.
+
+    `label_at` makes the map of `see_piece` of it. Arguments and errors as of `see_piece`.
+    """
+    see, _ = _open_piece(shown, piece, how, read, None)
+    return None if see is None else see(how.centers, how.members, False)
+
+
 def _open_photograph(
     shown: Shown, piece: Box, how: How, read: ReadCodes, lattice: Lattice | None
 ) -> tuple[See | None, npt.NDArray[np.bool_] | None]:

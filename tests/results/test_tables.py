@@ -1,0 +1,97 @@
+"""Tables of a run, with pandas and without."""
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from segpipe.cli.entry import run_cli
+from segpipe.results import Run
+from tests.helpers.run_view import BAY, ONE
+
+
+@pytest.fixture
+def pandas() -> ModuleType:
+    found: ModuleType = pytest.importorskip("pandas", reason="pandas is not installed; tables are lists then")
+    return found
+
+
+def test_the_images(reef: Path, done: Path) -> None:
+    rows = Run(done).images
+    assert [row["id"] for row in rows] == [BAY, "jardín 01", "reef 00", ONE, "reef_04", "reef_05"]
+    assert all(list(row) == ["id", "path", "size", "site"] for row in rows)
+    for row in rows:
+        label = reef / "labels" / f"{row['id']}.png"  # written beside the photographs, as they are displayed
+        assert row["size"] == np.asarray(Image.open(label)).shape
+        assert Path(row["path"]).is_relative_to(reef / "images")
+        assert Path(row["path"]).is_file()
+    assert {row["site"] for row in rows if "/" not in row["id"]} == {"(top folder)"}
+    assert [row["site"] for row in rows if row["id"] == BAY] == ["bay"]
+
+
+def test_the_classes_count_the_masks(done: Path) -> None:
+    run = Run(done)
+    counts = np.stack([np.bincount(run.mask(row["id"]).ravel(), minlength=5)[:5] for row in run.images])
+    rows = run.classes
+    assert [row["number"] for row in rows] == list(range(5))
+    assert [row["pixels"] for row in rows] == counts.sum(axis=0).tolist()
+    assert [row["images"] for row in rows] == (counts > 0).sum(axis=0).tolist()
+    np.testing.assert_allclose([row["share"] for row in rows], counts.sum(axis=0) / counts.sum())
+    assert all(len(row["color"]) == 7 and int(row["color"][1:], 16) >= 0 for row in rows)
+
+
+def test_names_merge_clusters_and_leave_some_out(copy: Path) -> None:
+    run = Run(copy)
+    before, mask = run.classes, run.mask(ONE)
+    assert run_cli(["name", str(copy)]) == 0
+    said = yaml.safe_load((copy / "classes.yaml").read_text("utf-8"))
+    said["clusters"][0]["name"], said["clusters"][3]["name"] = "sand", "sand"
+    said["clusters"][1]["ignore"] = True
+    (copy / "classes.yaml").write_text(yaml.safe_dump(said), "utf-8")
+    rows = run.classes  # the run that was open already
+    assert [row["name"] for row in rows] == ["sand", "cluster 2", "cluster 4"]
+    assert rows[0]["pixels"] == before[0]["pixels"] + before[3]["pixels"]
+    assert sum(row["share"] for row in rows) == pytest.approx(1)
+    np.testing.assert_array_equal(run.class_map(ONE), np.array([0, 255, 1, 0, 2], np.uint8)[mask])
+
+
+def test_the_cover(done: Path) -> None:
+    said = json.loads((done / "cover" / "cover.json").read_text())
+    run = Run(done)
+    assert run.cover == said["whole"]["shares"]
+    assert list(run.cover[0]) == ["number", "name", "share", "low", "high", "pixels", "area"]
+    rows = run.cover_by_site
+    assert [(row["site"], row["number"]) for row in rows] == [(s, k) for s in ("(top folder)", "bay") for k in range(5)]
+    assert {row["site"]: row["images"] for row in rows} == {"(top folder)": 5, "bay": 1}
+
+
+def test_the_scores(done: Path) -> None:
+    said = json.loads((done / "scores" / "scores.json").read_text())
+    run = Run(done)
+    assert run.scores_json == said
+    rows = {row["score"]: row for row in run.scores}
+    ours = rows["one-to-one"]
+    assert (ours["accuracy"], ours["miou"]) == (said["unsupervised"]["accuracy"], said["unsupervised"]["miou"])
+    assert [ours["accuracy_low"], ours["accuracy_high"]] == said["unsupervised"]["accuracy_ci"]
+    assert [ours["miou_low"], ours["miou_high"]] == said["unsupervised"]["miou_ci"]
+    assert rows["linear probe on features"]["miou"] == said["linear_probe"]["features"]["miou"]
+    assert rows["k-NN probe on codes"]["accuracy"] == said["knn_probe"]["codes"]["accuracy"]
+    assert rows["many-to-one"]["accuracy_low"] is None
+    many = said["baseline_kmeans"]["many_to_one"]
+    assert rows["k-means baseline, many-to-one"]["accuracy"] == many["accuracy"]
+
+
+def test_tables_are_frames_where_pandas_is(done: Path, pandas: ModuleType) -> None:
+    run = Run(done)
+    for name in ("images", "classes", "cover", "cover_by_site", "scores"):
+        found = getattr(run, name)
+        assert isinstance(found, pandas.DataFrame), name
+    assert list(run.images.columns) == ["id", "path", "size", "site"]
+    assert {str(run.cover[name].dtype) for name in ("share", "low", "high", "area")} == {"float64"}
+    assert run.cover["area"].isna().all()
+    assert run.classes["share"].sum() == pytest.approx(1)
+    assert run.images.set_index("id").loc[BAY, "site"] == "bay"
