@@ -265,28 +265,30 @@ def probe(
         SegpipeError: whatever the command would end with; its text says the way out.
     """
     if pipeline.is_run(Path(images)):
+        from segpipe.commands.robustness.options import RobustnessOptions
         from segpipe.commands.robustness.run import probe_run
 
         run_dir = existing(images)
         runtime = pipeline.make_runtime(pipeline.resolve(run_dir))
         folder = None if out is None else Path(out)
-        found = probe_run(run_dir, folder, runtime, images=count, disturb=disturb, crf=crf, side=side, seed=seed)
+        wanted = RobustnessOptions(images=count, seed=seed, corruptions=disturb, crf=crf, size=side)
+        found = probe_run(run_dir, folder, wanted, runtime)
         return list(found.findings)
     if out is None:
         raise UsageError(f"{images} is not a run (no config.yaml), so name the folder to write to as out")
+    from segpipe.commands.probe.options import ProbeOptions
     from segpipe.commands.probe.writers import probe_images
 
-    done = probe_images(
-        absolute(images),
-        Path(out),
-        Runtime(pick_device(device), cpu_count()),
+    asked = ProbeOptions(
         backbone=backbone,
         weights=None if weights is None else Path(weights),
         block=block,
         size=size,
-        count=count,
+        images=count,
         seed=seed,
         measures=measures,
-        disturb=disturb,
+        corruptions=disturb,
+        device=device,
     )
+    done = probe_images(absolute(images), Path(out), asked, Runtime(pick_device(device), cpu_count()))
     return list(done.findings)

@@ -105,22 +105,21 @@ def _refuse(options: Mapping[str, str], why: str) -> None:
 
 
 def _probe_run(path: Path, out: Path | None, options: dict[str, Any]) -> int:
+    from segpipe.commands.robustness.options import RobustnessOptions
     from segpipe.commands.robustness.run import probe_run
 
     _refuse(_OF_IMAGES, f"{path} is a run, with a network and a device of its own")
     run_dir = existing(path)
     screen, quiet = click.get_current_context().obj
     runtime = pipeline.make_runtime(pipeline.resolve(run_dir), terminal.tracker(screen, quiet=quiet))
-    done = probe_run(
-        run_dir,
-        out,
-        runtime,
+    asked = RobustnessOptions(
         images=options["count"],
-        disturb=split(options["disturb"]),
-        crf=options["crf"],
-        side=options["side"],
         seed=options["seed"],
+        corruptions=split(options["disturb"]),
+        crf=options["crf"],
+        size=options["side"],
     )
+    done = probe_run(run_dir, out, asked, runtime)
     for text in done.said:
         click.echo(text)
     click.echo(f"page     {done.page}")
@@ -128,23 +127,23 @@ def _probe_run(path: Path, out: Path | None, options: dict[str, Any]) -> int:
 
 
 def _probe_images(images: str, out: Path, options: dict[str, Any]) -> int:
+    from segpipe.commands.probe.options import ProbeOptions
     from segpipe.commands.probe.writers import probe_images
 
     screen, quiet = click.get_current_context().obj
     runtime = Runtime(pick_device(options["device"]), cpu_count(), terminal.tracker(screen, quiet=quiet))
-    done = probe_images(
-        absolute(images),
-        out,
-        runtime,
+    asked = ProbeOptions(
         backbone=options["backbone"],
         weights=options["weights"],
         block=options["block"],
         size=options["size"],
-        count=options["count"],
+        images=options["count"],
         seed=options["seed"],
         measures=split(options["measures"]),
-        disturb=split(options["disturb"]),
+        corruptions=split(options["disturb"]),
+        device=options["device"],
     )
+    done = probe_images(absolute(images), out, asked, runtime)
     for text in done.sentences:
         click.echo(text)
     click.echo(f"page     {done.page}")

@@ -17,12 +17,12 @@ from segpipe.pipeline import log
 from segpipe.records.corpus import Rejected
 
 if TYPE_CHECKING:
-    from segpipe.commands.attend.process import Done
+    from segpipe.commands.attend.process import WriteCounts
     from segpipe.commands.attend.writers import Output
     from segpipe.images.listing import Listing
-    from segpipe.images.sources import Source
-    from segpipe.images.transform import Framing
-    from segpipe.inference.backbone_maps import Looker
+    from segpipe.images.sources import MediaSource
+    from segpipe.images.transform import CropResize
+    from segpipe.inference.backbone_view import BackboneView
 
 FIVE = ("dino_vits16", "dino_vits8", "dino_vitb16", "dino_vitb8", "dino_resnet50")
 """What `--compare dino` stands for."""
@@ -142,20 +142,20 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Attended:
+class AttendResult:
     """What came of it."""
 
     pictures: int
     files: int
     unit: str
-    """What the pictures are called."""
+    """What the images are called."""
     film: bool
     """Whether a video was written."""
     rejected: Sequence[Rejected]
 
 
-def attend(images: str, out: Path, asked: Asked, runtime: Runtime) -> Attended:
-    """Write maps and sheets of pictures to a folder, or a video.
+def attend(images: str, out: Path, asked: Asked, runtime: Runtime) -> AttendResult:
+    """Write maps and sheets of images to a folder, or a video.
 
     Args:
         images: a folder, a file, a glob, a text file of paths, or a video.
@@ -165,7 +165,7 @@ def attend(images: str, out: Path, asked: Asked, runtime: Runtime) -> Attended:
 
     Raises:
         UsageError: something asked for cannot be meant.
-        CorpusError: not one picture can be used.
+        CorpusError: not one image can be used.
         MachineError: weights are not at hand, or the video cannot be written.
     """
     from segpipe.commands.attend.process import attend_folder, attend_video
@@ -181,18 +181,18 @@ def attend(images: str, out: Path, asked: Asked, runtime: Runtime) -> Attended:
     if asked.compare and not asked.maps and not film:
         wanted = ("mean", "colors", "rollout")
     backbones = parse_backbones(asked.backbone, asked.weights, asked.compare)
-    lookers = _open_lookers(backbones, wanted, runtime, block=asked.block)
+    views = _open_views(backbones, wanted, runtime, block=asked.block)
     sizes = {"side": asked.size, "batch": asked.batch}
-    output = _output(source, lookers, wanted, asked, film=film, sizes=sizes)
+    output = _output(source, views, wanted, asked, film=film, sizes=sizes)
     if film:
-        done = attend_video(source, lookers, out, output, runtime, fps=fps, **sizes)
+        done = attend_video(source, views, out, output, runtime, fps=fps, **sizes)
     else:
-        done = attend_folder(source, lookers, out, output, runtime, **sizes)
+        done = attend_folder(source, views, out, output, runtime, **sizes)
     rejected = [*listed.rejected, *done.rejected] if listed is not None else list(done.rejected)
     if not film:
-        _write_facts(out, lookers, output, done, asked)
+        _write_settings(out, views, output, done, asked)
         write_jsonl(out / "rejected.jsonl", [asdict(item) for item in rejected])
-    return Attended(done.pictures, done.files, source.unit, film, tuple(rejected))
+    return AttendResult(done.pictures, done.files, source.unit, film, tuple(rejected))
 
 
 def _check(out: Path, *, film: bool, asked: Asked) -> None:
@@ -210,75 +210,74 @@ def _check(out: Path, *, film: bool, asked: Asked) -> None:
         raise UsageError(f"{out} is a file; name a folder or a video (.webm, .mp4) as OUT")
 
 
-def _open_source(images: str, asked: Asked, runtime: Runtime, *, film: bool) -> tuple[Source, Listing | None]:
+def _open_source(images: str, asked: Asked, runtime: Runtime, *, film: bool) -> tuple[MediaSource, Listing | None]:
     from segpipe.images.listing import list_images
     from segpipe.images.sources import ImageSource, VideoSource, in_frame_order
-    from segpipe.images.transform import Framing
+    from segpipe.images.transform import CropResize
     from segpipe.images.video import is_video
 
-    framing: Framing = Framing(parse_crop(asked.crop), parse_resize(asked.resize))
+    transform: CropResize = CropResize(parse_crop(asked.crop), parse_resize(asked.resize))
     start, stop = asked.frames or (0, None)
     if start < 0 or (stop is not None and stop <= start):
         raise UsageError(f"--frames {start} {stop}: give FROM < TO, counted from 0")
     path = Path(images).expanduser()
     if is_video(path) and not path.is_dir():
-        return VideoSource(path, framing, start=start, stop=stop), None
+        return VideoSource(path, transform, start=start, stop=stop), None
     listing = list_images(images)
     ordered = in_frame_order(listing) if film else listing
-    source = ImageSource(ordered, framing, workers=runtime.workers, chosen=slice(start, stop))
+    source = ImageSource(ordered, transform, workers=runtime.workers, chosen=slice(start, stop))
     if not len(source):
         raise UsageError(f"--frames {start} {stop}: {images} holds {len(listing.paths)} images")
     return source, listing
 
 
-def _open_lookers(
+def _open_views(
     backbones: Sequence[tuple[str, Path | None]], wanted: Sequence[str], runtime: Runtime, *, block: int
-) -> list[Looker]:
-    from segpipe.inference.backbone_maps import open_looker
+) -> list[BackboneView]:
+    from segpipe.inference.backbone_view import open_backbone_view
 
-    lookers = []
+    views = []
     for name, weights in backbones:
-        looker = open_looker(name, weights, runtime, block=block, rollout="rollout" in wanted)
-        lookers.append(looker)
-        if looker.kind == "activation":
-            log.info("%s has no attention; shown is its feature activation (%s)", name, looker.where)
+        view = open_backbone_view(name, weights, runtime, block=block, rollout="rollout" in wanted)
+        views.append(view)
+        if view.kind == "activation":
+            log.info("%s has no attention; shown is its feature activation (%s)", name, view.where)
             continue
-        missing = [text for text in wanted if text.startswith("head") and text not in ("heads", *looker.heads)]
+        missing = [text for text in wanted if text.startswith("head") and text not in ("heads", *view.heads)]
         if missing:
-            count = len(looker.heads)
+            count = len(view.heads)
             raise UsageError(f"--map {int(missing[0][4:])}: {name} has {count} heads, 0 to {count - 1}")
-    return lookers
+    return views
 
 
 def _output(
-    source: Source,
-    lookers: Sequence[Looker],
+    source: MediaSource,
+    views: Sequence[BackboneView],
     wanted: tuple[str, ...],
     asked: Asked,
     *,
     film: bool,
     sizes: dict[str, int],
 ) -> Output:
-    from segpipe.commands.attend.maps import Drawing, Scale, shared_scale
+    from segpipe.commands.attend.maps import RenderConfig, Scale, shared_scale
     from segpipe.commands.attend.writers import Output
     from segpipe.plots.heatmap import color_table
 
     table = color_table(asked.cmap)
     given = parse_scale(asked.scale or ("shared" if film else "own"))
     if given == "shared":
-        scale = shared_scale(source, lookers, **sizes)
+        scale = shared_scale(source, views, **sizes)
     else:
         scale = Scale(None if isinstance(given, str) else given)
-    drawing = Drawing(table, scale, nearest=asked.nearest, threshold=asked.threshold)
+    drawing = RenderConfig(table, scale, nearest=asked.nearest, threshold=asked.threshold)
     return Output(drawing, asked.style or ("concat" if film else "map"), wanted, npz=asked.npz)
 
 
-def _write_facts(out: Path, lookers: Sequence[Looker], output: Output, done: Done, asked: Asked) -> None:
+def _write_settings(out: Path, views: Sequence[BackboneView], output: Output, done: WriteCounts, asked: Asked) -> None:
     tops = output.drawing.scale.tops
     facts = {
         "backbones": [
-            {"name": looker.backbone, "shows": looker.kind, "where": looker.where, "patch": looker.patch}
-            for looker in lookers
+            {"name": view.name, "shows": view.kind, "where": view.where, "patch": view.patch} for view in views
         ],
         "options": {
             key: str(value) if isinstance(value, os.PathLike) else value for key, value in asdict(asked).items()

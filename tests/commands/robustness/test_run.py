@@ -1,4 +1,4 @@
-"""`segpipe probe RUN`: how far a run's masks survive, from a run to the page."""
+"""`segpipe probe RUN`: how far a run's masks corrupt_and_segment, from a run to the page."""
 
 import json
 import os
@@ -15,7 +15,8 @@ from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
 from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.commands.robustness import run as surviving
-from segpipe.commands.robustness.measure import Trial
+from segpipe.commands.robustness.measure import CorruptionSetup
+from segpipe.commands.robustness.options import RobustnessOptions
 from segpipe.commands.robustness.run import probe_run
 from segpipe.images.corpus_reader import read_original
 from segpipe.inference.segment_array import open_segmenter, segment_picture
@@ -74,9 +75,10 @@ def test_a_picture_in_memory_gets_the_parts_of_a_split_cluster_too(run: RunDir, 
 
 
 def test_everything_is_written_and_does_not_depend_on_workers(run: RunDir, tmp_path: Path) -> None:
-    found = probe_run(run, None, Runtime(), images=2, disturb=NAMES, side=160, seed=5)
+    options = RobustnessOptions(images=2, corruptions=NAMES, size=160, seed=5)
+    found = probe_run(run, None, options, Runtime())
     assert found.page == run.root / "probe" / "index.html"
-    more = probe_run(run, tmp_path / "two", Runtime(workers=2), images=2, disturb=NAMES, side=160, seed=5)
+    more = probe_run(run, tmp_path / "two", options, Runtime(workers=2))
     assert more.findings == found.findings
     assert found.table.read_bytes() == more.table.read_bytes()
     rows = load_findings(found.table)
@@ -91,7 +93,7 @@ def test_everything_is_written_and_does_not_depend_on_workers(run: RunDir, tmp_p
 
 
 def test_the_page_needs_nothing_but_itself(run: RunDir, tmp_path: Path) -> None:
-    found = probe_run(run, tmp_path, Runtime(), images=1, disturb=["text", "hue"], side=120)
+    found = probe_run(run, tmp_path, RobustnessOptions(images=1, corruptions=["text", "hue"], size=120), Runtime())
     html = found.page.read_text("utf-8")
     assert all(sentence in html for sentence in found.said)
     assert set(re.findall(r'src="([a-z]+:)', html)) == {"data:"}
@@ -102,7 +104,7 @@ def test_the_page_needs_nothing_but_itself(run: RunDir, tmp_path: Path) -> None:
 
 
 def test_the_weights_of_the_page_are_the_words(run: RunDir, tmp_path: Path) -> None:
-    found = probe_run(run, tmp_path, Runtime(), images=2, disturb=["noise"], side=160)
+    found = probe_run(run, tmp_path, RobustnessOptions(images=2, corruptions=["noise"], size=160), Runtime())
     kept = [row for row in found.findings if row.measure == KEPT]
     assert f"{100 * kept[-1].value:.1f}% of their pixels at 45 gray levels" in found.said[0]
     assert found.said[-1].startswith("They change most under noise at 45")
@@ -115,12 +117,12 @@ def test_a_file_that_changed_meanwhile_is_put_aside(run: RunDir, tmp_path: Path)
     try:
         path.write_bytes(b"\0" * len(content))
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-        found = probe_run(run, tmp_path, Runtime(), images=0, disturb=["dark"], side=64)
+        found = probe_run(run, tmp_path, RobustnessOptions(images=0, corruptions=["dark"], size=64), Runtime())
         assert [each.path for each in found.rejected] == [corpus.images[1].path]
         assert found.findings[0].images == 2
-        trial = Trial(open_segmenter(run, Runtime(), crf=False), plain_legend(4), [], side=64, seed=0)
+        setup = CorruptionSetup(open_segmenter(run, Runtime(), crf=False), plain_legend(4), [], side=64, seed=0)
         with pytest.raises(CorpusError, match="not one image can be used"):
-            surviving._survive_all(trial, corpus, [1], Runtime())
+            surviving._measure_all(setup, corpus, [1], Runtime())
     finally:
         path.write_bytes(content)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -128,10 +130,10 @@ def test_a_file_that_changed_meanwhile_is_put_aside(run: RunDir, tmp_path: Path)
 
 def test_mistakes_are_said_with_the_way_out(run: RunDir, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--disturb bluur is not known; there are .*blur, "):
-        probe_run(run, tmp_path, Runtime(), disturb=["bluur"])
+        probe_run(run, tmp_path, RobustnessOptions(corruptions=["bluur"]), Runtime())
     begun = open_run(tmp_path / "begun")
     with pytest.raises(UsageError, match="is not up to date"):
-        probe_run(begun, None, Runtime())
+        probe_run(begun, None, RobustnessOptions(), Runtime())
 
 
 def test_masks_without_a_crf_cannot_be_probed_with_one(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:

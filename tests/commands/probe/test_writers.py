@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 import segpipe
 from segpipe.base.errors import UsageError
 from segpipe.cli.entry import run_cli
-from segpipe.commands.probe.names import ALL_ROLLS, CENTER, PATCH, SHARP, Findings
+from segpipe.commands.probe.names import ALL_ROLLS, CENTER, PATCH, SHARP, FindingTable
 from segpipe.images.video import write_video
 from segpipe.store.findings import load_findings
 
@@ -59,7 +59,7 @@ def test_a_folder_gives_a_page_a_table_and_figures(
     assert "Activation" in told.out
     assert "Attention" not in told.out
     assert told.out.splitlines()[-1] == f"page     {out / 'index.html'}"
-    found = Findings(load_findings(out / "probe.csv"))
+    found = FindingTable(load_findings(out / "probe.csv"))
     assert found.get(ALL_ROLLS, CENTER, 16).images == 3
     assert {"text", "roll", "another-picture"} == set(found.disturbances(PATCH))
     facts = json.loads((out / "probe.json").read_text("utf-8"))
@@ -87,7 +87,7 @@ def test_networks_are_probed_by_what_they_have(name: str, images: Path, tmp_path
     facts = json.loads((tmp_path / "out" / "probe.json").read_text("utf-8"))
     assert facts["settings"]["shows"] == ("attention" if name.startswith("vit") else "activation")
     assert facts["settings"]["size"] == (64 if name.startswith("vit") else 128)
-    found = Findings(load_findings(tmp_path / "out" / "probe.csv"))
+    found = FindingTable(load_findings(tmp_path / "out" / "probe.csv"))
     assert found.get("hue", PATCH, 20).value <= 1
     assert found.disturbances(SHARP) == ["half-blur"]
     assert set(found.disturbances(PATCH)) == {"another-picture", "mirror", "blur", "hue"}

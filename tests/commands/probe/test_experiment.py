@@ -1,5 +1,6 @@
 """Probes of backbones whose answers are known: planted leans are found, and where there is none none is."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from segpipe.base.runtime import Runtime
-from segpipe.commands.probe.experiment import Frames, choose_disturbances, frame_side, probe_frames
-from segpipe.commands.probe.measures import Probe, count_views, mirrored
+from segpipe.commands.probe.experiment import SquareImages, measure_images, square_side
+from segpipe.commands.probe.measures import ProbePlan, count_views
 from segpipe.commands.probe.names import (
     AGAIN,
     ALL_ROLLS,
@@ -33,20 +34,19 @@ from segpipe.commands.probe.names import (
     PICTURE,
     ROLL,
     SHARP,
-    Findings,
+    FindingTable,
     hot_spots,
 )
 from segpipe.commands.probe.text import sentences
-from segpipe.inference import backbone_view as seeing
-from segpipe.inference.backbone_view import Seer, Sight
-from segpipe.ops.corruptions.registry import DISTURBANCES
+from segpipe.inference.backbone_view import BackboneView, PatchView, open_backbone_view
+from segpipe.ops.corruptions.registry import CORRUPTIONS, choose_corruptions, mirrored
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 VIT = "vit_tiny_patch16_224"
 
 
-def made_seer(measure, patch=8):
+def made_view(measure, patch=8):
     """A backbone whose map is `measure` of (rows, cols, patch, patch) gray pixels; features are patches' pixels."""
 
     def see(pictures):
@@ -57,10 +57,10 @@ def made_seer(measure, patch=8):
             features = (
                 rgb.astype(np.float32).reshape(rows, patch, cols, patch, 3).swapaxes(1, 2).reshape(rows, cols, -1)
             )
-            found.append(Sight(np.asarray(measure(gray), np.float32), features, features.mean(axis=(0, 1))))
+            found.append(PatchView(np.asarray(measure(gray), np.float32), features, features.mean(axis=(0, 1))))
         return found
 
-    return Seer("made", "attention", "block 0 of 0 to 0", patch, see)
+    return BackboneView("made", "attention", "block 0 of 0 to 0", patch, ("mean",), lambda images: [], see)
 
 
 def brightness(gray):
@@ -97,20 +97,20 @@ def scenes(count, length, seed=0):
     return np.stack(pixels).astype(np.uint8)
 
 
-def frames_of(pixels):
+def squares_of(pixels):
     count = len(pixels)
-    return Frames(pixels, tuple(f"p{i}" for i in range(count)), tuple(range(count)), ())
+    return SquareImages(pixels, tuple(f"p{i}" for i in range(count)), tuple(range(count)), ())
 
 
-def probed(seer, measures, names=(), count=6, side=8, workers=1, seed=0):
-    chosen = choose_disturbances(names)
-    probe = Probe(seer, side, measures, chosen, seed)
-    found = probe_frames(frames_of(scenes(count, side * seer.patch)), probe, Runtime("cpu", workers))
-    return Findings(found.findings), found
+def probed(view, measures, names=(), count=6, side=8, workers=1, seed=0):
+    chosen = choose_corruptions(names)
+    plan = ProbePlan(view, side, measures, chosen, seed)
+    found = measure_images(squares_of(scenes(count, side * view.patch)), plan, Runtime("cpu", workers))
+    return FindingTable(found.findings), found
 
 
 def test_a_backbone_that_looks_at_content_alone_leans_nowhere():
-    found, raw = probed(made_seer(brightness), ("center",))
+    found, raw = probed(made_view(brightness), ("center",))
     assert found.get(ROLL, CENTER, 0).low > 0.27  # the photographs do
     for measure in (CENTER, CENTER_INNER):
         share = found.get(ALL_ROLLS, measure, 16)
@@ -128,7 +128,7 @@ def test_a_backbone_that_looks_at_content_alone_leans_nowhere():
 
 
 def test_a_planted_lean_to_the_center_is_found():
-    found, raw = probed(made_seer(to_the_middle), ("center",))
+    found, raw = probed(made_view(to_the_middle), ("center",))
     share = found.get(ALL_ROLLS, CENTER_INNER, 16)
     assert share.low > 0.4
     assert found.get(ALL_ROLLS, DISTANCE, 16).high < 0.9
@@ -160,10 +160,10 @@ def vits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.safetensors" for name in ("blind", "planted")}
 
 
-def open_vit(path: Path, monkeypatch: pytest.MonkeyPatch) -> Seer:
+def open_vit(path: Path, monkeypatch: pytest.MonkeyPatch) -> BackboneView:
     real = timm.create_model
     monkeypatch.setattr(timm, "create_model", lambda name, **more: real(name, depth=2, **more))
-    return seeing.open_seer(VIT, path, Runtime(), block=0)
+    return open_backbone_view(VIT, path, Runtime(), block=0)
 
 
 def test_a_vit_without_positions_leans_nowhere(vits: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +193,7 @@ def corner_sinks(gray):
 
 
 def test_places_that_draw_whatever_lies_there_are_told():
-    found, raw = probed(made_seer(corner_sinks), ("center",), count=3)
+    found, raw = probed(made_view(corner_sinks), ("center",), count=3)
     assert found.get(ALL_ROLLS, CENTER, 16).high < 0.1
     assert found.get(ALL_ROLLS, CORNERS, 16).low > 0.7
     assert hot_spots(raw.by_place) == (4, pytest.approx(2 / 3 + 1 / 48))
@@ -203,14 +203,14 @@ def test_places_that_draw_whatever_lies_there_are_told():
 
 
 def test_focus():
-    found, _ = probed(made_seer(edges), ("focus",), ("blur",))
+    found, _ = probed(made_view(edges), ("focus",), ("blur",))
     levels = found.levels(HALF_BLUR, SHARP)
-    assert [each.level for each in levels] == list(DISTURBANCES["blur"].levels)
+    assert [each.level for each in levels] == list(CORRUPTIONS["blur"].levels)
     assert levels[2].low > 0.5  # those before are a quarter of a pixel here and less
     assert levels[-1].low > 0.8
     assert [each.value for each in levels] == sorted(each.value for each in levels)
     assert sentences(found, "activation")[0].startswith("Activation prefers what is sharp")
-    blind, _ = probed(made_seer(nothing), ("focus",), ("blur",))
+    blind, _ = probed(made_view(nothing), ("focus",), ("blur",))
     share = blind.strongest(HALF_BLUR, SHARP)
     assert share.value == share.low == share.high == pytest.approx(0.5)
     assert "does not care" in sentences(blind, "attention")[0]
@@ -218,7 +218,7 @@ def test_focus():
 
 def test_an_artefact_that_captures_attention_is_found_and_cropping_it_away_restores_the_map():
     names = ("text", "scratches", "jpeg")
-    found, _ = probed(made_seer(glare), ("artefacts", "agreement"), names)
+    found, _ = probed(made_view(glare), ("artefacts", "agreement"), names)
     text = found.strongest("text-strip", DRAWN)
     assert text.low > 5
     assert found.strongest("text", DRAWN).low > 2
@@ -226,7 +226,7 @@ def test_an_artefact_that_captures_attention_is_found_and_cropping_it_away_resto
     assert found.get("jpeg-strip", DRAWN, 50).value == pytest.approx(1, abs=0.2)
     assert any("text draws most attention" in said for said in sentences(found, "attention"))
     assert found.get(CROP, BESIDE, 0.25).value == pytest.approx(1)  # each patch is seen by itself
-    blind, _ = probed(made_seer(nothing), ("artefacts",), names)
+    blind, _ = probed(made_view(nothing), ("artefacts",), names)
     for name in names:
         for finding in blind.levels(f"{name}-strip", DRAWN):
             assert finding.value == pytest.approx(1)
@@ -242,7 +242,7 @@ def spread(gray):
 
 
 def test_what_cropping_restores_is_the_difference_of_the_two_overlaps():
-    found, _ = probed(made_seer(spread), ("artefacts",), ("text",))
+    found, _ = probed(made_view(spread), ("artefacts",), ("text",))
     bound = found.get(CROP, BESIDE, 0.25).value
     for finding in found.levels("text-strip", GAIN):
         beside = found.get("text-strip", BESIDE, finding.level)
@@ -251,8 +251,8 @@ def test_what_cropping_restores_is_the_difference_of_the_two_overlaps():
 
 def test_nothing_changes_for_a_backbone_that_follows_every_change():
     """Agreement of a mirrored picture is perfect for patch means, whatever lies where."""
-    seer = made_seer(brightness)
-    found, _ = probed(seer, ("agreement",), ("mirror", "rotation"))
+    view = made_view(brightness)
+    found, _ = probed(view, ("agreement",), ("mirror", "rotation"))
     assert found.get("mirror", OVERLAP, 1).value == pytest.approx(1)
     assert found.get("rotation", OVERLAP, 180).value == pytest.approx(1, abs=1e-3)
     assert found.get("rotation", OVERLAP, 90).value == pytest.approx(1, abs=1e-3)
@@ -264,37 +264,37 @@ def test_nothing_changes_for_a_backbone_that_follows_every_change():
 
 def test_numbers_do_not_depend_on_workers_nor_on_what_else_is_done():
     names = ("dust", "rotation", "occlusion")
-    one, _ = probed(made_seer(brightness), ("artefacts", "agreement"), names, workers=1)
-    seer = made_seer(brightness)
-    two, _ = probed(Seer(seer.backbone, seer.kind, seer.where, seer.patch, seer.see, lanes=3), ("agreement",), names)
+    one, _ = probed(made_view(brightness), ("artefacts", "agreement"), names, workers=1)
+    view = made_view(brightness)
+    two, _ = probed(replace(view, lanes=3), ("agreement",), names)
     for name in names:
         for measure in (OVERLAP, PATCH, PICTURE):
             assert one.levels(name, measure) == two.levels(name, measure) != []
-    alone, _ = probed(made_seer(brightness), ("agreement",), ("dust",))
+    alone, _ = probed(made_view(brightness), ("agreement",), ("dust",))
     assert alone.levels("dust", OVERLAP) == one.levels("dust", OVERLAP)
-    other, _ = probed(made_seer(brightness), ("agreement",), ("dust",), seed=1)
+    other, _ = probed(made_view(brightness), ("agreement",), ("dust",), seed=1)
     assert other.levels("dust", OVERLAP) != one.levels("dust", OVERLAP)
 
 
 def test_the_number_of_forward_passes_is_known_beforehand():
     seen = []
-    seer = made_seer(brightness)
+    view = made_view(brightness)
 
     def see(pictures):
         seen.append(len(pictures))
-        return seer.see(pictures)
+        return view.patch_views(pictures)
 
-    counted = Seer(seer.backbone, seer.kind, seer.where, seer.patch, see)
+    counted = replace(view, patch_views=see)
     for measures in (("center",), ("focus", "artefacts"), ("center", "focus", "artefacts", "agreement")):
         _, found = probed(counted, measures, ("blur", "text", "hue"), count=2)
-        views = count_views(Probe(counted, 8, measures, choose_disturbances(("blur", "text", "hue")), 0))
+        views = count_views(ProbePlan(counted, 8, measures, choose_corruptions(("blur", "text", "hue")), 0))
         assert sum(seen) == 2 + 2 * views  # once to learn the means
         assert found.findings
         seen.clear()
 
 
 def test_one_picture_has_numbers_without_intervals():
-    found, _ = probed(made_seer(brightness), ("center", "agreement"), ("hue",), count=1)
+    found, _ = probed(made_view(brightness), ("center", "agreement"), ("hue",), count=1)
     assert found.get("hue", PATCH, 20).low is None
     assert not found.levels(ANOTHER, OVERLAP)
     assert "no interval" in sentences(found, "attention")[0]
@@ -308,4 +308,4 @@ def test_a_mirrored_picture_says_where_its_pixels_went():
 
 
 def test_frames_hold_whole_quarters():
-    assert [frame_side(size, patch) for size, patch in ((256, 16), (224, 14), (16, 32), (240, 16))] == [16, 16, 4, 16]
+    assert [square_side(size, patch) for size, patch in ((256, 16), (224, 14), (16, 32), (240, 16))] == [16, 16, 4, 16]
