@@ -1,4 +1,4 @@
-"""The page of `segpipe probe RUN` in a real browser, as `test_report_browser` looks at the report."""
+"""The page of `segpipe probe RUN` in a real browser."""
 
 from __future__ import annotations
 
