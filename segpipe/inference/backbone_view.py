@@ -149,19 +149,19 @@ def relative_to_uniform(patches: Float32, kind: str) -> Float32:
 
 def _batched(
     forward: Callable[[torch.Tensor], dict[str, torch.Tensor]], row: Backbone, device: str, *, most: int | None = None
-) -> Callable[[Sequence[Rgb]], list[dict[str, Float32]]]:
+) -> Callable[[Sequence[Rgb] | Rgb], list[Maps]]:
     """From images of one size to the arrays of each, `most` images at a time, fewer where memory is short."""
     import torch
 
     from segpipe.nn.batching import forward_in_halves, to_input
 
     @torch.inference_mode()
-    def whole(images: Rgb) -> list[dict[str, Float32]]:
+    def whole(images: Rgb) -> list[Maps]:
         arrays = {name: y.float().cpu().numpy() for name, y in forward(to_input(images, row.norm, device)).items()}
         return [{name: values[i] for name, values in arrays.items()} for i in range(len(images))]
 
-    def run(images: Sequence[Rgb]) -> list[dict[str, Float32]]:
-        found: list[dict[str, Float32]] = []
+    def run(images: Sequence[Rgb] | Rgb) -> list[Maps]:
+        found: list[Maps] = []
         size = most or max(1, len(images))
         for start in range(0, len(images), size):
             batch, remedy = np.stack(images[start : start + size]), "lower --size, or give --device cpu"

@@ -14,7 +14,7 @@ from segpipe.images.single import read_single
 
 def write_deep(path: Path, values: np.ndarray) -> Path:
     profile = {"driver": "GTiff", "height": 50, "width": 40, "count": 3, "dtype": "uint16"}
-    with rasterio.open(path, "w", **profile, transform=rasterio.Affine(1, 0, 0, 0, -1, 0)) as file:
+    with rasterio.open(path, "w", **profile, transform=rasterio.Affine(2, 0, 7, 0, -2, 9)) as file:
         file.write(np.stack([values] * 3))
     return path
 
