@@ -164,7 +164,7 @@ def _batched(
         found: list[Maps] = []
         size = most or max(1, len(images))
         for start in range(0, len(images), size):
-            batch, remedy = np.stack(images[start : start + size]), "lower --size, or give --device cpu"
+            batch, remedy = np.stack([*images[start : start + size]]), "lower --size, or give --device cpu"
             for part in forward_in_halves(whole, batch, unit="an image", device=device, remedy=remedy):
                 found += part
         return found
