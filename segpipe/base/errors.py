@@ -20,9 +20,14 @@ _MISSING = object()
 
 def named(name: str, value: Any = _MISSING) -> str:
     """An option or setting in a message, such as `named("extract.size", 7)`; without a value only its name."""
+    return f"\ue000{name}\ue002" if value is _MISSING else f"\ue000{name}\ue001{plain(value)}\ue002"
+
+
+def plain(value: Any) -> str:
+    """A value as it is typed: a list with commas, several values of one option with spaces."""
     if isinstance(value, list | tuple):
-        value = ",".join(map(str, value))
-    return f"\ue000{name}\ue002" if value is _MISSING else f"\ue000{name}\ue001{value}\ue002"
+        return ("," if isinstance(value, list) else " ").join(map(str, value))
+    return str(value)
 
 
 def plainly(name: str, value: str | None) -> str:

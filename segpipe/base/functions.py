@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from segpipe.base.config import Layer
-from segpipe.base.errors import warn
+from segpipe.base.errors import SegpipeError, plainly, warn
 from segpipe.base.options import Command, Declared, Face, declared, make
 
 _KIND = inspect.Parameter
@@ -54,6 +54,7 @@ def function_of(command: Command) -> Callable[..., Any]:
     """The Python function of a command."""
     signature = signature_of(command)
     earlier = {old: each.name for each in declared(command.options) for old in each.spelling.was}
+    known = {key: each.name for each in declared(command.options) for key in each.spelling.of.split()}
     defaults = {each.name: each.default for each in declared(command.options, "python") if not each.required}
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -68,8 +69,12 @@ def function_of(command: Command) -> Callable[..., Any]:
             if value is not None or defaults.get(name) is None
         }
         face = Face(given=frozenset(values), layers=(Layer("settings", settings),) if settings else ())
-        options = make(command.options, {**_unasked(command), **values})
-        return command.python(options, face) if command.python else command.value(command.work(options, face))
+        try:
+            options = make(command.options, {**_unasked(command), **values})
+            return command.python(options, face) if command.python else command.value(command.work(options, face))
+        except SegpipeError as error:
+            error.args = (error.spelled(lambda name, value: plainly(known.get(name, name), value)),)
+            raise
 
     call.__name__ = call.__qualname__ = command.name
     call.__module__ = __name__

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from segpipe.base.config import Layer, Section, by_field, reasons
-from segpipe.base.errors import UsageError, named
+from segpipe.base.errors import UsageError, named, plain
 from segpipe.base.runtime import Track, no_track
 
 OptionsT = typing.TypeVar("OptionsT", bound="Options")
@@ -150,7 +150,9 @@ def _explain(problems: Sequence[Any], values: Mapping[str, Any]) -> str:
     name = str(problem["loc"][0])
     if problem["type"] == "missing":
         return f"{named(name)} is missing; give it"
-    return f"{named(name, values.get(name, problem.get('input')))}: {message}"
+    value = values.get(name, problem.get("input"))
+    rest = message.removeprefix(plain(value))  # a validator may begin with the value
+    return f"{named(name, value)}{rest if rest[:1] in (' ', ':') and rest != message else f': {message}'}"
 
 
 @dataclass(frozen=True, slots=True)

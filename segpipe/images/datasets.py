@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import UsageError, named
 from segpipe.images.listing import Listing
 from segpipe.records.corpus import Rejected
 
@@ -182,7 +182,9 @@ def list_layout(images: str, *, layout: str, split: str) -> Listing:
         UsageError: no folder is given, or as `find_samples`.
     """
     if not images:
-        raise UsageError(f"index.images is not set; name the folder of the {layout} set: `segpipe index FOLDER RUN`")
+        raise UsageError(
+            f"{named('index.images')} is not set; name the folder of the {layout} set: `segpipe index FOLDER RUN`"
+        )
     root = Path(images)
     paths = [sample.image for sample in find_samples(root, layout=layout, split=split, section="index")]
     there = {path for path in paths if (root / path).exists()}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.errors import CorpusError, UsageError, named
 from segpipe.images.video import ENDINGS as VIDEOS
 from segpipe.images.video import is_video
 from segpipe.records.corpus import Rejected
@@ -52,7 +52,7 @@ def list_images(images: str, *, skip: Path | None = None, videos: bool = False) 
         CorpusError: it holds no image.
     """
     if not images:
-        raise UsageError("index.images is not set; name a folder of images: `segpipe index IMAGES RUN`")
+        raise UsageError(f"{named('index.images')} is not set; name a folder of images: `segpipe index IMAGES RUN`")
     endings = ENDINGS + VIDEOS if videos else ENDINGS
     path = Path(os.path.abspath(Path(images).expanduser()))  # noqa: PTH100  links in the name are kept
     run = os.path.realpath(skip) if skip is not None else None
@@ -171,10 +171,12 @@ def _glob(pattern: Path, skip: str | None, endings: tuple[str, ...]) -> Listing:
             f"{pattern}: there is no such file or folder; name a folder of images, a file, a glob or a list"
         )
     if not root.is_dir():
-        raise UsageError(f"{pattern}: there is no folder {root} to search; correct index.images")
+        raise UsageError(f"{pattern}: there is no folder {root} to search; correct {named('index.images')}")
     names, rejected = _walk(root, parts[first:], skip, endings)
     if not names and not rejected:
-        raise UsageError(f"{pattern} matches no file in {root}; correct index.images (hidden files are not searched)")
+        raise UsageError(
+            f"{pattern} matches no file in {root}; correct {named('index.images')} (hidden files are not searched)"
+        )
     return _split(root, names, rejected, endings)
 
 

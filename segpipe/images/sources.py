@@ -1,4 +1,7 @@
-"""What is looked at, one picture after the other: the images of a folder, or the frames of a video."""
+"""Images that belong to no run, one after the other: the files of a folder, or the frames of a video.
+
+`attend` and `probe` read through a `MediaSource`; runs read through their corpus (`images.corpus_reader`).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from segpipe.base.parallel import read_ahead, thread_map
 from segpipe.images.headers import BadImage
 from segpipe.images.listing import Listing, make_ids
 from segpipe.images.single import read_single
-from segpipe.images.transform import Framing
+from segpipe.images.transform import CropResize
 from segpipe.images.video import VideoReader, sample_frames
 from segpipe.records.corpus import Rejected
 
@@ -29,8 +32,8 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """One picture as it is looked at: cropped and resized."""
+class SourceImage:
+    """One image or frame, cropped and resized."""
 
     name: str
     """Unique; what is written of it is named by it. POSIX separators, no ending."""
@@ -45,8 +48,8 @@ class View:
         return Size(*self.rgb.shape[:2])
 
 
-class Source(Protocol):
-    """Pictures in order. Holds a bounded number of them, however many there are."""
+class MediaSource(Protocol):
+    """Images in order. Holds a bounded number of them, however many there are."""
 
     unit: str
     """What they are called, in the plural."""
@@ -57,11 +60,11 @@ class Source(Protocol):
         """How many to expect; 0 where that is not known."""
         ...
 
-    def __iter__(self) -> Iterator[View | Rejected]:
-        """Every picture, or why it is left out."""
+    def __iter__(self) -> Iterator[SourceImage | Rejected]:
+        """Every image, or why it is left out."""
         ...
 
-    def sample(self, count: int) -> Iterator[View]:
+    def sample(self, count: int) -> Iterator[SourceImage]:
         """About `count` of them, spread evenly; those that cannot be used are left out."""
         ...
 
@@ -72,25 +75,25 @@ class ImageSource:
     unit = "images"
     fps = 0.0
 
-    def __init__(self, listing: Listing, framing: Framing, *, workers: int, chosen: slice = slice(None)) -> None:
+    def __init__(self, listing: Listing, transform: CropResize, *, workers: int, chosen: slice = slice(None)) -> None:
         """Those of the listing at the places `chosen`."""
-        self.root, self.framing, self.workers = listing.root, framing, workers
+        self.root, self.transform, self.workers = listing.root, transform, workers
         self.files = list(zip(listing.paths, make_ids(listing.paths), strict=True))[chosen]
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def __iter__(self) -> Iterator[View | Rejected]:
-        read = partial(_read, root=self.root, framing=self.framing)
+    def __iter__(self) -> Iterator[SourceImage | Rejected]:
+        read = partial(_read, root=self.root, transform=self.transform)
         return thread_map(read, self.files, workers=self.workers, ahead=2 * self.workers)
 
-    def sample(self, count: int) -> Iterator[View]:
+    def sample(self, count: int) -> Iterator[SourceImage]:
         """Read some of them."""
         step = max(1, len(self.files) // count)
         for file in self.files[step // 2 :: step][:count]:
-            view = _read(file, root=self.root, framing=self.framing)
-            if isinstance(view, View):
-                yield view
+            image = _read(file, root=self.root, transform=self.transform)
+            if isinstance(image, SourceImage):
+                yield image
 
 
 def in_frame_order(listing: Listing) -> Listing:
@@ -101,14 +104,14 @@ def in_frame_order(listing: Listing) -> Listing:
     return Listing(listing.root, tuple(paths), listing.rejected)
 
 
-def _read(file: tuple[str, str], *, root: Path, framing: Framing) -> View | Rejected:
+def _read(file: tuple[str, str], *, root: Path, transform: CropResize) -> SourceImage | Rejected:
     path, name = file
     try:
         pixels = read_single(root / path)
     except BadImage as error:
         return Rejected(path, error.reason)
     try:
-        return View(name, *framing.apply(pixels.rgb, pixels.valid))
+        return SourceImage(name, *transform.apply(pixels.rgb, pixels.valid))
     except ValueError as error:
         return Rejected(path, str(error))
 
@@ -118,27 +121,27 @@ class VideoSource:
 
     unit = "frames"
 
-    def __init__(self, path: Path, framing: Framing, *, start: int = 0, stop: int | None = None) -> None:
+    def __init__(self, path: Path, transform: CropResize, *, start: int = 0, stop: int | None = None) -> None:
         """Frames `start` up to and without `stop`.
 
         Raises:
             BadVideo: it cannot be opened, or holds no frame.
-            UsageError: the framing does not fit its frames.
+            UsageError: the transform does not fit its frames.
         """
-        self.path, self.framing = path, framing
+        self.path, self.transform = path, transform
         self.reader = VideoReader(path, start=start, stop=stop)
         self.fps = self.reader.info.fps
-        problem = framing.misfit(Size(self.reader.info.height, self.reader.info.width))
+        problem = transform.misfit(Size(self.reader.info.height, self.reader.info.width))
         if problem:
             raise UsageError(f"{path}: {problem}")
 
     def __len__(self) -> int:
         return len(self.reader)
 
-    def __iter__(self) -> Iterator[View | Rejected]:
+    def __iter__(self) -> Iterator[SourceImage | Rejected]:
         last = None
         for frame in read_ahead(self.reader, ahead=4):
-            yield self._view(frame.index, frame.rgb)
+            yield self._image(frame.index, frame.rgb)
             last = frame.index, frame.seconds
         shortfall = self.reader.shortfall()
         if shortfall or last is None:
@@ -151,11 +154,11 @@ class VideoSource:
                 *(self.path, last[0], last[1], self.fps, last[0] / self.fps),
             )
 
-    def sample(self, count: int) -> Iterator[View]:
+    def sample(self, count: int) -> Iterator[SourceImage]:
         """Decode some, jumping."""
         reader = self.reader
         for frame in islice(sample_frames(self.path, count, start=reader.start, stop=reader.stop), count):
-            yield self._view(frame.index, frame.rgb)
+            yield self._image(frame.index, frame.rgb)
 
-    def _view(self, index: int, rgb: npt.NDArray[np.uint8]) -> View:
-        return View(f"{self.path.stem}/{index:06}", *self.framing.apply(rgb, None))
+    def _image(self, index: int, rgb: npt.NDArray[np.uint8]) -> SourceImage:
+        return SourceImage(f"{self.path.stem}/{index:06}", *self.transform.apply(rgb, None))

@@ -1,4 +1,4 @@
-"""What of an image is looked at: a box cut out, then a new size."""
+"""The transform of images that belong to no run: a box cut out, then a new size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Framing:
+class CropResize:
     """A box to cut out and a size to bring it to; either may be left out."""
 
     crop: Box | None = None
@@ -24,7 +24,7 @@ class Framing:
     """A size, whatever it does to the shape; or the longest side, which only ever makes smaller."""
 
     def misfit(self, size: Size) -> str:
-        """Why this framing cannot be applied to an image of a size; empty where it can."""
+        """Why this transform cannot be applied to an image of a size; empty where it can."""
         box = self.crop
         if box is None or (box.top + box.height <= size.height and box.left + box.width <= size.width):
             return ""

@@ -15,13 +15,13 @@ from torch import Tensor
 from segpipe.base.errors import UsageError
 from segpipe.nn import vit
 
-_SCORES = 1 << 22
+_BUDGET = 1 << 22
 """Rollout makes about this many attention values at a time (16 MiB of float32)."""
 
 Step = tuple[Any, Tensor, Tensor | None]
 
 
-def look(model: Any, images: Tensor, *, block: int, rollout: bool) -> tuple[Tensor, Tensor | None]:
+def cls_attention(model: Any, images: Tensor, *, block: int, rollout: bool) -> tuple[Tensor, Tensor | None]:
     """The attention of the CLS token to every patch.
 
     Args:
@@ -37,21 +37,21 @@ def look(model: Any, images: Tensor, *, block: int, rollout: bool) -> tuple[Tens
     Raises:
         UsageError: no such block, no CLS token, or a block without softmax attention over all tokens.
     """
-    _need_cls(model)
+    _require_cls(model)
     (last,) = vit.block_indices((block,), depth=len(model.blocks))
     steps: list[Step] = []
     for step in vit.walk(model, images, last):
         steps = [*steps, step] if rollout else [step]
-    heads = _of_cls(model, steps[-1], images)
-    rolled = roll_out(steps)[:, model.num_prefix_tokens :].reshape(-1, *heads.shape[2:]) if rollout else None
+    heads = _cls_to_patches(model, steps[-1], images)
+    rolled = attention_rollout(steps)[:, model.num_prefix_tokens :].reshape(-1, *heads.shape[2:]) if rollout else None
     return heads, rolled
 
 
-def look_and_describe(model: Any, images: Tensor, *, block: int) -> tuple[Tensor, Tensor, Tensor]:
+def cls_attention_and_tokens(model: Any, images: Tensor, *, block: int) -> tuple[Tensor, Tensor, Tensor]:
     """What the CLS token attends to in a block, and what the block makes of every token, in one forward pass.
 
     Args:
-        model: as in `look`.
+        model: as in `cls_attention`.
         images: (B, 3, H, W) normalised; H and W are multiples of the patch size.
         block: 0 is the first block, -1 the last.
 
@@ -60,18 +60,18 @@ def look_and_describe(model: Any, images: Tensor, *, block: int) -> tuple[Tensor
         tokens after the network's final norm: those of the patches (B, rows, cols, width) and that of CLS (B, width).
 
     Raises:
-        UsageError: as `look`.
+        UsageError: as `cls_attention`.
     """
-    _need_cls(model)
+    _require_cls(model)
     (last,) = vit.block_indices((block,), depth=len(model.blocks))
     for layer, x, rope in vit.walk(model, images, last):
         step: Step = (layer, x, rope)
-    seen = _of_cls(model, step, images).mean(dim=1)
+    attention = _cls_to_patches(model, step, images).mean(dim=1)
     tokens = model.norm(vit.advance(*step))
-    return seen, tokens[:, model.num_prefix_tokens :].reshape(*seen.shape, tokens.shape[-1]), tokens[:, 0]
+    return attention, tokens[:, model.num_prefix_tokens :].reshape(*attention.shape, tokens.shape[-1]), tokens[:, 0]
 
 
-def _of_cls(model: Any, step: Step, images: Tensor) -> Tensor:
+def _cls_to_patches(model: Any, step: Step, images: Tensor) -> Tensor:
     """Attention (B, heads, rows, cols) of CLS to every patch in a block."""
     query, key = vit.compared(*step)
     heads = (query[:, :, :1] @ key.transpose(-2, -1)).softmax(dim=-1)[:, :, 0]
@@ -79,12 +79,12 @@ def _of_cls(model: Any, step: Step, images: Tensor) -> Tensor:
     return heads[..., model.num_prefix_tokens :].reshape(*heads.shape[:2], rows, cols)
 
 
-def _need_cls(model: Any) -> None:
+def _require_cls(model: Any) -> None:
     if getattr(model, "cls_token", None) is None:
         raise UsageError("this network has no CLS token whose attention could be shown; choose another --backbone")
 
 
-def roll_out(steps: Sequence[Step], *, budget: int = _SCORES) -> Tensor:
+def attention_rollout(steps: Sequence[Step], *, budget: int = _BUDGET) -> Tensor:
     """How much of every input token reaches CLS through some blocks: attention rollout.
 
     Abnar and Zuidema 2020, arXiv 2005.00928, section 3: the product of (A + I) / 2 over the blocks, A averaged over
@@ -104,11 +104,11 @@ def roll_out(steps: Sequence[Step], *, budget: int = _SCORES) -> Tensor:
     for step in reversed(steps):
         query, key = vit.compared(*step)
         count, heads, tokens, _ = query.shape
-        arriving = torch.zeros_like(share)
+        received = torch.zeros_like(share)
         size = max(1, budget // (count * heads * tokens))
         for start in range(0, tokens, size):
             some = slice(start, start + size)
             maps = (query[:, :, some] @ key.transpose(-2, -1)).softmax(dim=-1)
-            arriving += torch.einsum("bq,bhqn->bn", share[:, some], maps) / heads
-        share = (arriving + share) / 2
+            received += torch.einsum("bq,bhqn->bn", share[:, some], maps) / heads
+        share = (received + share) / 2
     return share

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from segpipe.base.errors import MachineError, UsageError
+from segpipe.base.errors import MachineError, UsageError, named
 from segpipe.nn import hub
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def find_backbone(name: str) -> Backbone:
         close = difflib.get_close_matches(name, [*_BY_NAME, *timm.list_models(), *timm.list_pretrained()], 1, 0.7)
         hint = f"did you mean {close[0]}? " if close else ""
         raise UsageError(
-            f"extract.backbone={name} is not known; {hint}`segpipe backbones` lists the table, and every "
+            f"{named('extract.backbone', name)} is not known; {hint}`segpipe backbones` lists the table, and every "
             "timm model name works too"
         )
     return _row_from_timm(name)
@@ -139,7 +139,8 @@ def _row_from_timm(name: str) -> Backbone:
     stages = getattr(model, "feature_info", None)
     if not stages or not hasattr(model, "forward_intermediates") or cfg.get("fixed_input_size"):
         raise UsageError(
-            f"extract.backbone={name} cannot give features of images of any size in timm; choose a ViT, a plain "
+            f"{named('extract.backbone', name)} cannot give features of images of any size in timm; choose a "
+            "ViT, a plain "
             "CNN such as resnet50.a1_in1k, or a row of `segpipe backbones`"
         )
     last = stages[-1]
@@ -187,7 +188,7 @@ def load_network(row: Backbone, *, weights: Path | None) -> tuple[torch.nn.Modul
     model = _build(row.timm)
     problem = formats.fit(model, tensors)
     if problem:
-        raise UsageError(f"{path} is not of extract.backbone={row.name}: {problem}{_likely(tensors, row)}")
+        raise UsageError(f"{path} is not of {named('extract.backbone', row.name)}: {problem}{_likely(tensors, row)}")
     return model.eval().requires_grad_(False), source
 
 
@@ -195,8 +196,9 @@ def _from_hub(row: Backbone) -> tuple[Path, str]:
     if not row.repo:
         file = f" {row.published}" if row.published else " its weights"
         raise MachineError(
-            f"extract.backbone={row.name} is not on timm's hub; download{file} and set extract.weights=FILE, "
-            "or set extract.backbone=classical, which needs no weights"
+            f"{named('extract.backbone', row.name)} is not on timm's hub; download{file} and set "
+            f"{named('extract.weights', 'FILE')}, "
+            f"or set {named('extract.backbone', 'classical')}, which needs no weights"
         )
     path = hub.cached(row.repo) or hub.fetch(row.repo, name=row.name)
     return path, f"{row.repo}@{hub.revision(path)}"
@@ -208,7 +210,7 @@ def _likely(tensors: Mapping[str, torch.Tensor], row: Backbone) -> str:
 
     found = formats.shape_of(tensors)
     if found is None:
-        return "; set extract.backbone to the network this file was made for"
+        return f"; set {named('extract.backbone')} to the network this file was made for"
     fitting = [
         other.name
         for other in BACKBONES
@@ -216,7 +218,11 @@ def _likely(tensors: Mapping[str, torch.Tensor], row: Backbone) -> str:
     ]
     width, patch, depth, registers = found
     shapes = f"a ViT of width {width}, patch {patch}, {depth} blocks{', with registers' if registers else ''}"
-    hint = f"set extract.backbone={' or '.join(fitting)}" if fitting else "set extract.backbone to that network"
+    hint = (
+        f"set {named('extract.backbone', ' or '.join(fitting))}"
+        if fitting
+        else f"set {named('extract.backbone')} to that network"
+    )
     return f"; the file holds {shapes}: {hint}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from segpipe.base.errors import MachineError
+from segpipe.base.errors import MachineError, named
 
 _FILES = ("model.safetensors", "pytorch_model.bin")
 _TIMEOUT = 10.0  # seconds for the hub's first answer
@@ -57,8 +57,9 @@ def fetch(repo: str, *, name: str) -> Path:
     except Exception as error:  # the hub's client lets errors of several network libraries through
         reason = f"the Hugging Face hub cannot be reached ({_short(error)})"
     raise MachineError(
-        f"the weights of extract.backbone={name} are not on this machine and {reason}; either set "
-        "extract.weights=FILE, or point HF_HOME to a filled hub cache, or set extract.backbone=classical, "
+        f"the weights of {named('extract.backbone', name)} are not on this machine and {reason}; either set "
+        f"{named('extract.weights', 'FILE')}, or point HF_HOME to a filled hub cache, or set "
+        f"{named('extract.backbone', 'classical')}, "
         "which needs no weights"
     )
 

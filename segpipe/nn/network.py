@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from segpipe.base.errors import MachineError, UsageError
+from segpipe.base.errors import UsageError, named
 from segpipe.nn import cnn, vit
 from segpipe.nn.backbones import Backbone
+from segpipe.nn.batching import forward_in_halves, to_input
 from segpipe.nn.precision import Precision
 
 
@@ -45,27 +46,16 @@ class Network:
         Raises:
             MachineError: a single crop does not fit into the device's memory.
         """
-        try:
-            return self._forward(images)
-        except torch.OutOfMemoryError as error:
-            if len(images) == 1:
-                raise MachineError(
-                    f"a crop of {images.shape[1]} x {images.shape[2]} pixels does not fit into the memory of "
-                    f"{self.device}; lower extract.size or take a smaller extract.backbone"
-                ) from error
-        half = len(images) // 2  # outside the except block, so that the failed attempt's tensors are freed
-        (first, first_cls), (second, second_cls) = self(images[:half]), self(images[half:])
-        both = np.concatenate([first, second])
-        return both, None if first_cls is None or second_cls is None else np.concatenate([first_cls, second_cls])
+        remedy = f"lower {named('extract.size')} or take a smaller {named('extract.backbone')}"
+        parts = forward_in_halves(self._forward, images, unit="a crop", device=self.device, remedy=remedy)
+        if len(parts) == 1:
+            return parts[0]
+        vectors = [cls for _, cls in parts if cls is not None]
+        return np.concatenate([patches for patches, _ in parts]), np.concatenate(vectors) if vectors else None
 
     @torch.inference_mode()
     def _forward(self, images: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
-        raw = torch.from_numpy(images)
-        if self.device.type == "cuda":
-            raw = raw.pin_memory()
-        mean, std = (torch.tensor(v, device=self.device).view(3, 1, 1) for v in self.row.norm)
-        # 8 bits travel to the device, floats are made there
-        x = (raw.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255 - mean) / std
+        x = to_input(images, self.row.norm, self.device)
         patches, cls = self._features(x, half=self.precision == "bfloat16")
         if self.precision == "bfloat16" and not bool(torch.isfinite(patches).all()):
             patches, cls = self._features(x, half=False)
@@ -97,8 +87,9 @@ def open_network(
     """
     if row.kind == "cnn" and facet != "token":
         raise UsageError(
-            f"extract.facet={facet}: extract.backbone={row.name} has no attention, so no {facet} vectors; "
-            "set extract.facet=token or choose a ViT"
+            f"{named('extract.facet', facet)}: {named('extract.backbone', row.name)} has no attention, so no "
+            f"{facet} vectors; "
+            f"set {named('extract.facet', 'token')} or choose a ViT"
         )
     patch = cnn.stage_stride(model, blocks) if row.kind == "cnn" else row.patch
     network = Network(row, model.to(device), torch.device(device), facet, blocks, norm, precision, patch, 0, False)
@@ -106,7 +97,8 @@ def open_network(
     patches, cls = network(np.zeros((1, rows * patch, rows * patch, 3), np.uint8))
     if patches.shape[1:3] != (rows, rows):
         raise UsageError(
-            f"extract.backbone={row.name} gives {patches.shape[1]} x {patches.shape[2]} cells where its stride of "
+            f"{named('extract.backbone', row.name)} gives {patches.shape[1]} x {patches.shape[2]} cells where "
+            "its stride of "
             f"{patch} pixels promises {rows} x {rows}; choose another backbone"
         )
     return replace(network, dim=patches.shape[-1], has_cls=cls is not None)

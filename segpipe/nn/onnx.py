@@ -13,6 +13,7 @@ from segpipe.base import files
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.nn import cnn, vit
 from segpipe.nn.backbones import Backbone
+from segpipe.nn.batching import normalize
 from segpipe.nn.head import Head
 from segpipe.records.features import FeatureHeader
 
@@ -35,7 +36,7 @@ class Graph(torch.nn.Module):
         shift: Any = self.shift
         spread: Any = self.spread
         facet: Any = self.header.facet
-        x = (rgb.permute(0, 3, 1, 2).float() / 255 - shift) / spread
+        x = normalize(rgb, shift, spread)
         blocks, norm = self.header.blocks, self.header.norm
         if self.row.kind == "cnn":
             patches = cnn.extract_maps(self.model, x, stages=blocks)

@@ -17,7 +17,7 @@ from timm.models.eva import EvaBlock
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import UsageError, named
 
 Facet = Literal["token", "key", "query", "value"]
 
@@ -143,7 +143,7 @@ def block_indices(blocks: tuple[int, ...], *, depth: int) -> tuple[int, ...]:
     wrong = [block for block in blocks if not -depth <= block < depth]
     if wrong or not blocks:
         raise UsageError(
-            f"extract.blocks={list(blocks)} {'is empty' if not blocks else f'names block {wrong[0]}'}; "
+            f"{named('extract.blocks', list(blocks))} {'is empty' if not blocks else f'names block {wrong[0]}'}; "
             f"this network has {depth}: 0 to {depth - 1}, or -1 (the last) to -{depth}"
         )
     return tuple(block % depth for block in blocks)
@@ -165,7 +165,8 @@ def _projections(block: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Queries, keys and values (B, heads, N, head_dim) that a block's attention makes of its input tokens."""
     if type(block) not in (Block, EvaBlock):
         raise UsageError(
-            f"queries, keys and attention of timm's {type(block).__name__} are not known; set extract.facet=token"
+            f"queries, keys and attention of timm's {type(block).__name__} are not known; set "
+            f"{named('extract.facet', 'token')}"
         )
     attn = block.attn
     x = block.norm1(x)
@@ -180,7 +181,8 @@ def _projections(block: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         parts = tuple(layer(x).reshape(*x.shape[:2], -1, size).transpose(1, 2) for layer in layers)
     else:
         raise UsageError(
-            f"queries, keys and attention of timm's {type(attn).__name__} are not known; set extract.facet=token"
+            f"queries, keys and attention of timm's {type(attn).__name__} are not known; set "
+            f"{named('extract.facet', 'token')}"
         )
     query, key, value = parts
     return attn.q_norm(query), attn.k_norm(key), value

@@ -24,7 +24,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import UsageError, named
 
 Tensors = dict[str, torch.Tensor]
 
@@ -40,7 +40,9 @@ def read_tensors(path: Path) -> Tensors:
         UsageError: no such file, not a weights file, or a pickle that holds more than tensors.
     """
     if not path.is_file():
-        raise UsageError(f"{path}: there is no such weights file; set extract.weights to a .safetensors or .pth file")
+        raise UsageError(
+            f"{path}: there is no such weights file; set {named('extract.weights')} to a .safetensors or .pth file"
+        )
     if path.suffix == ".safetensors":
         try:
             tree: Any = safetensors.torch.load_file(path)

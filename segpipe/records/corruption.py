@@ -1,4 +1,4 @@
-"""A disturbance: a way to take a picture worse than it was taken, in steps of known strength."""
+"""A corruption: a way to take an image worse than it was taken, in steps of known strength."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Bools = npt.NDArray[np.bool_]
 Homography = npt.NDArray[np.float64]
 
 FAMILIES = ("geometry", "focus", "light", "color", "artefact", "occlusion", "water")
-"""What kinds of disturbance there are, in the order in which they are shown."""
+"""What kinds of corruption there are, in the order in which they are shown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Disturbed:
-    """A disturbed picture, and what of it can be compared with the picture as it was."""
+class CorruptedImage:
+    """A corrupted image, and what of it can be compared with the image as it was."""
 
     rgb: Rgb
-    """(H, W, 3), as large as the picture was; black where it shows nothing of it."""
+    """(H, W, 3), as large as the image was; black where it shows nothing of it."""
     back: Homography | None = None
-    """(3, 3), maps the pixel centers (x, y, 1) of the picture to where they lie in `rgb`; None: they stay in place."""
+    """(3, 3), maps the pixel centers (x, y, 1) of the image to where they lie in `rgb`; None: they stay in place."""
     touched: Bools | None = None
-    """(H, W), True where something was put onto the picture; None where nothing was."""
+    """(H, W), True where something was put onto the image; None where nothing was."""
 
     def __post_init__(self) -> None:
         if self.rgb.dtype != np.uint8 or self.rgb.ndim != 3 or self.rgb.shape[2] != 3:
@@ -38,19 +38,19 @@ class Disturbed:
 
 
 @dataclass(frozen=True, slots=True)
-class Disturbance:
-    """One way to disturb a picture."""
+class Corruption:
+    """One way to corrupt an image."""
 
     name: str
     """Without spaces, such as `motion-blur`."""
     family: str
     """One of `FAMILIES`."""
     levels: tuple[float, ...]
-    """Weakest first, in `unit`; none leaves the picture alone."""
+    """Weakest first, in `unit`; none leaves the image alone."""
     unit: str
     """What a level counts, such as `degrees`."""
-    apply: Callable[[Rgb, float, np.random.Generator], Disturbed] = field(repr=False)
-    """From a picture (H, W, 3), a level and a generator for all that is left to chance to the disturbed picture."""
+    apply: Callable[[Rgb, float, np.random.Generator], CorruptedImage] = field(repr=False)
+    """From an image (H, W, 3), a level and a generator for all that is left to chance to the corrupted image."""
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES or not self.name or " " in self.name:

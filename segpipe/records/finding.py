@@ -1,4 +1,4 @@
-"""What a probe has found: one row per disturbance, level and measure."""
+"""What a probe has found: one row per corruption, level and measure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MIOU, KEPT = "mask mIoU", "pixels kept"
-"""What is measured of a run's masks: mean IoU with the undisturbed ones, share of pixels that keep their class."""
+"""What is measured of a run's masks: mean IoU with the original ones, share of pixels that keep their class."""
 ENOUGH = 0.8
 """Share of pixels that must keep their class for a mask to count as the same."""
 
@@ -17,7 +17,7 @@ class Finding:
     """One number with its 95% interval over images."""
 
     disturbance: str
-    """Name in `DISTURBANCES`, or of a disturbance that is a probe's own, such as `roll`."""
+    """Name in `CORRUPTIONS`, or of a corruption that is a probe's own, such as `roll`."""
     family: str
     level: float
     unit: str
@@ -28,7 +28,7 @@ class Finding:
     """None where no image could be measured."""
     low: float | None
     high: float | None
-    """Ends of the interval; None for fewer than two images, whose spread nobody knows."""
+    """Ends of the interval; None for fewer than two images, whose spread is unknown."""
     images: int
     """That were measured."""
 
@@ -44,7 +44,7 @@ def tolerated(findings: Sequence[Finding]) -> float | None:
     """The strongest level up to which at least `ENOUGH` of the pixels keep their class; None where already fewer do.
 
     Args:
-        findings: of one disturbance, weakest level first; other measures than `KEPT` are not looked at.
+        findings: of one corruption, weakest level first; other measures than `KEPT` are not looked at.
     """
     last = None
     for finding in findings:

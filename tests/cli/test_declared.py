@@ -109,7 +109,7 @@ def test_the_same_thing_has_the_same_option_everywhere() -> None:
         (["run", "IMAGES", "RUN", "--cluster.k", "0"], "error: --cluster.k 0: should be"),
         (["run", "IMAGES", "RUN", "--set", "cluster.k=0"], "error: --set: cluster.k=0 should be"),
         (["run", "IMAGES", "RUN", "--refine.crf", "maybe"], "error: --refine.crf maybe: should be a valid boolean"),
-        (["attend", "IMAGES", "OUT", "--crop", "4", "2", "0", "9"], "error: --crop 4,2,0,9: give rows Y0 < Y1"),
+        (["attend", "IMAGES", "OUT", "--crop", "4", "2", "0", "9"], "error: --crop 4 2 0 9: give rows Y0 < Y1"),
         (["attend", "IMAGES", "OUT", "--map", "meen"], "error: --map meen: "),
         (["name", "RUN", "--classes", "a.txt"], "error: --classes a.txt names labels; give them with --points CSV"),
     ],
@@ -128,7 +128,7 @@ def test_a_wrong_value_is_said_as_it_was_typed(
     [
         ("run", ("IMAGES", "RUN"), {"settings": {"cluster.k": 0}}, "settings: cluster.k=0 should be"),
         ("attend", ("IMAGES", "OUT"), {"threshold": 2}, "threshold=2: should be less than or equal to 1"),
-        ("attend", ("IMAGES", "OUT"), {"crop": (4, 2, 0, 9)}, "crop=4,2,0,9: give rows"),
+        ("attend", ("IMAGES", "OUT"), {"crop": (4, 2, 0, 9)}, "crop=4 2 0 9: give rows"),
         ("name", ("RUN",), {"classes": "a.txt"}, "classes=a.txt names labels; give them with points=CSV"),
     ],
 )

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from segpipe.base.geometry import Box, Size
-from segpipe.images.transform import Framing
+from segpipe.images.transform import CropResize
 
 
 @st.composite
@@ -21,13 +21,13 @@ def framed(draw):
 @given(framed())
 def test_the_size_is_as_foretold_and_a_box_is_cut_exactly(case):
     size, box, resize = case
-    framing = Framing(box, resize)
+    transform = CropResize(box, resize)
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 256, (size.height, size.width, 3), np.uint8)
     valid = rng.random((size.height, size.width)) < 0.7
-    out, seen = framing.apply(rgb, valid)
-    assert framing.misfit(size) == ""
-    assert Size(*out.shape[:2]) == framing.size_of(size)
+    out, seen = transform.apply(rgb, valid)
+    assert transform.misfit(size) == ""
+    assert Size(*out.shape[:2]) == transform.size_of(size)
     assert out.flags.c_contiguous
     assert seen is None or seen.shape == out.shape[:2]
     inner = rgb if box is None else rgb[box.top : box.top + box.height, box.left : box.left + box.width]
@@ -41,13 +41,13 @@ def test_the_size_is_as_foretold_and_a_box_is_cut_exactly(case):
 
 def test_shrinking_agrees_with_pillow():
     rgb = np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)
-    out, _ = Framing(None, Size(20, 30)).apply(rgb, None)
+    out, _ = CropResize(None, Size(20, 30)).apply(rgb, None)
     expected = np.asarray(Image.fromarray(rgb).resize((30, 20), Image.Resampling.BOX))
     np.testing.assert_allclose(out.astype(int), expected, atol=1)
 
 
 def test_a_box_outside_is_refused_with_the_image_s_size():
-    framing = Framing(Box(10, 0, 50, 20))
-    assert framing.misfit(Size(40, 100)) == "--crop 10 60 0 20 reaches outside its 40 rows and 100 columns"
+    transform = CropResize(Box(10, 0, 50, 20))
+    assert transform.misfit(Size(40, 100)) == "--crop 10 60 0 20 reaches outside its 40 rows and 100 columns"
     with pytest.raises(ValueError, match="--crop 10 60 0 20 reaches outside"):
-        framing.apply(np.zeros((40, 100, 3), np.uint8), None)
+        transform.apply(np.zeros((40, 100, 3), np.uint8), None)

@@ -79,7 +79,7 @@ def test_maps_and_rollout_agree_with_plain_numpy(model, block, grid):
     x = images(model, *grid)
     prefix = model.num_prefix_tokens
     plain = plain_maps(model, x)
-    heads, rollout = attention.look(model, x, block=block, rollout=True)
+    heads, rollout = attention.cls_attention(model, x, block=block, rollout=True)
     assert heads.shape == (2, 3, *grid)
     assert rollout.shape == (2, *grid)
     expected = plain[block][:, :, 0, prefix:]
@@ -91,7 +91,7 @@ def test_maps_and_rollout_agree_with_plain_numpy(model, block, grid):
 @torch.inference_mode()
 def test_the_row_of_cls_is_that_of_the_whole_map(model):
     x = images(model, 3, 4)
-    heads, none = attention.look(model, x, block=1, rollout=False)
+    heads, none = attention.cls_attention(model, x, block=1, rollout=False)
     whole = vit.attention(model, x, 1)[:, :, 0, model.num_prefix_tokens :]
     torch.testing.assert_close(heads.flatten(2), whole, atol=1e-6, rtol=1e-5)
     assert none is None
@@ -104,20 +104,20 @@ def test_rollout_does_not_depend_on_how_much_is_made_at_once(budget):
     torch.manual_seed(0)
     model = shaken(VisionTransformer(img_size=32, patch_size=8, **SMALL))
     steps = list(vit.walk(model, images(model, 3, 5), 2))
-    rolled = attention.roll_out(steps, budget=budget)
-    torch.testing.assert_close(rolled, attention.roll_out(steps), atol=1e-6, rtol=1e-5)
+    rolled = attention.attention_rollout(steps, budget=budget)
+    torch.testing.assert_close(rolled, attention.attention_rollout(steps), atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(rolled.sum(1), torch.ones(2))
 
 
 def test_a_network_without_cls_says_so():
     model = VisionTransformer(img_size=16, patch_size=8, class_token=False, global_pool="avg", **SMALL).eval()
     with pytest.raises(UsageError, match="no CLS token"):
-        attention.look(model, images(model, 2, 2), block=-1, rollout=False)
+        attention.cls_attention(model, images(model, 2, 2), block=-1, rollout=False)
 
 
 def test_a_block_that_does_not_exist_is_named(model):
     with pytest.raises(UsageError, match=r"names block 3; this network has 3"):
-        attention.look(model, images(model, 2, 2), block=3, rollout=False)
+        attention.cls_attention(model, images(model, 2, 2), block=3, rollout=False)
 
 
 @torch.inference_mode()
@@ -125,7 +125,7 @@ def test_a_block_that_does_not_exist_is_named(model):
 def test_one_pass_gives_the_map_and_the_features(model, block):
     """The map against plain numpy, the tokens against timm's own forward pass and against `extract_facets`."""
     x = images(model, 3, 4)
-    seen, patches, cls = attention.look_and_describe(model, x, block=block)
+    seen, patches, cls = attention.cls_attention_and_tokens(model, x, block=block)
     expected = plain_maps(model, x)[block][:, :, 0, model.num_prefix_tokens :].mean(axis=1)
     np.testing.assert_allclose(seen.flatten(1).numpy(), expected, atol=1e-5)
     facets = vit.extract_facets(model, x, facet="token", blocks=(block,), norm=True)

@@ -9,7 +9,7 @@ from segpipe.base.runtime import make_runtime
 from segpipe.commands.attend.options import AttendOptions
 
 if TYPE_CHECKING:
-    from segpipe.commands.attend.run import Attended
+    from segpipe.commands.attend.run import AttendResult
 
 EXAMPLES = """\
 segpipe attend photos/ seen/                                  maps and a sheet of every image
@@ -20,20 +20,20 @@ segpipe attend frames/ seen.mp4 --fps 15 --map rollout
 """
 
 
-def _work(options: AttendOptions, face: Face) -> Attended:
+def _work(options: AttendOptions, face: Face) -> AttendResult:
     from segpipe.commands.attend.run import attend
 
     return attend(options, make_runtime(options.device, options.workers, face.track))
 
 
-def _report(done: Attended, options: AttendOptions) -> Report:
+def _report(done: AttendResult, options: AttendOptions) -> Report:
     if done.film:
         return Report([f"video    {options.out}  ({done.pictures} frames)"], skipped=done.rejected)
     lines = [f"sheets   {options.out / 'sheets'}  ({done.pictures} {done.unit}, {done.files} files)"]
     return Report(lines, skipped=done.rejected, listed_in=options.out / "rejected.jsonl")
 
 
-def _value(done: Attended) -> dict[str, Any]:
+def _value(done: AttendResult) -> dict[str, Any]:
     return {
         "pictures": done.pictures,
         "files": done.files,

@@ -1,4 +1,4 @@
-"""Pictures go in, what backbones look at in them comes out, in order and in batches."""
+"""Images to attention maps of backbones, in order and in batches; maps to pixels and colors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Grid, Size, plan_grid
-from segpipe.images.sources import Source, View
-from segpipe.inference.backbone_maps import Looker, Maps, relative
-from segpipe.ops.maps import upsample_maps as maps_ops
+from segpipe.images.sources import MediaSource, SourceImage
+from segpipe.inference.backbone_view import BackboneView, Maps, relative_to_uniform
+from segpipe.ops.maps import upsample_maps
 from segpipe.ops.maps.crops import Cut, cut
 from segpipe.plots.heatmap import tint
 from segpipe.records.corpus import Rejected
@@ -26,58 +26,58 @@ Bools = npt.NDArray[np.bool_]
 Rgb = npt.NDArray[np.uint8]
 
 COLORS = "colors"
-"""The picture of all heads in colors, beside the maps of single heads."""
+"""The image of all heads in colors, beside the maps of single heads."""
 
 _SAMPLES = 16
 _QUANTILE = 0.99
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What one backbone looks at in one picture."""
+class ImageMaps:
+    """Maps of one backbone for one image."""
 
-    looker: Looker
+    view: BackboneView
     grid: Grid
     valid: Bools
     """(rows, cols): the patch shows image."""
     maps: Maps
 
 
-def look_at(
-    entries: Iterable[View | Rejected], lookers: Sequence[Looker], *, side: int, batch: int
-) -> Iterator[tuple[View, list[Look]] | Rejected]:
-    """Every picture with its looks, one per backbone; what was put aside passes through.
+def compute_maps(
+    entries: Iterable[SourceImage | Rejected], views: Sequence[BackboneView], *, side: int, batch: int
+) -> Iterator[tuple[SourceImage, list[ImageMaps]] | Rejected]:
+    """Every image with its maps, one result per backbone; what was rejected passes through.
 
-    At most `batch` pictures are held; those of one shape among them go through a network together.
+    At most `batch` images are held; those of one shape among them go through a network together.
 
     Args:
-        entries: pictures in order.
-        lookers: backbones.
-        side: pixels of a side of a square picture as the network sees it; other shapes get about its area.
-        batch: pictures at once.
+        entries: images in order.
+        views: backbones.
+        side: pixels of a side of a square image as the network sees it; other shapes get about its area.
+        batch: images at once.
     """
     entries = iter(entries)
     while held := list(islice(entries, batch)):
-        views = [entry for entry in held if isinstance(entry, View)]
-        looks = [look_batch(views, looker, side=side) for looker in lookers]
-        found = iter(zip(views, map(list, zip(*looks, strict=True)), strict=True))
+        images = [entry for entry in held if isinstance(entry, SourceImage)]
+        results = [compute_batch(images, view, side=side) for view in views]
+        found = iter(zip(images, map(list, zip(*results, strict=True)), strict=True))
         for entry in held:
             yield entry if isinstance(entry, Rejected) else next(found)
 
 
-def look_batch(views: Sequence[View], looker: Looker, *, side: int) -> list[Look]:
-    """What one backbone looks at in some pictures of any shapes."""
-    grids = [plan_grid(view.size, side=side, patch=looker.patch) for view in views]
+def compute_batch(images: Sequence[SourceImage], view: BackboneView, *, side: int) -> list[ImageMaps]:
+    """Maps of one backbone for some images of any shapes."""
+    grids = [plan_grid(image.size, side=side, patch=view.patch) for image in images]
     groups: dict[tuple[int, ...], list[Cut]] = defaultdict(list)
-    for row, (view, grid) in enumerate(zip(views, grids, strict=True)):
-        whole = Box(0, 0, view.size.height, view.size.width)
-        item = cut(view.rgb, view.valid, whole, grid, row=row, flip=False)
+    for row, (image, grid) in enumerate(zip(images, grids, strict=True)):
+        whole = Box(0, 0, image.size.height, image.size.width)
+        item = cut(image.rgb, image.valid, whole, grid, row=row, flip=False)
         groups[item.rgb.shape].append(item)
-    found: dict[int, Look] = {}
+    found: dict[int, ImageMaps] = {}
     for group in groups.values():
-        for item, maps in zip(group, looker.look(np.stack([item.rgb for item in group])), strict=True):
-            found[item.row] = Look(looker, grids[item.row], item.valid, maps)
-    return [found[row] for row in range(len(views))]
+        for item, maps in zip(group, view.attention_maps(np.stack([item.rgb for item in group])), strict=True):
+            found[item.row] = ImageMaps(view, grids[item.row], item.valid, maps)
+    return [found[row] for row in range(len(images))]
 
 
 # --- from values to strengths ---------------------------------------------------------------------------------------
@@ -91,32 +91,32 @@ class Scale:
     """In multiples of an even map: by backbone and map, or one for all; None: every map from its least to its largest
     value."""
 
-    def limits(self, look: Look, name: str) -> tuple[float, float]:
+    def limits(self, result: ImageMaps, name: str) -> tuple[float, float]:
         """The values, in multiples of an even map, that become strength 0 and 1."""
         if self.tops is None:
-            values = relative(look.maps[name], look.looker.kind)[look.valid]
+            values = relative_to_uniform(result.maps[name], result.view.kind)[result.valid]
             return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-        return 0.0, self.tops if isinstance(self.tops, float) else self.tops[look.looker.backbone, name]
+        return 0.0, self.tops if isinstance(self.tops, float) else self.tops[result.view.name, name]
 
 
-def shared_scale(source: Source, lookers: Sequence[Looker], *, side: int, batch: int) -> Scale:
-    """One scale for all pictures of a source: brightness means the same in all of them, and a video does not flicker.
+def shared_scale(source: MediaSource, views: Sequence[BackboneView], *, side: int, batch: int) -> Scale:
+    """One scale for all images of a source: brightness means the same in all of them, and a video does not flicker.
 
-    Of 16 pictures spread over the source, the quantile 0.99 of a map's values becomes full strength.
+    Of 16 images spread over the source, the quantile 0.99 of a map's values becomes full strength.
     """
     values: dict[tuple[str, str], list[Float32]] = defaultdict(list)
-    for entry in look_at(source.sample(_SAMPLES), lookers, side=side, batch=batch):
+    for entry in compute_maps(source.sample(_SAMPLES), views, side=side, batch=batch):
         if isinstance(entry, tuple):
-            for look in entry[1]:
-                for name, patches in look.maps.items():
-                    values[look.looker.backbone, name].append(relative(patches, look.looker.kind)[look.valid])
-    keys = [(looker.backbone, name) for looker in lookers for name in looker.maps]
+            for result in entry[1]:
+                for name, patches in result.maps.items():
+                    values[result.view.name, name].append(relative_to_uniform(patches, result.view.kind)[result.valid])
+    keys = [(view.name, name) for view in views for name in view.maps]
     pooled = {key: np.concatenate(values[key]) if values[key] else np.ones(1, np.float32) for key in keys}
     return Scale({key: float(np.quantile(found, _QUANTILE)) if found.size else 1.0 for key, found in pooled.items()})
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class RenderConfig:
     """How maps are drawn."""
 
     table: Rgb
@@ -129,8 +129,8 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """A map at the size of a picture."""
+class RenderedMap:
+    """A map at the size of an image."""
 
     strength: Float32
     """(H, W), 0 to 1."""
@@ -140,26 +140,28 @@ class Drawn:
     """(H, W): what the threshold keeps; None without one."""
 
 
-def map_names(looker: Looker) -> tuple[str, ...]:
-    """What can be drawn of a backbone's looks: its maps, and the heads in colors behind their mean."""
-    if looker.kind == "activation":
-        return looker.maps
-    return ("mean", COLORS, *(name for name in looker.maps if name != "mean"))
+def map_names(view: BackboneView) -> tuple[str, ...]:
+    """What can be drawn of a backbone: its maps, and the heads in colors behind their mean."""
+    if view.kind == "activation":
+        return view.maps
+    return ("mean", COLORS, *(name for name in view.maps if name != "mean"))
 
 
-def head_colors(looker: Looker) -> Rgb:
+def head_colors(view: BackboneView) -> Rgb:
     """The colors (heads, 3) of a backbone's heads: all of full brightness, hues spread evenly, blue first."""
-    count = len(looker.heads)
+    count = len(view.heads)
     hues = [(0.6 + i / max(1, count)) % 1 for i in range(count)]
     return np.array([[round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.85, 1)] for hue in hues], np.uint8)
 
 
-def values_of(view: View, look: Look, name: str, out: Size, *, nearest: bool, unit: Literal["raw", "even"]) -> Float32:
-    """A map at a size of the picture's shape, 0 where there is no image.
+def map_pixels(
+    image: SourceImage, result: ImageMaps, name: str, out: Size, *, nearest: bool, unit: Literal["raw", "even"]
+) -> Float32:
+    """A map at a size of the image's shape, 0 where there is no image.
 
     Args:
-        view: the picture.
-        look: what was seen in it.
+        image: that was seen.
+        result: its maps.
         name: of a map.
         out: the size wanted.
         nearest: patches as squares.
@@ -168,46 +170,46 @@ def values_of(view: View, look: Look, name: str, out: Size, *, nearest: bool, un
     Returns:
         (out.height, out.width) float32.
     """
-    patches = look.maps[name] if unit == "raw" else relative(look.maps[name], look.looker.kind)
-    pixels = maps_ops.to_pixels(patches, look.grid, out, nearest=nearest)
-    valid = _valid_at(view, out)
+    patches = result.maps[name] if unit == "raw" else relative_to_uniform(result.maps[name], result.view.kind)
+    pixels = upsample_maps.to_pixels(patches, result.grid, out, nearest=nearest)
+    valid = _valid_at(image, out)
     if valid is not None:
         pixels[~valid] = 0
     return pixels
 
 
-def draw_map(view: View, look: Look, name: str, drawing: Drawing, out: Size) -> Drawn:
-    """One map of a look at a size of the picture's shape."""
-    read = partial(values_of, view, look, out=out, nearest=drawing.nearest, unit="even")
-    valid = _valid_at(view, out)
+def render_map(image: SourceImage, result: ImageMaps, name: str, drawing: RenderConfig, out: Size) -> RenderedMap:
+    """One map at a size of the image's shape."""
+    read = partial(map_pixels, image, result, out=out, nearest=drawing.nearest, unit="even")
+    valid = _valid_at(image, out)
 
     def strength_of(name: str, pixels: Float32) -> Float32:
-        strength = maps_ops.between(pixels, *drawing.scale.limits(look, name))
+        strength = upsample_maps.rescale(pixels, *drawing.scale.limits(result, name))
         if valid is not None:
             strength[~valid] = 0
         return strength
 
     def kept_of(pixels: Float32) -> Bools | None:
-        return None if drawing.threshold is None else maps_ops.keep_mass(pixels, drawing.threshold, valid)
+        return None if drawing.threshold is None else upsample_maps.keep_mass(pixels, drawing.threshold, valid)
 
     if name == COLORS:
-        strengths = [strength_of(head, read(head)) for head in look.looker.heads]
-        paint = maps_ops.mix_heads(strengths, head_colors(look.looker))
+        strengths = [strength_of(head, read(head)) for head in result.view.heads]
+        paint = upsample_maps.mix_heads(strengths, head_colors(result.view))
         kept = kept_of(read("mean")) if drawing.threshold is not None else None
-        return Drawn(np.sqrt(np.maximum.reduce(strengths)), paint, kept)
+        return RenderedMap(np.sqrt(np.maximum.reduce(strengths)), paint, kept)
     pixels = read(name)
     strength = strength_of(name, pixels)
     paint = tint(strength, drawing.table)
     if valid is not None:
         paint[~valid] = 0
-    return Drawn(strength, paint, kept_of(pixels))
+    return RenderedMap(strength, paint, kept_of(pixels))
 
 
-def _valid_at(view: View, out: Size) -> Bools | None:
-    if view.valid is None or view.size == out:
-        return view.valid
+def _valid_at(image: SourceImage, out: Size) -> Bools | None:
+    if image.valid is None or image.size == out:
+        return image.valid
     y, x = (
         ((np.arange(n) + 0.5) * m / n).astype(np.intp)
-        for n, m in ((out.height, view.size.height), (out.width, view.size.width))
+        for n, m in ((out.height, image.size.height), (out.width, image.size.width))
     )
-    return np.asarray(view.valid[y[:, None], x])
+    return np.asarray(image.valid[y[:, None], x])

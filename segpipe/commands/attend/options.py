@@ -69,7 +69,9 @@ class AttendOptions(Options):
     A network without attention (a ResNet, `classical`) shows how strongly its features respond, and says so.
     """
 
-    images: str = argument("a folder, an image, a glob, a text file of paths, or a video", metavar="IMAGES")
+    images: str = argument(
+        "a folder, an image, a glob, a text file of paths, or a video", metavar="IMAGES", of="index.images"
+    )
     out: Path = argument("a folder, or a video (.webm, .mp4, .mkv, .mov, .avi)", metavar="OUT")
     backbone: str | None = option(
         None, "one of `segpipe backbones`, or of timm [dino_vits16]", metavar="NAME", of="extract.backbone"

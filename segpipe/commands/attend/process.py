@@ -1,4 +1,4 @@
-"""`segpipe attend`: from a source of pictures to a folder or a video of what backbones look at."""
+"""`segpipe attend`: from a source of images to a folder or a video of attention maps."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import numpy.typing as npt
 from segpipe.base.errors import CorpusError
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
-from segpipe.commands.attend.maps import Look, look_at
+from segpipe.commands.attend.maps import ImageMaps, compute_maps
 from segpipe.commands.attend.writers import Output, draw_frame, write_image
-from segpipe.images.sources import Source, View
+from segpipe.images.sources import MediaSource, SourceImage
 from segpipe.images.video import write_video
-from segpipe.inference.backbone_maps import Looker
+from segpipe.inference.backbone_view import BackboneView
 from segpipe.records.corpus import Rejected
 
 Rgb = npt.NDArray[np.uint8]
-Entry = tuple[View, list[Look]] | Rejected
+Entry = tuple[SourceImage, list[ImageMaps]] | Rejected
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What came of it."""
+class WriteCounts:
+    """How many images were used and files written, and what was rejected."""
 
     pictures: int
     files: int
@@ -33,18 +33,25 @@ class Done:
 
 
 def attend_folder(
-    source: Source, lookers: Sequence[Looker], out: Path, output: Output, runtime: Runtime, *, side: int, batch: int
-) -> Done:
-    """Write maps and a sheet of every picture into a folder; see `write_image`.
+    source: MediaSource,
+    views: Sequence[BackboneView],
+    out: Path,
+    output: Output,
+    runtime: Runtime,
+    *,
+    side: int,
+    batch: int,
+) -> WriteCounts:
+    """Write maps and a sheet of every image into a folder; see `write_image`.
 
     Raises:
-        CorpusError: not one picture could be used.
+        CorpusError: not one image could be used.
     """
 
     def write(entry: Entry) -> int | Rejected:
         return entry if isinstance(entry, Rejected) else write_image(*entry, out, output)
 
-    entries = _tracked(source, lookers, runtime, side=side, batch=batch)
+    entries = _tracked(source, views, runtime, side=side, batch=batch)
     rejected: list[Rejected] = []
     pictures = files = 0
     for result in thread_map(write, entries, workers=runtime.workers, ahead=runtime.workers):
@@ -53,12 +60,12 @@ def attend_folder(
         else:
             pictures, files = pictures + 1, files + result
     _need(pictures, rejected)
-    return Done(pictures, files, tuple(rejected))
+    return WriteCounts(pictures, files, tuple(rejected))
 
 
 def attend_video(
-    source: Source,
-    lookers: Sequence[Looker],
+    source: MediaSource,
+    views: Sequence[BackboneView],
     out: Path,
     output: Output,
     runtime: Runtime,
@@ -66,18 +73,18 @@ def attend_video(
     fps: float,
     side: int,
     batch: int,
-) -> Done:
-    """Write one video of all pictures; memory does not grow with their number.
+) -> WriteCounts:
+    """Write one video of all images; memory does not grow with their number.
 
-    Pictures of another size than the first are put aside.
+    Images of another size than the first are rejected.
 
     Raises:
-        CorpusError: not one picture could be used.
+        CorpusError: not one image could be used.
         MachineError: the video cannot be written.
     """
     rejected: list[Rejected] = []
     pictures = 0
-    entries = _same_size(_tracked(source, lookers, runtime, side=side, batch=batch))
+    entries = _same_size(_tracked(source, views, runtime, side=side, batch=batch))
 
     def render(entry: Entry) -> Rgb | Rejected:
         return entry if isinstance(entry, Rejected) else draw_frame(*entry, output)
@@ -90,11 +97,13 @@ def attend_video(
                 append(result)
                 pictures += 1
         _need(pictures, rejected)
-    return Done(pictures, 1, tuple(rejected))
+    return WriteCounts(pictures, 1, tuple(rejected))
 
 
-def _tracked(source: Source, lookers: Sequence[Looker], runtime: Runtime, *, side: int, batch: int) -> Iterator[Entry]:
-    entries = look_at(source, lookers, side=side, batch=batch)
+def _tracked(
+    source: MediaSource, views: Sequence[BackboneView], runtime: Runtime, *, side: int, batch: int
+) -> Iterator[Entry]:
+    entries = compute_maps(source, views, side=side, batch=batch)
     return runtime.track(entries, total=len(source), unit=source.unit)
 
 

@@ -16,15 +16,15 @@ from segpipe.pipeline import log
 from segpipe.records.corpus import Rejected
 
 if TYPE_CHECKING:
-    from segpipe.commands.attend.process import Done
+    from segpipe.commands.attend.process import WriteCounts
     from segpipe.commands.attend.writers import Output
     from segpipe.images.listing import Listing
-    from segpipe.images.sources import Source
-    from segpipe.inference.backbone_maps import Looker
+    from segpipe.images.sources import MediaSource
+    from segpipe.inference.backbone_view import BackboneView
 
 
 @dataclass(frozen=True, slots=True)
-class Attended:
+class AttendResult:
     """What came of it."""
 
     pictures: int
@@ -36,7 +36,7 @@ class Attended:
     rejected: Sequence[Rejected]
 
 
-def attend(options: AttendOptions, runtime: Runtime) -> Attended:
+def attend(options: AttendOptions, runtime: Runtime) -> AttendResult:
     """Write maps and sheets of pictures to a folder, or a video.
 
     Args:
@@ -62,18 +62,18 @@ def attend(options: AttendOptions, runtime: Runtime) -> Attended:
     wanted = options.map_names or (("mean",) if film else ("mean", "colors", "heads", "rollout"))
     if options.compare and not options.maps and not film:
         wanted = ("mean", "colors", "rollout")
-    lookers = _open_lookers(options.backbones, wanted, runtime, block=options.block)
+    views = _open_views(options.backbones, wanted, runtime, block=options.block)
     sizes = {"side": options.size, "batch": options.batch}
-    output = _output(source, lookers, wanted, options, film=film)
+    output = _output(source, views, wanted, options, film=film)
     if film:
-        done = attend_video(source, lookers, out, output, runtime, fps=fps, **sizes)
+        done = attend_video(source, views, out, output, runtime, fps=fps, **sizes)
     else:
-        done = attend_folder(source, lookers, out, output, runtime, **sizes)
+        done = attend_folder(source, views, out, output, runtime, **sizes)
     rejected = [*listed.rejected, *done.rejected] if listed is not None else list(done.rejected)
     if not film:
-        _write_facts(options, lookers, output, done)
+        _write_settings(options, views, output, done)
         write_jsonl(out / "rejected.jsonl", [asdict(item) for item in rejected])
-    return Attended(done.pictures, done.files, source.unit, film, tuple(rejected))
+    return AttendResult(done.pictures, done.files, source.unit, film, tuple(rejected))
 
 
 def _check(options: AttendOptions, *, film: bool) -> None:
@@ -92,72 +92,71 @@ def _check(options: AttendOptions, *, film: bool) -> None:
         raise UsageError(f"{out} is a file; name a folder or a video (.webm, .mp4) as OUT")
 
 
-def _open_source(options: AttendOptions, runtime: Runtime, *, film: bool) -> tuple[Source, Listing | None]:
+def _open_source(options: AttendOptions, runtime: Runtime, *, film: bool) -> tuple[MediaSource, Listing | None]:
     from segpipe.images.listing import list_images
     from segpipe.images.sources import ImageSource, VideoSource, in_frame_order
-    from segpipe.images.transform import Framing
+    from segpipe.images.transform import CropResize
     from segpipe.images.video import is_video
 
-    framing, images = Framing(options.box, options.new_size), options.images
+    transform, images = CropResize(options.box, options.new_size), options.images
     start, stop = options.frames or (0, None)
     path = Path(images).expanduser()
     if is_video(path) and not path.is_dir():
-        return VideoSource(path, framing, start=start, stop=stop), None
+        return VideoSource(path, transform, start=start, stop=stop), None
     listing = list_images(images)
     ordered = in_frame_order(listing) if film else listing
-    source = ImageSource(ordered, framing, workers=runtime.workers, chosen=slice(start, stop))
+    source = ImageSource(ordered, transform, workers=runtime.workers, chosen=slice(start, stop))
     if not len(source):
         raise UsageError(f"{named('frames', f'{start} {stop}')}: {images} holds {len(listing.paths)} images")
     return source, listing
 
 
-def _open_lookers(
+def _open_views(
     backbones: Sequence[tuple[str, Path | None]], wanted: Sequence[str], runtime: Runtime, *, block: int
-) -> list[Looker]:
-    from segpipe.inference.backbone_maps import open_looker
+) -> list[BackboneView]:
+    from segpipe.inference.backbone_view import open_backbone_view
 
-    lookers = []
+    views = []
     for name, weights in backbones:
-        looker = open_looker(name, weights, runtime, block=block, rollout="rollout" in wanted)
-        lookers.append(looker)
-        if looker.kind == "activation":
-            log.info("%s has no attention; shown is its feature activation (%s)", name, looker.where)
+        view = open_backbone_view(name, weights, runtime, block=block, rollout="rollout" in wanted)
+        views.append(view)
+        if view.kind == "activation":
+            log.info("%s has no attention; shown is its feature activation (%s)", name, view.where)
             continue
-        missing = [text for text in wanted if text.startswith("head") and text not in ("heads", *looker.heads)]
+        missing = [text for text in wanted if text.startswith("head") and text not in ("heads", *view.heads)]
         if missing:
-            count = len(looker.heads)
+            count = len(view.heads)
             raise UsageError(f"{named('maps', int(missing[0][4:]))}: {name} has {count} heads, 0 to {count - 1}")
-    return lookers
+    return views
 
 
 def _output(
-    source: Source,
-    lookers: Sequence[Looker],
+    source: MediaSource,
+    views: Sequence[BackboneView],
     wanted: tuple[str, ...],
     options: AttendOptions,
     *,
     film: bool,
 ) -> Output:
-    from segpipe.commands.attend.maps import Drawing, Scale, shared_scale
+    from segpipe.commands.attend.maps import RenderConfig, Scale, shared_scale
     from segpipe.commands.attend.writers import Output
     from segpipe.plots.heatmap import color_table
 
     table = color_table(options.cmap)
     given = options.scale or ("shared" if film else "own")
     if given == "shared":
-        scale = shared_scale(source, lookers, side=options.size, batch=options.batch)
+        scale = shared_scale(source, views, side=options.size, batch=options.batch)
     else:
         scale = Scale(None if given == "own" else float(given))
-    drawing = Drawing(table, scale, nearest=options.nearest, threshold=options.threshold)
+    drawing = RenderConfig(table, scale, nearest=options.nearest, threshold=options.threshold)
     return Output(drawing, options.style or ("concat" if film else "map"), wanted, npz=options.npz)
 
 
-def _write_facts(options: AttendOptions, lookers: Sequence[Looker], output: Output, done: Done) -> None:
+def _write_settings(options: AttendOptions, views: Sequence[BackboneView], output: Output, done: WriteCounts) -> None:
     tops = output.drawing.scale.tops
     facts = {
         "backbones": [
-            {"name": looker.backbone, "shows": looker.kind, "where": looker.where, "patch": looker.patch}
-            for looker in lookers
+            {"name": view.name, "shows": view.kind, "where": view.where, "patch": view.patch} for view in views
         ],
         "options": {
             key: str(value) if isinstance(value, os.PathLike) else value

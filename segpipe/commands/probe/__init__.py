@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segpipe.base.errors import UsageError, named
-from segpipe.base.files import absolute
 from segpipe.base.options import Command, Face, Report
 from segpipe.base.runtime import make_runtime
 from segpipe.commands.probe.options import ProbeOptions
 from segpipe.records.finding import Finding
 
 if TYPE_CHECKING:
-    from segpipe.commands.probe.writers import Outcome
+    from segpipe.commands.probe.writers import ProbeOutput
 
 EXAMPLES = """\
 segpipe probe photos/ seen/                                   a page, a table and figures of dino_vits16
@@ -22,36 +20,19 @@ segpipe probe photos/ seen/ --corruptions blur,veil,rotation --max-images 20
 """
 
 
-def _work(options: ProbeOptions, face: Face) -> Outcome:
+def _work(options: ProbeOptions, face: Face) -> ProbeOutput:
     from segpipe.commands.probe.writers import probe_images
 
-    if options.out is None:
-        raise UsageError(
-            f"{options.images} is not a run (no config.yaml), so name the folder to write to: "
-            f"`segpipe probe IMAGES OUT`, or {named('out')} in Python"
-        )
-    return probe_images(
-        absolute(options.images),
-        options.out,
-        make_runtime(options.device, options.workers, face.track),
-        backbone=options.backbone,
-        weights=options.weights,
-        block=options.block,
-        size=options.size,
-        count=options.max_images,
-        seed=options.seed,
-        measures=options.measures,
-        disturb=options.corruptions,
-    )
+    return probe_images(options, make_runtime(options.device, options.workers, face.track))
 
 
-def _report(done: Outcome, options: ProbeOptions) -> Report:
+def _report(done: ProbeOutput, options: ProbeOptions) -> Report:
     assert options.out is not None
     lines = [*done.sentences, f"page     {done.page}"]
     return Report(lines, skipped=done.rejected, listed_in=options.out / "rejected.jsonl")
 
 
-def _value(done: Outcome) -> list[Finding]:
+def _value(done: ProbeOutput) -> list[Finding]:
     return list(done.findings)
 
 

@@ -23,7 +23,7 @@ from segpipe.commands.probe.names import (
     PICTURE,
     ROLL,
     SHARP,
-    Findings,
+    FindingTable,
 )
 from segpipe.plots.figure import FAINT, INK, PALETTE, drawing, png, svg
 from segpipe.records.finding import Finding
@@ -37,7 +37,7 @@ _LEAST = 1e-3  # stands for 0, which a logarithmic axis does not have
 _SHOWN = ((OVERLAP, "map"), (PATCH, "patches"), (PICTURE, "picture"))
 
 
-def center_figure(found: Findings, by_place: npt.NDArray[np.float64]) -> Encoded:
+def center_figure(found: FindingTable, by_place: npt.NDArray[np.float64]) -> Encoded:
     """How much is looked at each place of the frame, and the share of the central quarter."""
     rows = [
         (found.get(ROLL, CENTER, 0), "as they are"),
@@ -73,7 +73,7 @@ def center_figure(found: Findings, by_place: npt.NDArray[np.float64]) -> Encoded
     return _encoded(draw, 8.0, 2.9)
 
 
-def focus_figure(found: Findings) -> Encoded:
+def focus_figure(found: FindingTable) -> Encoded:
     """The share of the sharp half over the blur of the other."""
     levels = found.levels(HALF_BLUR, SHARP)
 
@@ -89,7 +89,7 @@ def focus_figure(found: Findings) -> Encoded:
     return _encoded(draw, 4.6, 2.9)
 
 
-def artefact_figure(found: Findings) -> Encoded:
+def artefact_figure(found: FindingTable) -> Encoded:
     """What artefacts in a strip draw, and what becomes of the map beside them."""
     names = [name for name in found.disturbances(DRAWN) if name.endswith("-strip")]
     crop = found.strongest(CROP, BESIDE)
@@ -118,7 +118,7 @@ def artefact_figure(found: Findings) -> Encoded:
     return _encoded(draw, 8.0, 3.3)
 
 
-def agreement_figure(found: Findings) -> Encoded:
+def agreement_figure(found: FindingTable) -> Encoded:
     """For every disturbance, over its strength: what of map, patches' features and the picture's vector stays."""
     names = [name for name in found.disturbances(PICTURE) if name != ANOTHER]
     across = min(_ACROSS, len(names))
@@ -147,11 +147,11 @@ def agreement_figure(found: Findings) -> Encoded:
     return _encoded(draw, 2.3 * across + 0.3, 1.75 * down + 0.4)
 
 
-def _places(found: Findings, name: str) -> list[float]:
+def _places(found: FindingTable, name: str) -> list[float]:
     return [each.level for each in found.levels(name, PICTURE)]
 
 
-def _unit(found: Findings, name: str) -> str:
+def _unit(found: FindingTable, name: str) -> str:
     unit = found.levels(name, PICTURE)[0].unit
     return unit.replace(" at 480 px long side", " at 480 px")
 

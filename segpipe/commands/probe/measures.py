@@ -1,17 +1,16 @@
-"""Everything that is measured of one picture: it is disturbed, seen again, and what was seen is compared."""
+"""Everything that is measured of one image: it is corrupted, seen again, and both views are compared."""
 
 from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.commands.probe import metrics as ops
-from segpipe.commands.probe import places
+from segpipe.commands.probe import metrics, places
 from segpipe.commands.probe.metrics import Pair, mean_of
 from segpipe.commands.probe.names import (
     AGAIN,
@@ -38,176 +37,171 @@ from segpipe.commands.probe.names import (
     SHARP,
     in_strip,
 )
-from segpipe.inference.backbone_view import Seer, Sight
-from segpipe.ops.corruptions.registry import disturb, generator
-from segpipe.records.corruption import Disturbance, Disturbed
+from segpipe.inference.backbone_view import BackboneView, PatchView
+from segpipe.ops.corruptions.registry import corrupt, generator
+from segpipe.records.corruption import CorruptedImage, Corruption
 
 Rgb = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
-MEASURES = ("center", "focus", "artefacts", "agreement")
-"""What can be asked for."""
-
 BLUR = "blur"
-"""The disturbance by which halves lose their focus."""
+"""The corruption by which halves lose their focus."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Key:
+class MeasureKey:
     """What a number is of."""
 
-    disturbance: str
+    corruption: str
     level: float
     measure: str
 
 
-Numbers = Mapping[Key, Pair]
-
-
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What all pictures together look like undisturbed."""
+class DatasetMeans:
+    """Means over all original images."""
 
     patch: Float32
     """(d,) mean feature."""
     picture: Float32
-    """(d',) mean vector of a picture."""
+    """(d',) mean vector of an image."""
     pictures: Float32
-    """(n, d') of length 1: every picture's vector seen from the mean."""
+    """(n, d') of length 1: every image's vector seen from the mean."""
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """What is asked of every picture."""
+class ProbePlan:
+    """What is asked of every image."""
 
-    seer: Seer
+    view: BackboneView
     side: int
-    """Of a picture, in patches; a multiple of four."""
+    """Of an image, in patches; a multiple of four."""
     measures: tuple[str, ...]
-    disturbances: tuple[Disturbance, ...]
+    corruptions: tuple[Corruption, ...]
     """In the order in which they are shown."""
     seed: int
 
     @property
-    def artefacts(self) -> tuple[Disturbance, ...]:
+    def artefacts(self) -> tuple[Corruption, ...]:
         """Those that are put into a strip, to be cropped away."""
-        return tuple(each for each in self.disturbances if each.family == "artefact")
+        return tuple(each for each in self.corruptions if each.family == "artefact")
 
     @property
-    def blur(self) -> Disturbance | None:
+    def blur(self) -> Corruption | None:
         """The one that takes the focus off a half."""
-        return next((each for each in self.disturbances if each.name == BLUR), None)
+        return next((each for each in self.corruptions if each.name == BLUR), None)
 
 
-def count_views(probe: Probe) -> int:
-    """How many pictures the backbone sees for each one that is probed."""
-    levels = sum(len(each.levels) for each in probe.disturbances)
+def count_views(plan: ProbePlan) -> int:
+    """How many images the backbone sees for each one that is probed."""
+    levels = sum(len(each.levels) for each in plan.corruptions)
     per = {
         "center": places.STEPS**2 - 1,
-        "focus": 4 * len(probe.blur.levels) if probe.blur else 0,
-        "artefacts": 1 + sum(len(each.levels) for each in probe.artefacts) if probe.artefacts else 0,
+        "focus": 4 * len(plan.blur.levels) if plan.blur else 0,
+        "artefacts": 1 + sum(len(each.levels) for each in plan.artefacts) if plan.artefacts else 0,
         "agreement": 1 + levels,
     }
-    return 1 + sum(per[name] for name in probe.measures)
+    return 1 + sum(per[name] for name in plan.measures)
 
 
 @dataclass(slots=True)
-class Probed:
-    """What was found of one picture."""
+class ImageMeasures:
+    """What was found of one image."""
 
-    numbers: dict[Key, Pair] = field(default_factory=dict)
+    numbers: dict[MeasureKey, Pair] = field(default_factory=dict)
     by_place: Float64 | None = None
     """(side, side) of `places.by_place`, where the center was asked for."""
 
-    def note(self, disturbance: str, level: float, measure: str, pair: Pair | float) -> None:
+    def add(self, corruption: str, level: float, measure: str, pair: Pair | float) -> None:
         """Keep a number."""
-        self.numbers[Key(disturbance, level, measure)] = mean_of(pair) if isinstance(pair, float) else pair
+        self.numbers[MeasureKey(corruption, level, measure)] = mean_of(pair) if isinstance(pair, float) else pair
 
 
-def probe_picture(rgb: Rgb, other: Rgb | None, index: int, row: int, probe: Probe, means: Means) -> Probed:
-    """All numbers of one picture.
+def measure_image(
+    rgb: Rgb, other: Rgb | None, index: int, row: int, plan: ProbePlan, means: DatasetMeans
+) -> ImageMeasures:
+    """All numbers of one image.
 
     Args:
         rgb: (side * patch, side * patch, 3).
-        other: another picture, which says what chance gives; None where there is none.
-        index: the picture's place in its listing: from it and the seed comes all that is left to chance.
-        row: its place in `means.pictures`.
-        probe: what is asked.
-        means: of all pictures.
+        other: another image, which says what chance gives; None where there is none.
+        index: the image's place in its listing: from it and the seed comes all that is left to chance.
+        row: its place in `means.images`.
+        plan: what is asked.
+        means: of all images.
     """
-    found = Probed()
-    (before,) = probe.seer.see([rgb])
-    if "center" in probe.measures:
-        _center(rgb, before, probe, means, found)
-    if "focus" in probe.measures and probe.blur is not None:
-        _focus(rgb, index, probe, probe.blur, found)
-    if "artefacts" in probe.measures and probe.artefacts:
-        _artefacts(rgb, before, index, probe, found)
-    if "agreement" in probe.measures:
+    found = ImageMeasures()
+    (before,) = plan.view.patch_views([rgb])
+    if "center" in plan.measures:
+        _center(rgb, before, plan, means, found)
+    if "focus" in plan.measures and plan.blur is not None:
+        _focus(rgb, index, plan, plan.blur, found)
+    if "artefacts" in plan.measures and plan.artefacts:
+        _artefacts(rgb, before, index, plan, found)
+    if "agreement" in plan.measures:
         if other is not None:
-            (another,) = probe.seer.see([other])
-            for measure, value in _agreement(before, another, Disturbed(rgb), row, probe, means).items():
-                found.note(ANOTHER, 0, measure, value)
-        for each in probe.disturbances:
-            made = [disturb(each, rgb, level, seed=probe.seed, image=index) for level in each.levels]
-            for strength, one, after in zip(each.levels, made, probe.seer.see([one.rgb for one in made]), strict=True):
-                for measure, value in _agreement(before, after, one, row, probe, means).items():
-                    found.note(each.name, strength, measure, value)
+            (another,) = plan.view.patch_views([other])
+            for measure, value in _agreement(before, another, CorruptedImage(rgb), row, plan, means).items():
+                found.add(ANOTHER, 0, measure, value)
+        for each in plan.corruptions:
+            made = [corrupt(each, rgb, level, seed=plan.seed, image=index) for level in each.levels]
+            views = plan.view.patch_views([one.rgb for one in made])
+            for level, one, after in zip(each.levels, made, views, strict=True):
+                for measure, value in _agreement(before, after, one, row, plan, means).items():
+                    found.add(each.name, level, measure, value)
     return found
 
 
-def _center(rgb: Rgb, before: Sight, probe: Probe, means: Means, found: Probed) -> None:
-    side, patch = probe.side, probe.seer.patch
+def _center(rgb: Rgb, before: PatchView, plan: ProbePlan, means: DatasetMeans, found: ImageMeasures) -> None:
+    """The image is rolled to 16 places: where in the frame the maps lie whatever lies there, and what rolls change."""
+    side, patch = plan.side, plan.view.patch
     moved = places.rolls(side)
-    content, whole = places.inner(side), ops.directions(before.patches, means.patch)
+    content, whole = places.inner(side), metrics.directions(before.patches, means.patch)
+    vector = metrics.directions(before.vector, means.picture)
     maps: list[Float32] = [before.map]
     central, at = places.central(side), places.locate(None, side, patch)[0]
-    found.note(ROLL, 0, CENTER, places.region_share([before.map], moved[:1], central))
+    found.add(ROLL, 0, CENTER, places.region_share([before.map], moved[:1], central))
     each: dict[tuple[float, str], list[float]] = defaultdict(list)
     changes: dict[float, list[Pair]] = defaultdict(list)
-    for roll, after in zip(
-        moved[1:], probe.seer.see([places.roll_frame(rgb, roll, patch) for roll in moved[1:]]), strict=True
-    ):
+    views = plan.view.patch_views([places.roll_frame(rgb, roll, patch) for roll in moved[1:]])
+    for roll, after in zip(moved[1:], views, strict=True):
         far, back = places.reach(roll, side), places.roll_back(after.map, roll)
-        features = ops.directions(places.roll_back(after.patches, roll), means.patch)
+        features = metrics.directions(places.roll_back(after.patches, roll), means.patch)
         maps.append(after.map)
-        changes[far].append(ops.change(before.map, back))
+        changes[far].append(metrics.change(before.map, back))
         for measure, value in (
-            (OVERLAP, ops.overlap(before.map, back)),
-            (CORRELATION, ops.correlation(before.map, back)),
-            (PATCH, ops.cosine(whole, features)),
-            (PATCH_INNER, ops.cosine(whole, features, content)),
-            (FOUND, ops.found(whole, features, at)),
-            (
-                PICTURE,
-                float(ops.directions(before.vector, means.picture) @ ops.directions(after.vector, means.picture)),
-            ),
+            (OVERLAP, metrics.overlap(before.map, back)),
+            (CORRELATION, metrics.correlation(before.map, back)),
+            (PATCH, metrics.cosine(whole, features)),
+            (PATCH_INNER, metrics.cosine(whole, features, content)),
+            (FOUND, metrics.found_again(whole, features, at)),
+            (PICTURE, float(vector @ metrics.directions(after.vector, means.picture))),
             (CENTER, float(np.divide(*places.region_share([after.map], [roll], central)))),
         ):
             each[far, measure].append(value)
     for (far, measure), values in each.items():
-        found.note(ROLL, far, measure, mean_of(values))
+        found.add(ROLL, far, measure, mean_of(values))
     for far, pairs in changes.items():
-        found.note(ROLL, far, CHANGE, (sum(part for part, _ in pairs), sum(all_ for _, all_ in pairs)))
-    found.note(ALL_ROLLS, len(moved), CENTER, places.region_share(maps, moved, central))
-    found.note(ALL_ROLLS, len(moved), CENTER_INNER, places.region_share(maps, moved, central, content))
-    found.note(ALL_ROLLS, len(moved), CORNERS, places.region_share(maps, moved, places.corners(side)))
-    found.note(ALL_ROLLS, len(moved), DISTANCE, places.mean_distance(maps))
+        found.add(ROLL, far, CHANGE, (sum(part for part, _ in pairs), sum(all_ for _, all_ in pairs)))
+    found.add(ALL_ROLLS, len(moved), CENTER, places.region_share(maps, moved, central))
+    found.add(ALL_ROLLS, len(moved), CENTER_INNER, places.region_share(maps, moved, central, content))
+    found.add(ALL_ROLLS, len(moved), CORNERS, places.region_share(maps, moved, places.corners(side)))
+    found.add(ALL_ROLLS, len(moved), DISTANCE, places.mean_distance(maps))
     found.by_place = places.by_place(maps)
 
 
-def _focus(rgb: Rgb, index: int, probe: Probe, blur: Disturbance, found: Probed) -> None:
+def _focus(rgb: Rgb, index: int, plan: ProbePlan, blur: Corruption, found: ImageMeasures) -> None:
     """Each half in turn is blurred, left, right, upper and lower: the halves' own content and place cancel out."""
     halves = half_masks(rgb.shape[0])
     for level in blur.levels:
-        soft = disturb(blur, rgb, level, seed=probe.seed, image=index).rgb
-        sights = probe.seer.see([np.where(half[..., None], soft, rgb) for half in halves])
+        soft = corrupt(blur, rgb, level, seed=plan.seed, image=index).rgb
+        views = plan.view.patch_views([np.where(half[..., None], soft, rgb) for half in halves])
         sharp = [
-            1 - float((ops.shares(s.map) * ops.covered(h, probe.seer.patch)).sum())
-            for s, h in zip(sights, halves, strict=True)
+            1 - float((metrics.shares(s.map) * metrics.covered(h, plan.view.patch)).sum())
+            for s, h in zip(views, halves, strict=True)
         ]
-        found.note(HALF_BLUR, level, SHARP, mean_of(sharp))
+        found.add(HALF_BLUR, level, SHARP, mean_of(sharp))
 
 
 def half_masks(length: int) -> list[npt.NDArray[np.bool_]]:
@@ -217,29 +211,29 @@ def half_masks(length: int) -> list[npt.NDArray[np.bool_]]:
     return [left, ~left, left.T, ~left.T]
 
 
-def _artefacts(rgb: Rgb, before: Sight, index: int, probe: Probe, found: Probed) -> None:
+def _artefacts(rgb: Rgb, before: PatchView, index: int, plan: ProbePlan, found: ImageMeasures) -> None:
     """Artefacts in a strip, the upper or lower quarter of the frame; the rest is compared with what it was."""
-    patch, rows = probe.seer.patch, probe.side // 4
-    upper = bool(np.random.default_rng([probe.seed, zlib.crc32(b"strip"), index]).integers(2))
+    patch, rows = plan.view.patch, plan.side // 4
+    upper = bool(np.random.default_rng([plan.seed, zlib.crc32(b"strip"), index]).integers(2))
     strip, rest = (slice(0, rows), slice(rows, None)) if upper else (slice(-rows, None), slice(0, -rows))
     pixels, remains = ((slice(*(n and n * patch for n in (part.start, part.stop)))) for part in (strip, rest))
-    (cropped,) = probe.seer.see([np.ascontiguousarray(rgb[remains])])
-    bound = ops.overlap(before.map[rest], cropped.map)
-    found.note(CROP, 0.25, BESIDE, bound)
-    for each in probe.artefacts:
+    (cropped,) = plan.view.patch_views([np.ascontiguousarray(rgb[remains])])
+    bound = metrics.overlap(before.map[rest], cropped.map)
+    found.add(CROP, 0.25, BESIDE, bound)
+    for each in plan.artefacts:
         pictures, touched = [], []
         for level in each.levels:
-            part = each.apply(np.ascontiguousarray(rgb[pixels]), level, generator(probe.seed, each.name, index))
+            part = each.apply(np.ascontiguousarray(rgb[pixels]), level, generator(plan.seed, each.name, index))
             picture, mask = rgb.copy(), np.zeros(rgb.shape[:2], np.bool_)
             picture[pixels], mask[pixels] = part.rgb, True if part.touched is None else part.touched
             pictures.append(picture)
-            touched.append(ops.covered(mask, patch))
-        for level, after, cover in zip(each.levels, probe.seer.see(pictures), touched, strict=True):
-            name, beside = in_strip(each.name), ops.overlap(before.map[rest], after.map[rest])
-            found.note(name, level, DRAWN, ops.drawn(before.map, after.map, cover))
-            found.note(name, level, BESIDE, beside)
-            found.note(name, level, GAIN, bound - beside)
-            found.note(name, level, LEFT, ops.drawn(before.map, after.map, _only(rest, before.map.shape)))
+            touched.append(metrics.covered(mask, patch))
+        for level, after, cover in zip(each.levels, plan.view.patch_views(pictures), touched, strict=True):
+            name, beside = in_strip(each.name), metrics.overlap(before.map[rest], after.map[rest])
+            found.add(name, level, DRAWN, metrics.attraction(before.map, after.map, cover))
+            found.add(name, level, BESIDE, beside)
+            found.add(name, level, GAIN, bound - beside)
+            found.add(name, level, LEFT, metrics.attraction(before.map, after.map, _only(rest, before.map.shape)))
 
 
 def _only(rows: slice, shape: Sequence[int]) -> Float64:
@@ -249,31 +243,31 @@ def _only(rows: slice, shape: Sequence[int]) -> Float64:
 
 
 def _agreement(
-    before: Sight, after: Sight, made: Disturbed, row: int, probe: Probe, means: Means
+    before: PatchView, after: PatchView, made: CorruptedImage, row: int, plan: ProbePlan, means: DatasetMeans
 ) -> dict[str, Pair | float]:
-    """What of map and features stays, at the places that both pictures show and nothing was put onto."""
-    patch = probe.seer.patch
-    at, shown = places.locate(made.back, probe.side, patch)
+    """What of map and features stays, at the places that both images show and nothing was put onto."""
+    patch = plan.view.patch
+    at, shown = places.locate(made.back, plan.side, patch)
     weights = shown.astype(np.float64)
     numbers: dict[str, Pair | float] = {}
     if made.touched is not None:
-        touched = ops.covered(made.touched, patch)
+        touched = metrics.covered(made.touched, patch)
         weights *= 1 - touched
-        numbers[DRAWN] = ops.drawn(before.map, after.map, touched)
-    vector = ops.directions(after.vector, means.picture)
+        numbers[DRAWN] = metrics.attraction(before.map, after.map, touched)
+    vector = metrics.directions(after.vector, means.picture)
     numbers[PICTURE] = float(means.pictures[row] @ vector)
     numbers[AGAIN] = float((means.pictures @ vector).argmax() == row)
-    if (weights > 0).sum() < ops.FEW:
+    if (weights > 0).sum() < metrics.FEW:
         return numbers
     moved = made.back is not None
     field = places.take(after.map, at) if moved else after.map
-    own, theirs = (ops.directions(sight.patches, means.patch) for sight in (before, after))
-    there = ops.directions(places.take(after.patches, at), means.patch) if moved else theirs
+    own, theirs = (metrics.directions(each.patches, means.patch) for each in (before, after))
+    there = metrics.directions(places.take(after.patches, at), means.patch) if moved else theirs
     numbers |= {
-        OVERLAP: ops.overlap(before.map, field, weights),
-        CORRELATION: ops.correlation(before.map, field, weights),
-        CHANGE: ops.change(before.map, field, weights),
-        PATCH: ops.cosine(own, there, weights),
-        FOUND: ops.found(own, theirs, at, weights),
+        OVERLAP: metrics.overlap(before.map, field, weights),
+        CORRELATION: metrics.correlation(before.map, field, weights),
+        CHANGE: metrics.change(before.map, field, weights),
+        PATCH: metrics.cosine(own, there, weights),
+        FOUND: metrics.found_again(own, theirs, at, weights),
     }
     return numbers

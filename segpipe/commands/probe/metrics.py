@@ -1,7 +1,7 @@
-"""What is measured of maps and features when a picture is disturbed: pure functions of arrays.
+"""What is measured of maps and features when an image is corrupted: pure functions of arrays.
 
-A map says how much a backbone looks at every patch of a picture; features are one vector per patch. Every measure of
-one picture is a pair (part, whole); over pictures it is the sum of parts by the sum of wholes, so that a picture in
+A map says how much a backbone looks at every patch of an image; features are one vector per patch. Every measure of
+one image is a pair (part, whole); over images it is the sum of parts by the sum of wholes, so that an image in
 which almost nothing is at stake weighs almost nothing. A mean is the case where every whole is 1. Pairs that are not
 finite say nothing and take no part.
 """
@@ -21,9 +21,9 @@ Floats = npt.NDArray[np.floating]
 Pair = tuple[float, float]
 
 NOTHING: Pair = (float("nan"), float("nan"))
-"""A measure that this picture cannot give."""
+"""A measure that this image cannot give."""
 FEW = 4
-"""Fewer patches than that which both pictures show give no comparison."""
+"""Fewer patches than that which both images show give no comparison."""
 
 
 def mean_of(values: Sequence[float] | float) -> Pair:
@@ -80,7 +80,7 @@ def change(before: Floats, after: Floats, weights: Floats | None = None) -> Pair
     return float((w * moved).sum()), float((w * before).sum())
 
 
-def drawn(before: Floats, after: Floats, touched: Floats) -> Pair:
+def attraction(before: Floats, after: Floats, touched: Floats) -> Pair:
     """What is drawn to some pixels: (their share of the map after, before); their quotient is 1 if nothing is.
 
     Both are of the same pixels, so the quotient is that of the map per unit of area too, and where in the frame the
@@ -106,7 +106,7 @@ def covered(mask: npt.NDArray[np.bool_], patch: int) -> Float64:
 
 
 def directions(features: Floats, mean: Floats) -> Float32:
-    """Features (..., d) seen from the mean of all pictures (d,), scaled to length 1.
+    """Features (..., d) seen from the mean of all images (d,), scaled to length 1.
 
     Without the mean, that all features of a network share, two unrelated ones have a cosine near 0.
     """
@@ -127,12 +127,12 @@ def cosine(before: Float32, after: Float32, weights: Floats | None = None) -> fl
     return float((cosines * shares(np.ones(cosines.shape), weights)).sum())
 
 
-def found(before: Float32, after: Float32, at: Float64, weights: Floats | None = None) -> float:
+def found_again(before: Float32, after: Float32, at: Float64, weights: Floats | None = None) -> float:
     """Share of the patches found again: that of the most similar features lies within a patch of the right place.
 
     Args:
         before: (rows, cols, d), of length 1.
-        after: (rows', cols', d), of length 1, the disturbed picture's own patches.
+        after: (rows', cols', d), of length 1, the corrupted image's own patches.
         at: (rows, cols, 2), where every patch of `before` lies in `after`: row and column in patches.
         weights: (rows, cols), 0 to 1: how much of each patch counts.
     """
@@ -142,20 +142,20 @@ def found(before: Float32, after: Float32, at: Float64, weights: Floats | None =
     return float((right * shares(np.ones(right.shape), weights)).sum())
 
 
-# --- over pictures --------------------------------------------------------------------------------------------------
+# --- over images --------------------------------------------------------------------------------------------------
 
 
-def over_pictures(pairs: Sequence[Pair], *, draws: int, seed: int) -> tuple[float, float, float, int] | None:
-    """A measure over pictures with its 95% interval: sum of parts by sum of wholes, pictures drawn again.
+def bootstrap_ratio(pairs: Sequence[Pair], *, draws: int, seed: int) -> tuple[float, float, float, int] | None:
+    """A measure over images with its 95% interval: sum of parts by sum of wholes, images resampled.
 
     Args:
-        pairs: one of each picture.
+        pairs: one of each image.
         draws: how many samples are drawn with replacement (Efron 1979), each as large as the first.
         seed: of the draws.
 
     Returns:
-        Value, low, high (the 2.5th and 97.5th percentile of the draws; NaN for fewer than two pictures, whose spread
-        nobody knows) and the number of pictures that gave one. None where no picture did.
+        Value, low, high (the 2.5th and 97.5th percentile of the draws; NaN for fewer than two images, whose spread
+        nobody knows) and the number of images that gave one. None where no image did.
     """
     table = np.array([pair for pair in pairs if np.isfinite(pair).all()], np.float64).reshape(-1, 2)
     part, whole = table.sum(axis=0)

@@ -1,4 +1,4 @@
-"""What a probe of pictures measures, and what it does to them beside the common table: the names of both."""
+"""What a probe of images measures, and what it does to them beside the common table: the names of both."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def hot_spots(by_place: npt.NDArray[np.float64]) -> tuple[int, float]:
     """How many places draw a map whatever lies there, and what share of all of it they hold together.
 
     Args:
-        by_place: (side, side), in multiples of an even map, the mean over rolls and pictures.
+        by_place: (side, side), in multiples of an even map, the mean over rolls and images.
     """
     hot = by_place >= HOT
     return int(hot.sum()), float(by_place[hot].sum() / by_place.size)
 
 
-class Findings:
+class FindingTable:
     """Findings by what they are of."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:

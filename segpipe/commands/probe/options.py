@@ -30,7 +30,9 @@ class ProbeOptions(Options):
     says so. How robust the masks of a run are, `segpipe robustness RUN` tells.
     """
 
-    images: str = argument("a folder, an image, a glob, a text file of paths, or a video", metavar="IMAGES")
+    images: str = argument(
+        "a folder, an image, a glob, a text file of paths, or a video", metavar="IMAGES", of="index.images"
+    )
     out: Path | None = argument("folder for the page, the table and the figures", default=None, metavar="OUT")
     backbone: str = option(
         "dino_vits16", "one of `segpipe backbones`, or of timm", metavar="NAME", of="extract.backbone"

@@ -21,7 +21,7 @@ from segpipe.commands.probe.names import (
     PICTURE,
     ROLL,
     SHARP,
-    Findings,
+    FindingTable,
     in_strip,
 )
 from segpipe.plots import html as report
@@ -87,7 +87,7 @@ def render(page: ProbePage) -> str:
     return html.encode("utf-8", "replace").decode("utf-8")
 
 
-def draw_figures(found: Findings, by_place: npt.NDArray[np.float64] | None) -> dict[str, Encoded]:
+def draw_figures(found: FindingTable, by_place: npt.NDArray[np.float64] | None) -> dict[str, Encoded]:
     """The figures that the findings bear, by name."""
     drawn = {}
     if by_place is not None:
@@ -102,7 +102,7 @@ def draw_figures(found: Findings, by_place: npt.NDArray[np.float64] | None) -> d
 
 
 def compose(
-    found: Findings,
+    found: FindingTable,
     drawn: Mapping[str, Encoded],
     said: Sequence[str],
     *,
@@ -195,7 +195,7 @@ _SECTIONS = (
 )
 
 
-def _rows(found: Findings) -> list[dict[str, Any]]:
+def _rows(found: FindingTable) -> list[dict[str, Any]]:
     rows = []
     for name in sorted(found.disturbances(PICTURE), key=lambda name: name == ANOTHER):  # what chance gives comes last
         levels = found.levels(name, PICTURE)
@@ -212,5 +212,5 @@ def _rows(found: Findings) -> list[dict[str, Any]]:
     return rows
 
 
-def _cell(found: Findings, name: str, measure: str) -> str:
+def _cell(found: FindingTable, name: str, measure: str) -> str:
     return " ".join(f"{each.value:.2f}" for each in found.levels(name, measure)) or "–"

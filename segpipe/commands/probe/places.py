@@ -1,10 +1,10 @@
-"""Where in a frame a backbone looks, whatever lies there; and which places of two pictures belong together.
+"""Where in a frame a backbone looks, whatever lies there; and which places of two images belong together.
 
 A frame is square and holds a multiple of four patches along its side. It is rolled by quarters of its side along both
 axes with wrap-around: 16 rolls, in which every patch of content comes to 16 places spread evenly over the frame. Of
 these 4 lie in the central quarter of the area (the middle half of rows and of columns), for every content. So a
 backbone that looks at content alone, whatever it is, gives the central quarter exactly 1/4 of a map over all rolls;
-what is more is a lean to the center, what is less one to the edge.
+what is more is a bias to the center, what is less one to the edge.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ Roll = tuple[int, int]
 
 STEPS = 4
 """Rolls along each axis."""
-UNBIASED = 0.25
-"""Share of the central quarter, and of the corners together, without a lean."""
 
 
 def rolls(side: int) -> list[Roll]:
@@ -51,7 +49,7 @@ def reach(roll: Roll, side: int) -> float:
 
 
 def roll_frame(rgb: Rgb, roll: Roll, patch: int) -> Rgb:
-    """The picture (H, W, 3) rolled by whole patches."""
+    """The image (H, W, 3) rolled by whole patches."""
     return np.roll(rgb, (roll[0] * patch, roll[1] * patch), axis=(0, 1))
 
 
@@ -78,7 +76,7 @@ def corners(side: int) -> Float64:
 def inner(side: int) -> Float64:
     """Content (side, side), 1 where it lies away from the seam: an eighth of the side, at least a patch, from the edge.
 
-    Rolled, the picture's own edges meet at a seam that was not there before. It always lies along the same content, so
+    Rolled, the image's own edges meet at a seam that was not there before. It always lies along the same content, so
     leaving that out keeps all other content balanced over the rolls.
     """
     rim = max(1, side // 8)
@@ -108,7 +106,7 @@ def region_share(maps: Sequence[Floats], moved: Sequence[Roll], region: Floats, 
 def by_place(maps: Sequence[Floats]) -> Float64:
     """How much is looked at each place of the frame (side, side), in multiples of an even map: the mean over all rolls.
 
-    Over all 16 rolls content averages out up to its differences within a quarter of the side, over pictures these too.
+    Over all 16 rolls content averages out up to its differences within a quarter of the side, over images these too.
     """
     return np.asarray(np.mean([shares(values) for values in maps], axis=0) * maps[0].size)
 
@@ -127,28 +125,28 @@ def distances(side: int) -> Float64:
 def mean_distance(maps: Sequence[Floats]) -> float:
     """How far from the middle of the frame is looked, on average over all rolls.
 
-    1 without a lean, whatever the content; less is a lean to the center. At most about 1.4, if only corners are seen.
+    1 without a bias, whatever the content; less is a bias to the center. At most about 1.4, if only corners are seen.
     """
     far = distances(maps[0].shape[0])
     return float(np.mean([(shares(values) * far).sum() for values in maps]))
 
 
-# --- places of two pictures -----------------------------------------------------------------------------------------
+# --- places of two images -----------------------------------------------------------------------------------------
 
 
 def locate(back: Floats | None, side: int, patch: int) -> tuple[Float64, Bools]:
-    """Where the patches of a square picture lie in its disturbed version, and which of them can be compared there.
+    """Where the patches of a square image lie in its corrupted version, and which of them can be compared there.
 
     Those can that it shows as a whole, and of which nothing is read (`take`) from a patch that is partly black.
 
     Args:
-        back: (3, 3) homography from pixel centers (x, y, 1) of the picture, counted from 0, to those of the disturbed
+        back: (3, 3) homography from pixel centers (x, y, 1) of the image, counted from 0, to those of the corrupted
             one; None where pixels stay in place.
-        side: of both pictures, in patches.
+        side: of both images, in patches.
         patch: pixels of its side.
 
     Returns:
-        (side, side, 2) row and column of each patch's center on the disturbed picture's grid of patches, 0 = center of
+        (side, side, 2) row and column of each patch's center on the corrupted image's grid of patches, 0 = center of
         the first patch; and (side, side), True where a patch can be compared.
     """
     rows, cols = np.mgrid[:side, :side].astype(np.float64)

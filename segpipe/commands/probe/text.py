@@ -23,7 +23,7 @@ from segpipe.commands.probe.names import (
     PATCH,
     ROLL,
     SHARP,
-    Findings,
+    FindingTable,
     hot_spots,
     in_strip,
 )
@@ -34,7 +34,7 @@ _NOTHING, _SLIGHT = 0.01, 0.05
 _OFTEN = 0.9
 
 
-def sentences(found: Findings, kind: str, by_place: npt.NDArray[np.float64] | None = None) -> list[str]:
+def sentences(found: FindingTable, kind: str, by_place: npt.NDArray[np.float64] | None = None) -> list[str]:
     """What was found, most telling first.
 
     Args:
@@ -52,7 +52,7 @@ def sentences(found: Findings, kind: str, by_place: npt.NDArray[np.float64] | No
     ]
 
 
-def notable(found: Findings) -> list[str]:
+def notable(found: FindingTable) -> list[str]:
     """Disturbances of the common table that are worth a look: what draws most, what changes features most and least."""
     chosen = [_name(each) for each in _drawing(found)[:1]]
     ranked = [each.disturbance for each in _by_patch_cosine(found)]
@@ -84,7 +84,7 @@ def _beyond(found: Finding, level: float) -> int:
     return 1 if found.low > level else -1 if found.high < level else 0
 
 
-def _center(found: Findings, what: str) -> Iterator[str]:
+def _center(found: FindingTable, what: str) -> Iterator[str]:
     share = next(iter(found.levels(ALL_ROLLS, CENTER_INNER)), None)
     if share is None or share.value is None:
         return
@@ -122,7 +122,7 @@ def _spots(by_place: npt.NDArray[np.float64] | None, what: str) -> Iterator[str]
         )
 
 
-def _focus(found: Findings, what: str) -> Iterator[str]:
+def _focus(found: FindingTable, what: str) -> Iterator[str]:
     levels = found.levels(HALF_BLUR, SHARP)
     if not levels:
         return
@@ -139,14 +139,14 @@ def _focus(found: Findings, what: str) -> Iterator[str]:
     )
 
 
-def _drawing(found: Findings) -> list[Finding]:
+def _drawing(found: FindingTable) -> list[Finding]:
     """Of every artefact the strength at which it draws most, the artefact that draws most first."""
     names = [name for name in found.disturbances(DRAWN) if name.endswith(in_strip(""))]
     peaks = [max(found.levels(name, DRAWN), key=lambda each: each.value or 0) for name in names]
     return sorted(peaks, key=lambda each: -(each.value or 0))
 
 
-def _artefacts(found: Findings, what: str) -> Iterator[str]:
+def _artefacts(found: FindingTable, what: str) -> Iterator[str]:
     ranked = _drawing(found)
     if not ranked or ranked[0].images < 2:  # one picture cannot say what draws and what does not
         return
@@ -178,7 +178,7 @@ def _artefacts(found: Findings, what: str) -> Iterator[str]:
         )
 
 
-def _agreement(found: Findings, what: str) -> Iterator[str]:
+def _agreement(found: FindingTable, what: str) -> Iterator[str]:
     ranked = _by_patch_cosine(found)
     if not ranked:
         return
@@ -209,7 +209,7 @@ def _agreement(found: Findings, what: str) -> Iterator[str]:
         )
 
 
-def _by_patch_cosine(found: Findings) -> list[Finding]:
+def _by_patch_cosine(found: FindingTable) -> list[Finding]:
     """The strongest level of every disturbance of the common table, the one that changes features most first."""
     skip = (ANOTHER, ROLL)
     ends = [found.strongest(name, PATCH) for name in found.disturbances(PATCH) if name not in skip]

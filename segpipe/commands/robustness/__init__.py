@@ -10,7 +10,7 @@ from segpipe.commands.robustness.options import RobustnessOptions
 from segpipe.records.finding import Finding
 
 if TYPE_CHECKING:
-    from segpipe.commands.robustness.run import RunProbed
+    from segpipe.commands.robustness.run import RobustnessResult
 
 EXAMPLES = """\
 segpipe robustness runs/photos
@@ -18,28 +18,19 @@ segpipe robustness runs/photos --corruptions veil,green-veil --crf
 """
 
 
-def _work(options: RobustnessOptions, face: Face) -> RunProbed:
+def _work(options: RobustnessOptions, face: Face) -> RobustnessResult:
     from segpipe.commands.robustness.run import probe_run
 
     run_dir = pipeline.existing_run(options.run)
-    return probe_run(
-        run_dir,
-        options.out,
-        pipeline.make_runtime(pipeline.resolve(run_dir), face.track),
-        images=options.max_images,
-        disturb=options.corruptions,
-        crf=options.crf,
-        side=options.max_side,
-        seed=options.seed,
-    )
+    return probe_run(run_dir, options, pipeline.make_runtime(pipeline.resolve(run_dir), face.track))
 
 
-def _report(done: RunProbed, options: RobustnessOptions) -> Report:
+def _report(done: RobustnessResult, options: RobustnessOptions) -> Report:
     lines = [*done.said, f"page     {done.page}"]
     return Report(lines, skipped=done.rejected, listed_in=done.page.parent / "probe.json")
 
 
-def _value(done: RunProbed) -> list[Finding]:
+def _value(done: RobustnessResult) -> list[Finding]:
     return list(done.findings)
 
 

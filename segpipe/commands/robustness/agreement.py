@@ -1,4 +1,4 @@
-"""How much of a class map is still the same after its picture was disturbed."""
+"""How much of a class map is still the same after its image was corrupted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.ops.metrics.confusion import Tally, bootstrap, pooled
-from segpipe.records.corruption import Bools, Disturbance
+from segpipe.records.corruption import Bools, Corruption
 from segpipe.records.finding import KEPT, MIOU, Finding
 
 Int64 = npt.NDArray[np.int64]
@@ -17,8 +17,8 @@ def count_kept(before: Mask, after: Mask, counted: Bools, *, classes: int) -> In
     """Count the pixels of one image by class, before and after.
 
     Args:
-        before: (H, W) classes of the picture as it was; values from `classes` on are none.
-        after: (H, W) classes of the disturbed picture at the same places.
+        before: (H, W) classes of the image as it was; values from `classes` on are none.
+        after: (H, W) classes of the corrupted image at the same places.
         counted: (H, W) pixels that can be compared; those without a class before are left out as well.
         classes: how many there are.
 
@@ -31,15 +31,15 @@ def count_kept(before: Mask, after: Mask, counted: Bools, *, classes: int) -> In
     return np.stack([np.bincount(row, minlength=classes) for row in rows]).astype(np.int64)
 
 
-def find_survival(
-    disturbance: Disturbance, level: float, counts: Int64, *, resamples: int, seed: int
+def agreement_findings(
+    corruption: Corruption, level: float, counts: Int64, *, resamples: int, seed: int
 ) -> tuple[Finding, Finding]:
-    """What was counted of all images under a disturbance, as mean IoU and as share of pixels that keep their class.
+    """What was counted of all images under a corruption, as mean IoU and as share of pixels that keep their class.
 
-    The undisturbed masks stand where labels stand in `evaluate`: the mean is over the classes they hold.
+    The original masks stand where labels stand in `evaluate`: the mean is over the classes they hold.
 
     Args:
-        disturbance: what was done to the pictures.
+        corruption: what was done to the images.
         level: how strongly.
         counts: (images, 3, classes) of `count_kept`; images without a counted pixel take no part.
         resamples: of the bootstrap over images.
@@ -51,9 +51,7 @@ def find_survival(
 
     def finding(measure: str, value: float, ends: tuple[float, float] | None) -> Finding:
         shown, (low, high) = value if len(held) else None, ends or (None, None)
-        return Finding(
-            disturbance.name, disturbance.family, level, disturbance.unit, measure, shown, low, high, len(held)
-        )
+        return Finding(corruption.name, corruption.family, level, corruption.unit, measure, shown, low, high, len(held))
 
     kept, miou = spread or (None, None)
     return finding(MIOU, float(whole.miou()), miou), finding(KEPT, float(whole.accuracy()), kept)

@@ -1,4 +1,4 @@
-"""Disturb pictures of a run, segment them again, and count what stays the same."""
+"""Corrupt images of a run, segment them again, and count what stays the same."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ import numpy.typing as npt
 from segpipe.base.geometry import Box
 from segpipe.commands.robustness.agreement import Int64, count_kept
 from segpipe.images.corpus_reader import open_original
-from segpipe.images.transform import Framing
+from segpipe.images.transform import CropResize
 from segpipe.inference.segment_array import Bools, Rgb, Segmenter, segment_picture
-from segpipe.ops.corruptions.registry import bring_back, disturb, inverse, seen_in_both, shows_picture
+from segpipe.ops.corruptions.registry import corrupt, inverse, shows_image, visible_in_both, warp_back
 from segpipe.plots.overlay import overlay
 from segpipe.plots.thumbnails import shrink, shrink_mask
 from segpipe.records.corpus import Corpus
-from segpipe.records.corruption import Disturbance, Disturbed
+from segpipe.records.corruption import CorruptedImage, Corruption
 from segpipe.records.legend import Legend
 
-_SHOWN = 300  # pixels of the longest side of a picture on the page
+_SHOWN = 300  # pixels of the longest side of an image on the page
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """What is done to every picture."""
+class CorruptionSetup:
+    """What is done to every image."""
 
     segmenter: Segmenter
     legend: Legend
-    disturbances: Sequence[Disturbance]
+    corruptions: Sequence[Corruption]
     side: int
-    """Longest side in pixels of the pictures that are disturbed; larger photographs are scaled down."""
+    """Longest side in pixels of the images that are corrupted; larger photographs are scaled down."""
     seed: int
 
 
 @dataclass(frozen=True, slots=True)
-class Survived:
-    """What became of one picture."""
+class CorruptionResult:
+    """What became of one image."""
 
     name: str
     counts: Int64
-    """(disturbances and their levels, 3, classes) of `count_kept`."""
+    """(corruptions and their levels, 3, classes) of `count_kept`."""
     shown: tuple[Rgb, ...] = ()
-    """If wanted: the picture and all disturbed ones under their own masks, small."""
+    """If wanted: the image and all corrupted ones under their own masks, small."""
 
 
 def choose_images(images: int, wanted: int, *, seed: int) -> list[int]:
@@ -57,7 +57,7 @@ def choose_images(images: int, wanted: int, *, seed: int) -> list[int]:
 
 
 def read_picture(corpus: Corpus, index: int, *, side: int, seed: int) -> tuple[Rgb, Bools | None]:
-    """What of an image is disturbed: all of it, at most `side` pixels long, or one of its windows at full size.
+    """What of an image is corrupted: all of it, at most `side` pixels long, or one of its windows at full size.
 
     Where the run looks at an image as a whole, so does this. Where it looks through overlapping windows, one of them
     is drawn by the seed: the classes are made of its own features, not blended with those of its neighbors.
@@ -74,50 +74,50 @@ def read_picture(corpus: Corpus, index: int, *, side: int, seed: int) -> tuple[R
     with open_original(corpus, image) as read:
         pixels = read(box)
     if box == Box(0, 0, image.size.height, image.size.width) and not image.mosaic:
-        return Framing(resize=side).apply(pixels.rgb, pixels.valid)
+        return CropResize(resize=side).apply(pixels.rgb, pixels.valid)
     return pixels.rgb, pixels.valid
 
 
-def survive(trial: Trial, corpus: Corpus, index: int, *, show: bool) -> Survived:
-    """Disturb one image in every way, and count what of its mask stays the same.
+def corrupt_and_segment(setup: CorruptionSetup, corpus: Corpus, index: int, *, show: bool) -> CorruptionResult:
+    """Corrupt one image in every way, and count what of its mask stays the same.
 
     Raises:
         CorpusError: the file is gone or has changed.
         MachineError: the network's features of it are not finite.
     """
-    name, legend = corpus.images[index].id, trial.legend
-    rgb, valid = read_picture(corpus, index, side=trial.side, seed=trial.seed)
-    before = legend.read(segment_picture(trial.segmenter, rgb, valid, name=name))
+    name, legend = corpus.images[index].id, setup.legend
+    rgb, valid = read_picture(corpus, index, side=setup.side, seed=setup.seed)
+    before = legend.read(segment_picture(setup.segmenter, rgb, valid, name=name))
     counts, shown = [], [_small(rgb, before, legend)] if show else []
-    for disturbance in trial.disturbances:
-        for level in disturbance.levels:
-            found = disturb(disturbance, rgb, level, seed=trial.seed, image=index)
+    for corruption in setup.corruptions:
+        for level in corruption.levels:
+            found = corrupt(corruption, rgb, level, seed=setup.seed, image=index)
             there = _valid_there(found, valid)
             picture = found.rgb if there is None else np.where(there[..., None], found.rgb, np.uint8(0))
-            after = legend.read(segment_picture(trial.segmenter, picture, there, name=name))
+            after = legend.read(segment_picture(setup.segmenter, picture, there, name=name))
             counted = _comparable(found, there)
-            same_place = bring_back(after, found.back, nearest=True)
+            same_place = warp_back(after, found.back, nearest=True)
             counts.append(count_kept(before, same_place, counted, classes=legend.classes))
             if show:
                 shown.append(_small(picture, after, legend))
-    return Survived(name, np.stack(counts), tuple(shown))
+    return CorruptionResult(name, np.stack(counts), tuple(shown))
 
 
-def _valid_there(found: Disturbed, valid: Bools | None) -> Bools | None:
-    """Which pixels of the disturbed picture hold image; None where all do."""
+def _valid_there(found: CorruptedImage, valid: Bools | None) -> Bools | None:
+    """Which pixels of the corrupted image hold image; None where all do."""
     if found.back is None:
         return valid
-    shows = shows_picture(found.back, *found.rgb.shape[:2])
+    shows = shows_image(found.back, *found.rgb.shape[:2])
     if valid is not None:
-        shows &= bring_back(valid, inverse(found.back), nearest=True)
+        shows &= warp_back(valid, inverse(found.back), nearest=True)
     return None if shows.all() else shows
 
 
-def _comparable(found: Disturbed, there: Bools | None) -> Bools:
-    """Which pixels of the picture as it was both masks have an opinion on."""
-    counted = seen_in_both(found.back, *found.rgb.shape[:2])
+def _comparable(found: CorruptedImage, there: Bools | None) -> Bools:
+    """Which pixels of the image as it was both masks have an opinion on."""
+    counted = visible_in_both(found.back, *found.rgb.shape[:2])
     if there is not None:
-        counted &= bring_back(there, found.back, nearest=True)
+        counted &= warp_back(there, found.back, nearest=True)
     if found.touched is not None:
         counted &= ~found.touched
     return counted

@@ -1,1 +1,1 @@
-"""Image corruptions of known strength, and the way back to undisturbed pixels."""
+"""Image corruptions of known strength, and the way back to original pixels."""

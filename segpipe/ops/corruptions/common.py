@@ -1,4 +1,4 @@
-"""What several families of disturbances share."""
+"""What several families of corruptions share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.records.corruption import Disturbed, Rgb
+from segpipe.records.corruption import CorruptedImage, Rgb
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 Float32 = npt.NDArray[np.float32]
 
 SIDE = 480
-"""Longest side of a picture for which lengths are given, as in `px at 480`: on others they are as large beside it."""
+"""Longest side of an image for which lengths are given, as in `px at 480`: on others they are as large beside it."""
 
 
 def pixels_at(rgb: Rgb, length: float) -> float:
-    """A length given for a picture of `SIDE` pixels in pixels of this one (H, W, 3)."""
+    """A length given for an image of `SIDE` pixels in pixels of this one (H, W, 3)."""
     return float(length * max(rgb.shape[:2]) / SIDE)
 
 
@@ -30,7 +30,7 @@ def to_bytes(values: npt.NDArray[np.floating]) -> Rgb:
 
 
 def by_kornia(rgb: Rgb, function: Callable[[Tensor], Tensor]) -> Rgb:
-    """A picture (H, W, 3) through a function of kornia's: (1, 3, H, W) float32 from 0 to 1 in and out."""
+    """An image (H, W, 3) through a function of kornia's: (1, 3, H, W) float32 from 0 to 1 in and out."""
     import torch
 
     with torch.inference_mode():
@@ -40,7 +40,7 @@ def by_kornia(rgb: Rgb, function: Callable[[Tensor], Tensor]) -> Rgb:
 
 
 def in_linear_light(rgb: Rgb, change: Callable[[Float32], Float32]) -> Rgb:
-    """A picture changed where numbers are amounts of light: sRGB's curve taken off, `change`, put on again.
+    """An image changed where numbers are amounts of light: sRGB's curve taken off, `change`, put on again.
 
     Args:
         rgb: (H, W, 3).
@@ -57,15 +57,15 @@ def in_linear_light(rgb: Rgb, change: Callable[[Float32], Float32]) -> Rgb:
     return by_kornia(rgb, changed)
 
 
-def paste(rgb: Rgb, opacity: npt.NDArray[np.uint8], color: Rgb) -> Disturbed:
-    """Put something onto a picture.
+def paste(rgb: Rgb, opacity: npt.NDArray[np.uint8], color: Rgb) -> CorruptedImage:
+    """Put something onto an image.
 
     Args:
         rgb: (H, W, 3).
-        opacity: (H, W), 0 shows the picture alone, 255 what is put onto it alone.
+        opacity: (H, W), 0 shows the image alone, 255 what is put onto it alone.
         color: (H, W, 3) of what is put onto it.
     """
     share = opacity[..., None].astype(np.float32) / 255
     ground = rgb.astype(np.float32)
     mixed: Float32 = ground + share * (color.astype(np.float32) - ground)
-    return Disturbed(to_bytes(mixed), touched=opacity > 0)
+    return CorruptedImage(to_bytes(mixed), touched=opacity > 0)

@@ -11,26 +11,26 @@ import numpy.typing as npt
 from scipy.fft import dct
 
 from segpipe.ops.corruptions.common import paste, pixels_at, to_bytes
-from segpipe.records.corruption import Disturbed, Rgb
+from segpipe.records.corruption import CorruptedImage, Rgb
 
 Bytes = npt.NDArray[np.uint8]
 Draw = Callable[[Bytes, tuple[int, ...]], None]
-"""Draws a thing of one color onto a picture (H, W) or (H, W, 3)."""
+"""Draws a thing of one color onto an image (H, W) or (H, W, 3)."""
 
 _INKS = ((245, 245, 245), (15, 15, 15), (235, 205, 60))
 """White, black and the yellow of a tape."""
 _SUBPIXEL = 4  # bits of a pixel's position that OpenCV's drawing is given
 
 
-def recompress(rgb: Rgb, quality: float, rng: np.random.Generator) -> Disturbed:
-    """Through OpenCV's JPEG encoder and back, color at half resolution; its blocks are 8 pixels of this picture."""
+def recompress(rgb: Rgb, quality: float, rng: np.random.Generator) -> CorruptedImage:
+    """Through OpenCV's JPEG encoder and back, color at half resolution; its blocks are 8 pixels of this image."""
     done, coded = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
     if not done:
         raise ValueError(f"no JPEG of a picture of shape {rgb.shape}")
-    return Disturbed(cv2.cvtColor(cv2.imdecode(coded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+    return CorruptedImage(cv2.cvtColor(cv2.imdecode(coded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
 
 
-def block(rgb: Rgb, side: float, rng: np.random.Generator) -> Disturbed:
+def block(rgb: Rgb, side: float, rng: np.random.Generator) -> CorruptedImage:
     """A starved video codec: of each block of `side` pixels at 480 the four lowest frequencies (2 x 2 DCT) are left."""
     step = max(2, round(pixels_at(rgb, side)))
     height, width = rgb.shape[:2]
@@ -39,10 +39,10 @@ def block(rgb: Rgb, side: float, rng: np.random.Generator) -> Disturbed:
     keep = low.T @ low  # (step, step): to the two lowest frequencies and back
     blocks = padded.reshape(padded.shape[0] // step, step, padded.shape[1] // step, step, 3)
     kept = np.einsum("ij,rjckd,kl->ricld", keep, blocks, keep, optimize=True)
-    return Disturbed(to_bytes(kept.reshape(padded.shape)[:height, :width]))
+    return CorruptedImage(to_bytes(kept.reshape(padded.shape)[:height, :width]))
 
 
-def scratch(rgb: Rgb, count: float, rng: np.random.Generator) -> Disturbed:
+def scratch(rgb: Rgb, count: float, rng: np.random.Generator) -> CorruptedImage:
     """Thin bent scratches, bright or dark. A higher count adds to the scratches of a lower one."""
     layer = _Layer(rgb)
     for _ in range(int(count)):
@@ -56,8 +56,8 @@ def scratch(rgb: Rgb, count: float, rng: np.random.Generator) -> Disturbed:
     return layer.paste()
 
 
-def draw_lines(rgb: Rgb, count: float, rng: np.random.Generator) -> Disturbed:
-    """Straight lines across the whole picture, like tapes and ropes."""
+def draw_lines(rgb: Rgb, count: float, rng: np.random.Generator) -> CorruptedImage:
+    """Straight lines across the whole image, like tapes and ropes."""
     layer = _Layer(rgb)
     for _ in range(int(count)):
         middle, towards = layer.somewhere(rng), rng.uniform(0, math.pi)
@@ -66,7 +66,7 @@ def draw_lines(rgb: Rgb, count: float, rng: np.random.Generator) -> Disturbed:
     return layer.paste()
 
 
-def dust(rgb: Rgb, count: float, rng: np.random.Generator) -> Disturbed:
+def dust(rgb: Rgb, count: float, rng: np.random.Generator) -> CorruptedImage:
     """Specks, bright like particles before a flash or dark like dust on a sensor, with soft rims."""
     layer = _Layer(rgb)
     for _ in range(int(count)):
@@ -76,7 +76,7 @@ def dust(rgb: Rgb, count: float, rng: np.random.Generator) -> Disturbed:
     return layer.paste(soft=pixels_at(rgb, 0.5))
 
 
-def stamp(rgb: Rgb, size: float, rng: np.random.Generator) -> Disturbed:
+def stamp(rgb: Rgb, size: float, rng: np.random.Generator) -> CorruptedImage:
     """A date and time such as cameras write, somewhere, in letters of `size` pixels at 480, white with a dark rim."""
     from PIL import Image, ImageDraw, ImageFont
 
@@ -99,7 +99,7 @@ _MOMENT = ((2001, 2030), (1, 13), (1, 29), (0, 24), (0, 60))
 
 
 class _Layer:
-    """What is to be put onto a picture, drawn thing by thing."""
+    """What is to be put onto an image, drawn thing by thing."""
 
     def __init__(self, rgb: Rgb) -> None:
         self._rgb = rgb
@@ -108,7 +108,7 @@ class _Layer:
         self.long = max(rgb.shape[:2])
 
     def somewhere(self, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-        """A place (x, y) in the picture."""
+        """A place (x, y) in the image."""
         height, width = self._rgb.shape[:2]
         return np.asarray(rng.uniform(0, 1, 2) * (width - 1, height - 1))
 
@@ -124,8 +124,8 @@ class _Layer:
         cv2.circle(self._color, at, more, ink, -1, cv2.LINE_8, _SUBPIXEL)
         cv2.circle(self._opacity, at, reach, opacity, -1, cv2.LINE_AA, _SUBPIXEL)
 
-    def paste(self, soft: float = 0.0) -> Disturbed:
-        """The picture with all of it on top, its rims softened by a Gaussian of `soft` pixels."""
+    def paste(self, soft: float = 0.0) -> CorruptedImage:
+        """The image with all of it on top, its rims softened by a Gaussian of `soft` pixels."""
         opacity = cv2.GaussianBlur(self._opacity, (0, 0), soft) if soft else self._opacity
         return paste(self._rgb, opacity, self._color)
 

@@ -1,4 +1,4 @@
-"""Things in front: blocks that hide, and clutter that draws the eye. Both cover a stated share of the picture."""
+"""Things in front: blocks that hide, and clutter that draws the eye. Both cover a stated share of the image."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.ops.corruptions.common import paste, to_bytes
-from segpipe.records.corruption import Disturbed, Rgb
+from segpipe.records.corruption import CorruptedImage, Rgb
 
 _BLOCKS = 12  # blocks along the longest side
-_MOST = 500  # things put onto a picture
+_MOST = 500  # things put onto an image
 _CORNERS = 48  # of a thing's outline
 
 
-def occlude(rgb: Rgb, share: float, rng: np.random.Generator) -> Disturbed:
-    """Blocks of flat color, a twelfth of the long side wide, until they cover this share of the picture."""
+def occlude(rgb: Rgb, share: float, rng: np.random.Generator) -> CorruptedImage:
+    """Blocks of flat color, a twelfth of the long side wide, until they cover this share of the image."""
     height, width = rgb.shape[:2]
     side = max(1, math.ceil(max(height, width) / _BLOCKS))
     down, right = (int(rng.integers(side)) for _ in range(2))
@@ -30,8 +30,8 @@ def occlude(rgb: Rgb, share: float, rng: np.random.Generator) -> Disturbed:
     return paste(rgb, np.where(np.isin(block, order[:needed]), 255, 0).astype(np.uint8), colors[block])
 
 
-def clutter(rgb: Rgb, share: float, rng: np.random.Generator) -> Disturbed:
-    """Pieces of stripes and grain in any two colors, with wavy outlines, until they cover this share of the picture."""
+def clutter(rgb: Rgb, share: float, rng: np.random.Generator) -> CorruptedImage:
+    """Pieces of stripes and grain in any two colors, with wavy outlines, until they cover this share of the image."""
     height, width = rgb.shape[:2]
     covered, color = np.zeros((height, width), np.uint8), np.zeros_like(rgb)
     for _ in range(_MOST):
@@ -48,7 +48,7 @@ def clutter(rgb: Rgb, share: float, rng: np.random.Generator) -> Disturbed:
 
 
 def _outline(rng: np.random.Generator, height: int, width: int) -> npt.NDArray[np.int32]:
-    """Corners (n, 2) of a wavy round thing somewhere in the picture."""
+    """Corners (n, 2) of a wavy round thing somewhere in the image."""
     angle = np.linspace(0, 2 * math.pi, _CORNERS, endpoint=False)
     radius = max(height, width) * rng.uniform(0.03, 0.09)
     waves = np.zeros(_CORNERS)

@@ -14,10 +14,10 @@ from functools import partial
 import numpy as np
 
 from segpipe.ops.corruptions.common import Float32, in_linear_light
-from segpipe.records.corruption import Disturbed, Rgb
+from segpipe.records.corruption import CorruptedImage, Rgb
 
 _DEPTH = 5.0  # meters below the surface: what light is left there gives the veil its color
-_VEIL = 0.18  # of white, mean of the channels: the veil fills an exposed picture with middle gray
+_VEIL = 0.18  # of white, mean of the channels: the veil fills an exposed image with middle gray
 _NEAR = 0.25  # of the way to the farthest row that the nearest row is away
 
 
@@ -49,11 +49,11 @@ OCEANIC_III = Water((0.241, 0.0821, 0.112), (0.278, 0.292, 0.309), (0.295, 0.116
 COASTAL_5C = Water((0.285, 0.174, 0.313), (1.16, 1.21, 1.27), (0.40, 0.31, 0.56))
 
 
-def hang_veil(rgb: Rgb, meters: float, rng: np.random.Generator, *, water: Water) -> Disturbed:
+def add_water(rgb: Rgb, meters: float, rng: np.random.Generator, *, water: Water) -> CorruptedImage:
     """Water between camera and scene: `meters` to what the top row shows, a quarter of that to the bottom row."""
     distance = meters * distances(rgb.shape[0])[:, None, None]
     clear = np.exp(-water.attenuation * distance).astype(np.float32)
-    return Disturbed(in_linear_light(rgb, lambda light: light * clear + water.veil * (1 - clear)))
+    return CorruptedImage(in_linear_light(rgb, lambda light: light * clear + water.veil * (1 - clear)))
 
 
 def distances(rows: int) -> Float32:
@@ -61,5 +61,5 @@ def distances(rows: int) -> Float32:
     return np.linspace(1, _NEAR, rows, dtype=np.float32)
 
 
-oceanic_veil = partial(hang_veil, water=OCEANIC_III)
-coastal_veil = partial(hang_veil, water=COASTAL_5C)
+oceanic_water = partial(add_water, water=OCEANIC_III)
+coastal_water = partial(add_water, water=COASTAL_5C)

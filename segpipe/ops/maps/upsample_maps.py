@@ -37,7 +37,7 @@ def to_pixels(patches: Float32, grid: Grid, out: Size, *, nearest: bool) -> Floa
     return np.ascontiguousarray(upsample(patches[..., None], y, x)[..., 0])
 
 
-def level_of_mass(values: Float32, share: float) -> float:
+def mass_threshold(values: Float32, share: float) -> float:
     """The largest level such that the values from it upward hold at least a share of the sum of all.
 
     Args:
@@ -67,10 +67,10 @@ def keep_mass(values: Float32, share: float, valid: Bools | None = None) -> Bool
     inside = values > 0 if valid is None else (values > 0) & valid
     if not inside.any():
         return inside
-    return np.asarray(inside & (values >= level_of_mass(values[inside], share)))
+    return np.asarray(inside & (values >= mass_threshold(values[inside], share)))
 
 
-def between(values: Float32, low: float, top: float) -> Float32:
+def rescale(values: Float32, low: float, top: float) -> Float32:
     """Strength 0 to 1 of each value: `low` becomes 0, `top` 1, what lies outside is clipped; 0 without a span."""
     span = np.float32(top - low)
     if span < np.finfo(np.float32).tiny:
@@ -81,7 +81,7 @@ def between(values: Float32, low: float, top: float) -> Float32:
 
 
 def mix_heads(strengths: Sequence[Float32], colors: Rgb) -> Rgb:
-    """One picture of all heads: where one head alone is strong its color shows, where none is, black.
+    """One image of all heads: where one head alone is strong its color shows, where none is, black.
 
     The hue is the mean of the heads' colors, weighted by the square of their strengths so that the leading head shows;
     the brightness is the root of the largest strength: on black, colors are told apart only where they are bright.

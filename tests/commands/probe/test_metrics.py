@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from segpipe.commands.probe import metrics as ops
+from segpipe.commands.probe import metrics
 
 maps = arrays.arrays(np.float32, (3, 4), elements=st.floats(0.125, 8, width=32))
 weights = arrays.arrays(np.float64, (3, 4), elements=st.floats(0.25, 1))
@@ -20,55 +20,57 @@ def test_overlap_is_the_sum_of_the_smaller_shares(before, after, weight):
     p = [float(before[at]) * weight[at] for at in cells]
     q = [float(after[at]) * weight[at] for at in cells]
     plain = sum(min(a / sum(p), b / sum(q)) for a, b in zip(p, q, strict=True))
-    assert ops.overlap(before, after, weight) == pytest.approx(plain, abs=1e-9)
-    assert ops.overlap(before, after) == pytest.approx(ops.overlap(after, before))
-    assert ops.overlap(before, 3 * before) == pytest.approx(1)
+    assert metrics.overlap(before, after, weight) == pytest.approx(plain, abs=1e-9)
+    assert metrics.overlap(before, after) == pytest.approx(metrics.overlap(after, before))
+    assert metrics.overlap(before, 3 * before) == pytest.approx(1)
 
 
 def test_maps_that_share_no_place_have_no_overlap():
     left, right = np.array([[1.0, 2, 0, 0]]), np.array([[0.0, 0, 5, 1]])
-    assert ops.overlap(left, right) == 0
-    assert math.isnan(ops.overlap(left, np.zeros((1, 4))))
-    assert math.isnan(ops.overlap(left, right, np.array([[0.0, 0, 1, 1]])))  # nothing of the first is counted
+    assert metrics.overlap(left, right) == 0
+    assert math.isnan(metrics.overlap(left, np.zeros((1, 4))))
+    assert math.isnan(metrics.overlap(left, right, np.array([[0.0, 0, 1, 1]])))  # nothing of the first is counted
 
 
 @given(maps, maps)
 def test_correlation_is_numpy_s_and_weights_are_how_often_a_patch_counts(before, after):
     if before.std() < 1e-3 or after.std() < 1e-3:
         return
-    assert ops.correlation(before, after) == pytest.approx(np.corrcoef(before.ravel(), after.ravel())[0, 1], abs=1e-6)
+    assert metrics.correlation(before, after) == pytest.approx(
+        np.corrcoef(before.ravel(), after.ravel())[0, 1], abs=1e-6
+    )
     times = np.arange(12).reshape(3, 4) % 3
     a, b = (np.repeat(x.ravel(), times.ravel()) for x in (before, after))
     if a.std() > 1e-3 and b.std() > 1e-3:
         plain = np.corrcoef(a, b)[0, 1]
-        assert ops.correlation(before, after, times / 2) == pytest.approx(plain, abs=1e-6)
+        assert metrics.correlation(before, after, times / 2) == pytest.approx(plain, abs=1e-6)
 
 
 def test_a_map_that_is_the_same_everywhere_correlates_with_nothing():
     even = np.full((3, 4), 0.1, np.float32)
-    assert math.isnan(ops.correlation(even, np.arange(12.0).reshape(3, 4)))
+    assert math.isnan(metrics.correlation(even, np.arange(12.0).reshape(3, 4)))
 
 
 def test_change_keeps_the_unit():
     before, after = np.array([[1.0, 3]]), np.array([[2.0, 2]])
-    assert ops.change(before, after) == (2, 4)
-    assert ops.change(before, after, np.array([[1.0, 0]])) == (1, 1)
-    assert ops.change(before, before) == (0, 4)
+    assert metrics.change(before, after) == (2, 4)
+    assert metrics.change(before, after, np.array([[1.0, 0]])) == (1, 1)
+    assert metrics.change(before, before) == (0, 4)
 
 
 def test_drawn_compares_the_same_pixels():
     before, touched = np.ones((2, 2)), np.array([[0.5, 0], [0, 0]])
     after = np.array([[3.0, 1], [1, 1]])
-    part, whole = ops.drawn(before, after, touched)
+    part, whole = metrics.attraction(before, after, touched)
     assert (part, whole) == (pytest.approx(0.5 * 3 / 6), pytest.approx(0.5 / 4))
-    assert ops.drawn(before, after, np.zeros((2, 2))) == pytest.approx(ops.NOTHING, nan_ok=True)
+    assert metrics.attraction(before, after, np.zeros((2, 2))) == pytest.approx(metrics.NOTHING, nan_ok=True)
 
 
 def test_covered_is_the_share_of_a_patch():
     mask = np.zeros((4, 6), np.bool_)
     mask[:2, :2] = True
     mask[3, 5] = True
-    np.testing.assert_array_equal(ops.covered(mask, 2), [[1, 0, 0], [0, 0, 0.25]])
+    np.testing.assert_array_equal(metrics.covered(mask, 2), [[1, 0, 0], [0, 0, 0.25]])
 
 
 def test_directions_are_seen_from_the_mean():
@@ -76,33 +78,33 @@ def test_directions_are_seen_from_the_mean():
     mean = np.full(64, 50, np.float32)
     a, b = (mean + rng.standard_normal((1, 1, 64)).astype(np.float32) for _ in range(2))
     assert float(a.ravel() @ b.ravel() / np.linalg.norm(a) / np.linalg.norm(b)) > 0.99
-    assert abs(ops.cosine(ops.directions(a, mean), ops.directions(b, mean))) < 0.4
-    np.testing.assert_allclose(np.linalg.norm(ops.directions(a, mean), axis=-1), 1, atol=1e-6)
+    assert abs(metrics.cosine(metrics.directions(a, mean), metrics.directions(b, mean))) < 0.4
+    np.testing.assert_allclose(np.linalg.norm(metrics.directions(a, mean), axis=-1), 1, atol=1e-6)
 
 
 def test_cosine_is_the_weighted_mean_over_places():
     rng = np.random.default_rng(1)
-    a, b = (ops.directions(rng.standard_normal((2, 3, 5)), np.zeros(5)) for _ in range(2))
+    a, b = (metrics.directions(rng.standard_normal((2, 3, 5)), np.zeros(5)) for _ in range(2))
     weight = rng.uniform(size=(2, 3))
     plain = sum(
         weight[r, c] * sum(float(x) * float(y) for x, y in zip(a[r, c], b[r, c], strict=True))
         for r in range(2)
         for c in range(3)
     )
-    assert ops.cosine(a, b, weight) == pytest.approx(plain / weight.sum(), abs=1e-6)
+    assert metrics.cosine(a, b, weight) == pytest.approx(plain / weight.sum(), abs=1e-6)
 
 
 def test_patches_are_found_where_they_went():
     rng = np.random.default_rng(2)
-    before = ops.directions(rng.standard_normal((6, 6, 32)), np.zeros(32))
+    before = metrics.directions(rng.standard_normal((6, 6, 32)), np.zeros(32))
     at = np.stack(np.mgrid[:6, :6], axis=-1).astype(float)
     after = np.roll(before, (0, 3), axis=(0, 1))
-    assert ops.found(before, before, at) == 1
-    assert ops.found(before, after, at) == 0
+    assert metrics.found_again(before, before, at) == 1
+    assert metrics.found_again(before, after, at) == 0
     at[..., 1] = (at[..., 1] + 3) % 6
-    assert ops.found(before, after, at) == 1
-    assert ops.found(before, after, at + 0.9) == 1  # within a patch
-    assert ops.found(before, after, at + 1.1) == 0
+    assert metrics.found_again(before, after, at) == 1
+    assert metrics.found_again(before, after, at + 0.9) == 1  # within a patch
+    assert metrics.found_again(before, after, at + 1.1) == 0
 
 
 def slow_interval(pairs, draws, seed):
@@ -132,9 +134,9 @@ def test_intervals_are_those_of_a_plain_bootstrap(case):
     if case == "ratios":
         pairs = [(float(x), float(y)) for x, y in rng.uniform(0, 1, (12, 2))]
     elif case == "some say nothing":
-        pairs[2] = pairs[7] = ops.NOTHING
+        pairs[2] = pairs[7] = metrics.NOTHING
         pairs[4] = (0.0, 0.0)
-    value, low, high, images = ops.over_pictures(pairs, draws=300, seed=5)
+    value, low, high, images = metrics.bootstrap_ratio(pairs, draws=300, seed=5)
     kept = [pair for pair in pairs if not math.isnan(pair[0])]
     assert images == len(kept)
     assert value == pytest.approx(sum(p for p, _ in kept) / sum(w for _, w in kept))
@@ -144,15 +146,15 @@ def test_intervals_are_those_of_a_plain_bootstrap(case):
 
 def test_intervals_of_means_are_near_those_of_the_normal_law():
     values = np.random.default_rng(4).normal(3, 2, 400)
-    value, low, high, _ = ops.over_pictures([(v, 1.0) for v in values.tolist()], draws=2000, seed=0)
+    value, low, high, _ = metrics.bootstrap_ratio([(v, 1.0) for v in values.tolist()], draws=2000, seed=0)
     half = 1.96 * values.std() / np.sqrt(400)
     assert (low, high) == pytest.approx((value - half, value + half), abs=0.1 * half)
 
 
 def test_few_pictures_say_so():
-    assert ops.over_pictures([ops.NOTHING], draws=10, seed=0) is None
-    assert ops.over_pictures([(0.0, 0.0), (0.0, 0.0)], draws=10, seed=0) is None
-    value, low, high, images = ops.over_pictures([(1.0, 2.0)], draws=10, seed=0)
+    assert metrics.bootstrap_ratio([metrics.NOTHING], draws=10, seed=0) is None
+    assert metrics.bootstrap_ratio([(0.0, 0.0), (0.0, 0.0)], draws=10, seed=0) is None
+    value, low, high, images = metrics.bootstrap_ratio([(1.0, 2.0)], draws=10, seed=0)
     assert (value, images) == (0.5, 1)
     assert math.isnan(low)
     assert math.isnan(high)

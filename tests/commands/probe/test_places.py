@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
 from segpipe.commands.probe import places
-from segpipe.ops.corruptions.registry import DISTURBANCES
+from segpipe.ops.corruptions.registry import CORRUPTIONS
 
 sides = st.sampled_from([4, 8, 12])
 
@@ -130,8 +130,8 @@ def test_a_smooth_picture_disturbed_and_brought_back_is_itself(name):
     smooth = (60 + 120 * x + 60 * y).astype(np.uint8)
     rgb = np.repeat(smooth[..., None], 3, axis=2)
     before = smooth.reshape(16, 8, 16, 8).mean(axis=(1, 3)).astype(np.float32)
-    for level in DISTURBANCES[name].levels:
-        made = DISTURBANCES[name].apply(rgb, level, np.random.default_rng(0))
+    for level in CORRUPTIONS[name].levels:
+        made = CORRUPTIONS[name].apply(rgb, level, np.random.default_rng(0))
         after = made.rgb[..., 0].reshape(16, 8, 16, 8).mean(axis=(1, 3)).astype(np.float32)
         at, shown = places.locate(made.back, 16, 8)
         assert shown.sum() >= 16

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from segpipe.commands.robustness.agreement import count_kept, find_survival
-from segpipe.ops.corruptions.registry import DISTURBANCES
+from segpipe.commands.robustness.agreement import agreement_findings, count_kept
+from segpipe.ops.corruptions.registry import CORRUPTIONS
 from segpipe.records.finding import KEPT, MIOU
 
-BLUR = DISTURBANCES["blur"]
+BLUR = CORRUPTIONS["blur"]
 
 
 def test_counts_are_those_of_a_walk_over_the_pixels() -> None:
@@ -33,7 +33,7 @@ def test_numbers_and_intervals_are_those_of_a_slow_statement() -> None:
     everywhere = np.ones((10, 10), bool)
     counts = np.stack([count_kept(before, after, everywhere, classes=4) for before, after in maps])
     nothing = np.zeros((1, 3, 4), np.int64)  # an image that shows nothing takes no part
-    found = find_survival(BLUR, 2, np.concatenate([counts, nothing]), resamples=400, seed=3)
+    found = agreement_findings(BLUR, 2, np.concatenate([counts, nothing]), resamples=400, seed=3)
     assert [each.measure for each in found] == [MIOU, KEPT]
     assert found[0].images == found[1].images == 6
     assert (found[0].disturbance, found[0].family, found[0].level) == ("blur", "focus", 2)
@@ -56,6 +56,8 @@ def test_numbers_and_intervals_are_those_of_a_slow_statement() -> None:
 
 def test_what_nobody_knows_is_none() -> None:
     one = np.array([[[3, 1], [4, 2], [4, 2]]])
-    assert [(each.low, each.images) for each in find_survival(BLUR, 1, one, resamples=10, seed=0)] == [(None, 1)] * 2
-    none = find_survival(BLUR, 1, np.zeros((2, 3, 2), np.int64), resamples=10, seed=0)
+    assert [(each.low, each.images) for each in agreement_findings(BLUR, 1, one, resamples=10, seed=0)] == [
+        (None, 1)
+    ] * 2
+    none = agreement_findings(BLUR, 1, np.zeros((2, 3, 2), np.int64), resamples=10, seed=0)
     assert [(each.value, each.high, each.images) for each in none] == [(None, None, 0)] * 2

@@ -10,10 +10,10 @@ from scipy import ndimage
 
 from segpipe.base.geometry import Box, Size
 from segpipe.commands.robustness import measure as probe_run
-from segpipe.commands.robustness.measure import Trial, choose_images, read_picture, survive
-from segpipe.ops.corruptions.registry import DISTURBANCES
+from segpipe.commands.robustness.measure import CorruptionSetup, choose_images, corrupt_and_segment, read_picture
+from segpipe.ops.corruptions.registry import CORRUPTIONS
 from segpipe.records.corpus import Corpus, Crop, Image
-from segpipe.records.corruption import Disturbance, Disturbed
+from segpipe.records.corruption import CorruptedImage, Corruption
 from segpipe.records.legend import Legend, plain_legend
 
 CLASSES = 4
@@ -42,20 +42,20 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Corpus:
     return Corpus(tmp_path, images, boxes)
 
 
-def kept(corpus: Corpus, index: int, *disturbances: Disturbance, **more: Any) -> np.ndarray:
+def kept(corpus: Corpus, index: int, *disturbances: Corruption, **more: Any) -> np.ndarray:
     """Share of pixels kept for every disturbance and level."""
-    trial = Trial(None, plain_legend(CLASSES), disturbances, side=960, seed=0)  # type: ignore[arg-type]
-    counts = survive(trial, corpus, index, show=False, **more).counts
+    setup = CorruptionSetup(None, plain_legend(CLASSES), disturbances, side=960, seed=0)  # type: ignore[arg-type]
+    counts = corrupt_and_segment(setup, corpus, index, show=False, **more).counts
     return np.asarray(counts[:, 0].sum(axis=1) / counts[:, 1].sum(axis=1))
 
 
-def plain(name: str, change: Any) -> Disturbance:
-    return Disturbance(name, "light", (1,), "", lambda rgb, level, rng: Disturbed(change(rgb)))
+def plain(name: str, change: Any) -> Corruption:
+    return Corruption(name, "light", (1,), "", lambda rgb, level, rng: CorruptedImage(change(rgb)))
 
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_what_changes_nothing_scores_exactly_one(corpus: Corpus, index: int) -> None:
-    stays = Disturbance("stays", "geometry", (1,), "", lambda rgb, level, rng: Disturbed(rgb, back=np.eye(3)))
+    stays = Corruption("stays", "geometry", (1,), "", lambda rgb, level, rng: CorruptedImage(rgb, back=np.eye(3)))
     assert kept(corpus, index, plain("nothing", lambda rgb: rgb), stays).tolist() == [1.0, 1.0]
 
 
@@ -67,33 +67,35 @@ def test_what_swaps_the_classes_scores_nothing(corpus: Corpus) -> None:
 def test_what_moves_the_picture_moves_the_mask(corpus: Corpus, index: int) -> None:
     """Off the borders of classes nothing changes; there are about 3% of border pixels."""
     for name in ("rotation", "viewpoint", "zoom-in", "zoom-out"):
-        assert kept(corpus, index, DISTURBANCES[name]).min() > (0.9 if name == "zoom-out" else 0.96), name
+        assert kept(corpus, index, CORRUPTIONS[name]).min() > (0.9 if name == "zoom-out" else 0.96), name
 
 
 def test_pixels_that_something_lies_on_are_not_judged(corpus: Corpus) -> None:
     for name in ("scratches", "text", "lines", "occlusion", "clutter"):
-        assert (kept(corpus, 0, DISTURBANCES[name]) == 1.0).all(), name
+        assert (kept(corpus, 0, CORRUPTIONS[name]) == 1.0).all(), name
 
 
 def test_transparent_pixels_are_never_counted(corpus: Corpus) -> None:
-    trial = Trial(None, plain_legend(CLASSES), [DISTURBANCES["bright"]], side=960, seed=0)  # type: ignore[arg-type]
-    assert survive(trial, corpus, 1, show=False).counts[:, 1].sum(axis=1).tolist() == [120 * 160 - 30 * 50] * 3
+    setup = CorruptionSetup(None, plain_legend(CLASSES), [CORRUPTIONS["bright"]], side=960, seed=0)  # type: ignore[arg-type]
+    assert (
+        corrupt_and_segment(setup, corpus, 1, show=False).counts[:, 1].sum(axis=1).tolist() == [120 * 160 - 30 * 50] * 3
+    )
 
 
 def test_clusters_of_one_name_are_one_class(corpus: Corpus) -> None:
     """Brightness shifted by a quarter changes all clusters; where two and two are one class, half the pixels stay."""
     shifted = plain("shift", lambda rgb: np.clip(rgb.astype(int) + 64, 0, 255).astype(np.uint8))
     legend = Legend(("dark", "light"), np.zeros((2, 3), np.uint8), np.array([0, 0, 1, 1]))
-    trial = Trial(None, legend, [shifted], side=960, seed=0)  # type: ignore[arg-type]
-    counts = survive(trial, corpus, 0, show=False).counts[0]
+    setup = CorruptionSetup(None, legend, [shifted], side=960, seed=0)  # type: ignore[arg-type]
+    counts = corrupt_and_segment(setup, corpus, 0, show=False).counts[0]
     assert 0.2 < counts[0].sum() / counts[1].sum() < 0.8
     assert counts[0, 1] == counts[1, 1]  # what was light is light
 
 
 def test_pictures_are_shown_only_where_wanted(corpus: Corpus) -> None:
-    trial = Trial(None, plain_legend(CLASSES), [DISTURBANCES["dark"]], side=100, seed=0)  # type: ignore[arg-type]
-    assert survive(trial, corpus, 0, show=False).shown == ()
-    shown = survive(trial, corpus, 0, show=True).shown
+    setup = CorruptionSetup(None, plain_legend(CLASSES), [CORRUPTIONS["dark"]], side=100, seed=0)  # type: ignore[arg-type]
+    assert corrupt_and_segment(setup, corpus, 0, show=False).shown == ()
+    shown = corrupt_and_segment(setup, corpus, 0, show=True).shown
     assert [each.shape for each in shown] == [(75, 100, 3)] * 4
 
 

@@ -1,4 +1,4 @@
-"""`segpipe probe RUN`: how far a run's masks survive, from a run to the page."""
+"""`segpipe probe RUN`: how far a run's masks corrupt_and_segment, from a run to the page."""
 
 import json
 import os
@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 import segpipe
-from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.errors import CorpusError, RenamedWarning, UsageError
+from segpipe.base.options import make
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
 from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.commands.robustness import run as surviving
-from segpipe.commands.robustness.measure import Trial
+from segpipe.commands.robustness.measure import CorruptionSetup
+from segpipe.commands.robustness.options import RobustnessOptions
 from segpipe.commands.robustness.run import probe_run
 from segpipe.images.corpus_reader import read_original
 from segpipe.inference.segment_array import open_segmenter, segment_picture
@@ -49,6 +51,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     return open_run(folder / "run")
 
 
+def options_of(run: RunDir, out: Path | None, **options: object) -> RobustnessOptions:
+    return make(RobustnessOptions, {"run": run.root, "out": out, **options})
+
+
 def test_a_picture_in_memory_gets_the_mask_that_the_run_gave_its_file(run: RunDir) -> None:
     segmenter, corpus = open_segmenter(run, Runtime(), crf=True), load_corpus(run.path("corpus"))
     lines = {line["id"]: line for line in masks.load_index(run.path("masks"))}
@@ -74,9 +80,10 @@ def test_a_picture_in_memory_gets_the_parts_of_a_split_cluster_too(run: RunDir, 
 
 
 def test_everything_is_written_and_does_not_depend_on_workers(run: RunDir, tmp_path: Path) -> None:
-    found = probe_run(run, None, Runtime(), images=2, disturb=NAMES, side=160, seed=5)
+    options = {"max_images": 2, "corruptions": NAMES, "max_side": 160, "seed": 5}
+    found = probe_run(run, options_of(run, None, **options), Runtime())
     assert found.page == run.root / "probe" / "index.html"
-    more = probe_run(run, tmp_path / "two", Runtime(workers=2), images=2, disturb=NAMES, side=160, seed=5)
+    more = probe_run(run, options_of(run, tmp_path / "two", **options), Runtime(workers=2))
     assert more.findings == found.findings
     assert found.table.read_bytes() == more.table.read_bytes()
     rows = load_findings(found.table)
@@ -91,7 +98,9 @@ def test_everything_is_written_and_does_not_depend_on_workers(run: RunDir, tmp_p
 
 
 def test_the_page_needs_nothing_but_itself(run: RunDir, tmp_path: Path) -> None:
-    found = probe_run(run, tmp_path, Runtime(), images=1, disturb=["text", "hue"], side=120)
+    found = probe_run(
+        run, options_of(run, tmp_path, max_images=1, corruptions=["text", "hue"], max_side=120), Runtime()
+    )
     html = found.page.read_text("utf-8")
     assert all(sentence in html for sentence in found.said)
     assert set(re.findall(r'src="([a-z]+:)', html)) == {"data:"}
@@ -102,7 +111,7 @@ def test_the_page_needs_nothing_but_itself(run: RunDir, tmp_path: Path) -> None:
 
 
 def test_the_weights_of_the_page_are_the_words(run: RunDir, tmp_path: Path) -> None:
-    found = probe_run(run, tmp_path, Runtime(), images=2, disturb=["noise"], side=160)
+    found = probe_run(run, options_of(run, tmp_path, max_images=2, corruptions=["noise"], max_side=160), Runtime())
     kept = [row for row in found.findings if row.measure == KEPT]
     assert f"{100 * kept[-1].value:.1f}% of their pixels at 45 gray levels" in found.said[0]
     assert found.said[-1].startswith("They change most under noise at 45")
@@ -115,23 +124,23 @@ def test_a_file_that_changed_meanwhile_is_put_aside(run: RunDir, tmp_path: Path)
     try:
         path.write_bytes(b"\0" * len(content))
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-        found = probe_run(run, tmp_path, Runtime(), images=0, disturb=["dark"], side=64)
+        found = probe_run(run, options_of(run, tmp_path, max_images=0, corruptions=["dark"], max_side=64), Runtime())
         assert [each.path for each in found.rejected] == [corpus.images[1].path]
         assert found.findings[0].images == 2
-        trial = Trial(open_segmenter(run, Runtime(), crf=False), plain_legend(4), [], side=64, seed=0)
+        setup = CorruptionSetup(open_segmenter(run, Runtime(), crf=False), plain_legend(4), [], side=64, seed=0)
         with pytest.raises(CorpusError, match="not one image can be used"):
-            surviving._survive_all(trial, corpus, [1], Runtime())
+            surviving._measure_all(setup, corpus, [1], Runtime())
     finally:
         path.write_bytes(content)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def test_mistakes_are_said_with_the_way_out(run: RunDir, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--disturb bluur is not known; there are .*blur, "):
-        probe_run(run, tmp_path, Runtime(), disturb=["bluur"])
+    with pytest.raises(UsageError, match=r"corruptions=bluur is not known; there are .*blur, "):
+        probe_run(run, options_of(run, tmp_path, corruptions=["bluur"]), Runtime())
     begun = open_run(tmp_path / "begun")
     with pytest.raises(UsageError, match="is not up to date"):
-        probe_run(begun, None, Runtime())
+        probe_run(begun, options_of(begun, None), Runtime())
 
 
 def test_masks_without_a_crf_cannot_be_probed_with_one(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,27 +152,34 @@ def test_masks_without_a_crf_cannot_be_probed_with_one(run: RunDir, monkeypatch:
 
 
 def test_the_command_tells_what_it_found(run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["probe", str(run.root), str(tmp_path), "--images", "1", "--disturb", "dark", "--side", "64", "-q"]
-    assert run_cli(arguments) == 0
+    options = ["--max-images", "1", "--corruptions", "dark", "--max-side", "64", "-q"]
+    assert run_cli(["robustness", str(run.root), str(tmp_path), *options]) == 0
     said = capsys.readouterr().out
     assert said.startswith("Under dark the masks keep ")
     assert said.endswith(f"page     {tmp_path / 'index.html'}\n")
-    twin = segpipe.probe(run.root, tmp_path / "twin", count=1, disturb=["dark"], side=64)
+    twin = segpipe.robustness(run.root, tmp_path / "twin", max_images=1, corruptions=["dark"], max_side=64)
     assert (tmp_path / "twin" / "probe.csv").read_bytes() == (tmp_path / "probe.csv").read_bytes()
     assert len(twin) == 6
 
 
-@pytest.mark.parametrize(
-    ("more", "match"),
-    [
-        (["RUN", "--backbone", "classical"], "--backbone has no meaning here: .* is a run"),
-        (["IMAGES", "OUT", "--crf"], "--crf has no meaning here: .* is not a run"),
-        (["IMAGES"], "is not a run .*, so name the folder to write to"),
-    ],
-)
-def test_options_that_would_be_ignored_are_refused(
-    run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], match: str
+def test_probe_of_a_run_is_called_robustness_now(
+    run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    places = {"RUN": str(run.root), "IMAGES": str(run.root.parent / "images"), "OUT": str(tmp_path)}
-    assert run_cli(["probe", *(places.get(word, word) for word in more)]) == 2
-    assert re.search(match, capsys.readouterr().err)
+    options = ["--images", "1", "--disturb", "dark", "--side", "64", "-q"]
+    assert run_cli(["probe", str(run.root), str(tmp_path / "old"), *options]) == 0
+    said = capsys.readouterr().err
+    assert "`segpipe probe RUN` is called `segpipe robustness RUN` now" in said
+    assert "--disturb is called --corruptions now" in said
+    with pytest.warns(RenamedWarning) as warned:
+        segpipe.probe(run.root, tmp_path / "python", count=1, disturb=["dark"], side=64)
+    assert {str(each.message).split(" is called ")[0] for each in warned} >= {
+        "segpipe.probe(RUN)",
+        "segpipe.robustness: count=",
+        "segpipe.robustness: side=",
+    }
+    assert (tmp_path / "old" / "probe.csv").read_bytes() == (tmp_path / "python" / "probe.csv").read_bytes()
+
+
+def test_images_need_a_folder_to_write_to(run: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli(["probe", str(run.root.parent / "images")]) == 2
+    assert "is not a run (no config.yaml), so name the folder to write to" in capsys.readouterr().err

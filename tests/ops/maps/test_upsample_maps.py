@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segpipe.base.geometry import Size, plan_grid
-from segpipe.ops.maps.upsample_maps import between, keep_mass, level_of_mass, mix_heads, to_pixels
+from segpipe.ops.maps.upsample_maps import keep_mass, mass_threshold, mix_heads, rescale, to_pixels
 
 MAPS = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.integers(0, 9))
 
@@ -40,7 +40,7 @@ def test_the_mass_kept_agrees_with_taking_pixels_one_by_one(values, share, rando
 def test_all_of_the_mass_leaves_nothing_out():
     values = np.random.default_rng(0).random((300, 400), dtype=np.float32) + 1e-4
     assert keep_mass(values, 1.0).all()
-    assert level_of_mass(values, 1e-9) == values.max()
+    assert mass_threshold(values, 1e-9) == values.max()
 
 
 @settings(deadline=None)
@@ -74,7 +74,7 @@ def test_padding_is_left_out_and_patches_lie_where_they_were_seen(height, width,
 @given(hnp.arrays(np.float32, (3, 4), elements=st.floats(0, 100, width=32)), st.floats(0, 10), st.floats(0, 10))
 @example(np.zeros((3, 4), np.float32), 0.0, 4e-49)
 def test_strength_rises_with_the_value_from_0_to_1(values, low, top):
-    strength = between(values, low, top)
+    strength = rescale(values, low, top)
     assert strength.dtype == np.float32
     assert ((strength >= 0) & (strength <= 1)).all()
     if top - low > 1e-6:

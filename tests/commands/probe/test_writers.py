@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 import segpipe
 from segpipe.base.errors import UsageError
 from segpipe.cli.entry import run_cli
-from segpipe.commands.probe.names import ALL_ROLLS, CENTER, PATCH, SHARP, Findings
+from segpipe.commands.probe.names import ALL_ROLLS, CENTER, PATCH, SHARP, FindingTable
 from segpipe.images.video import write_video
 from segpipe.store.findings import load_findings
 
@@ -51,7 +51,7 @@ def test_a_folder_gives_a_page_a_table_and_figures(
     images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "seen"
-    code = probe(images, out, "--backbone", "classical", "--size", 64, "--disturb", "text")
+    code = probe(images, out, "--backbone", "classical", "--size", 64, "--corruptions", "text")
     told = capsys.readouterr()
     assert code == 4
     assert re.search(r"broken\.jpg: empty file", told.err)
@@ -59,7 +59,7 @@ def test_a_folder_gives_a_page_a_table_and_figures(
     assert "Activation" in told.out
     assert "Attention" not in told.out
     assert told.out.splitlines()[-1] == f"page     {out / 'index.html'}"
-    found = Findings(load_findings(out / "probe.csv"))
+    found = FindingTable(load_findings(out / "probe.csv"))
     assert found.get(ALL_ROLLS, CENTER, 16).images == 3
     assert {"text", "roll", "another-picture"} == set(found.disturbances(PATCH))
     facts = json.loads((out / "probe.json").read_text("utf-8"))
@@ -82,12 +82,12 @@ def test_networks_are_probed_by_what_they_have(name: str, images: Path, tmp_path
     torch.manual_seed(0)
     save_file(timm.create_model(name, num_classes=0).state_dict(), tmp_path / "w.safetensors")
     options = ["--backbone", name, "--weights", tmp_path / "w.safetensors", "--size", 64]
-    chosen = ["--measure", "focus,agreement", "--disturb", "hue,blur", "--disturb", "mirror"]
+    chosen = ["--measure", "focus,agreement", "--corruptions", "hue,blur", "--corruptions", "mirror"]
     assert probe(images / "[ac]*.png", tmp_path / "out", *options, *chosen) == 0
     facts = json.loads((tmp_path / "out" / "probe.json").read_text("utf-8"))
     assert facts["settings"]["shows"] == ("attention" if name.startswith("vit") else "activation")
     assert facts["settings"]["size"] == (64 if name.startswith("vit") else 128)
-    found = Findings(load_findings(tmp_path / "out" / "probe.csv"))
+    found = FindingTable(load_findings(tmp_path / "out" / "probe.csv"))
     assert found.get("hue", PATCH, 20).value <= 1
     assert found.disturbances(SHARP) == ["half-blur"]
     assert set(found.disturbances(PATCH)) == {"another-picture", "mirror", "blur", "hue"}
@@ -98,9 +98,9 @@ def test_python_gives_the_rows_of_the_table(images: Path, tmp_path: Path) -> Non
     options = {
         "backbone": "classical",
         "size": 64,
-        "count": 2,
+        "max_images": 2,
         "measures": ["agreement"],
-        "disturb": ["hue"],
+        "corruptions": ["hue"],
         "device": "cpu",
     }
     rows = segpipe.probe(images / "deep" / "b.jpg", tmp_path / "out", **options)
@@ -120,11 +120,11 @@ def test_the_same_seed_gives_the_same_table_and_chooses_the_same_images(images: 
         "classical",
         "--size",
         64,
-        "--images",
+        "--max-images",
         2,
         "--measure",
         "agreement",
-        "--disturb",
+        "--corruptions",
         "occlusion",
     ]
     tables = []
@@ -139,7 +139,18 @@ def test_a_video_is_probed_by_frames_spread_over_it(tmp_path: Path) -> None:
     with write_video(film, fps=10) as append:
         for i in range(9):
             append(scene(64, 80, i))
-    options = ["--backbone", "classical", "--size", 64, "--images", 3, "--measure", "agreement", "--disturb", "mirror"]
+    options = [
+        "--backbone",
+        "classical",
+        "--size",
+        64,
+        "--max-images",
+        3,
+        "--measure",
+        "agreement",
+        "--corruptions",
+        "mirror",
+    ]
     assert probe(film, tmp_path / "out", *options) == 0
     names = json.loads((tmp_path / "out" / "probe.json").read_text("utf-8"))["images"]
     assert len(names) == 3
@@ -151,7 +162,7 @@ def test_a_video_is_probed_by_frames_spread_over_it(tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (["--measure", "centre"], "--measure centre is not known; there are center, focus, artefacts, agreement"),
-        (["--disturb", "blurr"], "--disturb blurr is not known; there are mirror, rotation"),
+        (["--corruptions", "blurr"], "--corruptions blurr is not known; there are mirror, rotation"),
         (["--weights", "w.pth"], "--backbone classical takes no weights"),
     ],
 )

@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 
 import segpipe
 from segpipe.base.errors import UsageError
+from segpipe.base.options import make
 from segpipe.cli.entry import run_cli
-from segpipe.commands.attend.run import parse_backbones
+from segpipe.commands.attend.options import AttendOptions
 from segpipe.images.video import VideoReader, write_video
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -78,7 +79,7 @@ def test_a_folder_gives_every_map_at_the_image_s_own_size(
     code = attend(images, out, "--backbone", VIT, "--weights", weights[VIT], "--size", 64, "--npz", "--threshold", 0.6)
     told = capsys.readouterr()
     assert code == 4
-    assert re.search(r"1 files put aside \(.*rejected\.jsonl\):\n  broken\.jpg: empty file", told.err)
+    assert re.search(r"1 files skipped \(.*rejected\.jsonl\):\n  broken\.jpg: empty file", told.err)
     assert json.loads((out / "rejected.jsonl").read_text("utf-8"))["path"] == "broken.jpg"
     assert "2 images" in told.out
     maps = {"mean", "colors", "head00", "head01", "head02", "rollout"}
@@ -223,7 +224,7 @@ def test_a_broken_tail_is_told_and_the_rest_is_written(
             r"dive\.avi: --crop 0 500 0 5 reaches outside its 48 rows",
         ),
         (["IMAGES", "OUT", "--threshold", "1.5"], 2, r"1\.5 is not in the range"),
-        (["IMAGES", "OUT.mp4"], 2, r"give --fps, such as --fps 25"),
+        (["IMAGES", "OUT.mp4"], 2, r"give it, such as --fps 25"),
         (["IMAGES", "OUT.mp4", "--fps", "5", "--npz"], 2, r"--npz writes files into a folder"),
         (["IMAGES", "OUT.wmv", "--fps", "5"], 2, r"videos of this kind are not written; end the name in"),
         (["IMAGES", "OUT", "--fps", "5"], 2, r"--fps is the speed of a video"),
@@ -233,7 +234,11 @@ def test_a_broken_tail_is_told_and_the_rest_is_written(
             3,
             r"frame 50 lies beyond its end, 12",
         ),
-        (["IMAGES", "OUT", "--compare", "dino", "--compare", "dino_vits8"], 2, r"--compare dino_vits8 is named twice"),
+        (
+            ["IMAGES", "OUT", "--compare", "dino", "--compare", "dino_vits8"],
+            2,
+            r"dino_vits8 is named twice",
+        ),
         (
             ["IMAGES", "OUT", "--backbone", "classical", "--weights", "w.pth"],
             2,
@@ -299,12 +304,16 @@ def test_the_function_writes_what_the_command_writes(images: Path, tmp_path: Pat
     assert found["pictures"] == 2
     assert found["files"] == facts[0]["files"] == len([name for name in files[0] if name != "rejected.jsonl"])
     assert list(found["rejected"]) == ["broken.jpg"]
-    with pytest.raises(UsageError, match="--scale 0: give own, shared, or a number"):
+    with pytest.raises(UsageError, match="scale=0: give own, shared, or a number"):
         segpipe.attend(images, tmp_path / "wrong", backbone="classical", scale=0, device="cpu")
 
 
+def backbones(**options: object) -> list[tuple[str, Path | None]]:
+    return make(AttendOptions, {"images": "in", "out": "out", **options}).backbones
+
+
 def test_the_five_dino_networks_have_one_name() -> None:
-    names = [name for name, _ in parse_backbones(None, None, ["dino"])]
+    names = [name for name, _ in backbones(compare=["dino"])]
     assert names == ["dino_vits16", "dino_vits8", "dino_vitb16", "dino_vitb8", "dino_resnet50"]
-    assert parse_backbones("a", Path("w"), ["b=c.pth"]) == [("a", Path("w")), ("b", Path("c.pth"))]
-    assert parse_backbones(None, None, []) == [("dino_vits16", None)]
+    assert backbones(backbone="a", weights="w", compare=["b=c.pth"]) == [("a", Path("w")), ("b", Path("c.pth"))]
+    assert backbones() == [("dino_vits16", None)]

@@ -1,4 +1,4 @@
-"""The page of `segpipe probe RUN` in a real browser, as `test_report_browser` looks at the report."""
+"""The page of `segpipe probe RUN` in a real browser."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from segpipe.commands.robustness.page import SurvivalPage, families, render
 from segpipe.commands.robustness.text import sentences
-from segpipe.ops.corruptions.registry import DISTURBANCES
+from segpipe.ops.corruptions.registry import CORRUPTIONS
 from segpipe.records.corruption import FAMILIES
 from segpipe.records.finding import KEPT, MIOU, Finding
 from tests.helpers import chromium
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this mac
 def write(folder: Path) -> Path:
     """A page of a whole probe with made-up values."""
     rng, rows = np.random.default_rng(0), list[Finding]()
-    for each in DISTURBANCES.values():
+    for each in CORRUPTIONS.values():
         for level in each.levels:
             for measure in (MIOU, KEPT):
                 value = float(rng.uniform(0.1, 0.9))

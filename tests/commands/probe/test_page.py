@@ -1,4 +1,4 @@
-"""The page of `segpipe probe IMAGES` in a real browser, as `test_report_browser` looks at the report."""
+"""The page of `segpipe probe IMAGES` in a real browser."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from segpipe.commands.probe.names import (
     PICTURE,
     ROLL,
     SHARP,
-    Findings,
+    FindingTable,
     in_strip,
 )
 from segpipe.commands.probe.page import Example, Panel, compose, draw_figures, render
 from segpipe.commands.probe.text import sentences
-from segpipe.ops.corruptions.registry import DISTURBANCES
+from segpipe.ops.corruptions.registry import CORRUPTIONS
 from segpipe.plots.thumbnails import photo
 from segpipe.records.corpus import Rejected
 from segpipe.records.finding import Finding
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this mac
 BY_PLACE = np.random.default_rng(0).uniform(0.05, 6, (16, 16))
 
 
-def findings() -> Findings:
+def findings() -> FindingTable:
     """Every finding that a probe makes, with made-up values."""
     rng = np.random.default_rng(0)
     rows = []
@@ -59,14 +59,14 @@ def findings() -> Findings:
     add(ALL_ROLLS, "place", 16, "rolls", CENTER, CENTER_INNER, CORNERS)
     add(CROP, "artefact", 0.25, "of the height", BESIDE)
     for name in ("rotation", "blur", "noise", "hue", "jpeg", "text", "green-veil"):
-        each = DISTURBANCES[name]
+        each = CORRUPTIONS[name]
         for level in each.levels:
             add(each.name, each.family, level, each.unit, OVERLAP, PATCH, FOUND, PICTURE, AGAIN)
             if each.family == "artefact":
                 add(in_strip(each.name), each.family, level, each.unit, DRAWN, BESIDE, GAIN)
             if each.name == "blur":
                 add(HALF_BLUR, each.family, level, each.unit, SHARP)
-    return Findings(rows)
+    return FindingTable(rows)
 
 
 def write(folder: Path) -> Path:
