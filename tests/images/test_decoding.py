@@ -3,9 +3,13 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pytest
 import rasterio
 from PIL import Image
+from rasterio.errors import NotGeoreferencedWarning
 
+from segpipe.images.decoding import decoding, quiet
+from segpipe.images.headers import BadImage
 from segpipe.images.readers import probe_image
 
 LIMIT = 10**7
@@ -55,3 +59,27 @@ def test_warnings_stay_inside_and_filters_come_back_after_threads(tmp_path):
         thread.join()
     assert not failures
     assert list(warnings.filters) == before
+
+
+def test_whatever_a_decoder_throws_becomes_one_error_of_one_line(tmp_path):
+    path = tmp_path / "a.tif"
+    for error, text in (
+        (RuntimeError("two\n  lines"), "cannot be decoded: two lines"),
+        (KeyError(), "cannot be decoded: KeyError"),
+        (MemoryError(), "needs more memory than there is"),
+    ):
+        with pytest.raises(BadImage) as caught, decoding(path):
+            raise error
+        assert str(caught.value) == f"{path}: {text}"
+    with pytest.raises(BadImage) as caught, decoding(path):
+        raise BadImage(path, "as it is")
+    assert caught.value.reason == "as it is"
+    with pytest.raises(KeyboardInterrupt), decoding(path):
+        raise KeyboardInterrupt
+
+
+def test_warnings_of_others_are_not_hidden():
+    with quiet():
+        with pytest.warns(UserWarning, match="of ours"):
+            warnings.warn("of ours", UserWarning, stacklevel=1)
+        warnings.warn("no place", NotGeoreferencedWarning, stacklevel=1)

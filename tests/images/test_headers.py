@@ -1,5 +1,9 @@
+import numpy as np
 import pytest
+from PIL import Image
 
+from segpipe.base.geometry import Size
+from segpipe.images.headers import Container, inspect
 from segpipe.images.readers import BadImage, probe_image
 
 LIMIT = 10**7
@@ -26,3 +30,27 @@ def test_junk(tmp_path, content, reason):
         probe_image(tmp_path / "a.jpg", max_pixels=LIMIT)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(str(tmp_path / "a.jpg"))
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "bmp"])
+@pytest.mark.parametrize("size", [(1, 1), (31, 17), (300, 2)])
+def test_size_and_orientation_are_those_that_pillow_tells(tmp_path, ending, size):
+    picture = Image.new("RGB", size, (200, 30, 4))
+    exif = Image.Exif()
+    exif[274] = 6
+    picture.save(tmp_path / "a", {"jpg": "JPEG", "tif": "TIFF"}.get(ending, ending.upper()), exif=exif)
+    found = inspect(tmp_path / "a")
+    with Image.open(tmp_path / "a") as opened:
+        turned = opened.getexif().get(274, 1)
+        assert found == Container(opened.format, Size(size[1], size[0]), turned, raster=ending == "tif")
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "bmp"])
+def test_half_a_file_is_refused_by_its_header_alone(tmp_path, ending):
+    rgb = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    Image.fromarray(rgb).save(tmp_path / f"a.{ending}")
+    whole = (tmp_path / f"a.{ending}").read_bytes()
+    inspect(tmp_path / f"a.{ending}")
+    (tmp_path / f"a.{ending}").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BadImage, match=r"truncated|missing"):
+        inspect(tmp_path / f"a.{ending}")
