@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "segpipe"
 
-LEAST = 0.0
+LEAST = 0.56
 """Share of modules whose test lies at the mirrored path and imports them."""
 
 PARAMETERS, LINES = 8, 50
@@ -53,6 +53,7 @@ CLASSES_USED_TWICE = {
 """To be renamed."""
 
 STEMS_OF_EACH_ROOM = {
+    "options": "the options of a command",
     "__init__": "every package has one",
     "run": "the work of a command",
     "page": "the HTML page of a command",

@@ -41,5 +41,5 @@ def test_kinds_check_themselves(name: str, family: str, levels: tuple[float, ...
 
     for good in ((3.0, 2.0, 1.0), (1.0, 2.0), (5.0,)):
         corruption.Disturbance("roll", "geometry", good, "degrees", keep)
-    with pytest.raises(ValueError, match="names hold no space|rise or fall"):
+    with pytest.raises(ValueError, match=r"names hold no space|rise or fall"):
         corruption.Disturbance(name, family, levels, "degrees", keep)
