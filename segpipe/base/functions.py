@@ -73,7 +73,7 @@ def function_of(command: Command) -> Callable[..., Any]:
             options = make(command.options, {**_unasked(command), **values})
             return command.python(options, face) if command.python else command.value(command.work(options, face))
         except SegpipeError as error:
-            error.args = (error.spelled(lambda name, value: plainly(known.get(name, name), value)),)
+            error.args = (error.spelled(lambda name, value: _spell(known, name, value)),)
             raise
 
     call.__name__ = call.__qualname__ = command.name
@@ -81,6 +81,13 @@ def function_of(command: Command) -> Callable[..., Any]:
     call.__doc__ = docstring_of(command)
     call.__signature__ = signature  # type: ignore[attr-defined]
     return call
+
+
+def _spell(known: Mapping[str, str], name: str, value: str | None) -> str:
+    """An argument of the function where a setting is one, such as `block=12` for `extract.blocks=[12]`."""
+    if name not in known:
+        return plainly(name, value)
+    return plainly(known[name], None if value is None else value.strip("[]"))
 
 
 def _unasked(command: Command) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def block_indices(blocks: tuple[int, ...], *, depth: int) -> tuple[int, ...]:
     wrong = [block for block in blocks if not -depth <= block < depth]
     if wrong or not blocks:
         raise UsageError(
-            f"{named('extract.blocks', list(blocks))} {'is empty' if not blocks else f'names block {wrong[0]}'}; "
+            f"{named('extract.blocks', str(list(blocks)))} {'is empty' if not blocks else f'names block {wrong[0]}'}; "
             f"this network has {depth}: 0 to {depth - 1}, or -1 (the last) to -{depth}"
         )
     return tuple(block % depth for block in blocks)

@@ -4,7 +4,7 @@ run      `Run`, what a user holds
 reader   opens artefacts, and says in one line what is missing or damaged
 arrays   features, codes, masks and probabilities of one image
 tables   images, classes, cover and scores as rows
-figure   photographs beside their class maps
+maps_figure   photographs beside their class maps
 page     a run as a notebook shows it
 """
 

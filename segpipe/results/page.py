@@ -8,7 +8,7 @@ from segpipe import pipeline
 from segpipe.base.errors import SegpipeError
 from segpipe.plots.html import template
 from segpipe.plots.thumbnails import Picture, photo
-from segpipe.results.figure import view_map
+from segpipe.results.maps_figure import view_map
 from segpipe.results.reader import RunReader
 from segpipe.results.tables import class_rows
 

@@ -14,7 +14,7 @@ from segpipe.base.errors import SegpipeError
 from segpipe.base.geometry import Box
 from segpipe.records.legend import Mask
 from segpipe.results import arrays, tables
-from segpipe.results.figure import draw_maps, view_map
+from segpipe.results.maps_figure import draw_maps, view_map
 from segpipe.results.page import render_run
 from segpipe.results.reader import RunReader
 

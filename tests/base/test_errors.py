@@ -1,9 +1,12 @@
 """Errors: marked options are spelled by each face, and nothing else of a message changes."""
 
+import signal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segpipe.base import errors
 from segpipe.base.errors import RenamedWarning, UsageError, named, spelled, warn
 
 PLAIN = st.text(st.characters(exclude_categories=["Cs", "Co"]), max_size=20)
@@ -33,3 +36,18 @@ def test_an_error_is_plain_where_no_face_spells_it() -> None:
 def test_an_earlier_name_is_warned_of() -> None:
     with pytest.warns(RenamedWarning, match="a is called b now"):
         warn("a is called b now")
+
+
+def test_each_kind_of_error_has_an_exit_code_of_its_own() -> None:
+    kinds = [errors.SegpipeError, *errors.SegpipeError.__subclasses__()]
+    own = [kind for kind in kinds if kind.__module__ == errors.__name__]
+    codes = {kind.__name__: kind.exit_code for kind in own} | {"partly": errors.SKIPPED}
+    assert codes == {
+        "SegpipeError": 1, "UsageError": 2, "CorpusError": 3, "partly": 4, "MachineError": 5, "LockedError": 6
+    }  # fmt: skip
+
+
+def test_a_signal_is_told_as_shells_do_and_is_no_ordinary_exception() -> None:
+    assert errors.Stopped(signal.SIGINT).exit_code == 130
+    assert errors.Stopped(signal.SIGTERM).exit_code == 143
+    assert not issubclass(errors.Stopped, Exception)

@@ -11,7 +11,6 @@ from segpipe.base.geometry import Box, Size
 from segpipe.images import mosaics
 from segpipe.images.headers import BadImage, inspect
 from segpipe.images.mosaics import is_mosaic, open_mosaic, probe_mosaic, sample_mosaic, showing
-from segpipe.images.rasters import read_geo
 from segpipe.images.readers import read_image
 
 UTM = Affine(0.0123456789012345, 0, 345678.123456789, 0, -0.0123456789012345, 8123456.987654321)
@@ -121,38 +120,6 @@ def test_nothing_valid_and_blocks_too_large_are_refused(tmp_path: Path, monkeypa
     monkeypatch.setattr(mosaics, "_BLOCK_BYTES", 1000)
     with pytest.raises(BadImage, match=r"stored in blocks of 40 x 40 pixels.*gdal_translate -of COG"):
         probe_mosaic(path, inspect(path), tmp_path / "v.tif")
-
-
-@pytest.mark.parametrize("transform", [UTM, Affine(0.5, 0, 10, 0, 0.5, 20), Affine(0.1, 0.02, 5, 0.03, -0.1, 7)])
-@pytest.mark.parametrize("crs", ["EPSG:32755", 'LOCAL_CS["quarry",UNIT["metre",1]]', None])
-def test_places_are_kept_to_the_last_digit(tmp_path: Path, transform: Affine, crs: str | None) -> None:
-    write(tmp_path / "a.tif", noise((3, 20, 20), "uint8"), transform=transform, crs=crs)
-    geo, controlled = read_geo(tmp_path / "a.tif", inspect(tmp_path / "a.tif"))
-    with rasterio.open(tmp_path / "a.tif") as file:
-        assert geo is not None
-        assert geo.transform == tuple(transform)[:6]
-        assert geo.crs == ("" if file.crs is None else file.crs.to_wkt())
-    assert not controlled
-
-
-def test_control_points_are_no_place(tmp_path: Path) -> None:
-    from rasterio.control import GroundControlPoint
-
-    points = [GroundControlPoint(r, c, 100 + c, 200 - r) for r, c in ((0, 0), (0, 20), (20, 0), (20, 20))]
-    bands = noise((3, 20, 20), "uint8")
-    with rasterio.open(
-        tmp_path / "a.tif",
-        "w",
-        driver="GTiff",
-        count=3,
-        height=20,
-        width=20,
-        dtype="uint8",
-        gcps=points,
-        crs="EPSG:32755",
-    ) as out:
-        out.write(bands)
-    assert read_geo(tmp_path / "a.tif", inspect(tmp_path / "a.tif")) == (None, True)
 
 
 def test_what_is_read_by_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

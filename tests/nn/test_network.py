@@ -6,10 +6,8 @@ from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 
 from segpipe.base.errors import MachineError, UsageError
-from segpipe.nn import cnn
 from segpipe.nn.backbones import Backbone
 from segpipe.nn.network import open_network
-from segpipe.nn.precision import pick_precision
 
 NORM = ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
 VIT = Backbone("tiny", "tiny", "vit", 8, 24, 2, 2, 1, NORM, "none")
@@ -83,26 +81,6 @@ def test_features_in_bfloat16_point_where_those_in_float32_do(kind, resnet):
     assert np.percentile(cosines, 1) >= 0.999
 
 
-@pytest.mark.parametrize(
-    ("device", "has", "expected"),
-    [
-        ("cpu", {}, "float32"),
-        ("cpu", {"avx512_bf16": False, "amx_bf16": False}, "float32"),
-        ("cpu", {"avx512_bf16": True}, "bfloat16"),
-        ("cpu", {"amx_bf16": True}, "bfloat16"),
-        ("cuda:1", {"cuda": True}, "bfloat16"),
-        ("cuda", {"cuda": False}, "float32"),
-        ("mps", {"avx512_bf16": True}, "float32"),
-    ],
-)
-def test_auto_takes_bfloat16_where_the_device_multiplies_in_it(monkeypatch, device, has, expected):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has["cuda"])
-    assert pick_precision("auto", device) == expected
-    assert pick_precision("float32", device) == "float32"
-    assert pick_precision("bfloat16", device) == "bfloat16"
-
-
 def test_what_overflows_in_bfloat16_is_computed_again_in_float32(monkeypatch):
     network = opened(VIT, tiny_vit(), precision="bfloat16")
     exact, _ = opened(VIT, tiny_vit())(pixels(32, 32))
@@ -138,28 +116,6 @@ def test_a_batch_too_large_for_the_memory_is_halved_and_a_crop_named(monkeypatch
     room = 0
     with pytest.raises(MachineError, match=r"32 x 32 pixels .*cpu; lower extract\.size"):
         network(images)
-
-
-@torch.inference_mode()
-def test_cnn_stages_agree_with_timm(resnet):
-    x = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
-    last = cnn.extract_maps(resnet, x, stages=(-1,))
-    torch.testing.assert_close(last, resnet.forward_features(x).permute(0, 2, 3, 1))
-    middle = cnn.extract_maps(resnet, x, stages=(3,))
-    assert middle.shape == (1, 4, 6, 256)
-
-
-@torch.inference_mode()
-def test_coarser_stages_are_laid_over_the_finest_in_the_order_asked_for(resnet):
-    x = torch.randn(1, 3, 80, 48, generator=torch.Generator().manual_seed(0))  # not whole cells of stride 32
-    joined = cnn.extract_maps(resnet, x, stages=(4, 3))
-    assert joined.shape == (1, 5, 3, 512 + 256)
-    assert cnn.stage_stride(resnet, (4, 3)) == 16
-    padded = torch.nn.functional.pad(x, (0, 16, 0, 16), mode="replicate")
-    fine, coarse = (cnn.extract_maps(resnet, padded, stages=(s,)) for s in (3, 4))
-    torch.testing.assert_close(joined[..., 512:], fine[:, :5, :3])
-    # bilinear with aligned cells: a quarter of the way from one coarse centre to the next
-    torch.testing.assert_close(joined[0, 0, 1, :512], 0.75 * coarse[0, 0, 0] + 0.25 * coarse[0, 0, 1])
 
 
 def test_a_cnn_through_the_same_door(resnet):

@@ -1,6 +1,5 @@
 """classes.yaml: what is written is read again, whatever a person calls things; what is wrong is told by its line."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from segpipe.base.errors import UsageError
 from segpipe.records.class_names import Entry, Naming
 from segpipe.store.class_names import load_naming, naming_text, open_legend, save_naming
 from segpipe.store.run_dir import RunDir
-from segpipe.store.yaml_comments import TAIL, Comments
 
 NAMES = st.text(min_size=1, max_size=20).map(lambda text: " ".join(text.split())).filter(
     lambda name: bool(name) and name.isprintable()
@@ -53,64 +51,6 @@ def test_what_is_written_is_read_again(tmp_path_factory, entries, clustering):
         assert plain["clusters"][k]["merge_into"] == entry.merge_into
         assert plain["clusters"][k]["color"] == "#" + bytes(entry.color).hex()
         assert plain["clusters"][k]["ignore"] is entry.ignore
-
-
-COMMENTS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=12).map(
-    lambda text: f"# {text}".rstrip()
-)
-PLACES = ["", "name", "color", "merge_into", "ignore", "share", "picture"]
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    st.dictionaries(st.integers(0, 30), ENTRIES, min_size=1, max_size=4),
-    st.dictionaries(st.tuples(st.integers(0, 3), st.sampled_from([*PLACES, "end"])), st.lists(COMMENTS, max_size=2)),
-    st.dictionaries(st.tuples(st.integers(0, 3), st.sampled_from(PLACES)), COMMENTS),
-    st.lists(COMMENTS, max_size=2),
-)
-def test_comments_stay_where_they_are_and_go_with_their_entry(tmp_path_factory, entries, above, beside, tail):
-    numbers = sorted(entries)
-    above = {(numbers[k], field): tuple(lines) for (k, field), lines in above.items() if k < len(numbers) and lines}
-    beside = {(numbers[k], field): line for (k, field), line in beside.items() if k < len(numbers)}
-    said = Comments({**above, (None, "clustering"): ("# first",), **({TAIL: tuple(tail)} if tail else {})}, beside)
-    path = tmp_path_factory.mktemp("n") / "classes.yaml"
-    shares, pictures = dict.fromkeys(entries, 0.5), dict.fromkeys(entries, "gallery/0.png")
-    path.write_bytes(naming_text(Naming(entries, "abc"), shares, pictures, said).encode())
-    written = load_naming(path)
-    assert written.naming.entries == entries
-    assert written.comments == said
-    # other things are said of them, and they have other numbers
-    moved = {k + 50: replace(entry, name="other", merge_into=None) for k, entry in entries.items()}
-    moved[7] = Entry((1, 2, 3))
-    text = naming_text(Naming(moved), {}, {}, written.comments.moved({k + 50: k for k in entries}))
-    path.write_bytes(text.encode())
-    again = load_naming(path)
-    assert again.naming.entries == moved
-    assert again.comments.moved({k: k + 50 for k in entries}) == said
-
-
-def test_comments_of_any_hand_are_kept(tmp_path: Path) -> None:
-    path = tmp_path / "classes.yaml"
-    path.write_text(
-        "# mine, at the top\n"
-        "clusters: # all\n"
-        "  0: {name: sand # flat\n    , color: '#aa0000'}  # behind\n"
-        "# between\n"
-        "  1:\n"
-        "    name: 'a # b'   # not a comment, then one\n"
-        '    color: "#00bb00"#no\n'.replace('"#no', '"')
-        + "      # deep\n"
-        "    merge_into: # nothing yet\n"
-        "# the end\n"
-    )
-    written = load_naming(path)
-    text = naming_text(written.naming, {}, {}, written.comments)
-    for comment in ("# mine, at the top", "# all", "# flat", "# behind", "# between", "# not a comment, then one",
-                    "# deep", "# nothing yet", "# the end"):  # fmt: skip
-        assert text.count(comment) == 1, comment
-    assert written.naming.entries[1].name == "a # b"
-    path.write_text(text)
-    assert naming_text(load_naming(path).naming, {}, {}, load_naming(path).comments) == text
 
 
 def test_what_people_write_is_understood(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 
 from segpipe.base.cost import Work
 from segpipe.base.errors import CorpusError, UsageError
-from segpipe.base.geometry import Box, Size
+from segpipe.base.geometry import Size
 from segpipe.base.runtime import Runtime
 from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.images.crop_plan import CropPlan
@@ -101,18 +101,6 @@ def test_the_number_of_workers_changes_nothing(folder, tmp_path):
     for name in ("corpus.jsonl", "header.json", "rejected.jsonl"):
         one, three = ((tmp_path / f"run{workers}" / "corpus" / name).read_bytes() for workers in (1, 3))
         assert one == three
-
-
-@pytest.mark.parametrize("crops", ["whole", "five", "windows"])
-@pytest.mark.parametrize("size", [Size(1, 1), Size(30, 100), Size(77, 33), Size(16, 16)])
-def test_crops_cover_every_pixel(crops, size):
-    boxes = CropPlan(crops, 16, 0.25, (), 10**6).photograph(size)
-    seen = np.zeros((size.height, size.width), bool)
-    for box in boxes:
-        seen[box.slices] = True
-    assert seen.all()
-    if crops == "whole":
-        assert boxes == [Box(0, 0, size.height, size.width)]
 
 
 def test_crops_are_planned_per_image(folder, tmp_path):

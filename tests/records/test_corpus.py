@@ -1,13 +1,9 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from segpipe.base.geometry import Box, Size
-from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image, Moment
-from segpipe.records.pairs import PairIndex
-from segpipe.records.palette import class_colors
 
 
 def image(name: str, depth: str = "uint8") -> Image:
@@ -70,34 +66,3 @@ def test_frames_that_follow_each_other_soon_are_one_scene(count: int, step: floa
 def test_a_corpus_checks_itself(images: list[Image], crops: list[Crop], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Corpus(Path("/x"), tuple(images), tuple(crops))
-
-
-@pytest.mark.parametrize(
-    ("neighbors", "scores", "message"),
-    [
-        ([[0], [0]], [[1.0], [1.0]], "own neighbor"),
-        ([[-1], [0]], [[1.0], [1.0]], "from 0 to 1"),
-        ([[1], [0]], [[np.nan], [1.0]], "finite"),
-        ([[1], [0]], [[1.0, 2.0], [1.0, 2.0]], r"\(2, 1\)"),
-    ],
-)
-def test_pairs_check_themselves(neighbors: list[list[int]], scores: list[list[float]], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        PairIndex(np.array(neighbors), np.array(scores, np.float32))
-
-
-def test_clusters_check_themselves_and_project() -> None:
-    eye = np.eye(2, dtype=np.float32)
-    with pytest.raises(ValueError, match="unit length"):
-        ClusterModel(2 * eye, 1.0)
-    with pytest.raises(ValueError, match="together"):
-        ClusterModel(eye, 1.0, mean=np.zeros(2, np.float32))
-    model = ClusterModel(eye, 1.0, mean=np.ones(3, np.float32), components=np.eye(2, 3, dtype=np.float32))
-    np.testing.assert_array_equal(model.project(np.array([[2.0, 3.0, 9.0]])), [[1, 2]])
-    assert model.clusters == 2
-
-
-def test_colors_differ_and_do_not_move() -> None:
-    colors = class_colors(60)
-    assert len({tuple(color) for color in colors.tolist()}) == 60
-    np.testing.assert_array_equal(class_colors(7), colors[:7])

@@ -1,0 +1,22 @@
+from dataclasses import replace
+
+import pytest
+
+from segpipe.base.geometry import Size
+from segpipe.records.features import FeatureHeader
+
+HEADER = FeatureHeader("vit", "token", (-1,), 48, 16, 5, "mean", False)
+
+
+def test_a_square_crop_has_side_over_patch_patches_a_side_and_others_about_as_many() -> None:
+    grid = HEADER.grid(Size(480, 480))
+    assert (grid.rows, grid.cols) == (3, 3)
+    wide = replace(HEADER, side=224).grid(Size(100, 400))
+    assert wide.cols == pytest.approx(4 * wide.rows, abs=2)
+    assert wide.rows * wide.cols == pytest.approx(14 * 14, rel=0.1)
+
+
+@pytest.mark.parametrize("field", ["side", "patch", "dim"])
+def test_sizes_are_positive(field: str) -> None:
+    with pytest.raises(ValueError, match="must be positive"):
+        replace(HEADER, **{field: 0})

@@ -1,0 +1,76 @@
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segpipe.base.errors import UsageError
+from segpipe.records.bundle import Bundle
+from segpipe.records.codec import Codec
+from segpipe.records.features import FeatureHeader
+from segpipe.records.legend import Legend
+from segpipe.store.bundle import load_codec, open_bundle, save_bundle, save_codec
+
+HEADER = FeatureHeader("vit", "token", (-2, -1), 48, 16, 5, "mean", False, weights="/home/somebody/w.safetensors")
+LEGEND = Legend(("sand", "ö"), np.array([[1, 2, 3], [4, 5, 6]], np.uint8), np.array([1, -1, 0]))
+BUNDLE = Bundle(HEADER, {"window": 16}, {"uint16": (0.0, 9.5)}, {"side": 48}, LEGEND, "MIT", "0.1.0")
+
+
+def saved(path: Path, parts: Path) -> Path:
+    (parts / "head.safetensors").write_bytes(b"head" * 9)
+    (parts / "clusters.npz").write_bytes(b"clusters")
+    save_bundle(BUNDLE, path, {name: parts / name for name in ("head.safetensors", "clusters.npz")})
+    return path
+
+
+def test_a_bundle_is_a_plain_zip_that_tells_no_path(tmp_path: Path) -> None:
+    path, folder = saved(tmp_path / "new" / "m.zip", tmp_path), tmp_path / "out"
+    folder.mkdir()
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["bundle.json", "LICENCES.txt", "head.safetensors", "clusters.npz"]
+        assert json.loads(archive.read("bundle.json"))["names"] == ["sand", "ö"]
+        assert b"MIT" in archive.read("LICENCES.txt")
+    assert b"somebody" not in path.read_bytes()
+    found = open_bundle(path, folder)
+    assert (found.header.blocks, found.header.weights) == ((-2, -1), "")
+    assert (found.index, found.scaling, found.refine) == ({"window": 16}, {"uint16": (0.0, 9.5)}, {"side": 48})
+    assert found.legend.fingerprint == LEGEND.fingerprint
+    assert (folder / "head.safetensors").read_bytes() == b"head" * 9
+    assert saved(tmp_path / "again.zip", tmp_path).read_bytes() == path.read_bytes()
+
+
+def test_other_files_of_a_zip_are_not_written_and_damage_is_told(tmp_path: Path) -> None:
+    path, folder = saved(tmp_path / "m.zip", tmp_path), tmp_path / "out"
+    folder.mkdir()
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("../evil.txt", "x")
+        archive.writestr("evil.txt", "x")
+    open_bundle(path, folder)
+    assert not list(tmp_path.rglob("evil.txt"))
+    raw = path.read_bytes()
+    for wrong in (b"", raw[: len(raw) // 2], raw.replace(b"headhead", b"hEadhead", 1)):
+        (tmp_path / "wrong.zip").write_bytes(wrong)
+        with pytest.raises(UsageError, match="missing, damaged or no bundle"):
+            open_bundle(tmp_path / "wrong.zip", folder)
+    (tmp_path / "wrong.zip").write_bytes(raw)
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("bundle.json", json.dumps({"format": 9}))
+    with pytest.raises(UsageError, match="has format 9, this version reads 1"):
+        open_bundle(tmp_path / "other.zip", folder)
+
+
+def test_codecs_come_back(tmp_path: Path) -> None:
+    assert load_codec(tmp_path / "codec.npz") is None
+    square, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(5, 5)))
+    for codec in (Codec(5), Codec(5, np.ones(5, np.float32), square[:2].astype(np.float32))):
+        save_codec(codec, tmp_path / "codec.npz")
+        found = load_codec(tmp_path / "codec.npz")
+        assert found is not None
+        assert found.dim == 5
+        np.testing.assert_array_equal(found.mean, codec.mean)
+        np.testing.assert_array_equal(found.directions, codec.directions)
+    (tmp_path / "codec.npz").write_bytes(b"PK no zip")
+    with pytest.raises(UsageError, match=r"codec\.npz of the bundle is damaged"):
+        load_codec(tmp_path / "codec.npz")
