@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.pixel_area import pixel_area
+from segpipe.ops.geodesy import pixel_area
 from segpipe.records.class_names import fold
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.cover import Corrected, Correction, Part, Share, SiteCorrection, SiteShare

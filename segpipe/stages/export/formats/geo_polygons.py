@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,9 +20,6 @@ from segpipe.stages.export.vector.polygons import IMAGE_TRANSFORM, Polygons, pla
 
 _BATCH = 20_000  # polygons a write
 _CORNERS = 1_000_000  # of polygons made at a time
-
-read_coordinates = functools.lru_cache(maxsize=64)(coordinates_of)
-"""`coordinates_of`, once for all images of a system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,7 @@ def layers_of(source: Source) -> list[Layer]:
     for (key, _), image in zip(wanted, source.corpus.images, strict=True):
         if key not in keys:
             crs = image.geo.crs if image.geo else ""
-            coordinates = read_coordinates(crs)
+            coordinates = coordinates_of(crs)
             metric = coordinates.unit is not None or source.settings.gsd is not None
             keys[key] = Layer(made[key], crs if coordinates.projjson else "", coordinates, metric)
     return [keys[key] for key, _ in wanted]
@@ -83,7 +79,7 @@ def _wanted(source: Source, image: Image) -> tuple[str, str]:
         return image.id, readable(image.id)
     if image.geo is None:
         return "", "pixels"
-    known = read_coordinates(image.geo.crs)
+    known = coordinates_of(image.geo.crs)
     name = re.sub(r"\W+", "_", known.code or known.name).strip("_").lower() or "unnamed"
     return known.code or f"wkt {image.geo.crs}", name
 
@@ -91,8 +87,8 @@ def _wanted(source: Source, image: Image) -> tuple[str, str]:
 def read_shapes(source: Source, image: Image, layer: Layer) -> Iterable[Shapes]:
     """The polygons of an image, many at a time.
 
-    Lengths and areas are those of the written polygons: by the unit of a projected system, on the ellipsoid of a
-    geographic one, by `export.gsd` where neither is known, else in pixels.
+    Lengths and areas are those of the written polygons: on the ellipsoid where coordinates are degrees or web Mercator,
+    in the plane of any other projected system by its unit, by `export.gsd` where no length is known, else in pixels.
 
     Memory: 6 bytes a pixel of a strip of the map (a photograph, or a row of a mosaic's tiles) and 33 bytes a corner of
     the image's polygons; some 150 bytes a corner of the polygons at a time, which are all of the image where corners
