@@ -1,8 +1,8 @@
 """What coordinates mean in meters: units of a coordinate reference system, areas and lengths on the ground.
 
 Degrees and web Mercator (EPSG:3857) are measured on the ellipsoid. Any other projected system is measured in its plane,
-scaled by its unit: within some tenths of a percent of the ground for UTM and national grids, far off for other Mercator projections
-and for maps of the world.
+scaled by its unit: within some tenths of a percent of the ground for UTM and national grids, far off for other Mercator
+projections and for maps of the world.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def coordinates_of(wkt: str) -> Coordinates:
     authority = crs.to_authority() if crs else None
     unit = known["coordinate_system"]["axis"][0]["unit"] if "coordinate_system" in known else ""
     degrees, northing = known["type"] == "GeographicCRS", _web_northing(known)
-    ellipsoid = _ellipsoid(known if northing is None else known["base_crs"]) if degrees or northing is not None else None
+    globe = known if degrees else known["base_crs"] if northing is not None else None
+    ellipsoid = _ellipsoid(globe) if globe else None
     size = _size(unit, math.radians(1) if degrees and ellipsoid else None)
     return Coordinates(
         str(known["name"]), ":".join(authority or ()), whole, size, ellipsoid if size else None, northing

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.ops.metrics.bootstrap import interval, resample
 from segpipe.ops.metrics.matching import NO_CLASS
 from segpipe.records.scores import Confusion
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
-
-_AT_ONCE = 1 << 22  # bootstrap weights held at once: 32 MB
 
 
 def confusion(
@@ -125,20 +124,12 @@ def bootstrap(images: Tally, *, resamples: int, seed: int) -> tuple[tuple[float,
     Returns:
         ((low, high) of accuracy, (low, high) of mIoU); None for fewer than two images, whose spread nobody knows.
     """
-    n = len(images.hits)
-    if n < 2:
+    if len(images.hits) < 2:
         return None
-    rng = np.random.default_rng(seed)
-    share, step = np.full(n, 1 / n), max(1, _AT_ONCE // n)
     accuracy, miou = [], []
-    for start in range(0, resamples, step):
-        weights = rng.multinomial(n, share, size=min(step, resamples - start)).astype(np.float64)
+    for weights in resample(len(images.hits), draws=resamples, seed=seed):
         drawn = Tally(weights @ images.hits, weights @ images.labelled, weights @ images.predicted)
         accuracy.append(drawn.accuracy())
         miou.append(drawn.miou())
-    return _interval(np.concatenate(accuracy)), _interval(np.concatenate(miou))
-
-
-def _interval(values: Float64) -> tuple[float, float]:
-    low, high = np.percentile(values, (2.5, 97.5))
-    return float(low), float(high)
+    ends = [interval(np.concatenate(values)) for values in (accuracy, miou)]
+    return (float(ends[0][0]), float(ends[0][1])), (float(ends[1][0]), float(ends[1][1]))

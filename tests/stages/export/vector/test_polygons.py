@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio import features
 from scipy.ndimage import gaussian_filter
-from tests.ops.test_regions import EMPTY, cut_into_strips, maps
+from tests.stages.export.vector.test_components import EMPTY, cut_into_strips, maps
 
 from segpipe.stages.export.vector.components import find_regions
 from segpipe.stages.export.vector.keyhole import one_ring
