@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from segpipe.base.runtime import Runtime
 from segpipe.records.corpus import Corpus
 from segpipe.records.legend import Legend
-from segpipe.stages.export.config import Config
+from segpipe.stages.export.config import Config as Config
 from segpipe.stages.export.formats import FORMATS
 from segpipe.stages.export.formats.source import Source
 from segpipe.store import masks
