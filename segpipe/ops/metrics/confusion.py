@@ -13,6 +13,7 @@ from segpipe.records.scores import Confusion
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
+Ends = tuple[float, float]
 
 
 def confusion(
@@ -54,7 +55,7 @@ def confusion(
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ClassCounts:
     """Pixels by class, for one or many samples: every field is (..., classes)."""
 
     hits: Float64
@@ -83,7 +84,7 @@ def _ratio(part: npt.NDArray[np.number], whole: npt.NDArray[np.number]) -> Float
     return np.asarray(np.divide(part, whole, out=nothing, where=np.asarray(whole) > 0))
 
 
-def tally(counts: Confusion, matching: Int64) -> Tally:
+def tally(counts: Confusion, matching: Int64) -> ClassCounts:
     """Hits, labelled and predicted pixels of every image, fields (images, classes).
 
     A pixel whose cluster has no class, or is no data, is labelled but no hit: an error.
@@ -93,7 +94,7 @@ def tally(counts: Confusion, matching: Int64) -> Tally:
         matching: (clusters,) class of each cluster, or `NO_CLASS`.
     """
     to = np.append(matching, NO_CLASS)[counts.cluster]
-    return Tally(
+    return ClassCounts(
         hits=_sums(counts, counts.label, to == counts.label),
         labelled=_sums(counts, counts.label, np.ones(len(to), np.bool_)),
         predicted=_sums(counts, to, to != NO_CLASS),
@@ -106,12 +107,14 @@ def _sums(counts: Confusion, classes: Int64, kept: npt.NDArray[np.bool_]) -> Flo
     return sums.reshape(counts.images, counts.classes).astype(np.float64)
 
 
-def pooled(images: Tally) -> Tally:
+def pooled(images: ClassCounts) -> ClassCounts:
     """The tally of all images together, fields (classes,)."""
-    return Tally(images.hits.sum(0), images.labelled.sum(0), images.predicted.sum(0))
+    return ClassCounts(images.hits.sum(0), images.labelled.sum(0), images.predicted.sum(0))
 
 
-def bootstrap(images: Tally, *, resamples: int, seed: int) -> tuple[tuple[float, float], tuple[float, float]] | None:
+def bootstrap(
+    images: ClassCounts, *, resamples: int, seed: int
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
     """95% percentile intervals of accuracy and mIoU over images drawn with replacement (Efron, 1979).
 
     The matching that made the tallies stays fixed; the mean IoU of a resample is over the classes it holds.
@@ -128,7 +131,7 @@ def bootstrap(images: Tally, *, resamples: int, seed: int) -> tuple[tuple[float,
         return None
     accuracy, miou = [], []
     for weights in resample(len(images.hits), draws=resamples, seed=seed):
-        drawn = Tally(weights @ images.hits, weights @ images.labelled, weights @ images.predicted)
+        drawn = ClassCounts(weights @ images.hits, weights @ images.labelled, weights @ images.predicted)
         accuracy.append(drawn.accuracy())
         miou.append(drawn.miou())
     ends = [interval(np.concatenate(values)) for values in (accuracy, miou)]

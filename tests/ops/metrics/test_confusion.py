@@ -160,7 +160,7 @@ def test_bootstrap_agrees_with_a_plain_loop():
 
 
 def test_bootstrap_in_blocks_is_the_same(monkeypatch):
-    images = metrics.Tally(*np.random.default_rng(0).integers(1, 9, (3, 4, 2)).astype(float))
+    images = metrics.ClassCounts(*np.random.default_rng(0).integers(1, 9, (3, 4, 2)).astype(float))
     whole = metrics.bootstrap(images, resamples=100, seed=0)
     monkeypatch.setattr(bootstrap, "AT_ONCE", 28)
     assert metrics.bootstrap(images, resamples=100, seed=0) == whole

@@ -23,7 +23,7 @@ _CORNERS = 1_000_000  # of polygons made at a time
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class VectorLayer:
     """A layer of a map: polygons that share a coordinate system and columns."""
 
     name: str
@@ -57,9 +57,9 @@ class Shapes:
     """Ids."""
 
 
-def layers_of(source: Source) -> list[Layer]:
+def layers_of(source: Source) -> list[VectorLayer]:
     """The layer of every image, in the corpus's order; the same object for images that share one."""
-    keys: dict[str, Layer] = {}
+    keys: dict[str, VectorLayer] = {}
     wanted = [_wanted(source, image) for image in source.corpus.images]
     titles = dict(wanted)
     reserved = ("layer_styles", "sqlite_sequence", "gpkg_contents")
@@ -69,7 +69,7 @@ def layers_of(source: Source) -> list[Layer]:
             crs = image.geo.crs if image.geo else ""
             coordinates = coordinates_of(crs)
             metric = coordinates.unit is not None or source.settings.gsd is not None
-            keys[key] = Layer(made[key], crs if coordinates.projjson else "", coordinates, metric)
+            keys[key] = VectorLayer(made[key], crs if coordinates.projjson else "", coordinates, metric)
     return [keys[key] for key, _ in wanted]
 
 
@@ -84,7 +84,7 @@ def _wanted(source: Source, image: Image) -> tuple[str, str]:
     return known.code or f"wkt {image.geo.crs}", name
 
 
-def read_shapes(source: Source, image: Image, layer: Layer) -> Iterable[Shapes]:
+def read_shapes(source: Source, image: Image, layer: VectorLayer) -> Iterable[Shapes]:
     """The polygons of an image, many at a time.
 
     Lengths and areas are those of the written polygons: on the ellipsoid where coordinates are degrees or web Mercator,
@@ -101,7 +101,7 @@ def read_shapes(source: Source, image: Image, layer: Layer) -> Iterable[Shapes]:
     return made if len(spans) > 1 else list(made)  # one span is computed by the thread that asks
 
 
-def _shapes(source: Source, image: Image, layer: Layer, rings: Rings, classes: npt.NDArray[np.int64]) -> Shapes:
+def _shapes(source: Source, image: Image, layer: VectorLayer, rings: Rings, classes: npt.NDArray[np.int64]) -> Shapes:
     flat = simplify(polygons_of(rings), source.settings.simplify)
     polygons = place(flat, image.geo.transform if image.geo else IMAGE_TRANSFORM)
     if layer.coordinates.unit is not None:
@@ -121,7 +121,7 @@ def _shapes(source: Source, image: Image, layer: Layer, rings: Rings, classes: n
     )
 
 
-def batches(source: Source, unit: str) -> Iterator[tuple[Layer, Shapes]]:
+def batches(source: Source, unit: str) -> Iterator[tuple[VectorLayer, Shapes]]:
     """The polygons of all images, many at a time, by layer; every layer comes once at least, if need be empty."""
     layers = dict(zip((image.id for image in source.corpus.images), layers_of(source), strict=True))
     waiting: dict[str, list[Shapes]] = {layer.name: [] for layer in layers.values()}
