@@ -75,7 +75,7 @@ def index(
     """Find the images, check every file by decoding it, take frames of videos, and plan what the network will see.
 
     Reads  the user's images and videos
-    Writes corpus/  the images that can be used with their crops, frames of videos, and the files put aside with the reason
+    Writes corpus/  the images that can be used with their crops, frames of videos, and the files skipped with the reason
 
     Args:
         images: a folder of photographs, mosaics and videos (walked recursively), one file, a glob in quotes, or a

@@ -1,17 +1,31 @@
-"""Tables that people make: CSV of any delimiter and encoding that spreadsheets write, read row by row."""
+"""Tables: CSV of any delimiter and encoding that spreadsheets write, read row by row; and CSV that we write."""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from segpipe.base.errors import UsageError
 
 IMAGE_COLUMN = ("image", "name", "filename", "imagename", "imagefile", "file", "imageid", "path", "photo")
 """Spellings of the heading of the column that names images."""
+
+
+def csv_text(header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
+    r"""A table as CSV: commas, a line feed after every row, quotes where a field needs them.
+
+    >>> csv_text(["class", "pixels"], [["sand, white", 3]])
+    'class,pixels\n"sand, white",3\n'
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(header)
+    table.writerows(rows)
+    return text.getvalue()
 
 
 def read_table(path: Path, *, option: str) -> Iterator[tuple[int, list[str]]]:

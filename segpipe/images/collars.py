@@ -22,7 +22,7 @@ class Collar:
     """
 
     def __init__(self) -> None:
-        self._parent: list[int] = []
+        self._parent = np.zeros(0, np.int32)
         self._pixels: list[int] = []
         self._outside: list[bool] = []
         self._names: list[npt.NDArray[np.int64]] = []
@@ -31,13 +31,15 @@ class Collar:
 
     def add(self, marked: Bools) -> None:
         """Take the next slab (rows, W) from the top."""
+        from segpipe.base.components import join, more_labels  # brings a compiler: only mosaics pay for it
+
         labels, count = _label(marked)
         edges = [labels[0], labels[-1], labels[:, 0], labels[:, -1]]
         touching = np.unique(np.concatenate(edges))
         touching = touching[touching > 0]
         names = np.full(count, -1, np.int64)
         names[touching] = np.arange(len(touching)) + len(self._parent)
-        self._parent += names[touching].tolist()
+        self._parent = more_labels(self._parent, len(self._parent) + len(touching))
         self._pixels += np.bincount(labels.ravel(), minlength=count)[touching].tolist()
         sides = edges[2:] if self._names else [labels[0], *edges[2:]]
         reached = np.zeros(count, bool)
@@ -46,39 +48,31 @@ class Collar:
         first = names[labels[0]]
         if self._last is not None:
             both = (first >= 0) & (self._last >= 0)
-            for one, other in np.unique(np.stack([self._last[both], first[both]], axis=1), axis=0).tolist():
-                self._join(one, other)
+            join(self._parent, self._last[both], first[both])
         self._names.append(names)
         self._last = names[labels[-1]]
 
     def finish(self) -> bool:
         """Say that the last slab was given; whether there is a collar at all."""
+        from segpipe.base.components import number_components
+
         assert self._last is not None
         for name in np.unique(self._last[self._last >= 0]).tolist():
-            self._outside[self._root(name)] = True
-        roots = [self._root(name) for name in range(len(self._parent))]
-        kept = [self._outside[root] and self._pixels[root] >= LEAST for root in roots]
-        table = np.array([*kept, False])  # the last one is for areas without a name
+            self._outside[name] = True
+        areas = np.empty_like(self._parent)
+        count = number_components(self._parent, areas)
+        pixels, outside = np.zeros(count, np.int64), np.zeros(count, bool)
+        np.add.at(pixels, areas, np.array(self._pixels, np.int64))
+        np.logical_or.at(outside, areas, np.array(self._outside, bool))
+        kept = (outside & (pixels >= LEAST))[areas]
+        table = np.append(kept, False)  # the last one is for areas without a name
         self._collars = [table[names] for names in self._names]
-        return any(kept)
+        return bool(kept.any())
 
     def of(self, slab: int, marked: Bools) -> Bools:
         """The pixels (rows, W) of the collar in a slab, given again."""
         table = self._collars[slab]
         return np.asarray(table[_label(marked)[0]]) if table.any() else np.zeros(marked.shape, bool)
-
-    def _root(self, name: int) -> int:
-        while self._parent[name] != name:
-            self._parent[name] = self._parent[self._parent[name]]
-            name = self._parent[name]
-        return name
-
-    def _join(self, one: int, other: int) -> None:
-        one, other = self._root(one), self._root(other)
-        if one != other:
-            self._parent[other] = one
-            self._pixels[one] += self._pixels[other]
-            self._outside[one] |= self._outside[other]
 
 
 def _label(marked: Bools) -> tuple[npt.NDArray[np.int32], int]:

@@ -1,8 +1,8 @@
-"""What the labels of published sets mean: class names, and from stored values or colours to classes. For evaluation.
+"""What the labels of published sets mean: class names, and from stored values or colors to classes. For evaluation.
 
 Sources: the 182 to 27 classes of CocoStuff and 6 to 3 of Potsdam as in IIC (Ji et al., ICCV 2019) and STEGO (Hamilton
 et al., ICLR 2022); Cityscapes' label ids (Cordts et al., CVPR 2016), of which STEGO takes 7 to 33; SUIM's three-bit
-colours (Islam et al., IROS 2020); the order of classes of the SegNet tutorial for CamVid; MSRC v2's palette (Shotton et
+colors (Islam et al., IROS 2020); the order of classes of the SegNet tutorial for CamVid; MSRC v2's palette (Shotton et
 al., ECCV 2006), without horse and mountain, which hardly occur and are left out in common use.
 """
 
@@ -31,7 +31,7 @@ class Coding:
 
     classes: tuple[str, ...]
     read: Callable[[Path], Bytes]
-    """A file's stored array: (H, W), or (H, W, 3) for colours; raises ValueError or OSError."""
+    """A file's stored array: (H, W), or (H, W, 3) for colors; raises ValueError or OSError."""
     decode: Callable[[Bytes], Int32]
     """Stored array to (H, W) classes, `UNLABELLED` or `_WRONG`."""
 
@@ -50,7 +50,7 @@ def by_value(classes: Mapping[int, int], ignored: Sequence[int]) -> Callable[[By
 
 
 def by_color(classes: Mapping[tuple[int, int, int], int]) -> Callable[[Bytes], Int32]:
-    """Make a decoder of exact colours; other colours are wrong."""
+    """Make a decoder of exact colors; other colors are wrong."""
     packed = {red << 16 | green << 8 | blue: label for (red, green, blue), label in classes.items()}
     known = np.array(sorted(packed), np.int32)
     labels = np.array([packed[color] for color in known.tolist()], np.int32)
@@ -65,7 +65,7 @@ def by_color(classes: Mapping[tuple[int, int, int], int]) -> Callable[[Bytes], I
 
 
 def by_bits(stored: Bytes) -> Int32:
-    """Three-bit colours to 4 red + 2 green + blue, each channel on above 127: compression left values in between."""
+    """Three-bit colors to 4 red + 2 green + blue, each channel on above 127: compression left values in between."""
     bits = (stored > 127).astype(np.int32)
     return np.asarray(4 * bits[..., 0] + 2 * bits[..., 1] + bits[..., 2], np.int32)
 
@@ -172,7 +172,7 @@ def read_coded(path: Path, layout: str) -> Int32:
         (H, W) int32 classes of `CODINGS[layout].classes`, `UNLABELLED` where there is no label.
 
     Raises:
-        UsageError: the file cannot be read, or holds a value or colour that the set does not have.
+        UsageError: the file cannot be read, or holds a value or color that the set does not have.
     """
     coding = CODINGS[layout]
     try:

@@ -1,7 +1,7 @@
 """Label maps: index images beside the corpus, one value per pixel. Only evaluation reads them.
 
 A label map has the name of its image (`reef/a.png` for `reef/a.jpg`; `reef/a.jpg.png` too) and exactly its displayed
-size. The stored value is the class index; 255, or 65535 in 16-bit files, means not labelled. Palette colours are
+size. The stored value is the class index; 255, or 65535 in 16-bit files, means not labelled. Palette colors are
 never looked at.
 """
 

@@ -1,11 +1,13 @@
-"""Geodesy: what coordinates mean in meters; areas and lengths on the ellipsoid, of polygons and of a raster's pixel.
+"""What coordinates mean in meters: units of a coordinate reference system, areas and lengths on the ground.
 
-Degrees and web Mercator (EPSG:3857), which stretches areas fourfold at 60 degrees, are measured on the ellipsoid. Other
-projected systems are measured in their own plane, which for UTM and national grids is right to about 0.1%.
+Degrees and web Mercator (EPSG:3857) are measured on the ellipsoid. Any other projected system is measured in its plane,
+scaled by its unit: within some tenths of a percent of the ground for UTM and national grids, far off for other Mercator
+projections and for maps of the world.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +22,9 @@ from segpipe.records.geo import Geo
 
 Float64 = npt.NDArray[np.float64]
 
-_WEB_MERCATOR = "Popular Visualisation Pseudo Mercator"  # EPSG:1024, the conversion of EPSG:3857
 _LENGTHS = {"metre": 1.0, "meter": 1.0, "m": 1.0}
+_WEB_MERCATOR = 1024
+"""EPSG's number of the projection method Popular Visualisation Pseudo Mercator."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(5)
 
 
@@ -37,11 +40,12 @@ class Coordinates:
     unit: float | None
     """Meters per unit, or radians where there is an ellipsoid; None where the unit is no length."""
     ellipsoid: tuple[float, float] | None
-    """Semi-axes of the ellipsoid in meters where numbers are degrees or web Mercator, None where they are lengths."""
-    web_mercator: bool = False
-    """Whether the numbers are meters of EPSG:3857: longitude and Mercator's stretched latitude times the major axis."""
+    """Semi-axes in meters of the ellipsoid that is measured on; None where the numbers are measured in their plane."""
+    northing: float | None = None
+    """Web Mercator alone: its y at the equator in meters (0 but for systems that people make)."""
 
 
+@functools.lru_cache(maxsize=64)  # the images of a run share their systems
 def coordinates_of(wkt: str) -> Coordinates:
     """Read a coordinate reference system.
 
@@ -61,12 +65,22 @@ def coordinates_of(wkt: str) -> Coordinates:
     whole, known = known, _horizontal(known)
     authority = crs.to_authority() if crs else None
     unit = known["coordinate_system"]["axis"][0]["unit"] if "coordinate_system" in known else ""
-    if known.get("conversion", {}).get("method", {}).get("name") == _WEB_MERCATOR:
-        code, shape = ":".join(authority or ()), _ellipsoid(known["base_crs"])
-        return Coordinates(str(known["name"]), code, whole, _size(unit, None), shape, web_mercator=shape is not None)
-    ellipsoid = _ellipsoid(known) if known["type"] == "GeographicCRS" else None
-    size = _size(unit, math.radians(1) if ellipsoid else None)
-    return Coordinates(str(known["name"]), ":".join(authority or ()), whole, size, ellipsoid if size else None)
+    degrees, northing = known["type"] == "GeographicCRS", _web_northing(known)
+    globe = known if degrees else known["base_crs"] if northing is not None else None
+    ellipsoid = _ellipsoid(globe) if globe else None
+    size = _size(unit, math.radians(1) if degrees and ellipsoid else None)
+    return Coordinates(
+        str(known["name"]), ":".join(authority or ()), whole, size, ellipsoid if size else None, northing
+    )
+
+
+def _web_northing(known: Mapping[str, Any]) -> float | None:
+    """The false northing of web Mercator in meters; None of other systems."""
+    method = known.get("conversion", {}).get("method", {})
+    if method.get("id", {}).get("code") != _WEB_MERCATOR and "Pseudo Mercator" not in method.get("name", ""):
+        return None
+    rows = (row for row in known["conversion"]["parameters"] if row["name"] == "False northing")
+    return next((float(row["value"]) * (_size(row.get("unit", "metre"), None) or 1.0) for row in rows), 0.0)
 
 
 def _horizontal(known: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -105,13 +119,16 @@ def _meters(length: float | Mapping[str, Any]) -> float:
 def measure(polygons: npt.NDArray[Any], coordinates: Coordinates) -> tuple[Float64, Float64]:
     """Areas in square meters and lengths of all rings in meters.
 
-    Lengths are scaled by their unit. Degrees and web Mercator are measured on the ellipsoid, edges being straight in
-    the coordinates, as pixels' are: the zone between the equator and latitude phi has the area F(phi) per radian
-    (Snyder 1987, Map Projections, eq. 3-12), and the area is the sum of F over the edges' longitudes.
+    Degrees and web Mercator are measured on the ellipsoid, edges being straight in these coordinates, as pixels' are:
+    the zone between the equator and latitude phi has the area F(phi) per radian (Snyder 1987, Map Projections, eq.
+    3-12), and the area is the sum of F over the edges' longitudes. Other lengths are scaled by their unit.
 
     Args:
         polygons: (n,) shapely polygons, outer rings against the clock, as `polygons.place` makes them.
         coordinates: what their numbers mean; `unit` must be known.
+
+    Returns:
+        (n,) areas and (n,) lengths.
 
     Raises:
         ValueError: the unit is not known.
@@ -124,57 +141,25 @@ def measure(polygons: npt.NDArray[Any], coordinates: Coordinates) -> tuple[Float
     major, minor = coordinates.ellipsoid
     rings, owner = shapely.get_rings(polygons, return_index=True)
     points, ring = shapely.get_coordinates(rings, return_index=True)
-    points = points * (coordinates.unit / major if coordinates.web_mercator else coordinates.unit)
+    points = points * coordinates.unit
+    if coordinates.northing is not None:  # radians east, and what a sphere of the major axis would call psi
+        points = (points - (0.0, coordinates.northing)) / major
     edge = np.flatnonzero(ring[1:] == ring[:-1])
     start, step, owner = points[edge], points[edge + 1] - points[edge], owner[ring[edge]]
     squared = 1 - (minor / major) ** 2
     area, length = np.zeros(len(edge)), np.zeros(len(edge))
     for node, weight in zip(_NODES, _WEIGHTS / 2, strict=True):
-        north = start[:, 1] + (node + 1) / 2 * step[:, 1]
-        sine = np.tanh(north) if coordinates.web_mercator else np.sin(north)
+        at = start[:, 1] + (node + 1) / 2 * step[:, 1]
+        if coordinates.northing is None:
+            sine, north = np.sin(at), step[:, 1]
+        else:  # psi = atanh(sin latitude), so d latitude = cos latitude d psi
+            sine, north = np.tanh(at), step[:, 1] / np.cosh(at)
         area -= weight * step[:, 0] * _zone(sine, minor, squared)
-        along, across = _lengths(sine, major, squared)
-        if coordinates.web_mercator:  # a step of Mercator's latitude is so much of a step of latitude
-            along = along * np.sqrt(1 - sine**2)
-        length += weight * np.hypot(across * step[:, 0], along * step[:, 1])
+        bent = 1 - squared * sine**2
+        across = major * np.sqrt(np.maximum(0, 1 - sine**2) / bent) * step[:, 0]
+        length += weight * np.hypot(across, major * (1 - squared) / bent**1.5 * north)
     count = len(polygons)
     return np.bincount(owner, area, count).astype(float), np.bincount(owner, length, count).astype(float)
-
-
-def _lengths(sine: Any, major: float, squared: float) -> tuple[Any, Any]:
-    """Meters of one radian of latitude and one of longitude: the radii of curvature M, and N times the cosine."""
-    bent = 1 - squared * sine**2
-    return major * (1 - squared) / bent**1.5, major * np.sqrt(np.maximum(0, 1 - sine**2) / bent)
-
-
-def pixel_area(geo: Geo, size: Size) -> float | None:
-    """Square meters of ground that the pixel in the middle of a raster shows.
-
-    Args:
-        geo: of the raster.
-        size: of the raster.
-
-    Returns:
-        None where the file names no coordinate system, or one whose unit is no length on the ground.
-    """
-    coordinates = coordinates_of(geo.crs)
-    if coordinates.unit is None:
-        return None
-    a, b, _, d, e, _ = geo.transform
-    square = abs(a * e - b * d) * coordinates.unit**2
-    if coordinates.ellipsoid is None:
-        return float(square)
-    (major, minor), (_, y) = coordinates.ellipsoid, geo.at(size.height / 2, size.width / 2)
-    north = y * coordinates.unit
-    squared = 1 - (minor / major) ** 2
-    if coordinates.web_mercator:
-        sine = math.tanh(north / major)
-        along, across = _lengths(sine, major, squared)
-        return float(square * along * across * math.sqrt(1 - sine**2) / major**2)
-    if not -math.pi / 2 <= north <= math.pi / 2:
-        return None
-    along, across = _lengths(math.sin(north), major, squared)
-    return float(square * along * across)
 
 
 def _zone(sine: Float64, minor: float, squared: float) -> Float64:
@@ -183,3 +168,27 @@ def _zone(sine: Float64, minor: float, squared: float) -> Float64:
         return minor**2 * sine
     e = math.sqrt(squared)
     return minor**2 / 2 * (sine / (1 - squared * sine**2) + np.arctanh(e * sine) / e)
+
+
+def pixel_area(geo: Geo, size: Size) -> float | None:
+    """Square meters of ground that a pixel of a raster shows: the mean of all its pixels, as `measure` has it.
+
+    Args:
+        geo: of the raster.
+        size: of the raster.
+
+    Returns:
+        None where the file names no coordinate system, or one whose unit is no length on the ground, and where
+        degrees are no latitudes.
+    """
+    coordinates = coordinates_of(geo.crs)
+    if coordinates.unit is None:
+        return None
+    if coordinates.ellipsoid is None:
+        a, b, _, d, e, _ = geo.transform
+        return float(abs(a * e - b * d) * coordinates.unit**2)
+    corners = [geo.at(row, col) for row, col in ((0, 0), (size.height, 0), (size.height, size.width), (0, size.width))]
+    if coordinates.northing is None and max(abs(y) for _, y in corners) * coordinates.unit > math.pi / 2 + 1e-9:
+        return None
+    outline = shapely.orient_polygons(np.array([shapely.Polygon(corners)]), exterior_cw=False)
+    return float(measure(outline, coordinates)[0][0]) / (size.height * size.width)

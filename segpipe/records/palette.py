@@ -1,14 +1,12 @@
-"""Class colours and the values that mean no class."""
+"""Class colors and the values that mean no class."""
 
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-
-IGNORE = 255
-"""Value of unlabelled pixels in label maps of 8 bits."""
 
 
 def nodata(classes: int) -> int:
@@ -21,9 +19,9 @@ def nodata(classes: int) -> int:
 
 
 def class_colors(classes: int) -> npt.NDArray[np.uint8]:
-    """Distinct RGB colours (classes, 3): hues by the golden ratio, lightness and saturation in turns.
+    """Distinct RGB colors (classes, 3): hues by the golden ratio, lightness and saturation in turns.
 
-    The first colours do not change when more are asked for.
+    The first colors do not change when more are asked for.
     """
     colors = []
     for i in range(classes):
@@ -31,3 +29,17 @@ def class_colors(classes: int) -> npt.NDArray[np.uint8]:
         lightness, saturation = ((0.55, 0.75), (0.38, 0.80), (0.72, 0.65))[(i // 7 + i) % 3]
         colors.append([round(255 * part) for part in colorsys.hls_to_rgb(hue, lightness, saturation)])
     return np.array(colors, np.uint8).reshape(classes, 3)
+
+
+def hex_colors(colors: npt.NDArray[np.uint8]) -> list[str]:
+    """Colors (n, 3) as text.
+
+    >>> hex_colors(np.array([[255, 0, 10]], np.uint8))
+    ['#ff000a']
+    """
+    return [hex_color(color) for color in colors.tolist()]
+
+
+def hex_color(color: Sequence[int]) -> str:
+    """One RGB color as text."""
+    return "#{:02x}{:02x}{:02x}".format(*color)

@@ -19,6 +19,7 @@ from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.records.class_names import Color, Entry, Naming, NamingError
 from segpipe.records.legend import Legend, plain_legend
+from segpipe.records.palette import hex_color
 from segpipe.store.clusters import own_splits, whole_clustering
 from segpipe.store.run_dir import RunDir
 from segpipe.store.yaml_comments import TAIL, Comments, Place, below, find_comments
@@ -257,7 +258,7 @@ def naming_text(
         target = "" if into is None else f" {into}" if isinstance(into, int) else f" {_quoted(into)}"
         write((k, ""), f"{k}:", 2)
         write((k, "name"), f"name: {_quoted(entry.name)}", 4)
-        write((k, "color"), 'color: "#{:02x}{:02x}{:02x}"'.format(*entry.color), 4)
+        write((k, "color"), f'color: "{hex_color(entry.color)}"', 4)
         write((k, "merge_into"), f"merge_into:{target}", 4)
         write((k, "ignore"), f"ignore: {str(entry.ignore).lower()}", 4)
         write((k, "share"), f"share: {100 * shares.get(k, 0.0):.2f}%", 4)

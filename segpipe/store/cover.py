@@ -10,8 +10,6 @@ cover/cover_sites_corrected.csv  the same by site, by the errors of all sites to
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from segpipe.base import files
+from segpipe.base.csv_files import csv_text
 from segpipe.base.errors import UsageError
 from segpipe.records.cover import Correction, Cover, Part, Share
 
@@ -96,11 +95,7 @@ def _number(value: float | None) -> str:
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(header)
-    table.writerows(rows)
-    files.write_text(path, text.getvalue())
+    files.write_text(path, csv_text(header, rows))
 
 
 def load_cover(directory: Path) -> Cover:

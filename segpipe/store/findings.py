@@ -9,6 +9,7 @@ from dataclasses import astuple, fields
 from pathlib import Path
 
 from segpipe.base import files
+from segpipe.base.csv_files import csv_text
 from segpipe.base.errors import UsageError
 from segpipe.records.finding import Finding
 
@@ -17,11 +18,7 @@ COLUMNS = tuple(field.name for field in fields(Finding))
 
 def save_findings(path: Path, findings: Iterable[Finding]) -> None:
     """Write a CSV with the fields of `Finding` as columns; what nobody knows is an empty cell."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    table.writerows([_cell(value) for value in astuple(finding)] for finding in findings)
-    files.write_text(path, text.getvalue())
+    files.write_text(path, csv_text(COLUMNS, ([_cell(value) for value in astuple(finding)] for finding in findings)))
 
 
 def load_findings(path: Path) -> list[Finding]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base import files
+from segpipe.base.csv_files import csv_text
 from segpipe.base.errors import UsageError
 from segpipe.records.scores import ImageScore, Scores
 
@@ -30,11 +31,9 @@ def save_scores(scores: Scores, images: Sequence[ImageScore], confusion: npt.NDA
         confusion: (classes, clusters + 1) pixels, last column no data; becomes confusion.csv, rows named by class.
         path: the directory `scores/`.
     """
-    table = io.StringIO(newline="")
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["class", *range(confusion.shape[1] - 1), _NO_DATA])
-    writer.writerows([name, *row] for name, row in zip(scores.classes, confusion.tolist(), strict=True))
-    files.write_text(path / _CONFUSION, table.getvalue())
+    header = ["class", *range(confusion.shape[1] - 1), _NO_DATA]
+    rows = ([name, *row] for name, row in zip(scores.classes, confusion.tolist(), strict=True))
+    files.write_text(path / _CONFUSION, csv_text(header, rows))
     files.write_jsonl(path / _IMAGES, (image.model_dump(mode="json") for image in images))
     files.write_json(path / _SCORES, scores.model_dump(mode="json"))
 

@@ -17,7 +17,7 @@ from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.geo import Geo
 from segpipe.records.legend import Legend
 from segpipe.stages import export
-from segpipe.stages.export.formats.source import Settings, Source
+from segpipe.stages.export.formats.source import Source
 from segpipe.store import masks
 
 CLUSTERS = 5
@@ -69,14 +69,12 @@ def plant(root: Path, *, legend: Legend = LEGEND, names: tuple[str, ...] = tuple
         plain = Image(name, f"{name}.png", Size(*size), "uint8", "0" * 64, path.stat().st_size)
         images.append(replace(plain, geo=PLACES[name], gps=GPS.get(name)))
     crops = tuple(Crop(i, Box(0, 0, image.size.height, image.size.width)) for i, image in enumerate(images))
-    config = export.Config(**settings).model_dump(exclude={"formats", "opacity"})
     return Source(
         corpus=Corpus(root / "images", tuple(images), crops),
         directory=root / "masks",
         index=index,
         legend=legend,
-        opacity=0.5,
-        settings=Settings(**config),
+        settings=export.Config(**settings),
         runtime=Runtime(workers=2),
     )
 

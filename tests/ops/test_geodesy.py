@@ -1,4 +1,3 @@
-import itertools
 import math
 
 import numpy as np
@@ -12,6 +11,7 @@ from segpipe.base.geometry import Size
 from segpipe.ops.geodesy import coordinates_of, measure, pixel_area
 from segpipe.records.geo import Geo
 from segpipe.stages.export.vector.polygons import place
+from tests.helpers.geodesics import geodesic
 
 WGS84 = CRS.from_epsg(4326).to_wkt()
 SITE = (
@@ -26,21 +26,6 @@ def shapes():
     return place(np.array([box, shapely.Polygon([(0, 0), (30, 5), (10, 20)])]), (0.02, 0.001, 14, 0.002, -0.03, 62))
 
 
-def geodesic(polygon, geod, parts=4000):
-    """Area and length with the edges cut into many short geodesics, ring by ring (Karney)."""
-    area, length = 0.0, 0.0
-    for ring in (polygon.exterior, *polygon.interiors):
-        lon, lat = [], []
-        points = list(ring.coords)
-        for (x0, y0), (x1, y1) in itertools.pairwise(points):
-            t = np.arange(parts) / parts
-            lon += (x0 + t * (x1 - x0)).tolist()
-            lat += (y0 + t * (y1 - y0)).tolist()
-        signed, around = geod.polygon_area_perimeter(lon, lat)
-        area, length = area + signed, length + around
-    return area, length
-
-
 @pytest.mark.parametrize("epsg", [4326, 4267, 4807])
 def test_degrees_are_measured_on_the_ellipsoid(epsg):
     crs = CRS.from_epsg(epsg)
@@ -50,7 +35,7 @@ def test_degrees_are_measured_on_the_ellipsoid(epsg):
     areas, lengths = measure(polygons, coordinates_of(crs.to_wkt()))
     to_degrees = math.degrees(known.axis_info[0].unit_conversion_factor)  # EPSG:4807 counts in grads
     for polygon, area, length in zip(polygons, areas, lengths, strict=True):
-        expected = geodesic(shapely.transform(polygon, lambda points: points * to_degrees), geod)
+        expected = geodesic(polygon, geod, lambda points: points * to_degrees, 4000)
         assert area == pytest.approx(expected[0], rel=1e-7)
         assert length == pytest.approx(expected[1], rel=1e-7)
 
@@ -104,60 +89,76 @@ def test_codes_and_names():
     assert coordinates_of(SITE).name == "site"
 
 
-RASTER = Size(100, 200)
+WEB = CRS.from_epsg(3857).to_wkt()
 
 
-def wkt(code: int) -> str:
+@pytest.mark.parametrize("latitude", [0.0, -23.5, 45.0, 60.0, 85.0])
+@pytest.mark.parametrize(
+    "wkt", [WEB, CRS.from_string("ESRI:102100").to_wkt(), CRS.from_epsg(3857).to_wkt(version="WKT1_ESRI")]
+)
+def test_web_mercator_is_measured_on_the_ellipsoid(latitude, wkt):
+    """Against geodesics between many places along every edge, which PROJ brings to degrees."""
+    there = pyproj.Transformer.from_crs(4326, 3857, always_xy=True)
+    x, y = there.transform(14.0, latitude)
+    box = shapely.box(0, 0, 400, 300).difference(shapely.box(100, 100, 200, 250))
+    flat = np.array([box, shapely.Polygon([(0, 0), (300, 50), (100, 200)])])
+    polygons = place(flat, (3.0, 0.5, x, 0.4, -2.0, y))
+    areas, lengths = measure(polygons, coordinates_of(wkt))
+    back = pyproj.Transformer.from_crs(3857, 4326, always_xy=True)
+    geod = pyproj.Geod(ellps="WGS84")
+    for polygon, area, length in zip(polygons, areas, lengths, strict=True):
+        expected = geodesic(polygon, geod, lambda points: np.stack(back.transform(*points.T), axis=1), 200)
+        assert area == pytest.approx(expected[0], rel=1e-7)
+        assert length == pytest.approx(expected[1], rel=1e-7)
+    stretch = 1 / math.cos(math.radians(latitude)) ** 2
+    assert shapely.area(polygons) == pytest.approx(areas * stretch, rel=0.02)
+
+
+def test_web_mercator_with_another_origin():
+    own = CRS.from_string("+proj=webmerc +datum=WGS84 +lon_0=10 +x_0=500 +y_0=3000").to_wkt(version="WKT2_2019")
+    there = pyproj.Transformer.from_crs(4326, pyproj.CRS.from_wkt(own), always_xy=True)
+    usual = pyproj.Transformer.from_crs(4326, 3857, always_xy=True)
+    found = []
+    for system, to in ((own, there), (WEB, usual)):
+        x, y = to.transform(12.0, 50.0)
+        found.append(measure(np.array([shapely.box(x, y, x + 50, y + 80)]), coordinates_of(system)))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
+
+
+SIZE = Size(100, 200)
+
+
+def test_pixels_in_meters_and_feet():
+    assert pixel_area(Geo(wkt(32617), (0.5, 0, 4e5, 0, -0.25, 3e6)), SIZE) == pytest.approx(0.125)
+    turned = Geo(wkt(32617), (0.3, 0.4, 4e5, 0.4, -0.3, 3e6))
+    assert pixel_area(turned, SIZE) == pytest.approx(0.25)
+    foot = pixel_area(Geo(wkt(2263), (1, 0, 1e6, 0, -1, 2e5)), SIZE)  # New York, in US survey feet
+    assert foot == pytest.approx((1200 / 3937) ** 2, rel=1e-6)
+    assert pixel_area(Geo(SITE, (0.5, 0, 0, 0, -0.5, 0)), SIZE) == pytest.approx((600 / 3937) ** 2)
+
+
+def wkt(code):
     return str(CRS.from_epsg(code).to_wkt())
 
 
-def test_meters_and_feet() -> None:
-    assert pixel_area(Geo(wkt(32617), (0.5, 0, 4e5, 0, -0.25, 3e6)), RASTER) == pytest.approx(0.125)
-    turned = Geo(wkt(32617), (0.3, 0.4, 4e5, 0.4, -0.3, 3e6))
-    assert pixel_area(turned, RASTER) == pytest.approx(0.25)
-    foot = pixel_area(Geo(wkt(2263), (1, 0, 1e6, 0, -1, 2e5)), RASTER)  # New York, in US survey feet
-    assert foot == pytest.approx((1200 / 3937) ** 2, rel=1e-6)
-
-
 @pytest.mark.parametrize("latitude", [0.0, 24.8, -45.0, 70.0])
-def test_a_pixel_agrees_with_a_projection_that_keeps_areas(latitude: float) -> None:
+@pytest.mark.parametrize("down", [-1, 1])
+def test_pixels_of_degrees_and_web_maps_agree_with_a_projection_that_keeps_areas(latitude, down):
     """Against the corners of a small raster in a Lambert azimuthal equal-area projection around it."""
     flat = CRS.from_proj4(f"+proj=laea +lat_0={latitude} +lon_0=-83 +datum=WGS84 +units=m")
+    (cx,), (cy,) = transform(CRS.from_epsg(4326), CRS.from_epsg(3857), [-83], [latitude])
     step = 1e-5
-    geo = Geo(wkt(4326), (step, 0, -83 - 100 * step, 0, -step, latitude + 50 * step))
-    corners = [geo.at(row, col) for row, col in ((0, 0), (0, 200), (100, 200), (100, 0))]
-    x, y = transform(CRS.from_epsg(4326), flat, [c[0] for c in corners], [c[1] for c in corners])
-    area = 0.5 * abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))
-    assert pixel_area(geo, RASTER) == pytest.approx(area / (100 * 200), rel=1e-4)
+    for code, geo in (
+        (4326, Geo(wkt(4326), (step, 0, -83 - 100 * step, 0, down * step, latitude - down * 50 * step))),
+        (3857, Geo(wkt(3857), (1, 0, cx - 100, 0, down, cy - down * 50))),
+    ):
+        corners = [geo.at(row, col) for row, col in ((0, 0), (0, 200), (100, 200), (100, 0))]
+        x, y = transform(CRS.from_epsg(code), flat, [c[0] for c in corners], [c[1] for c in corners])
+        area = 0.5 * abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))
+        assert pixel_area(geo, SIZE) == pytest.approx(area / (100 * 200), rel=1e-4)
 
 
-def test_what_cannot_be_known_is_not_said() -> None:
-    assert pixel_area(Geo("", (1, 0, 0, 0, -1, 0)), RASTER) is None
-    assert pixel_area(Geo("no such system", (1, 0, 0, 0, -1, 0)), RASTER) is None
-    assert pixel_area(Geo(wkt(4326), (1, 0, 0, 0, -1, 5000)), RASTER) is None  # not a latitude
-    assert pixel_area(Geo(wkt(4326), (1, 0, 0, 0, -1, 140)), RASTER) == pytest.approx(0, abs=1e-3)  # the pole
-
-
-@pytest.mark.parametrize("latitude", [0.0, 24.8, 45.0, -60.0, 85.0])
-def test_web_mercator_is_measured_on_the_ellipsoid(latitude: float) -> None:
-    """Against PROJ's geodesics along the densified edges; the pixel and the polygon of it agree with each other."""
-    to_degrees = pyproj.Transformer.from_crs(3857, 4326, always_xy=True)
-    x, y = pyproj.Transformer.from_crs(4326, 3857, always_xy=True).transform(11.0, latitude)
-    coordinates = coordinates_of(wkt(3857))
-    turned = shapely.Polygon([(x, y), (x + 900, y + 100), (x + 300, y + 800)])
-    holed = shapely.box(x, y, x + 4000, y + 3000).difference(shapely.box(x + 500, y + 500, x + 900, y + 2500))
-    polygons = shapely.orient_polygons(np.array([turned, holed]))
-    areas, lengths = measure(polygons, coordinates)
-    geod = pyproj.Geod(ellps="WGS84")
-    for polygon, area, length in zip(polygons, areas, lengths, strict=True):
-        expected_area, expected_length = 0.0, 0.0
-        for ring in (polygon.exterior, *polygon.interiors):
-            corners = np.array(shapely.segmentize(ring, 20).coords)
-            signed, around = geod.polygon_area_perimeter(*to_degrees.transform(corners[:-1, 0], corners[:-1, 1]))
-            expected_area, expected_length = expected_area + signed, expected_length + around
-        assert area == pytest.approx(expected_area, rel=1e-6)
-        assert length == pytest.approx(expected_length, rel=1e-6)
-    geo = Geo(wkt(3857), (2.0, 0, x, 0, -2.0, y))
-    middle = shapely.box(*geo.at(51, 100), *geo.at(50, 101))
-    (area,), _ = measure(shapely.orient_polygons(np.array([middle])), coordinates)
-    assert pixel_area(geo, Size(101, 201)) == pytest.approx(area, rel=1e-6)
+def test_the_size_of_a_pixel_that_cannot_be_known_is_not_said():
+    assert pixel_area(Geo("", (1, 0, 0, 0, -1, 0)), SIZE) is None
+    assert pixel_area(Geo("no such system", (1, 0, 0, 0, -1, 0)), SIZE) is None
+    assert pixel_area(Geo(wkt(4326), (1, 0, 0, 0, -1, 5000)), SIZE) is None  # not a latitude

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.stages.cover.estimators import draw_images, interval
+from segpipe.ops.metrics.bootstrap import interval, resample
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -163,7 +163,7 @@ def bootstrap_ratio(pairs: Sequence[Pair], *, draws: int, seed: int) -> tuple[fl
         return None
     if len(table) == 1:
         return part / whole, float("nan"), float("nan"), 1
-    sums = np.concatenate([times @ table for times in draw_images(len(table), draws=draws, seed=seed, width=2)])
+    sums = np.concatenate([times @ table for times in resample(len(table), draws=draws, seed=seed, width=2)])
     ratios = np.divide(sums[:, 0], sums[:, 1], out=np.full(len(sums), np.nan), where=sums[:, 1] > 0)
     low, high = interval(ratios)
     return float(part / whole), float(low), float(high), len(table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.metrics.confusion import Tally, bootstrap, pooled
+from segpipe.ops.metrics.confusion import ClassCounts, bootstrap, pooled
 from segpipe.records.corruption import Bools, Corruption
 from segpipe.records.finding import KEPT, MIOU, Finding
 
@@ -46,7 +46,7 @@ def agreement_findings(
         seed: of its draws.
     """
     held = counts[counts[:, 1].sum(axis=1) > 0].astype(np.float64)
-    images = Tally(hits=held[:, 0], labelled=held[:, 1], predicted=held[:, 2])
+    images = ClassCounts(hits=held[:, 0], labelled=held[:, 1], predicted=held[:, 2])
     whole, spread = pooled(images), bootstrap(images, resamples=resamples, seed=seed)
 
     def finding(measure: str, value: float, ends: tuple[float, float] | None) -> Finding:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import numpy.typing as npt
 
 from segpipe import pipeline
 from segpipe.base import files
+from segpipe.base.csv_files import csv_text
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.commands.similar import retrieval as similar
@@ -170,10 +169,8 @@ def _marked(picture: Rgb, view: View, at: tuple[float, float] | None) -> Rgb:
 
 
 def _table(names: Sequence[str], alike: Sequence[Alike]) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["rank", "image", "cosine", "row", "column"])
+    rows = []
     for rank, (name, found) in enumerate(zip(names, alike, strict=True), 1):
         at = ("", "") if found.at is None else (f"{found.at[0]:.1f}", f"{found.at[1]:.1f}")
-        table.writerow([rank, name, f"{found.score:.6f}", *at])
-    return text.getvalue()
+        rows.append([rank, name, f"{found.score:.6f}", *at])
+    return csv_text(["rank", "image", "cosine", "row", "column"], rows)

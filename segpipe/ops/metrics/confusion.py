@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.ops.metrics.bootstrap import interval, resample
 from segpipe.ops.metrics.matching import NO_CLASS
 from segpipe.records.scores import Confusion
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
-
-_AT_ONCE = 1 << 22  # bootstrap weights held at once: 32 MB
+Ends = tuple[float, float]
 
 
 def confusion(
@@ -55,7 +55,7 @@ def confusion(
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ClassCounts:
     """Pixels by class, for one or many samples: every field is (..., classes)."""
 
     hits: Float64
@@ -84,7 +84,7 @@ def _ratio(part: npt.NDArray[np.number], whole: npt.NDArray[np.number]) -> Float
     return np.asarray(np.divide(part, whole, out=nothing, where=np.asarray(whole) > 0))
 
 
-def tally(counts: Confusion, matching: Int64) -> Tally:
+def tally(counts: Confusion, matching: Int64) -> ClassCounts:
     """Hits, labelled and predicted pixels of every image, fields (images, classes).
 
     A pixel whose cluster has no class, or is no data, is labelled but no hit: an error.
@@ -94,7 +94,7 @@ def tally(counts: Confusion, matching: Int64) -> Tally:
         matching: (clusters,) class of each cluster, or `NO_CLASS`.
     """
     to = np.append(matching, NO_CLASS)[counts.cluster]
-    return Tally(
+    return ClassCounts(
         hits=_sums(counts, counts.label, to == counts.label),
         labelled=_sums(counts, counts.label, np.ones(len(to), np.bool_)),
         predicted=_sums(counts, to, to != NO_CLASS),
@@ -107,12 +107,14 @@ def _sums(counts: Confusion, classes: Int64, kept: npt.NDArray[np.bool_]) -> Flo
     return sums.reshape(counts.images, counts.classes).astype(np.float64)
 
 
-def pooled(images: Tally) -> Tally:
+def pooled(images: ClassCounts) -> ClassCounts:
     """The tally of all images together, fields (classes,)."""
-    return Tally(images.hits.sum(0), images.labelled.sum(0), images.predicted.sum(0))
+    return ClassCounts(images.hits.sum(0), images.labelled.sum(0), images.predicted.sum(0))
 
 
-def bootstrap(images: Tally, *, resamples: int, seed: int) -> tuple[tuple[float, float], tuple[float, float]] | None:
+def bootstrap(
+    images: ClassCounts, *, resamples: int, seed: int
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
     """95% percentile intervals of accuracy and mIoU over images drawn with replacement (Efron, 1979).
 
     The matching that made the tallies stays fixed; the mean IoU of a resample is over the classes it holds.
@@ -125,20 +127,12 @@ def bootstrap(images: Tally, *, resamples: int, seed: int) -> tuple[tuple[float,
     Returns:
         ((low, high) of accuracy, (low, high) of mIoU); None for fewer than two images, whose spread nobody knows.
     """
-    n = len(images.hits)
-    if n < 2:
+    if len(images.hits) < 2:
         return None
-    rng = np.random.default_rng(seed)
-    share, step = np.full(n, 1 / n), max(1, _AT_ONCE // n)
     accuracy, miou = [], []
-    for start in range(0, resamples, step):
-        weights = rng.multinomial(n, share, size=min(step, resamples - start)).astype(np.float64)
-        drawn = Tally(weights @ images.hits, weights @ images.labelled, weights @ images.predicted)
+    for weights in resample(len(images.hits), draws=resamples, seed=seed):
+        drawn = ClassCounts(weights @ images.hits, weights @ images.labelled, weights @ images.predicted)
         accuracy.append(drawn.accuracy())
         miou.append(drawn.miou())
-    return _interval(np.concatenate(accuracy)), _interval(np.concatenate(miou))
-
-
-def _interval(values: Float64) -> tuple[float, float]:
-    low, high = np.percentile(values, (2.5, 97.5))
-    return float(low), float(high)
+    ends = [interval(np.concatenate(values)) for values in (accuracy, miou)]
+    return (float(ends[0][0]), float(ends[0][1])), (float(ends[1][0]), float(ends[1][1]))

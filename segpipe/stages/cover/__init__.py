@@ -25,6 +25,7 @@ from segpipe.labels.ground_truth import label_files
 from segpipe.plots.cover import cover_png
 from segpipe.records.corpus import Corpus
 from segpipe.records.cover import Cover
+from segpipe.records.palette import hex_colors
 from segpipe.stages.cover.estimates import (
     FOLDER,
     correct,
@@ -154,7 +155,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     cover = Cover(
         legend=legend.fingerprint,
         classes=list(legend.names),
-        colors=["#{:02x}{:02x}{:02x}".format(*color) for color in legend.colors.tolist()],
+        colors=hex_colors(legend.colors),
         weight=weight,
         unit=config.unit,
         by=(table.by if table else "") or FOLDER,

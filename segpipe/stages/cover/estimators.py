@@ -6,17 +6,15 @@ with replacement (Efron, 1979), each draw as large as the sample; 95% means the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.ops.metrics.bootstrap import AT_ONCE, Interval, interval, resample
+
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
-Interval = tuple[Float64, Float64]
-
-_AT_ONCE = 1 << 22  # numbers of a draw held at once: 32 MB
 
 
 def shares(amounts: Float64) -> Float64:
@@ -36,30 +34,6 @@ def _part(amounts: Float64) -> Float64:
     return np.asarray(np.divide(amounts, total, out=np.full(amounts.shape, np.nan), where=total > 0))
 
 
-def draw_images(images: int, *, draws: int, seed: int, width: int = 1) -> Iterator[Float64]:
-    """How often each image comes in each of `draws` samples drawn with replacement, in blocks.
-
-    Args:
-        images: how many there are.
-        draws: how many samples.
-        seed: of the draws.
-        width: numbers kept per image and sample; with it the size of a block.
-
-    Yields:
-        (block, images) times, every row sums to `images`.
-    """
-    rng, share = np.random.default_rng(seed), np.full(images, 1 / images)
-    step = max(1, _AT_ONCE // (images * width))
-    for start in range(0, draws, step):
-        yield rng.multinomial(images, share, size=min(step, draws - start)).astype(np.float64)
-
-
-def interval(values: Float64) -> Interval:
-    """The middle 95% of draws (draws, ...); draws that hold NaN in a place are left out of it."""
-    low, high = np.nanpercentile(values, (2.5, 97.5), axis=0)
-    return np.asarray(low), np.asarray(high)
-
-
 def bootstrap_shares(amounts: Float64, *, draws: int, seed: int) -> Interval | None:
     """95% interval of the share of each class, by images drawn again.
 
@@ -74,7 +48,7 @@ def bootstrap_shares(amounts: Float64, *, draws: int, seed: int) -> Interval | N
     held = amounts[amounts.sum(axis=1) > 0]
     if len(held) < 2:
         return None
-    return interval(np.concatenate([_part(times @ held) for times in draw_images(len(held), draws=draws, seed=seed)]))
+    return interval(np.concatenate([_part(times @ held) for times in resample(len(held), draws=draws, seed=seed)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +118,7 @@ def bootstrap_calibrated(amounts: Float64, labelled: Int64, counts: Int64, *, dr
         np.concatenate(
             [
                 _calibrated(times @ amounts, times[:, labelled], counts)
-                for times in draw_images(len(amounts), draws=draws, seed=seed, width=width)
+                for times in resample(len(amounts), draws=draws, seed=seed, width=width)
             ]
         )
     )
@@ -179,7 +153,7 @@ def bootstrap_calibrated_site(
     elsewhere = int((~inside).sum())
     # of the images elsewhere only the labelled ones matter: the last number counts all the others
     chances = np.append(np.full(elsewhere, 1 / max(1, others)), 1 - elsewhere / max(1, others))
-    step = max(1, _AT_ONCE // (len(own) + len(labelled) * counts.shape[1] * counts.shape[2]))
+    step = max(1, AT_ONCE // (len(own) + len(labelled) * counts.shape[1] * counts.shape[2]))
     found = []
     for start in range(0, draws, step):
         size = min(step, draws - start)

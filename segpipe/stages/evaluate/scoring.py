@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.metrics.confusion import Tally, bootstrap, pooled, tally
+from segpipe.ops.metrics.confusion import ClassCounts, bootstrap, pooled, tally
 from segpipe.ops.metrics.matching import NO_CLASS, match_majority, match_one_to_one
 from segpipe.ops.metrics.probes import NEIGHBORS, cross_validate, knn_probe, linear_probe
 from segpipe.records.scores import (
@@ -83,7 +83,7 @@ def score(
     resamples: int,
     seed: int,
     protocol: str = "whole",
-) -> tuple[Scores, Tally]:
+) -> tuple[Scores, ClassCounts]:
     """All scores, and each image's tally under the one-to-one matching.
 
     Args:
@@ -129,7 +129,7 @@ def score(
 
 def score_clusters(
     counts: Confusion, classes: Sequence[str], *, resamples: int, seed: int, together: Int64 | None = None
-) -> tuple[Matched, Pair, Tally]:
+) -> tuple[Matched, Pair, ClassCounts]:
     """Scores under the one-to-one matching, under the many-to-one matching, and each image's tally under the first."""
     table = counts.total()[:, :-1]
     one, many = match_one_to_one(table), match_majority(table)
@@ -146,7 +146,7 @@ def score_clusters(
     return matched, _pair(pooled(tally(counts, many))), images
 
 
-def _joined(images: Tally, together: Int64) -> Tally:
+def _joined(images: ClassCounts, together: Int64) -> ClassCounts:
     """The tallies of images of one number as that of one image."""
     numbers, place = np.unique(together, return_inverse=True)
 
@@ -155,10 +155,10 @@ def _joined(images: Tally, together: Int64) -> Tally:
         np.add.at(sums, place, values)
         return sums
 
-    return Tally(join(images.hits), join(images.labelled), join(images.predicted))
+    return ClassCounts(join(images.hits), join(images.labelled), join(images.predicted))
 
 
-def _pair(whole: Tally) -> Pair:
+def _pair(whole: ClassCounts) -> Pair:
     return Pair(accuracy=_number(whole.accuracy()), miou=_number(whole.miou()))
 
 
@@ -188,7 +188,7 @@ def score_probe(
     return Probe(codes=scores["codes"], features=scores["features"])
 
 
-def score_images(names: Sequence[str], images: Tally) -> list[ImageScore]:
+def score_images(names: Sequence[str], images: ClassCounts) -> list[ImageScore]:
     """One line per image from its tally, fields (images, classes)."""
     rows = zip(names, images.labelled.sum(-1), images.accuracy(), images.miou(), strict=True)
     return [

@@ -1,7 +1,7 @@
 """Index: find the images, check every file by decoding it, take frames of videos, and plan what the network will see.
 
 Reads  the user's images and videos
-Writes corpus/  the images that can be used with their crops, frames of videos, and the files put aside with the reason
+Writes corpus/  the images that can be used with their crops, frames of videos, and the files skipped with the reason
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Config(Section):
     overlap: float = setting(0.5, "share of a window that the next one repeats at least", ge=0, le=0.9)
     bands: Bands = setting((), "bands of TIFFs that are red, green, blue, such as 4,3,2, or one; empty: the first ones")
     max_pixels: int = setting(
-        200_000_000, "images of more pixels are put aside before they are decoded; mosaics may have any number", ge=1
+        200_000_000, "images of more pixels are skipped before they are decoded; mosaics may have any number", ge=1
     )
     every: int = setting(0, "of videos every n-th frame is taken; 0: about one a second, or by scenes alone", ge=0)
     scenes: float = setting(
@@ -267,5 +267,5 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         corpus, rejected = build_corpus(listing, checked, out, config=config)
         save_corpus(corpus, rejected, out)
     for item in rejected[:20]:
-        _log.warning("put aside: %s: %s", item.path, item.reason)
+        _log.warning("skipped: %s: %s", item.path, item.reason)
     return summarize(corpus, rejected)

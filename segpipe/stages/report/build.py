@@ -18,6 +18,7 @@ from segpipe.records.features import FeatureHeader
 from segpipe.records.gallery import Cover, Patch
 from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
+from segpipe.records.palette import hex_colors
 from segpipe.records.scores import ImageScore, Scores
 from segpipe.stages.report import confusion_matrix as matrix
 from segpipe.stages.report import merge_curve as merging
@@ -181,7 +182,7 @@ def class_labels(legend: Legend, scores: Scores | None) -> list[ClassLabel]:
     plain = not legend.named
     matching = scores.unsupervised.matching if scores and plain else {}
     names = tables.class_names(legend.classes, matching) if plain else legend.names
-    return [ClassLabel(name, color) for name, color in zip(names, tables.hex_colors(legend.colors), strict=True)]
+    return [ClassLabel(name, color) for name, color in zip(names, hex_colors(legend.colors), strict=True)]
 
 
 def cluster_labels(legend: Legend, classes: Sequence[ClassLabel]) -> list[ClassLabel]:

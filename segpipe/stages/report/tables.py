@@ -18,11 +18,6 @@ HIDDEN = {"fingerprint"}
 """Parts of a summary that say nothing to a reader."""
 
 
-def hex_colors(colors: npt.NDArray[np.uint8]) -> list[str]:
-    """RGB colors (classes, 3) as `#rrggbb`."""
-    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in colors.tolist()]
-
-
 def class_names(classes: int, matching: Mapping[str, str | None]) -> list[str]:
     """Names of the found classes: the number, and the labelled class it was matched with.
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from torchmetrics.functional.classification import multiclass_jaccard_index
 
+from segpipe.ops.metrics import bootstrap, matching
 from segpipe.ops.metrics import confusion as metrics
-from segpipe.ops.metrics import matching
 from segpipe.records.scores import confusion_of, join
 from segpipe.stages.evaluate import scoring
 
@@ -160,7 +160,7 @@ def test_bootstrap_agrees_with_a_plain_loop():
 
 
 def test_bootstrap_in_blocks_is_the_same(monkeypatch):
-    images = metrics.Tally(*np.random.default_rng(0).integers(1, 9, (3, 4, 2)).astype(float))
+    images = metrics.ClassCounts(*np.random.default_rng(0).integers(1, 9, (3, 4, 2)).astype(float))
     whole = metrics.bootstrap(images, resamples=100, seed=0)
-    monkeypatch.setattr(metrics, "_AT_ONCE", 28)
+    monkeypatch.setattr(bootstrap, "AT_ONCE", 28)
     assert metrics.bootstrap(images, resamples=100, seed=0) == whole

@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from segpipe.ops.metrics.bootstrap import resample
 from segpipe.stages.cover.estimators import (
     bootstrap_calibrated,
     bootstrap_calibrated_site,
     bootstrap_shares,
     calibrate,
-    draw_images,
     shares,
 )
 
@@ -79,7 +79,7 @@ def test_an_interval_is_that_of_samples_drawn_one_by_one(amounts, seed) -> None:
     if len(held) < 2:
         assert found is None
         return
-    times = np.concatenate(list(draw_images(len(held), draws=50, seed=seed)))
+    times = np.concatenate(list(resample(len(held), draws=50, seed=seed)))
     assert (times.sum(axis=1) == len(held)).all()
     drawn = np.array([np.repeat(held, row.astype(int), axis=0).sum(axis=0) for row in times])
     drawn = drawn / drawn.sum(axis=1, keepdims=True)
@@ -90,13 +90,6 @@ def test_an_interval_is_that_of_samples_drawn_one_by_one(amounts, seed) -> None:
     if (held == held[0]).all():
         np.testing.assert_allclose(found[0], shares(amounts))
         np.testing.assert_allclose(found[1], shares(amounts))
-
-
-def test_the_draws_do_not_depend_on_blocks() -> None:
-    whole = np.concatenate(list(draw_images(5, draws=40, seed=3)))
-    blocks = list(draw_images(5, draws=40, seed=3, width=1 << 17))
-    assert len(blocks) > 1
-    np.testing.assert_array_equal(whole, np.concatenate(blocks))
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:

@@ -1,6 +1,7 @@
 """How masks leave a run: one module per kind of file, one function per format, and the table of them.
 
-To add a format: its function, and a line in one of the groups below. A group is imported when one of it is written.
+To add a format: its function, a line in one of the groups below, its name in `export.config`. A group is imported when
+one of it is written.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from segpipe.stages.export.config import GROUPS
 from segpipe.stages.export.formats.source import Source
 
 Write = Callable[[Source, Path], int]
@@ -53,18 +55,12 @@ def _labels() -> dict[str, Write]:
     }
 
 
-_GROUPS: Mapping[Callable[[], dict[str, Write]], str] = {
-    _pictures: "png color overlay classes certainty video",
-    _maps: "cog gpkg geoparquet points",
-    _labels: "coco yolo cvat labelstudio fiftyone coralnet taglab",
-}
+_GROUPS: Mapping[str, Callable[[], dict[str, Write]]] = {"pictures": _pictures, "maps": _maps, "labels": _labels}
 
 
-def _write(group: Callable[[], dict[str, Write]], name: str, source: Source, out: Path) -> int:
-    return group()[name](source, out)
+def _write(group: str, name: str, source: Source, out: Path) -> int:
+    return _GROUPS[group]()[name](source, out)
 
 
-FORMATS: Mapping[str, Write] = {
-    name: partial(_write, group, name) for group, names in _GROUPS.items() for name in names.split()
-}
+FORMATS: Mapping[str, Write] = {name: partial(_write, group, name) for group, names in GROUPS.items() for name in names}
 """Every format by name."""

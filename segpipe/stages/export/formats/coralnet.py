@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from segpipe.base import files
+from segpipe.base.csv_files import csv_text
 from segpipe.records.corpus import Image
 from segpipe.records.legend import Mask
 from segpipe.stages.export.formats.sanitize import readable
@@ -38,12 +37,8 @@ def export_coralnet(source: Source, out: Path) -> int:
         labels = [readable(source.legend.names[k]) for k in mask[rows, cols]]
         return list(zip([name] * len(rows), rows.tolist(), cols.tolist(), labels, strict=True))
 
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["Name", "Row", "Column", "Label"])
-    for _, found in source.map(sample, "coralnet images"):
-        table.writerows(found)
-    files.write_text(out / "coralnet.csv", text.getvalue())
+    rows = (row for _, found in source.map(sample, "coralnet images") for row in found)
+    files.write_text(out / "coralnet.csv", csv_text(["Name", "Row", "Column", "Label"], rows))
     return 1
 
 

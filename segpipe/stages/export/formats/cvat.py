@@ -14,6 +14,7 @@ from segpipe.base import files
 from segpipe.base.errors import CorpusError
 from segpipe.plots.overlay import colorize
 from segpipe.records.corpus import Image
+from segpipe.records.palette import hex_colors
 from segpipe.stages.export.formats.sanitize import distinct, readable, unique
 from segpipe.stages.export.formats.source import Source
 from segpipe.stages.export.vector.components import Int64, Regions
@@ -45,8 +46,8 @@ def export_cvat(source: Source, out: Path) -> int:
 
     folder = out / "cvat"
     labels = [
-        {"name": name, "color": "#{:02x}{:02x}{:02x}".format(*color), "attributes": list[str]()}
-        for name, color in zip(names, colors.tolist(), strict=True)
+        {"name": name, "color": color, "attributes": list[str]()}
+        for name, color in zip(names, hex_colors(colors), strict=True)
     ]
     files.write_json(folder / "labels.json", labels)
     with zipfile.ZipFile(folder / "annotations.zip", "w") as archive:

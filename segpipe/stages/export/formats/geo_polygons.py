@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,12 +21,9 @@ from segpipe.stages.export.vector.polygons import IMAGE_TRANSFORM, Polygons, pla
 _BATCH = 20_000  # polygons a write
 _CORNERS = 1_000_000  # of polygons made at a time
 
-read_coordinates = functools.lru_cache(maxsize=64)(coordinates_of)
-"""`coordinates_of`, once for all images of a system."""
-
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class VectorLayer:
     """A layer of a map: polygons that share a coordinate system and columns."""
 
     name: str
@@ -61,9 +57,9 @@ class Shapes:
     """Ids."""
 
 
-def layers_of(source: Source) -> list[Layer]:
+def layers_of(source: Source) -> list[VectorLayer]:
     """The layer of every image, in the corpus's order; the same object for images that share one."""
-    keys: dict[str, Layer] = {}
+    keys: dict[str, VectorLayer] = {}
     wanted = [_wanted(source, image) for image in source.corpus.images]
     titles = dict(wanted)
     reserved = ("layer_styles", "sqlite_sequence", "gpkg_contents")
@@ -71,9 +67,9 @@ def layers_of(source: Source) -> list[Layer]:
     for (key, _), image in zip(wanted, source.corpus.images, strict=True):
         if key not in keys:
             crs = image.geo.crs if image.geo else ""
-            coordinates = read_coordinates(crs)
+            coordinates = coordinates_of(crs)
             metric = coordinates.unit is not None or source.settings.gsd is not None
-            keys[key] = Layer(made[key], crs if coordinates.projjson else "", coordinates, metric)
+            keys[key] = VectorLayer(made[key], crs if coordinates.projjson else "", coordinates, metric)
     return [keys[key] for key, _ in wanted]
 
 
@@ -83,16 +79,16 @@ def _wanted(source: Source, image: Image) -> tuple[str, str]:
         return image.id, readable(image.id)
     if image.geo is None:
         return "", "pixels"
-    known = read_coordinates(image.geo.crs)
+    known = coordinates_of(image.geo.crs)
     name = re.sub(r"\W+", "_", known.code or known.name).strip("_").lower() or "unnamed"
     return known.code or f"wkt {image.geo.crs}", name
 
 
-def read_shapes(source: Source, image: Image, layer: Layer) -> Iterable[Shapes]:
+def read_shapes(source: Source, image: Image, layer: VectorLayer) -> Iterable[Shapes]:
     """The polygons of an image, many at a time.
 
-    Lengths and areas are those of the written polygons: by the unit of a projected system, on the ellipsoid of a
-    geographic one, by `export.gsd` where neither is known, else in pixels.
+    Lengths and areas are those of the written polygons: on the ellipsoid where coordinates are degrees or web Mercator,
+    in the plane of any other projected system by its unit, by `export.gsd` where no length is known, else in pixels.
 
     Memory: 6 bytes a pixel of a strip of the map (a photograph, or a row of a mosaic's tiles) and 33 bytes a corner of
     the image's polygons; some 150 bytes a corner of the polygons at a time, which are all of the image where corners
@@ -105,7 +101,7 @@ def read_shapes(source: Source, image: Image, layer: Layer) -> Iterable[Shapes]:
     return made if len(spans) > 1 else list(made)  # one span is computed by the thread that asks
 
 
-def _shapes(source: Source, image: Image, layer: Layer, rings: Rings, classes: npt.NDArray[np.int64]) -> Shapes:
+def _shapes(source: Source, image: Image, layer: VectorLayer, rings: Rings, classes: npt.NDArray[np.int64]) -> Shapes:
     flat = simplify(polygons_of(rings), source.settings.simplify)
     polygons = place(flat, image.geo.transform if image.geo else IMAGE_TRANSFORM)
     if layer.coordinates.unit is not None:
@@ -125,7 +121,7 @@ def _shapes(source: Source, image: Image, layer: Layer, rings: Rings, classes: n
     )
 
 
-def batches(source: Source, unit: str) -> Iterator[tuple[Layer, Shapes]]:
+def batches(source: Source, unit: str) -> Iterator[tuple[VectorLayer, Shapes]]:
     """The polygons of all images, many at a time, by layer; every layer comes once at least, if need be empty."""
     layers = dict(zip((image.id for image in source.corpus.images), layers_of(source), strict=True))
     waiting: dict[str, list[Shapes]] = {layer.name: [] for layer in layers.values()}

@@ -13,7 +13,7 @@ import shapely
 
 from segpipe.base import files
 from segpipe.base.errors import MachineError
-from segpipe.stages.export.formats.geo_polygons import Layer, batches
+from segpipe.stages.export.formats.geo_polygons import VectorLayer, batches
 from segpipe.stages.export.formats.qml import polygon_style
 from segpipe.stages.export.formats.source import Source
 
@@ -116,7 +116,7 @@ def export_geoparquet(source: Source, out: Path) -> int:
     text = pa.dictionary(pa.int32(), pa.string())
     style = polygon_style(source.legend.names, source.legend.colors)
     writers: dict[str, Any] = {}
-    layers: dict[str, Layer] = {}
+    layers: dict[str, VectorLayer] = {}
     bounds: dict[str, Any] = {}
     try:
         for layer, shapes in batches(source, "geoparquet images"):
@@ -150,7 +150,7 @@ def export_geoparquet(source: Source, out: Path) -> int:
     return 2 * len(writers)
 
 
-def _geo(layer: Layer, box: Any) -> dict[str, Any]:
+def _geo(layer: VectorLayer, box: Any) -> dict[str, Any]:
     """What GeoParquet 1.1 says of a file (geoparquet.org/releases/v1.1.0)."""
     column: dict[str, Any] = {
         "encoding": "WKB",

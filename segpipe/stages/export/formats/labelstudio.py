@@ -12,6 +12,7 @@ import numpy as np
 
 from segpipe.base import files
 from segpipe.records.corpus import Image
+from segpipe.records.palette import hex_colors
 from segpipe.stages.export.formats.sanitize import readable
 from segpipe.stages.export.formats.source import Source
 from segpipe.stages.export.vector.rle import brush
@@ -56,7 +57,7 @@ def _interface(source: Source) -> str:
     view = Xml.Element("View")
     Xml.SubElement(view, "Image", name="image", value="$image", zoom="true")
     labels = Xml.SubElement(view, "BrushLabels", name="class", toName="image")
-    for name, color in zip(source.legend.names, source.legend.colors.tolist(), strict=True):
-        Xml.SubElement(labels, "Label", value=readable(name), background="#{:02x}{:02x}{:02x}".format(*color))
+    for name, color in zip(source.legend.names, hex_colors(source.legend.colors), strict=True):
+        Xml.SubElement(labels, "Label", value=readable(name), background=color)
     Xml.indent(view)
     return Xml.tostring(view, encoding="unicode") + "\n"

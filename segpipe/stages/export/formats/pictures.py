@@ -1,9 +1,7 @@
-"""Masks as pictures: index PNGs, colours, overlays; and the table of classes beside them."""
+"""Masks as pictures: index PNGs, colors, overlays; and the table of classes beside them."""
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +9,13 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from segpipe.base import files
+from segpipe.base.csv_files import csv_text
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box
 from segpipe.images.corpus_reader import read_original, read_reduced
 from segpipe.plots.overlay import colorize, overlay
 from segpipe.records.corpus import Image
+from segpipe.records.palette import hex_colors
 from segpipe.stages.export.formats import geotiff as rasters
 from segpipe.stages.export.formats.source import Source
 from segpipe.store import masks
@@ -39,7 +39,7 @@ def export_png(source: Source, out: Path) -> int:
 
 
 def export_color(source: Source, out: Path) -> int:
-    """RGB PNGs in the classes' colours, no data black: `color/<id>.png`."""
+    """RGB PNGs in the classes' colors, no data black: `color/<id>.png`."""
     legend = source.legend
 
     def write(image: Image, path: Path) -> None:
@@ -57,7 +57,7 @@ def export_color(source: Source, out: Path) -> int:
 
 
 def export_overlay(source: Source, out: Path) -> int:
-    """JPEGs of the images under their classes' colours, borders drawn: `overlay/<id>.jpg`. Mosaics are scaled down."""
+    """JPEGs of the images under their classes' colors, borders drawn: `overlay/<id>.jpg`. Mosaics are scaled down."""
 
     def write(image: Image, path: Path) -> None:
         picture = draw_overlay(source, image, most=_JPEG_LIMIT)
@@ -67,7 +67,7 @@ def export_overlay(source: Source, out: Path) -> int:
 
 
 def draw_overlay(source: Source, image: Image, *, most: int) -> npt.NDArray[np.uint8]:
-    """An image under its classes' colours (h, w, 3), a mosaic scaled down; pixels are left out above `most` a side.
+    """An image under its classes' colors (h, w, 3), a mosaic scaled down; pixels are left out above `most` a side.
 
     Raises:
         CorpusError: the image is gone or has changed, or its mask has another size.
@@ -80,18 +80,16 @@ def draw_overlay(source: Source, image: Image, *, most: int) -> npt.NDArray[np.u
     if mask.shape != rgb.shape[:2]:
         raise CorpusError(f"the mask of {image.id} is {mask.shape}, the image {rgb.shape[:2]}; refine again")
     step = -(-max(mask.shape) // most)  # 1 but for pictures that the file cannot hold
-    return overlay(rgb[::step, ::step], mask[::step, ::step], source.legend.colors, opacity=source.opacity)
+    return overlay(rgb[::step, ::step], mask[::step, ::step], source.legend.colors, opacity=source.settings.opacity)
 
 
 def export_classes(source: Source, out: Path) -> int:
-    """The class table: `classes.csv` with name, colour, pixels, share of pixels with a class, images that show it."""
+    """The class table: `classes.csv` with name, color, pixels, share of pixels with a class, images that show it."""
     legend = source.legend
     pixels, images = masks.count_classes(source.index, legend)
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["class", "name", "color", "pixels", "share", "images"])
-    for k, color in enumerate(legend.colors.tolist()):
-        share = pixels[k] / max(1, pixels.sum())
-        table.writerow([k, legend.names[k], "#{:02x}{:02x}{:02x}".format(*color), pixels[k], f"{share:.6f}", images[k]])
-    files.write_text(out / "classes.csv", text.getvalue())
+    rows = [
+        [k, legend.names[k], color, pixels[k], f"{pixels[k] / max(1, pixels.sum()):.6f}", images[k]]
+        for k, color in enumerate(hex_colors(legend.colors))
+    ]
+    files.write_text(out / "classes.csv", csv_text(["class", "name", "color", "pixels", "share", "images"], rows))
     return 1

@@ -6,35 +6,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from segpipe.base import files, parallel
 from segpipe.base.geometry import Box, Size, tiles
 from segpipe.base.runtime import Runtime
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.legend import Legend
+from segpipe.stages.export.config import Config
 from segpipe.store import masks
 
 if TYPE_CHECKING:
     from segpipe.stages.export.vector.components import Connected, Regions
 
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What of the settings of `export` formats go by; `stages.export.Config` says what each means."""
-
-    min_area: int
-    simplify: float
-    gsd: float | None
-    layers: Literal["crs", "image"]
-    coco: Literal["rle", "polygon"]
-    images: Literal["link", "copy", "none"]
-    image_url: str
-    points: int
-    sampling: Literal["random", "stratified", "grid"]
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -48,8 +33,7 @@ class Source:
     """One line per image, in the corpus's order; see `store.masks`."""
     legend: Legend
     """What the clusters of the masks are called."""
-    opacity: float
-    settings: Settings
+    settings: Config
     runtime: Runtime
 
     def mask(self, image: Image, box: Box | None = None) -> masks.Mask:

@@ -1,4 +1,4 @@
-"""Masks of videos as videos: the frames that were taken, under their classes' colours, each for as long as it stood."""
+"""Masks of videos as videos: the frames that were taken, under their classes' colors, each for as long as it stood."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 def export_video(source: Source, out: Path) -> int:
-    """WebM of every video's frames under their classes' colours: `video/<path of the video>.webm`."""
+    """WebM of every video's frames under their classes' colors: `video/<path of the video>.webm`."""
     films: dict[str, list[Image]] = {}
     for image in source.corpus.images:
         if image.moment is not None:

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.base.components import Int32, join_rows, more_labels, number_components
 from segpipe.base.jit import compiled
 from segpipe.records.legend import Mask
 
-Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
 
@@ -89,15 +89,15 @@ def connect(strips: Iterable[Mask], empty: int) -> Connected:
     for labels, mask in _first_labels(strips, empty):
         count = max(len(parent), int(labels.max(initial=-1)) + 1)
         more = count - len(parent)
-        parent = np.concatenate([parent, np.arange(len(parent), count, dtype=np.int32)])
+        parent = more_labels(parent, count)
         sizes, classes = (np.concatenate([row, np.zeros(more, np.int64)]) for row in (sizes, classes))
         _measure(mask, labels, sizes, classes)
-        _unite(mask, labels, parent)
+        join_rows(mask, labels, parent)
         if above is not None:
-            _unite_rows(above[0], above[1], mask[0], labels[0], parent)
+            join_rows(np.stack([above[0], mask[0]]), np.stack([above[1], labels[0]]), parent)
         above = mask[-1].copy(), labels[-1].copy()
     numbers = np.empty_like(parent)
-    count = _number(parent, numbers)
+    count = number_components(parent, numbers)
     total, kinds = np.zeros(count, np.int64), np.zeros(count, np.int64)
     np.add.at(total, numbers, sizes)
     kinds[numbers] = classes
@@ -237,41 +237,6 @@ def _label(mask: Mask, empty: int, kinds: Any, names: Any, first: bool, count: i
             else:
                 labels[r, c] = count
                 count += 1
-    return count
-
-
-@compiled
-def _unite(mask: Mask, labels: Int32, parent: Int32) -> None:
-    """Point first labels that meet above each other in a class to the smallest of them."""
-    for r in range(1, mask.shape[0]):
-        for c in range(mask.shape[1]):
-            if labels[r, c] >= 0 and mask[r - 1, c] == mask[r, c]:
-                p, q = labels[r, c], labels[r - 1, c]
-                if p == q:
-                    continue
-                while parent[p] != p:
-                    parent[p] = parent[parent[p]]
-                    p = parent[p]
-                while parent[q] != q:
-                    parent[q] = parent[parent[q]]
-                    q = parent[q]
-                parent[max(p, q)] = min(p, q)
-
-
-def _unite_rows(kinds: Any, names: Int32, mask: Any, labels: Int32, parent: Int32) -> None:
-    _unite(np.stack([kinds, mask]), np.stack([names, labels]), parent)
-
-
-@compiled
-def _number(parent: Int32, numbers: Int32) -> int:
-    """Regions numbered by their smallest first label."""
-    count = 0
-    for p in range(len(parent)):  # what a label points to is smaller, so it has its number already
-        if parent[p] == p:
-            numbers[p] = count
-            count += 1
-        else:
-            numbers[p] = numbers[parent[p]]
     return count
 
 

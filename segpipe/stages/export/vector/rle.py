@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.base.components import Int32
 from segpipe.base.jit import compiled
 from segpipe.records.legend import Mask
-from segpipe.stages.export.vector.components import Int32, Int64
+from segpipe.stages.export.vector.components import Int64
 
 _BRUSH_BITS = (3, 4, 8, 16)
 """The four widths in which a brush's run can give its length."""

@@ -19,7 +19,7 @@ from segpipe.records.palette import class_colors, nodata
 from segpipe.stages import export
 from segpipe.stages.export.formats.geotiff import describe_classes, export_cog
 from segpipe.stages.export.formats.pictures import export_png
-from segpipe.stages.export.formats.source import Settings, Source
+from segpipe.stages.export.formats.source import Source
 from segpipe.store import masks
 
 ENGINEERING = (
@@ -37,7 +37,7 @@ PLACES = {
     "no system": (None, Affine(0.5, 0, 10, 0, -0.5, 20)),
 }
 
-SETTINGS = Settings(**export.Config().model_dump(exclude={"formats", "opacity"}))
+SETTINGS = export.Config()
 
 
 def make_source(
@@ -57,7 +57,7 @@ def make_source(
         entries.append(masks.describe_mask("a", mask[box.slices], classes=classes))
     index = entries if tile is None else [masks.join_tiles(size, tile, entries)]
     corpus = Corpus(root, (image,), (Crop(0, whole),))
-    return Source(corpus, root, index, plain_legend(classes), 0.5, SETTINGS, Runtime(workers=1)), mask
+    return Source(corpus, root, index, plain_legend(classes), SETTINGS, Runtime(workers=1)), mask
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -1,11 +1,9 @@
 """Maps are read back by GDAL (pyogrio) and pyarrow, and burnt into pixels again by GDAL's rasterizer."""
 
 import json
-import logging
 import sys
 from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree as Xml
 
 import numpy as np
 import pyogrio
@@ -20,7 +18,6 @@ from rasterio.transform import Affine
 from segpipe.base.errors import MachineError
 from segpipe.base.geometry import tiles
 from segpipe.stages.export.formats import gis_layers as maps
-from segpipe.stages.export.formats import photo_points as places
 from segpipe.stages.export.formats.source import Source
 from segpipe.store import masks
 from tests.helpers.planted_export import (
@@ -152,29 +149,6 @@ def test_a_layer_for_each_image_and_meters_per_pixel(tmp_path: Path) -> None:
     assert (tmp_path / "out/geoparquet/rotated/ü 1.parquet").is_file()
 
 
-def test_the_style_names_and_colors_the_classes(tmp_path: Path) -> None:
-    maps.export_gpkg(plant(tmp_path), tmp_path / "out")
-    text = (tmp_path / "out/gpkg/map.qml").read_text("utf-8")
-    root = Xml.fromstring(text)
-    assert root.tag == "qgis"
-    renderer = root.find("renderer-v2")
-    assert renderer is not None
-    assert (renderer.get("type"), renderer.get("attr")) == ("categorizedSymbol", "class")
-    symbols = {symbol.get("name"): symbol for symbol in renderer.findall("symbols/symbol")}
-    categories = renderer.findall("categories/category")
-    assert [category.get("label") for category in categories] == list(NAMES)
-    for k, category in enumerate(categories):
-        assert category.get("value") == str(k)
-        options = {o.get("name"): o.get("value") for o in symbols[category.get("symbol")].iter("Option")}
-        assert options["color"] == ",".join(map(str, (*COLORS[k].tolist(), 255)))
-    meta, _, _, columns = raw.read(tmp_path / "out/gpkg/map.gpkg", layer="layer_styles")
-    styles = dict(zip(meta["fields"], columns, strict=True))
-    assert set(styles["f_table_name"]) == set(LAYERS)
-    assert set(styles["styleQML"]) == {text}
-    assert styles["useAsDefault"].all()
-    assert set(styles["f_geometry_column"]) == {"geom"}
-
-
 def test_geoparquet_holds_the_same_and_says_what_it_is(tmp_path: Path) -> None:
     source = plant(tmp_path)
     maps.export_gpkg(source, tmp_path / "out")
@@ -254,26 +228,3 @@ def test_a_map_without_any_class_is_empty(tmp_path: Path) -> None:
     maps.export_geoparquet(source, tmp_path / "out")
     assert len(table(tmp_path / "out/gpkg/map.gpkg", "pixels")["geometry"]) == 0
     assert parquet.read_table(tmp_path / "out/geoparquet/epsg_4326.parquet").num_rows == 0
-
-
-def test_photographs_are_points_with_the_cover_of_each_class(tmp_path: Path) -> None:
-    source = plant(tmp_path, legend=LEFT_OUT)
-    assert places.export_points(source, tmp_path / "out") == 1
-    path = tmp_path / "out/points/points.gpkg"
-    rows = table(path, "photographs")
-    assert pyproj.CRS(pyogrio.read_info(path)["crs"]) == pyproj.CRS("EPSG:4326")
-    assert rows["image"].tolist() == ["photo", "photo.2"]
-    assert [(p.x, p.y) for p in rows["geometry"]] == [(145.25, -16.5), (145.5, -16.6)]
-    for i, name in enumerate(rows["image"]):
-        mask = source.mask(named(source, name))
-        assert rows["unclassified"][i] == pytest.approx((mask == 255).mean())
-        for k, title in enumerate(NAMES[:3]):
-            assert rows[title][i] == pytest.approx((mask == k).sum() / (mask != 255).sum())
-
-
-def test_no_photograph_says_where_it_was_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    source = plant(tmp_path, names=("degrees",))
-    with caplog.at_level(logging.WARNING):
-        assert places.export_points(source, tmp_path / "out") == 0
-    assert "no image says where it was taken" in caplog.text
-    assert not (tmp_path / "out").exists()

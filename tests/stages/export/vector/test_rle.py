@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from pycocotools import mask as coco
-from tests.ops.test_regions import EMPTY, maps
 
 from segpipe.stages.export.vector.components import find_regions
 from segpipe.stages.export.vector.rle import brush, coco_counts
+from tests.stages.export.vector.test_components import EMPTY, maps
 
 
 def plain_brush(data):

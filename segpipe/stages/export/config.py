@@ -1,0 +1,62 @@
+"""Settings of `export`."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Literal
+
+from pydantic import field_validator
+
+from segpipe.base.config import Section, setting
+
+GROUPS = {
+    "pictures": ("png", "color", "overlay", "classes", "certainty", "video"),
+    "maps": ("cog", "gpkg", "geoparquet", "points"),
+    "labels": ("coco", "yolo", "cvat", "labelstudio", "fiftyone", "coralnet", "taglab"),
+}
+"""Names of all formats, by what is imported to write them."""
+FORMAT_NAMES = tuple(name for names in GROUPS.values() for name in names)
+
+
+class Config(Section):
+    """Settings of `export`."""
+
+    formats: tuple[str, ...] = setting(
+        ("png", "color", "overlay", "classes", "cog", "video"), f"what to write: {', '.join(FORMAT_NAMES)}"
+    )
+    opacity: float = setting(0.5, "share of the class color in overlays and videos, 0 to 1", ge=0, le=1)
+    min_area: int = setting(
+        0, "maps and labels: regions of fewer pixels join the neighbor they share most border with; 0: none do", ge=0
+    )
+    simplify: float = setting(
+        0.0, "polygons: corners are dropped that cut off less than this many pixels squared; 0: exact outlines", ge=0
+    )
+    gsd: float | None = setting(
+        None, "meters per pixel of images whose coordinates have no length; null: areas are in pixels", gt=0
+    )
+    layers: Literal["crs", "image"] = setting(
+        "crs", "gpkg, geoparquet: a layer for all images of a coordinate system (crs), or for each image"
+    )
+    coco: Literal["rle", "polygon"] = setting("rle", "coco: regions as run lengths (rle), or as polygon")
+    images: Literal["link", "copy", "none"] = setting(
+        "link", "yolo, fiftyone: whether images lie beside their labels as link, as copy, or not at all (none)"
+    )
+    image_url: str = setting(
+        "/data/local-files/?d=", "labelstudio: what stands before an image's path to make its address"
+    )
+    points: int = setting(50, "coralnet: points of an image", ge=1, le=100_000)
+    sampling: Literal["random", "stratified", "grid"] = setting("stratified", "coralnet: how points are chosen")
+    seed: int = setting(0, "coralnet: seed of the points", ge=0)
+
+    @field_validator("formats", mode="before")
+    @classmethod
+    def _known(cls, formats: Any) -> Any:
+        names = formats.split(",") if isinstance(formats, str) else formats
+        if not isinstance(names, list | tuple):
+            return names  # pydantic says what it must be
+        for name in names:
+            if name not in FORMAT_NAMES:
+                close = difflib.get_close_matches(str(name), FORMAT_NAMES, 1)
+                hint = f"did you mean {close[0]}?" if close else f"formats are {', '.join(FORMAT_NAMES)}"
+                raise ValueError(f"holds {name!r}, which is not a format; {hint}")
+        return tuple(dict.fromkeys(names))
