@@ -200,7 +200,7 @@ def summarize(header: FeatureHeader, grids: npt.NDArray[np.int64], out: Path, ro
     )
 
 
-def outside(config: Config) -> list[Path]:
+def input_files(config: Config) -> list[Path]:
     """The user's files that the features depend on."""
     return [config.weights] if config.weights else []
 

@@ -240,7 +240,7 @@ def list_files(config: Config, *, skip: Path | None = None) -> Listing:
     return list_images(config.images, skip=skip, videos=True)
 
 
-def outside(config: Config) -> list[Path]:
+def input_files(config: Config) -> list[Path]:
     """The files found now, without opening them: a file added, changed or gone makes `index` run again."""
     listing = list_files(config)
     return [listing.root / path for path in listing.paths]
