@@ -1,1 +1,1 @@
-"""Floor 0: errors, settings, geometry, files, runtime. Knows nothing of images or models."""
+"""errors, settings, geometry, files, runtime. Knows nothing of images or models."""

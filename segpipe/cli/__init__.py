@@ -1,4 +1,4 @@
-"""Floor 5: the `segpipe` command. Arguments, exit codes, progress on the terminal."""
+"""the `segpipe` command. Arguments, exit codes, progress on the terminal."""
 
 from segpipe.cli.entry import main
 

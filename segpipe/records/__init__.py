@@ -1,1 +1,1 @@
-"""Floor 1: the nouns. Small frozen dataclasses that check themselves."""
+"""the nouns. Small frozen dataclasses that check themselves."""

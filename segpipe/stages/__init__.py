@@ -1,4 +1,4 @@
-"""The stages of the pipeline, one package each. `STAGES` is the pipeline, in order; commands, settings and help are made from it."""
+"""Stages: one package each. `STAGES` is the pipeline, in order; commands, settings and help are made from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from segpipe.store.run_dir import RunDir
 
 
 class Stage(Protocol):
-    """What a stage module offers; optional: `input_files(config)`, `cost(config, work)`, `OPTIONAL_INPUTS`, `USER_FILES`."""
+    """A stage module; optional are `input_files(config)`, `cost(config, work)`, `OPTIONAL_INPUTS`, `USER_FILES`."""
 
     @property
     def NAME(self) -> str:

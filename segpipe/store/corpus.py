@@ -20,7 +20,7 @@ from typing import Any
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
-from segpipe.records.corpus import Corpus, Crop, Image, Moment, Rejected
+from segpipe.records.corpus import Corpus, Crop, FrameInfo, Image, Rejected
 from segpipe.records.geo import Geo
 
 _FORMAT = 1
@@ -58,7 +58,7 @@ def load_corpus(path: Path) -> Corpus:
             crops=tuple(Crop(i, box) for i, row in enumerate(rows) for box in boxes_of(row)),
             scaling={depth: (low, high) for depth, (low, high) in header["scaling"].items()},
             bands=tuple(header.get("bands", ())),
-            home=path,
+            corpus_dir=path,
         )
     except FileNotFoundError as error:
         raise UsageError(
@@ -113,7 +113,7 @@ def image_of(row: Mapping[str, Any]) -> Image:
         geo=None if geo is None else Geo(geo[0], (geo[1], geo[2], geo[3], geo[4], geo[5], geo[6])),
         gps=None if gps is None else (gps[0], gps[1]),
         mosaic=row.get("mosaic", False),
-        moment=None if moment is None else Moment(**moment),
+        moment=None if moment is None else FrameInfo(**moment),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segpipe.base.parallel import Crew
+from segpipe.base.parallel import ThreadTeam
 from segpipe.ops.crf import meanfield_loops as loops
 from segpipe.ops.crf import permutohedral_loops as build
 from segpipe.ops.crf import spatial_filter as plane_of
@@ -80,13 +80,13 @@ def test_filters_as_the_plain_statement_does(d: int, spread: float, tiled: bool)
     rng = np.random.default_rng(d)
     features, values = rng.normal(scale=spread, size=(90, d)).astype(np.float32), rng.random((90, WIDTH))
     wanted = plain_filter(features.astype(float), values)
-    with Crew(1) as crew:
-        lattice = place(features, crew, tiled=tiled)
+    with ThreadTeam(1) as team:
+        lattice = place(features, team, tiled=tiled)
         np.testing.assert_allclose(our_filter(lattice, values), wanted, rtol=2e-4, atol=2e-5)
         sums = plain_filter(features.astype(float), np.ones((90, 1)))
-        found = roots(lattice, crew)
+        found = roots(lattice, team)
         np.testing.assert_allclose(found, 1 / np.sqrt(sums[:, 0]), rtol=1e-4)
-        normalize(lattice, found, crew)
+        normalize(lattice, found, team)
     both = plain_filter(features.astype(float), values / np.sqrt(sums)) / np.sqrt(sums)
     np.testing.assert_allclose(our_filter(lattice, values), both, rtol=4e-4, atol=2e-5)
 
@@ -97,8 +97,8 @@ def test_filter_is_about_the_gaussian_it_stands_for() -> None:
     features = np.stack([x.ravel(), y.ravel()], 1) / 2.0
     values = np.zeros((480, WIDTH))
     values[10 * 24 + 12, 0] = 1
-    with Crew(1) as crew:
-        found = our_filter(place(features.astype(np.float32), crew, tiled=True), values)[:, 0]
+    with ThreadTeam(1) as team:
+        found = our_filter(place(features.astype(np.float32), team, tiled=True), values)[:, 0]
     distances = ((features - features[10 * 24 + 12]) ** 2).sum(1)
     gaussian = np.exp(-distances / 2)
     np.testing.assert_allclose(found / found.sum(), gaussian / gaussian.sum(), atol=0.02)
@@ -122,15 +122,15 @@ def test_many_tiles_and_threads_change_no_bit() -> None:
     values = rng.random((12_000, WIDTH))
     found = []
     for threads in (1, 3):
-        with Crew(threads) as crew:
-            lattice = build_lattice(features, crew)
+        with ThreadTeam(threads) as team:
+            lattice = build_lattice(features, team)
         found.append(our_filter(lattice, values))
         assert len(lattice.stages) == 2
         assert min(stage.ends.shape[1] for stage in lattice.stages) > 3
     np.testing.assert_array_equal(*found)
-    with Crew(1) as crew:
-        whole = place(features, crew, tiled=False)
-        normalize(whole, roots(whole, crew), crew)
+    with ThreadTeam(1) as team:
+        whole = place(features, team, tiled=False)
+        normalize(whole, roots(whole, team), team)
     np.testing.assert_array_equal(our_filter(whole, values), found[0])
 
 
@@ -143,9 +143,9 @@ def test_bands_of_the_plane_say_what_the_whole_says(
     rng = np.random.default_rng(6)
     values = rng.random((height * width, WIDTH))
     q = values.astype(np.float32).ravel()
-    with Crew(1) as crew:
-        plane = plane_of.build_plane(height, width, reach, crew)
-        whole = build_lattice(plane_of.positions(0, height, width, reach), crew)
+    with ThreadTeam(1) as team:
+        plane = plane_of.build_plane(height, width, reach, team)
+        whole = build_lattice(plane_of.positions(0, height, width, reach), team)
     assert (len(plane.bands) > 1) == (height > 7)
     assert plane.cuts[0] == 0
     assert plane.cuts[-1] == height * width
@@ -163,5 +163,5 @@ def test_bands_of_the_plane_say_what_the_whole_says(
 
 def test_a_reach_that_is_too_small_is_refused() -> None:
     rng = np.random.default_rng(7)
-    with Crew(1) as crew, pytest.raises(ValueError, match="too many lattice points"):
-        build_lattice((rng.random((50, 5)) * 1e6).astype(np.float32), crew)
+    with ThreadTeam(1) as team, pytest.raises(ValueError, match="too many lattice points"):
+        build_lattice((rng.random((50, 5)) * 1e6).astype(np.float32), team)

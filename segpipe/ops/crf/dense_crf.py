@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Size
-from segpipe.base.parallel import Crew
+from segpipe.base.parallel import ThreadTeam
 
 Float32 = npt.NDArray[np.float32]
 
@@ -137,15 +137,15 @@ def _refine(
 
     rows = _rows(probabilities)
     weights, steps = (crf.gaussian_compat, crf.bilateral_compat), crf.iterations
-    with Crew(threads) as crew:
-        far = permutohedral.build_lattice(_features(rgb, crf), crew)
+    with ThreadTeam(threads) as team:
+        far = permutohedral.build_lattice(_features(rgb, crf), team)
         if device is None:
-            near = plane.build_plane(height, width, crf.gaussian_sxy, crew)
-            found = meanfield.infer(rows, near, far, weights, iterations=steps, tolerance=tolerance, crew=crew)
+            near = plane.build_plane(height, width, crf.gaussian_sxy, team)
+            found = meanfield.infer(rows, near, far, weights, iterations=steps, tolerance=tolerance, team=team)
         else:
             from segpipe.ops.crf import meanfield_torch
 
-            whole = permutohedral.build_lattice(plane.positions(0, height, width, crf.gaussian_sxy), crew)
+            whole = permutohedral.build_lattice(plane.positions(0, height, width, crf.gaussian_sxy), team)
             found = meanfield_torch.infer(
                 rows, whole, far, weights, iterations=steps, tolerance=tolerance, device=device
             )

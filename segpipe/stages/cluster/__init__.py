@@ -1,4 +1,4 @@
-"""Cluster: as many classes as wanted, by a tree of many small clusters or by k-means, whichever the corpus bears.
+"""Cluster: as many classes as wanted, by a tree of many small clusters or by k-means, whichever agrees better.
 
 Reads  corpus/    which crops belong to one image
        features/  patch features of every crop
@@ -29,7 +29,7 @@ from segpipe.inference.patch_sampler import open_sample
 from segpipe.ops.clustering.kmeans import spherical_kmeans
 from segpipe.ops.clustering.linkage import ALIKE, count_alike, cut
 from segpipe.records.clusters import ClusterModel, ClusterTree
-from segpipe.stages.cluster.hierarchy import POOL, grow
+from segpipe.stages.cluster.hierarchy import POOL, HierarchyConfig, grow
 from segpipe.stages.cluster.model_selection import compare
 from segpipe.store.clusters import load_tree, save_clusters, save_tree
 from segpipe.store.corpus import load_corpus
@@ -87,7 +87,7 @@ class Summary(BaseModel):
     method: str
     """tree or kmeans."""
     agreements: dict[str, float]
-    """How far patches that look alike come to one class, by method; empty where there was no choice."""
+    """How far patches that look similar come to one class, by method; empty where there was no choice."""
     patches: int
     """Patches that the first steps of k-means saw."""
     of: int
@@ -143,7 +143,7 @@ def plain_kmeans(tree: ClusterTree, k: int, config: Config, *, workers: int) -> 
 def choose(
     tree: ClusterTree, k: int, config: Config, *, workers: int
 ) -> tuple[str, dict[str, float], ClusterModel, Int64]:
-    """The way to k clusters, how far alike patches agree by each way (none: no choice), the clusters, their sizes."""
+    """The way to k clusters, how far similar patches agree by each way (none: no choice), the clusters, their sizes."""
     made: dict[str, tuple[ClusterModel, Int64]] = {}
     if config.method != "kmeans":
         made["tree"] = cut_tree(tree, k, share=config.smooth)
@@ -182,16 +182,13 @@ def find_tree(config: Config, run_dir: RunDir, runtime: Runtime) -> tuple[Cluste
             return tree, True
     store, head = open_codes(run_dir, runtime)
     sample = open_sample(store, most=config.patches, seed=config.seed, track=runtime.track)
-    scenes = load_corpus(run_dir.path("corpus")).scenes
+    groups = load_corpus(run_dir.path("corpus")).groups
+    settings = HierarchyConfig(config.smooth, prototypes(config), config.restarts, config.iterations, config.seed)
     grown = grow(
         sample,
-        scenes if len(np.unique(scenes)) > 1 else np.arange(len(scenes)),
+        groups if len(np.unique(groups)) > 1 else np.arange(len(groups)),
         head,
-        share=config.smooth,
-        prototypes=prototypes(config),
-        restarts=config.restarts,
-        iterations=config.iterations,
-        seed=config.seed,
+        settings,
         origin=origin,
         workers=runtime.workers,
         scratch=run_dir.root,
@@ -218,7 +215,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     elif model.clusters < k:
         log.warning("cluster.k=%d: the codes of this corpus form only %d distinct clusters", k, model.clusters)
     if config.primaps:
-        from segpipe.stages.cluster.primaps import refit  # brings torch: only who asks for it pays for it
+        from segpipe.stages.cluster.primaps import refit
 
         store, head = open_codes(run_dir, runtime)
         weights = tree.sizes if method == "tree" else sizes

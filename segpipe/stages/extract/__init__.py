@@ -112,7 +112,7 @@ def _precision(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime
         return "float32"
     if exists(out):
         return stored_header(out).precision
-    from segpipe.nn.precision import pick_precision  # brings torch: only a stage at work pays for it
+    from segpipe.nn.precision import pick_precision
 
     picked = pick_precision(config.precision, runtime.device)
     if picked == config.precision or picked == "float32":
