@@ -1,1 +1,1 @@
-"""errors, settings, geometry, files, runtime. Knows nothing of images or models."""
+"""Base: errors, settings, geometry, files, runtime. Knows nothing of images or models."""

@@ -1,4 +1,4 @@
-"""Tables that people make: CSV of any delimiter and encoding that spreadsheets write, read row by row."""
+"""CSV files of any delimiter and encoding that spreadsheets write, read row by row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ordered parallel maps that hold only a bounded number of results, whatever the number of items; shared loops."""
+"""Parallel maps in order that hold a bounded number of results, and a team of threads for compiled loops."""
 
 from __future__ import annotations
 

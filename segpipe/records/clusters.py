@@ -1,4 +1,4 @@
-"""Clusters: classes found without labels."""
+"""Cluster models: classes found without labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a probe has found: one row per disturbance, level and measure."""
+"""Findings of a backbone probe: one row per corruption, level and measure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Finding:
     """None where no image could be measured."""
     low: float | None
     high: float | None
-    """Ends of the interval; None for fewer than two images, whose spread nobody knows."""
+    """Ends of the interval; None for fewer than two images, whose spread is unknown."""
     images: int
     """That were measured."""
 

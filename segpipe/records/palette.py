@@ -1,4 +1,4 @@
-"""Class colours and the values that mean no class."""
+"""Palette: class colors, and the values that mean no class."""
 
 from __future__ import annotations
 

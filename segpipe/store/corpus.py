@@ -4,7 +4,7 @@
     header.json      format, root folder, how many images and crops, scaling of deep images, bands where chosen
     valid/<id>.tif   of every mosaic: one bit a pixel, 1 where it holds image
     frames/<id>.png  of every image that is a frame of a video: its pixels
-    rejected.jsonl   one line per file put aside: path and reason
+    rejected.jsonl   one line per file skipped: path and reason
 
 Names with bytes that are not UTF-8 survive (surrogateescape).
 """
@@ -27,7 +27,7 @@ _FORMAT = 1
 
 
 def save_corpus(corpus: Corpus, rejected: Sequence[Rejected], path: Path) -> None:
-    """Write a corpus and the files put aside into the directory `path`; the header is written last."""
+    """Write a corpus and the skipped files into the directory `path`; the header is written last."""
     files.write_jsonl(path / "rejected.jsonl", ({"path": r.path, "reason": r.reason} for r in rejected))
     files.write_jsonl(path / "corpus.jsonl", (image_row(corpus, i) for i in range(len(corpus.images))))
     header = {
@@ -75,7 +75,7 @@ def load_corpus(path: Path) -> Corpus:
 
 
 def load_rejected(path: Path) -> list[Rejected]:
-    """Read the files put aside.
+    """Read the skipped files.
 
     Raises:
         UsageError: `path` holds no list of them.

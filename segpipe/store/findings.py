@@ -16,7 +16,7 @@ COLUMNS = tuple(field.name for field in fields(Finding))
 
 
 def save_findings(path: Path, findings: Iterable[Finding]) -> None:
-    """Write a CSV with the fields of `Finding` as columns; what nobody knows is an empty cell."""
+    """Write a CSV with the fields of `Finding` as columns; an unknown value is an empty cell."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)

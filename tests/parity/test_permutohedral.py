@@ -12,7 +12,7 @@ from segpipe.base.parallel import ThreadTeam
 from segpipe.ops.crf import meanfield_loops as loops
 from segpipe.ops.crf import permutohedral_loops as build
 from segpipe.ops.crf import spatial_filter as plane_of
-from segpipe.ops.crf.permutohedral import Lattice, build_lattice, normalize, place, roots
+from segpipe.ops.crf.permutohedral import PermutohedralLattice, build_lattice, normalize, place, roots
 
 WIDTH = 8
 LIKE = (((),) * WIDTH,)
@@ -63,7 +63,7 @@ def plain_filter(features: np.ndarray, values: np.ndarray) -> np.ndarray:
     )
 
 
-def our_filter(lattice: Lattice, values: np.ndarray) -> np.ndarray:
+def our_filter(lattice: PermutohedralLattice, values: np.ndarray) -> np.ndarray:
     q = np.ascontiguousarray(values, np.float32).ravel()
     v, out = np.full(lattice.vertices * WIDTH, np.nan, np.float32), np.empty_like(q)
     splat = (lattice.starts, lattice.pixels, lattice.shares, q, np.float32(1), v)

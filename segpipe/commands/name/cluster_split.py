@@ -1,4 +1,4 @@
-"""Cluster splits: one cluster of a run cut into parts, along its branch of the tree, or by k-means of its patches; and put together."""
+"""Cluster splits: one cluster of a run cut into parts, or joined again."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _BLOCK_BYTES = 64 << 20
 _EVEN = 4  # blocks are a multiple of so many, whatever the number of threads: sums may depend on a block's size
 _GPU_DEPTH = 2048  # more neighbors of a row a GPU index does not find
 _ROWS = 256  # brought to unit length at once, in float64: few enough for the cache of a processor
-_SPARE = 8  # searched beyond k, so that vectors of equal score at the end of the list are told apart by their index
+_SPARE = 8  # searched beyond k, so that vectors of equal score at the end of the list are ordered by their index
 
 
 def unit_rows(vectors: npt.NDArray[np.floating]) -> tuple[Float32, npt.NDArray[np.bool_]]:

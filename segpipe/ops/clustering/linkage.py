@@ -12,7 +12,7 @@ import numpy.typing as npt
 from segpipe.ops.clustering.streaming_kmeans import ClusterCounts
 
 Float32 = npt.NDArray[np.float32]
-ALIKE = 0.15
+MERGE_COSINE = 0.15
 """Mean cosine between the members of two clusters from which they count as one thing.
 
 On four labelled sets the tree cut here has 22, 9, 21 and 19 classes where people named 23, 11, 10 and 11; largest gap
@@ -82,9 +82,9 @@ def merge(centers: Float32, members: ClusterCounts) -> tuple[Float32, Int64, Flo
     return centers[occupied], sizes, average_linkage(members.means[occupied], sizes)
 
 
-def count_alike(merges: Float64, *, alike: float = ALIKE) -> int:
-    """How many classes are left when clusters are merged as long as their members' mean cosine is at least `alike`."""
-    return len(merges) + 1 - int((1 - merges[:, 2] >= alike).sum())
+def count_classes(merges: Float64, *, cosine: float = MERGE_COSINE) -> int:
+    """How many classes are left when clusters are merged as long as their members' mean cosine is at least `cosine`."""
+    return len(merges) + 1 - int((1 - merges[:, 2] >= cosine).sum())
 
 
 def cut(merges: Float64, k: int) -> Int64:

@@ -1,4 +1,4 @@
-"""Which crops a training step looks at, and its random generator: functions of (seed, step) alone."""
+"""Samplers: the crops of a training step and its random generator, functions of (seed, step) alone."""
 
 from __future__ import annotations
 

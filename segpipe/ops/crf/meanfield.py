@@ -17,7 +17,7 @@ import numpy.typing as npt
 from segpipe.base.parallel import ThreadTeam
 from segpipe.ops.crf import class_rows as rows
 from segpipe.ops.crf import meanfield_loops as loops
-from segpipe.ops.crf.permutohedral import Lattice
+from segpipe.ops.crf.permutohedral import PermutohedralLattice
 from segpipe.ops.crf.simd import has_halves
 from segpipe.ops.crf.spatial_filter import Plane
 
@@ -33,7 +33,7 @@ _STRONG = 20.0  # weights beyond which e^message may be too large a number to se
 def infer(
     probabilities: Float32,
     near: Plane,
-    far: Lattice,
+    far: PermutohedralLattice,
     weights: tuple[float, float],
     *,
     iterations: int,
@@ -143,13 +143,15 @@ def _rows(count: int, width: int, dtype: type[np.generic] = np.float32) -> npt.N
     return spare[skip : skip + count * width]
 
 
-def _filter(lattice: Lattice, like: tuple[Any, ...], q: loops.Shares, v: loops.Rows, team: ThreadTeam) -> None:
+def _filter(
+    lattice: PermutohedralLattice, like: tuple[Any, ...], q: loops.Shares, v: loops.Rows, team: ThreadTeam
+) -> None:
     splat = (lattice.starts, lattice.pixels, lattice.shares, q, _PART, v)
     for stage in lattice.stages:
         tiles = stage.ends.shape[1] - 1
         team.ranges(loops.sweep, like, stage.rows, stage.members, stage.ends, *splat, count=tiles)
 
 
-def _splat(band: Lattice) -> tuple[Any, ...]:
+def _splat(band: PermutohedralLattice) -> tuple[Any, ...]:
     (stage,) = band.stages
     return stage.rows, stage.members, stage.ends, band.starts, band.pixels, band.shares

@@ -49,7 +49,7 @@ class BlurStage:
 
 
 @dataclass(frozen=True, slots=True)
-class Lattice:
+class PermutohedralLattice:
     """A lattice over n pixels in d dimensions, symmetrically normalized: N^(-1/2) K N^(-1/2), N the row sums of K.
 
     (Not yet between `place` and `normalize`.)
@@ -76,7 +76,7 @@ class Lattice:
         return float(1 / (1 + 2.0 ** (1 - self.corners.shape[1])))
 
 
-def build_lattice(features: Float32, team: ThreadTeam) -> Lattice:
+def build_lattice(features: Float32, team: ThreadTeam) -> PermutohedralLattice:
     """Place pixels in a lattice, find out who is whose neighbor, and normalize.
 
     Args:
@@ -91,7 +91,7 @@ def build_lattice(features: Float32, team: ThreadTeam) -> Lattice:
     return lattice
 
 
-def place(features: Float32, team: ThreadTeam, *, tiled: bool) -> Lattice:
+def place(features: Float32, team: ThreadTeam, *, tiled: bool) -> PermutohedralLattice:
     """As `build_lattice`, not normalized yet; in a single stage and tile unless `tiled`."""
     pixels, dims = features.shape
     size, scales = dims + 1, _scales(dims)
@@ -119,10 +119,10 @@ def place(features: Float32, team: ThreadTeam, *, tiled: bool) -> Lattice:
     else:
         everything = np.array([0, len(numbers)])
         stages = (_stage(after, np.arange(len(numbers), dtype=np.int32), everything, everything, team),)
-    return Lattice(corners, weights, starts, members, shares, stages)
+    return PermutohedralLattice(corners, weights, starts, members, shares, stages)
 
 
-def roots(lattice: Lattice, team: ThreadTeam) -> Float32:
+def roots(lattice: PermutohedralLattice, team: ThreadTeam) -> Float32:
     """(n,) 1 over the root of each pixel's row sum of K, of a lattice that is not normalized yet."""
     single, nothing, mass = (((),),), np.empty(0, np.float32), np.empty(lattice.vertices, np.float32)
     team.ranges(build.add_up, lattice.starts, lattice.shares, mass, count=lattice.vertices)
@@ -135,7 +135,7 @@ def roots(lattice: Lattice, team: ThreadTeam) -> Float32:
     return sums
 
 
-def normalize(lattice: Lattice, roots: Float32, team: ThreadTeam) -> None:
+def normalize(lattice: PermutohedralLattice, roots: Float32, team: ThreadTeam) -> None:
     """Multiply weights and shares, in place, by the roots of their pixels."""
     splat = (lattice.weights, lattice.pixels, lattice.shares)
     team.ranges(build.normalize, roots, lattice.corners.shape[1], *splat, count=len(roots))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.parallel import ThreadTeam
-from segpipe.ops.crf.permutohedral import Lattice, normalize, place, roots
+from segpipe.ops.crf.permutohedral import PermutohedralLattice, normalize, place, roots
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
@@ -36,10 +36,10 @@ class Plane:
     """(n, 3)"""
     cuts: tuple[int, ...]
     """(bands + 1) first pixel of each band, and n."""
-    bands: tuple[Lattice, ...]
+    bands: tuple[PermutohedralLattice, ...]
     """A lattice of one stage and tile for each band: rows of `corners` are its own, `pixels` are those of the image."""
     scale: float
-    """See `Lattice.scale`."""
+    """See `PermutohedralLattice.scale`."""
 
 
 def build_plane(height: int, width: int, reach: float, team: ThreadTeam) -> Plane:

@@ -27,7 +27,7 @@ from segpipe.base.runtime import Runtime
 from segpipe.inference.codes import HEAD, open_head
 from segpipe.inference.patch_sampler import open_sample
 from segpipe.ops.clustering.kmeans import spherical_kmeans
-from segpipe.ops.clustering.linkage import ALIKE, count_alike, cut
+from segpipe.ops.clustering.linkage import MERGE_COSINE, count_classes, cut
 from segpipe.records.clusters import ClusterModel, ClusterTree
 from segpipe.stages.cluster.hierarchy import POOL, HierarchyConfig, grow
 from segpipe.stages.cluster.model_selection import compare
@@ -58,7 +58,8 @@ class Config(Section):
 
     k: Annotated[int, Field(ge=1, le=65535)] | Literal["auto"] = setting(
         27,
-        f"number of clusters, the classes of the masks; auto = merge while patches agree by a mean cosine of {ALIKE}",
+        "number of clusters, the classes of the masks; auto = merge while patches agree by a mean cosine of "
+        f"{MERGE_COSINE}",
     )
     method: Literal["auto", "tree", "kmeans"] = setting(
         "auto",
@@ -208,7 +209,7 @@ def cost(config: Config, work: Work) -> Cost:
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Find the tree, or take the one that is there; find the clusters."""
     tree, kept = find_tree(config, run_dir, runtime)
-    k = count_alike(tree.merges) if config.k == "auto" else config.k
+    k = count_classes(tree.merges) if config.k == "auto" else config.k
     method, agreements, model, sizes = choose(tree, k, config, workers=runtime.workers)
     if config.k == "auto":
         log.info("cluster.k=auto: %d clusters", model.clusters)
@@ -236,6 +237,6 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         restarts=list(tree.restarts),
         shares=(sizes / sizes.sum()).round(6).tolist(),
         heights=(1 - tree.merges[::-1, 2]).round(6).tolist()[:_HEIGHTS],
-        alike=ALIKE,
+        alike=MERGE_COSINE,
         cut_only=kept,
     )

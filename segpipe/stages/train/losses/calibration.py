@@ -1,7 +1,7 @@
-"""Shifts of STEGO's loss from what the features of a corpus are like.
+"""Calibration: shifts of STEGO's loss measured from the features of a corpus.
 
 A shift says how strongly two features must correlate to pull their codes together. Published shifts were searched for
-one backbone and one corpus; with others the same numbers may call everything alike, and the codes collapse. Quantiles
+one backbone and one corpus; with others the same numbers may call everything similar, and the codes collapse. Quantiles
 of the correlations that a corpus shows mean the same everywhere.
 """
 

@@ -81,7 +81,7 @@ def correspondence_loss(
 
 
 def eagle_positive(target: Tensor, found: Tensor) -> Tensor:
-    """EAGLE's shift of pairs that should be alike (Kim et al., CVPR 2024, its code): |mean F - mean C|."""
+    """EAGLE's shift of pairs that should be similar (Kim et al., CVPR 2024, its code): |mean F - mean C|."""
     return (target.mean() - found.mean()).abs()
 
 

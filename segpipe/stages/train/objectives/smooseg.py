@@ -1,4 +1,4 @@
-"""Train a head by SmooSeg's energy (Lan et al., NeurIPS 2023): prototypes are learned together with the codes."""
+"""SmooSeg objective (Lan et al., NeurIPS 2023): prototypes are learned together with the codes."""
 
 from __future__ import annotations
 
