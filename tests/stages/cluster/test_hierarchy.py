@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segpipe.base.runtime import Runtime
 from segpipe.inference.patch_sampler import open_sample
 from segpipe.nn.head import codes, linear_head
 from segpipe.stages.cluster.hierarchy import HierarchyConfig, grow
@@ -20,7 +21,7 @@ def test_the_pool_holds_the_unit_codes_of_the_sample_in_its_order(tmp_path: Path
     store = FeatureStore(run_dir.path("features"))
     mean = np.concatenate([store.patches(row).reshape(-1, 16) for row in range(6)]).mean(0, dtype=np.float64)
     head = linear_head(np.eye(16, dtype=np.float32), mean.astype(np.float32))
-    sample = open_sample(store, most=most, seed=0)
+    sample = open_sample(store, most=most, seed=0, track=Runtime().track)
     tree = grow(
         sample,
         np.arange(6),
