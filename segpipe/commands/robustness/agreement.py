@@ -46,7 +46,7 @@ def find_survival(
         seed: of its draws.
     """
     held = counts[counts[:, 1].sum(axis=1) > 0].astype(np.float64)
-    images = Tally(tp=held[:, 0], labelled=held[:, 1], predicted=held[:, 2])
+    images = Tally(tp=held[:, 0], support=held[:, 1], predicted=held[:, 2])
     whole, spread = pooled(images), bootstrap(images, resamples=resamples, seed=seed)
 
     def finding(measure: str, value: float, ends: tuple[float, float] | None) -> Finding:

@@ -144,9 +144,8 @@ def new_training(
     published: Any = make
     if recipe.method == "stego":
         workers = runtime.workers if runtime.device == "cpu" else 1
-        own: ObjectiveConfig = replace(config.stego, shifts=shifts or EAGLE, workers=workers)
-        if not shifts:
-            own = replace(own, stabilize=True)
+        stabilize = config.stego.stabilize if shifts else True
+        own: ObjectiveConfig = replace(config.stego, shifts=shifts or EAGLE, stabilize=stabilize, workers=workers)
     else:
         own = _OBJECTIVE[recipe.method]
     head = new_head(material.store.header.dim, config.dim or published.DIM, config.dropout, seed=material.seed)
