@@ -23,7 +23,7 @@ from segpipe.base.errors import SegpipeError, UsageError, named
 from segpipe.base.runtime import Runtime, Track, no_track
 from segpipe.base.version import versions
 from segpipe.records.manifest import Manifest, StageRecord
-from segpipe.stages import MAKERS, STAGES, Stage, beside, outside, wants
+from segpipe.stages import MAKERS, STAGES, Stage, input_files, optional_inputs, user_files
 from segpipe.store.run_dir import RunDir
 
 log = logging.getLogger(__name__)
@@ -150,8 +150,8 @@ def step_of(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manifes
     if any(name not in manifest.stages for name in stage.NEEDS):
         return Step(stage, "run", "not done yet")
     try:
-        own_files = _fingerprint(outside(stage, config))
-        written = _contents(run_dir.root, beside(stage))
+        own_files = _fingerprint(input_files(stage, config))
+        written = _contents(run_dir.root, user_files(stage))
     except SegpipeError as error:  # the stage itself will say so when it runs
         return Step(stage, "run", str(error))
     except OSError as error:
@@ -160,7 +160,9 @@ def step_of(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manifes
         "format": stage.FORMAT,
         "settings": config.identity(),
         "inputs": {
-            name: manifest.stages[name].artefact for name in (*stage.NEEDS, *wants(stage)) if name in manifest.stages
+            name: manifest.stages[name].artefact
+            for name in (*stage.NEEDS, *optional_inputs(stage))
+            if name in manifest.stages
         },
         "files": own_files,
         **({"beside": written} if written else {}),
@@ -239,7 +241,7 @@ def plan(
     manifest, steps, dirty = run_dir.manifest(), list[Step](), set[str]()
     for stage in chosen(start, stop):
         step = step_of(stage, settings, run_dir, manifest, force=stage.NAME in force)
-        again = [name for name in (*stage.NEEDS, *wants(stage)) if name in dirty]
+        again = [name for name in (*stage.NEEDS, *optional_inputs(stage)) if name in dirty]
         if step.action == "skip" and again:
             step = Step(stage, "run", f"after {', '.join(again)}")
         if step.action == "run":

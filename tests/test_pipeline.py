@@ -43,10 +43,10 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
         self.ran: list[str] = []
         self.files: list[Path] = []
-        first = make_stage("first", (), First, self.ran, outside=lambda config: self.files)
+        first = make_stage("first", (), First, self.ran, input_files=lambda config: self.files)
         second = make_stage("second", ("first",), Other, self.ran)
         third = make_stage("third", ("second",), Other, self.ran)
-        beside = make_stage("beside", ("first",), Other, self.ran, WANTS=("third",))
+        beside = make_stage("beside", ("first",), Other, self.ran, OPTIONAL_INPUTS=("third",))
         stages = (first, second, third, beside)
         monkeypatch.setattr(pipeline, "STAGES", stages)
         monkeypatch.setattr(pipeline, "SECTIONS", {s.NAME: s.Config for s in stages})
@@ -203,7 +203,7 @@ def test_published_configs_are_those_of_the_released_models(
 
 
 def test_a_file_that_a_person_writes_into_the_run_runs_what_reads_it(world: World) -> None:
-    pipeline.STAGES[3].BESIDE = ("classes.yaml",)  # type: ignore[attr-defined]
+    pipeline.STAGES[3].USER_FILES = ("classes.yaml",)  # type: ignore[attr-defined]
     world.go()
     path = world.run_dir.root / "classes.yaml"
     path.write_text("a")

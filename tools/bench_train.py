@@ -75,9 +75,9 @@ def our_steps(run: Any, count: int, *, workers: int) -> float:
     from segpipe.store.training_log import Journal
 
     config = train.Config(method="stego", shifts="published", steps=10**6, tensorboard=False)
-    material, setup = train.open_material(config, run), train.setup_of(config)
+    material, shared = train.open_material(config, run), train.training_config(config)
     recipe = first_recipe("stego", center=True, measured=False)
-    parts = new_training(recipe, setup, setup.shifts, material, Runtime(workers=workers))
+    parts = new_training(recipe, shared, shared.shifts, material, Runtime(workers=workers))
     with tempfile.TemporaryDirectory() as folder, torch_alone():
         journal = Journal(Path(folder), loop.EDGES, done=0, events=False)
 
@@ -86,11 +86,8 @@ def our_steps(run: Any, count: int, *, workers: int) -> float:
                 *parts,
                 material.batches(start, stop),
                 journal,
-                steps=10**6,
-                seed=0,
+                loop.LoopConfig(steps=10**6, seed=0, checkpoint_every=10**9, stop=True),
                 checkpoint=lambda _: None,
-                checkpoint_every=10**9,
-                stop=True,
                 worthwhile=lambda _: True,
             )
 

@@ -1,1 +1,1 @@
-"""Floor 0: errors, settings, geometry, files, runtime. Knows nothing of images or models."""
+"""Base: errors, settings, geometry, files, runtime. Knows nothing of images or models."""

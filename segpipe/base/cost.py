@@ -1,4 +1,4 @@
-"""What a stage is expected to cost, for `--dry-run`: estimates, not promises."""
+"""Cost estimates of stages for `--dry-run`: not promises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and names that stay inside their folder."""
+"""Atomic files, which appear whole or not at all, and names that stay inside their folder."""
 
 from __future__ import annotations
 

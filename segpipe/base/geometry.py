@@ -1,4 +1,4 @@
-"""Sizes, boxes and patch grids: the only home of strides and of the maps between pixels and patches.
+"""Sizes, boxes and patch grids: the only place of strides and of the maps between pixels and patches.
 
 Pixels are counted from the top left; the centre of pixel `j` lies at `j + 0.5`. Boxes are half open.
 """

@@ -1,4 +1,4 @@
-"""Functions compiled to machine code at first use (numba), kept on disk where that can be written."""
+"""Compilation: functions compiled to machine code at first use (numba), cached on disk where it can be written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ordered parallel maps that hold only a bounded number of results, whatever the number of items; shared loops."""
+"""Parallel maps in order that hold a bounded number of results, and a team of threads for compiled loops."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _bounded(pool: Executor, function: Callable[[T], R], items: Iterable[T], ahe
             future.cancel()
 
 
-class Crew:
+class ThreadTeam:
     """Threads that share out compiled work on arrays, which must release the GIL. With one thread it runs here.
 
     An image of the CRF shares out work some forty times: threads wait at locks of their own, which wakes them in a
@@ -165,9 +165,9 @@ class Crew:
         self.threads = threads
         self._work: Callable[[], None] | None = None
         self._errors: list[BaseException] = []
-        self._others = [_Hand(self._join_in) for _ in range(threads - 1)]
+        self._others = [_Worker(self._join_in) for _ in range(threads - 1)]
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> ThreadTeam:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -218,8 +218,8 @@ class Crew:
         self.calls(function, [(*arguments, first, last) for first, last in itertools.pairwise(cuts)])
 
 
-class _Hand:
-    """A thread of a crew, and the locks at which the two wait for each other."""
+class _Worker:
+    """A thread of a team, and the locks at which the two wait for each other."""
 
     def __init__(self, join_in: Callable[[], bool]) -> None:
         self.begin, self.end = threading.Lock(), threading.Lock()

@@ -1,4 +1,4 @@
-"""What a stage is given besides its settings: the device, the number of workers, a progress tracker."""
+"""Runtime: device, number of workers and progress tracker of a stage."""
 
 from __future__ import annotations
 

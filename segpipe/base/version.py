@@ -1,4 +1,4 @@
-"""The version, read by the build too, and those of what a result may depend on."""
+"""Versions: of this package, read by the build too, and of the libraries that a result may depend on."""
 
 import platform
 from importlib import metadata

@@ -37,15 +37,15 @@ class CropPlan:
             return self.windows(size)
         return five_crops(size) if self.crops == "five" else [Box(0, 0, size.height, size.width)]
 
-    def boxes(self, image: Image, home: Path) -> list[Box]:
+    def boxes(self, image: Image, corpus_dir: Path) -> list[Box]:
         """The boxes of an image that passed; a mosaic is always cut into windows, those without image left out."""
         if image.mosaic:
-            return showing(valid_path(home, image.id), self.windows(image.size))
+            return showing(valid_path(corpus_dir, image.id), self.windows(image.size))
         return self.photograph(image.size)
 
 
 def corpus_of_one(
-    plan: CropPlan, scaling: Mapping[str, tuple[float, float]], root: Path, item: Item, home: Path
+    plan: CropPlan, scaling: Mapping[str, tuple[float, float]], root: Path, item: Item, corpus_dir: Path
 ) -> Corpus | Rejected:
     """Check one file, or keep a frame, and plan its crops: a corpus of one image.
 
@@ -54,12 +54,12 @@ def corpus_of_one(
         scaling: of the corpus that the model was made from.
         root: folder.
         item: a file below it, or a frame of a video.
-        home: a folder for frames and the valid pixels of mosaics, in use as long as the corpus.
+        corpus_dir: a folder for frames and the valid pixels of mosaics, in use as long as the corpus.
     """
-    found = check(item, root=root, home=home, limits=plan.limits)
+    found = check(item, root=root, corpus_dir=corpus_dir, limits=plan.limits)
     if isinstance(found, Rejected):
         return found
     if found.depth != "uint8" and found.depth not in scaling:
         return Rejected(item.name, f"has {found.depth} values, and the model's run had no such images to scale them by")
-    crops = tuple(Crop(0, box) for box in plan.boxes(found, home))
-    return Corpus(root, (found,), crops, scaling, plan.bands, home)
+    crops = tuple(Crop(0, box) for box in plan.boxes(found, corpus_dir))
+    return Corpus(root, (found,), crops, scaling, plan.bands, corpus_dir)

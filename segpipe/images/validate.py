@@ -17,7 +17,7 @@ from segpipe.images.mosaics import is_mosaic, probe_mosaic
 from segpipe.images.rasters import read_geo
 from segpipe.images.readers import probe_image
 from segpipe.images.video import BadVideo, is_video
-from segpipe.records.corpus import Image, Moment, Rejected, frame_path, valid_path
+from segpipe.records.corpus import FrameInfo, Image, Rejected, frame_path, valid_path
 
 _log = logging.getLogger(__name__)
 
@@ -114,28 +114,28 @@ def expect_frames(videos: Sequence[Path], choice: Choice) -> Expected:
     return Expected(frames, taken, decoded)
 
 
-def check(item: Item | Rejected, *, root: Path, home: Path, limits: Limits) -> Image | Rejected:
+def check(item: Item | Rejected, *, root: Path, corpus_dir: Path, limits: Limits) -> Image | Rejected:
     """Decode one file completely, a mosaic piece by piece, and fingerprint it; of a frame keep the pixels.
 
     Args:
         item: of `find_images`.
         root: folder of the files.
-        home: the directory `corpus/`, where frames and the valid pixels of a mosaic are written.
+        corpus_dir: the directory `corpus/`, where frames and the valid pixels of a mosaic are written.
         limits: what it is checked by.
     """
     if isinstance(item, Rejected):
         return item
     if item.taken is not None:
-        return keep_frame(item, item.taken, home)
+        return keep_frame(item, item.taken, corpus_dir)
     try:
-        return _check_file(item, root / item.name, home, limits)
+        return _check_file(item, root / item.name, corpus_dir, limits)
     except BadImage as error:
         return Rejected(item.name, error.reason)
     except OSError as error:
         return Rejected(item.name, f"cannot be read ({error.strerror})")
 
 
-def _check_file(item: Item, path: Path, home: Path, limits: Limits) -> Image:
+def _check_file(item: Item, path: Path, corpus_dir: Path, limits: Limits) -> Image:
     container = inspect(path)
     geo, controlled = read_geo(path, container)
     if controlled:
@@ -147,7 +147,7 @@ def _check_file(item: Item, path: Path, home: Path, limits: Limits) -> Image:
     mosaic = is_mosaic(container, georeferenced=geo is not None, window=limits.window)
     mosaic = mosaic and _is_text(item.name)
     if mosaic:
-        probe = probe_mosaic(path, container, valid_path(home, item.id), bands=limits.bands)
+        probe = probe_mosaic(path, container, valid_path(corpus_dir, item.id), bands=limits.bands)
     else:
         probe = probe_image(path, max_pixels=limits.max_pixels, bands=limits.bands)
     with path.open("rb") as file:
@@ -157,14 +157,14 @@ def _check_file(item: Item, path: Path, home: Path, limits: Limits) -> Image:
     return Image(item.id, item.name, probe.size, probe.depth, sha256, size, geo=geo, gps=gps, mosaic=mosaic)
 
 
-def keep_frame(item: Item, taken: Taken, home: Path) -> Image:
-    """Write the pixels of a frame under `home`, where `Corpus.path` finds them.
+def keep_frame(item: Item, taken: Taken, corpus_dir: Path) -> Image:
+    """Write the pixels of a frame under `corpus_dir`, where `Corpus.path` finds them.
 
     Raises:
         OSError: there is no room.
     """
     frame = taken.frame
-    content = write_frame(frame_path(home, item.id), frame.rgb)
+    content = write_frame(frame_path(corpus_dir, item.id), frame.rgb)
     return Image(
         id=item.id,
         path=f"{item.id}.png",
@@ -172,7 +172,7 @@ def keep_frame(item: Item, taken: Taken, home: Path) -> Image:
         depth="uint8",
         sha256=hashlib.sha256(content).hexdigest(),
         bytes=len(content),
-        moment=Moment(item.name, frame.index, round(frame.seconds, 6), round(taken.lasts, 6)),
+        moment=FrameInfo(item.name, frame.index, round(frame.seconds, 6), round(taken.lasts, 6)),
     )
 
 

@@ -76,7 +76,7 @@ def survey(inputs: Inputs, crops: Iterable[tuple[int, int]], *, keep: int, per_c
         seed: of the choice of these.
     """
     rng = np.random.default_rng(seed)
-    best = gallery.BestPatches(inputs.legend.classes, keep, inputs.corpus.scenes)
+    best = gallery.BestPatches(inputs.legend.classes, keep, inputs.corpus.groups)
     cosines_of, features_seen, codes_seen = defaultdict[int, list[float]](list), [], []
     count = 0
     for image, crop in crops:

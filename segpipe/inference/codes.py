@@ -28,7 +28,7 @@ def open_head(folder: Path) -> Head:
     Raises:
         UsageError: it is missing or damaged.
     """
-    from segpipe.nn.head import build_head  # brings torch: only a stage at work pays for it
+    from segpipe.nn.head import build_head
 
     return build_head(*load_tensors(folder / HEAD))
 
@@ -47,6 +47,6 @@ def encode(
     Returns:
         (rows, cols, dim).
     """
-    from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
+    from segpipe.nn.head import codes
 
     return smooth(model.project(patches if head is None else codes(head, patches)), valid, model.smooth)

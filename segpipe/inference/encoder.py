@@ -131,7 +131,7 @@ def settled(encoder: Encoder, codec: Codec | None) -> Encoder:
 
 def _settled(describe: Describe, codec: Codec, images: Bytes) -> tuple[Float32, Float32 | None]:
     patches, cls = describe(images)
-    return np.stack([codec.settle(each) for each in patches]), cls
+    return np.stack([codec.round_trip(each) for each in patches]), cls
 
 
 def has_whitening(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The frozen networks: one visible table, and how each gets its weights.
+"""Backbones: the table of frozen networks, and how each gets its weights.
 
 Any other timm model works by its timm name; its row is made from timm's own records. This module imports neither
 torch nor timm until a network is asked for.

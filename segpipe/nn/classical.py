@@ -1,4 +1,4 @@
-"""The embedded backbone: the feature engineering that came before deep networks, one vector per patch.
+"""Classical backbone: hand-made features from before deep networks, one vector per patch.
 
 Four groups describe a patch of 16 pixels and its surroundings:
     color    CIELAB mean, standard deviation and percentiles of the patch, mean and deviation of 3 x 3 patches

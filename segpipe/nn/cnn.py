@@ -1,4 +1,4 @@
-"""Feature maps of any stages of a timm CNN, such as the DINO ResNet-50."""
+"""CNN features: maps of any stages of a timm CNN, such as the DINO ResNet-50."""
 
 from __future__ import annotations
 

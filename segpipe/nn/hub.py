@@ -1,4 +1,4 @@
-"""Weights on the Hugging Face hub, where timm keeps them: looked up in the cache first, fetched once.
+"""Hub: weights on the Hugging Face hub, where timm keeps them, searched in the cache first, fetched once.
 
 timm's own download tries an unreachable hub for 47 s and logs a dozen warnings on the way; here one HEAD request
 without retries decides.

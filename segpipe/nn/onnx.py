@@ -17,7 +17,7 @@ from segpipe.nn.batching import normalize
 from segpipe.nn.head import Head
 from segpipe.records.features import FeatureHeader
 
-_APART = 1e-3
+_MAX_DIFF = 1e-3
 
 
 class Graph(torch.nn.Module):
@@ -92,7 +92,9 @@ def write_onnx(row: Backbone, model: torch.nn.Module, head: Head, header: Featur
         program.save(beside)
         session = onnxruntime.InferenceSession(str(beside), providers=["CPUExecutionProvider"])
         (found,) = session.run(None, {"rgb": rgb.numpy()})
-        apart = float(np.abs(found - expected).max() / np.abs(expected).max())
-        if not apart <= _APART:
-            raise UsageError(f"{path}: ONNX Runtime's codes differ by {apart:.1e} of the largest, more than {_APART}")
-    return apart
+        max_diff = float(np.abs(found - expected).max() / np.abs(expected).max())
+        if not max_diff <= _MAX_DIFF:
+            raise UsageError(
+                f"{path}: ONNX Runtime's codes differ by {max_diff:.1e} of the largest, more than {_MAX_DIFF}"
+            )
+    return max_diff

@@ -1,4 +1,4 @@
-"""Which number type a network computes in, where the user leaves it to the machine."""
+"""Precision: the number type a network computes in where the user leaves it to the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens, queries, keys, values and attention maps of any block of a timm ViT.
+"""ViT features: tokens, queries, keys, values and attention maps of any block of a timm ViT.
 
 Works on timm's `VisionTransformer` (learned positions: DINO, DINOv2) and `Eva` (rotary positions: DINOv3). Positions
 are interpolated to the input's grid by timm (bicubic, antialiased when shrinking). The published DINO code

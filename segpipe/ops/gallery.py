@@ -56,9 +56,9 @@ class BestPatches:
     do not fill the places.
     """
 
-    def __init__(self, classes: int, keep: int, scenes: npt.NDArray[np.int64] | None = None) -> None:
+    def __init__(self, classes: int, keep: int, groups: npt.NDArray[np.int64] | None = None) -> None:
         self._keep = keep
-        self._scenes = scenes  # of every crop; None: an image is a scene
+        self._groups = groups  # of every crop; None: an image is a scene
         self._kept: list[list[Patch]] = [[] for _ in range(classes)]
 
     def add(
@@ -97,7 +97,7 @@ class BestPatches:
     def _best(self, patches: list[Patch]) -> list[Patch]:
         first, second, seen = list[Patch](), list[Patch](), Counter[int]()
         for patch in sorted(patches, key=attrgetter("cosine"), reverse=True):
-            scene = patch.image if self._scenes is None else int(self._scenes[patch.crop])
+            scene = patch.image if self._groups is None else int(self._groups[patch.crop])
             seen[scene] += 1
             if seen[scene] <= 2:
                 (first if seen[scene] == 1 else second).append(patch)

@@ -1,4 +1,4 @@
-"""A model that can be taken away from its run: how images are cut, described, and made into class maps."""
+"""Bundle record: a model without its run; how images are cut, encoded, and made into class maps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Candidates: the heads that were made, one of which is kept."""
+"""Candidate records: the heads that were trained, one of which is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person says of the clusters of a run: names, colors, which are one class, which are left out."""
+"""Class names: what a person says of clusters; names, colors, merges, and what is left out."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Naming:
     entries: Mapping[int, Entry]
     """By the number of the cluster."""
     clustering: str = ""
-    """Fingerprint of the clusters that are spoken of; empty where nobody knows."""
+    """Fingerprint of the clusters that are spoken of; empty where unknown."""
 
     def legend(self, clusters: int) -> Legend:
         """The classes that are meant. Clusters of one name are one class; it has the color of the first of them.
@@ -120,7 +120,7 @@ def _check_clusters(entries: Mapping[int, Entry], clusters: int) -> None:
 
 
 def _check_names(names: Mapping[int, str], entries: Mapping[int, Entry]) -> None:
-    """Refuse names that were hardly meant as they are: alike but for case and spaces, or those of unnamed clusters."""
+    """Refuse names that were hardly meant as they are: equal but for case and spaces, or those of unnamed clusters."""
     seen: dict[str, tuple[int, str]] = {}
     unnamed = {called(k, ""): k for k, entry in entries.items() if not entry.name}
     for k, name in names.items():

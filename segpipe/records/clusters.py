@@ -1,4 +1,4 @@
-"""Clusters: classes found without labels."""
+"""Cluster models: classes found without labels."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class ClusterModel:
 
     @property
     def told_apart(self) -> tuple[int, ...]:
-        """How many classes are told apart at a time: all before any split, then the parts of each split."""
+        """How many classes are distinguished at a time: all before any split, then the parts of each split."""
         return (self.whole_clusters, *(split.parts for split in self.splits))
 
     @property
@@ -139,9 +139,9 @@ class ClusterTree:
     """The same of every restart, of the patches that it saw."""
     pool: npt.NDArray[np.float16]
     """(p, dim) unit codes of some of the patches, drawn evenly, as they are."""
-    leaning: npt.NDArray[np.float16]
-    """(p, dim) the same, leaning on their neighbors as the codes do that masks are made from."""
-    owners: npt.NDArray[np.int32]
+    smoothed: npt.NDArray[np.float16]
+    """(p, dim) the same, smoothed by their neighbors as the codes are that masks are made from."""
+    groups: npt.NDArray[np.int32]
     """(p,) image of each; crop, where there is one image."""
     patches: int
     """Patches that the first steps of k-means saw."""

@@ -90,7 +90,7 @@ class Codec:
             x.clip(-_LARGEST, _LARGEST, out=x)  # what is left out may have held a number back from the edge
         return np.asarray(x, np.float16)
 
-    def settle(self, patches: npt.NDArray[np.floating]) -> Float32:
+    def round_trip(self, patches: npt.NDArray[np.floating]) -> Float32:
         """Features (rows, cols, dim) as they come back from a store, which takes them in 16 bits.
 
         Those that are not finite, or too large for 16 bits, stay as they are.

@@ -14,13 +14,13 @@ from segpipe.base import files
 from segpipe.base.geometry import Box, Size
 from segpipe.records.geo import Geo
 
-_SCENE = 4  # windows along the side of a scene of a mosaic
-_TAKE = 10.0  # seconds of a video that count as one scene
-_TAKES = 8  # scenes of a video at least, if it has as many frames
+_GROUP = 4  # windows along the side of a group of a mosaic
+_TAKE = 10.0  # seconds of a video that count as one take
+_TAKES = 8  # takes of a video at least, if it has as many frames
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class FrameInfo:
     """Which frame of which video an image is."""
 
     video: str
@@ -58,7 +58,7 @@ class Image:
     """Latitude and longitude of the camera in degrees (WGS 84), if the photograph's EXIF data say so."""
     mosaic: bool = False
     """Whether it is never decoded as a whole: read box by box, its mask lies in tiles."""
-    moment: Moment | None = None
+    moment: FrameInfo | None = None
     """Where it comes from, if it is a frame of a video."""
 
 
@@ -82,7 +82,7 @@ class Corpus:
     """For each depth but uint8: the values that become 0 and 255, fixed once for the whole corpus."""
     bands: tuple[int, ...] = ()
     """The bands of TIFFs that are red, green and blue, counted from 1; one is repeated. Empty: the first ones."""
-    home: Path | None = field(default=None, compare=False)
+    corpus_dir: Path | None = field(default=None, compare=False)
     """The directory `corpus/` that it was read from: frames and the pictures of the mosaics' valid pixels lie there."""
 
     def __post_init__(self) -> None:
@@ -104,13 +104,13 @@ class Corpus:
         """Where the image file lies; that of a frame is the copy that `index` made of it."""
         if image.moment is None:
             return self.root / image.path
-        assert self.home is not None
-        return frame_path(self.home, image.id)
+        assert self.corpus_dir is not None
+        return frame_path(self.corpus_dir, image.id)
 
     def valid_path(self, image: Image) -> Path:
         """Where the picture of a mosaic's valid pixels lies."""
-        assert self.home is not None
-        return valid_path(self.home, image.id)
+        assert self.corpus_dir is not None
+        return valid_path(self.corpus_dir, image.id)
 
     @cached_property
     def crops_of(self) -> tuple[range, ...]:
@@ -128,7 +128,7 @@ class Corpus:
 
         A photograph or mosaic is a take. A video is cut into takes of ten seconds, a short one into eight.
         """
-        films: dict[str, list[Moment]] = {}
+        films: dict[str, list[FrameInfo]] = {}
         for image in self.images:
             if image.moment is not None:
                 films.setdefault(image.moment.video, []).append(image.moment)
@@ -147,37 +147,37 @@ class Corpus:
         return np.array(found, np.int64)
 
     @cached_property
-    def scenes(self) -> npt.NDArray[np.int64]:
-        """(crops,) for each crop the scene it shows: what looks alike in two scenes is not the same thing seen twice.
+    def groups(self) -> npt.NDArray[np.int64]:
+        """(crops,) group of each crop: similar patches of two groups do not show the same thing twice.
 
-        A photograph is a scene; a mosaic has many, squares of four windows; those of a video are its `takes`.
+        A photograph is a group; a mosaic has many, squares of four windows; those of a video are its `takes`.
         """
         numbers: dict[tuple[int, ...], int] = {}
         takes = self.takes.tolist()
-        keys = (_scene_of(crop, self.images[crop.image], takes[crop.image]) for crop in self.crops)
+        keys = (_group_of(crop, self.images[crop.image], takes[crop.image]) for crop in self.crops)
         return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
 
 
-def _scene_of(crop: Crop, image: Image, take: int) -> tuple[int, ...]:
+def _group_of(crop: Crop, image: Image, take: int) -> tuple[int, ...]:
     if not image.mosaic:
         return (take,)
-    cell = _SCENE * max(crop.box.height, crop.box.width)
+    cell = _GROUP * max(crop.box.height, crop.box.width)
     return take, crop.box.top // cell, crop.box.left // cell
 
 
-def frame_path(home: Path, image_id: str) -> Path:
+def frame_path(corpus_dir: Path, image_id: str) -> Path:
     """Where under the directory `corpus/` the picture of a frame lies."""
-    return files.inside(home / "frames", f"{image_id}.png")
+    return files.inside(corpus_dir / "frames", f"{image_id}.png")
 
 
-def valid_path(home: Path, image_id: str) -> Path:
+def valid_path(corpus_dir: Path, image_id: str) -> Path:
     """Where under the directory `corpus/` the picture of a mosaic's valid pixels lies."""
-    return files.inside(home / "valid", f"{image_id}.tif")
+    return files.inside(corpus_dir / "valid", f"{image_id}.tif")
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A file put aside, and why."""
+    """A file that was skipped, and why."""
 
     path: str
     reason: str

@@ -1,4 +1,4 @@
-"""What a run covers: the content of cover.json."""
+"""Cover records: area shares by class, the content of cover.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a feature store says of itself."""
+"""Header of a feature store."""
 
 from __future__ import annotations
 

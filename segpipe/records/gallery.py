@@ -1,4 +1,4 @@
-"""What is shown of a class."""
+"""Gallery records: the patches and images that show a class best."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an image lies on the earth, as its file says."""
+"""Georeference of an image, as its file says."""
 
 from __future__ import annotations
 

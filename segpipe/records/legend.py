@@ -1,4 +1,4 @@
-"""What a run's clusters are called on a map: names, colours, which are shown as one, which are left out."""
+"""Legend of a map: names and colors of clusters, which are shown as one, which are left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run has finished."""
+"""Manifest: the stages that a run has finished."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What evaluation finds: counts of labelled pixels by class and cluster, and the scores made from them."""
+"""Scores: counts of labelled pixels by class and cluster, and what is computed from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3: one module per stage. `STAGES` is the pipeline, in order; commands, settings and help are made from it."""
+"""Stages: one package each. `STAGES` is the pipeline, in order; commands, settings and help are made from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from segpipe.store.run_dir import RunDir
 
 
 class Stage(Protocol):
-    """What a stage module offers; optional: `outside(config)`, `cost(config, work)`, `WANTS`, `BESIDE`."""
+    """A stage module; optional are `input_files(config)`, `cost(config, work)`, `OPTIONAL_INPUTS`, `USER_FILES`."""
 
     @property
     def NAME(self) -> str:
@@ -54,20 +54,20 @@ STAGES: tuple[Stage, ...] = (index, extract, mine, train, cluster, refine, expor
 MAKERS = {stage.ARTEFACT: stage.NAME for stage in STAGES}
 
 
-def outside(stage: Stage, config: Section) -> list[Path]:
+def input_files(stage: Stage, config: Section) -> list[Path]:
     """The user's files that a stage's result depends on besides its settings and artefacts."""
-    function = getattr(stage, "outside", None)
+    function = getattr(stage, "input_files", None)
     return list(function(config)) if function else []
 
 
-def wants(stage: Stage) -> tuple[str, ...]:
+def optional_inputs(stage: Stage) -> tuple[str, ...]:
     """Stages whose artefacts it reads where they exist, and does without where they do not."""
-    return getattr(stage, "WANTS", ())
+    return getattr(stage, "OPTIONAL_INPUTS", ())
 
 
-def beside(stage: Stage) -> tuple[str, ...]:
+def user_files(stage: Stage) -> tuple[str, ...]:
     """Files that a person writes into the run's directory, and that its result depends on where they exist."""
-    return getattr(stage, "BESIDE", ())
+    return getattr(stage, "USER_FILES", ())
 
 
 def cost_of(stage: Stage, settings: Mapping[str, Section], work: Work) -> Cost:

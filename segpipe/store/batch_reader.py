@@ -1,4 +1,4 @@
-"""The crops of one training step, read from the feature store."""
+"""Batch reader: the crops of one training step, read from the feature store."""
 
 from __future__ import annotations
 

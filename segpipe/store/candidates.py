@@ -55,22 +55,22 @@ def load_candidates(path: Path) -> list[Candidate]:
         raise UsageError(f"{path / _TABLE} is damaged ({error}); make it again with `segpipe train`") from error
 
 
-def settle(path: Path, candidates: Sequence[Candidate]) -> None:
+def keep_chosen(path: Path, candidates: Sequence[Candidate]) -> None:
     """Move the files of the chosen candidate to the top of `path`; of the others only the history stays.
 
     Every step may be repeated: a process that was killed in here is started again and does what is left.
     """
     for candidate in candidates:
-        held = path / _FOLDERS / candidate.name
-        if not held.is_dir():
+        made_in = path / _FOLDERS / candidate.name
+        if not made_in.is_dir():
             continue
-        for entry in sorted(held.iterdir()):
+        for entry in sorted(made_in.iterdir()):
             if candidate.chosen and entry.name != _OUTCOME:
                 entry.replace(path / entry.name)
             elif candidate.chosen or entry.name not in _KEPT:
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        if not any(held.iterdir()):
-            held.rmdir()
+        if not any(made_in.iterdir()):
+            made_in.rmdir()
     folders = path / _FOLDERS
     if folders.is_dir() and not any(folders.iterdir()):
         folders.rmdir()

@@ -20,7 +20,7 @@ _META = "segpipe"
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
     """Write tensors and JSON values to one file, atomically; equal contents give equal bytes."""
-    from safetensors.torch import save  # brings torch: only a stage at work pays for it
+    from safetensors.torch import save
 
     there = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     files.write_bytes(path, save(there, {_META: json.dumps(dict(meta), sort_keys=True, allow_nan=False)}))

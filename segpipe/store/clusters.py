@@ -18,7 +18,9 @@ from segpipe.store.run_dir import RunDir
 
 SPLITS = "splits.npz"
 """The file in a run that says which clusters were cut further. `segpipe name --split` writes it; no stage does."""
-_TREE = tuple(field.name for field in fields(ClusterTree))
+_KEYS = {"smoothed": "leaning", "groups": "owners"}
+"""Fields of a tree whose key in the file is another word."""
+_TREE = {field.name: _KEYS.get(field.name, field.name) for field in fields(ClusterTree)}
 
 
 def save_clusters(model: ClusterModel, path: Path) -> None:
@@ -69,7 +71,7 @@ def whole_clustering(run_dir: RunDir) -> str:
 
 
 def own_splits(run_dir: RunDir) -> tuple[Split, ...]:
-    """The splits of the clusters that the run has; none where the file speaks of others, which are no longer there.
+    """The splits of the clusters that the run has; none where the file refers to others, which are no longer there.
 
     Raises:
         UsageError: the file is damaged.
@@ -120,7 +122,7 @@ def _unpack(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Split, ...]:
 def save_tree(tree: ClusterTree, path: Path) -> None:
     """Write a tree to the file `path` (.npz)."""
     with files.atomic(path) as beside, beside.open("wb") as file:
-        np.savez(file, allow_pickle=False, **{name: np.asarray(getattr(tree, name)) for name in _TREE})
+        np.savez(file, allow_pickle=False, **{key: np.asarray(getattr(tree, name)) for name, key in _TREE.items()})
 
 
 def load_tree(path: Path) -> ClusterTree:
@@ -138,8 +140,8 @@ def load_tree(path: Path) -> ClusterTree:
                 inertia=float(arrays["inertia"]),
                 restarts=tuple(arrays["restarts"].tolist()),
                 pool=arrays["pool"],
-                leaning=arrays["leaning"],
-                owners=arrays["owners"],
+                smoothed=arrays["leaning"],
+                groups=arrays["owners"],
                 patches=int(arrays["patches"]),
                 of=int(arrays["of"]),
                 origin=str(arrays["origin"]),

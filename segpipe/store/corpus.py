@@ -4,7 +4,7 @@
     header.json      format, root folder, how many images and crops, scaling of deep images, bands where chosen
     valid/<id>.tif   of every mosaic: one bit a pixel, 1 where it holds image
     frames/<id>.png  of every image that is a frame of a video: its pixels
-    rejected.jsonl   one line per file put aside: path and reason
+    rejected.jsonl   one line per file skipped: path and reason
 
 Names with bytes that are not UTF-8 survive (surrogateescape).
 """
@@ -20,14 +20,14 @@ from typing import Any
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
-from segpipe.records.corpus import Corpus, Crop, Image, Moment, Rejected
+from segpipe.records.corpus import Corpus, Crop, FrameInfo, Image, Rejected
 from segpipe.records.geo import Geo
 
 _FORMAT = 1
 
 
 def save_corpus(corpus: Corpus, rejected: Sequence[Rejected], path: Path) -> None:
-    """Write a corpus and the files put aside into the directory `path`; the header is written last."""
+    """Write a corpus and the skipped files into the directory `path`; the header is written last."""
     files.write_jsonl(path / "rejected.jsonl", ({"path": r.path, "reason": r.reason} for r in rejected))
     files.write_jsonl(path / "corpus.jsonl", (image_row(corpus, i) for i in range(len(corpus.images))))
     header = {
@@ -58,7 +58,7 @@ def load_corpus(path: Path) -> Corpus:
             crops=tuple(Crop(i, box) for i, row in enumerate(rows) for box in boxes_of(row)),
             scaling={depth: (low, high) for depth, (low, high) in header["scaling"].items()},
             bands=tuple(header.get("bands", ())),
-            home=path,
+            corpus_dir=path,
         )
     except FileNotFoundError as error:
         raise UsageError(
@@ -75,7 +75,7 @@ def load_corpus(path: Path) -> Corpus:
 
 
 def load_rejected(path: Path) -> list[Rejected]:
-    """Read the files put aside.
+    """Read the skipped files.
 
     Raises:
         UsageError: `path` holds no list of them.
@@ -113,7 +113,7 @@ def image_of(row: Mapping[str, Any]) -> Image:
         geo=None if geo is None else Geo(geo[0], (geo[1], geo[2], geo[3], geo[4], geo[5], geo[6])),
         gps=None if gps is None else (gps[0], gps[1]),
         mosaic=row.get("mosaic", False),
-        moment=None if moment is None else Moment(**moment),
+        moment=None if moment is None else FrameInfo(**moment),
     )
 
 

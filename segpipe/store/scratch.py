@@ -1,4 +1,4 @@
-"""Vectors on disk while a stage works: written once, read in blocks at every pass, gone when the process ends."""
+"""Scratch file: vectors written once, read in blocks at every pass, gone when the process ends."""
 
 from __future__ import annotations
 

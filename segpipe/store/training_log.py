@@ -1,4 +1,4 @@
-"""How a training went: history.jsonl, histograms.npz, and TensorBoard events where that package is installed."""
+"""Training log: history.jsonl, histograms.npz, and TensorBoard events where that package is installed."""
 
 from __future__ import annotations
 

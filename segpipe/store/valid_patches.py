@@ -1,4 +1,4 @@
-"""Facts about a whole store: which patches show image, and the mean of those that do."""
+"""Valid patches of a whole store, and the mean of their features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person writes behind # into classes.yaml, found where it stands, so that it can be written again."""
+"""YAML comments of classes.yaml: found where they stand, so that they can be written again."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from segpipe.base.errors import MachineError
-from segpipe.base.parallel import Crew, process_map, read_ahead, thread_map
+from segpipe.base.parallel import ThreadTeam, process_map, read_ahead, thread_map
 
 
 def _square(x: int) -> int:
@@ -109,18 +109,18 @@ def test_a_crew_covers_every_index_once_and_keeps_the_order_of_results(threads: 
         for i in range(first, last):
             seen[i] += step
 
-    with Crew(threads) as crew:
-        crew.ranges(work, 2, count=count)
-        assert crew.calls(_square, [(x,) for x in range(count)]) == [x * x for x in range(count)]
+    with ThreadTeam(threads) as team:
+        team.ranges(work, 2, count=count)
+        assert team.calls(_square, [(x,) for x in range(count)]) == [x * x for x in range(count)]
     assert seen == [2] * count
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_crew_says_what_went_wrong(threads: int) -> None:
-    with Crew(threads) as crew:
+    with ThreadTeam(threads) as team:
         with pytest.raises(ValueError, match="two"):
-            crew.calls(_fail, [(1,), (2,), (3,)])
-        assert crew.calls(_fail, [(x,) for x in (5, 6, 7)]) == [5, 6, 7]  # and goes on
+            team.calls(_fail, [(1,), (2,), (3,)])
+        assert team.calls(_fail, [(x,) for x in (5, 6, 7)]) == [5, 6, 7]  # and goes on
 
 
 def end_abruptly(item: int) -> int:

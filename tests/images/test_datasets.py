@@ -164,7 +164,7 @@ def test_tiles_are_images_everywhere(tmp_path):
     assert reasons["imgs/3.mat"].startswith("truncated: ")
     assert reasons["imgs/4.mat"] == "MATLAB file without a variable 'img'; it holds other"
     assert reasons["imgs/5.mat"] == "the layout potsdam3 lists it and there is no such file"
-    assert [path.name for path in index.outside(config)] == ["1.mat", "2.mat", "3.mat", "4.mat"]
+    assert [path.name for path in index.input_files(config)] == ["1.mat", "2.mat", "3.mat", "4.mat"]
 
 
 @pytest.mark.parametrize(
@@ -209,6 +209,6 @@ def test_a_plain_folder_has_no_splits(tmp_path):
     from segpipe.stages import index
 
     Pillow.new("RGB", (9, 9)).save(tmp_path / "a.png")
-    assert index.outside(index.Config(images=str(tmp_path))) == [tmp_path / "a.png"]
+    assert index.input_files(index.Config(images=str(tmp_path))) == [tmp_path / "a.png"]
     with pytest.raises(UsageError, match=r"index\.split=train: a plain folder has no splits"):
-        index.outside(index.Config(images=str(tmp_path), split="train"))
+        index.input_files(index.Config(images=str(tmp_path), split="train"))

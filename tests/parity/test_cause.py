@@ -115,12 +115,10 @@ def test_contrast_is_its_formula(own: bool) -> None:
     codes, others = codebook[ids], codebook[other_ids]
     found, has = ops.contrast_losses(
         tensor(students),
-        tensor(teachers),
         torch.from_numpy(ids),
-        torch.from_numpy(other_ids),
-        tensor(codebook),
         torch.from_numpy(valid),
-        torch.from_numpy(shown),
+        ops.Others(tensor(teachers), torch.from_numpy(other_ids), torch.from_numpy(shown)),
+        tensor(codebook),
         own=own,
     )
     places = np.cumsum(shown) - 1
@@ -137,7 +135,9 @@ def test_contrast_is_its_formula(own: bool) -> None:
 def test_contrast_without_positive_pairs_is_nothing_and_has_no_gradient() -> None:
     students = tensor(np.random.default_rng(6).normal(size=(1, 4, P)), grad=True)
     ids, valid = torch.arange(4)[None], torch.ones(1, 4, dtype=torch.bool)
-    found, has = ops.contrast_losses(students, students[0], ids, ids[0], torch.eye(4), valid, valid[0], own=True)
+    found, has = ops.contrast_losses(
+        students, ids, valid, ops.Others(students[0], ids[0], valid[0]), torch.eye(4), own=True
+    )
     found.sum().backward()
     assert found.item() == 0
     assert not has.any()

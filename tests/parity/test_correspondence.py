@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from segpipe.stages.train.losses import correspondence as ops
-from segpipe.stages.train.losses.correspondence import EAGLE, Points, Side, correspondence_loss
+from segpipe.stages.train.losses.correspondence import EAGLE, CropCodes, SampledVectors, correspondence_loss
 
 B, S, D, C = 3, 4, 6, 5
 
@@ -77,7 +77,9 @@ def test_loss_is_the_published_one(pointwise: bool, zero_clamp: bool, stabilize:
 def test_total_weighs_the_three_kinds_and_averages_negatives() -> None:
     rng = np.random.default_rng(2)
     arrays = [(rng.normal(size=(B, S * S, D)), rng.normal(size=(B, S * S, C))) for _ in range(4)]
-    points = [Points(*(torch.tensor(x, dtype=torch.float32).view(B, S, S, -1) for x in pair)) for pair in arrays]
+    points = [
+        SampledVectors(*(torch.tensor(x, dtype=torch.float32).view(B, S, S, -1) for x in pair)) for pair in arrays
+    ]
     shifts = {"self": 0.08, "neighbor": 0.02, "negative": 0.66}
     weights = {"self": 0.67, "neighbor": 0.25, "negative": 0.63}
     total, terms = ops.stego_loss(
@@ -198,7 +200,7 @@ def test_sampled_groups_follow_the_published_scheme() -> None:
     features = torch.randn(B, 16, D, generator=generator(5))
     codes = torch.randn(B, 16, C, generator=generator(6))
     grids, valid = torch.full((B, 2), 4), torch.ones(B, 16, dtype=torch.bool)
-    anchors, near = Side(features, codes, grids, valid), Side(features + 1, codes + 1, grids, valid)
+    anchors, near = CropCodes(features, codes, grids, valid), CropCodes(features + 1, codes + 1, grids, valid)
     anchor, groups = ops.sample_groups(anchors, near, generator(7), samples=S, negatives=2)
     rng = generator(7)
     here, there = ops.sample_coords(rng, B, S), ops.sample_coords(rng, B, S)
@@ -209,7 +211,7 @@ def test_sampled_groups_follow_the_published_scheme() -> None:
         others = ops.other_indices(rng, B)
         torch.testing.assert_close(points.features, ops.bilinear(features[others], grids, there))
         torch.testing.assert_close(points.codes, ops.bilinear(codes[others], grids, there))
-    first = Side(features[:1], codes[:1], grids[:1], valid[:1])
+    first = CropCodes(features[:1], codes[:1], grids[:1], valid[:1])
     _, alone = ops.sample_groups(first, None, generator(7), samples=S, negatives=2)
     assert list(alone) == ["self"]
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from segpipe.nn.head import Head, drop_channels, new_head
-from segpipe.stages.train.losses.correspondence import EAGLE, Shift, Side, Term, sample_groups, stego_loss
+from segpipe.stages.train.losses.correspondence import EAGLE, CropCodes, Shift, Term, sample_groups, stego_loss
+from segpipe.stages.train.objective_configs import StegoConfig
 from segpipe.stages.train.objectives.objective import Patches
 from segpipe.stages.train.objectives.stego import Stego
 
@@ -34,19 +35,19 @@ def plain(
 ) -> tuple[torch.Tensor, dict[str, Term]]:
     """The loss of a step, every patch passed through the head."""
 
-    def side(given: Patches) -> Side:
+    def side(given: Patches) -> CropCodes:
         features = drop_channels(given.tokens.float() - head.mean, head.dropout, rng)
-        return Side(features, head(given.tokens.float(), rng), given.grids, given.valid)
+        return CropCodes(features, head(given.tokens.float(), rng), given.grids, given.valid)
 
     here = side(anchors)
     there = None if near is None else side(near)
-    anchor, groups = sample_groups(here, there, rng, samples=S, negatives=objective.negatives)
+    anchor, groups = sample_groups(here, there, rng, samples=S, negatives=objective.config.negatives)
     return stego_loss(
         anchor,
         groups,
-        weights=objective.weights,
-        shifts=objective.shifts,
-        pointwise=objective.pointwise,
+        weights=objective.config.weights,
+        shifts=objective.config.shifts,
+        pointwise=objective.config.pointwise,
         zero_clamp=clamps[0],
         stabilize=clamps[1],
     )
@@ -65,14 +66,11 @@ def test_parts_give_the_loss_the_gradient_and_the_log_of_the_whole(
     head.mean.copy_(torch.randn(D, generator=rng) * 0.1)
     objective = Stego(
         head,
+        StegoConfig(
+            shifts=shifts, samples=S, pointwise=pointwise, zero_clamp=clamps[0], stabilize=clamps[1], workers=2
+        ),
         steps=1,
         seed=0,
-        shifts=shifts,
-        samples=S,
-        pointwise=pointwise,
-        zero_clamp=clamps[0],
-        stabilize=clamps[1],
-        workers=2,
     )
     anchors, neighbors = crops(count, rng), crops(count, rng) if near else None
     expected, terms = plain(head, anchors, neighbors, torch.Generator().manual_seed(5), objective, clamps)
@@ -99,7 +97,7 @@ def test_the_result_does_not_depend_on_threads() -> None:
         torch.set_num_threads(threads)
         rng = torch.Generator().manual_seed(0)
         head = new_head(D, DIM, 0.1, seed=0).train()
-        objective = Stego(head, steps=1, seed=0, samples=S, workers=workers)
+        objective = Stego(head, StegoConfig(samples=S, workers=workers), steps=1, seed=0)
         assert torch.get_num_threads() == threads
         loss, _ = objective.loss(head, crops(9, rng), crops(9, rng), rng, 0)
         found.append([loss.detach(), *torch.autograd.grad(loss, [*head.parameters()])])

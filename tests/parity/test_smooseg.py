@@ -19,9 +19,9 @@ def crops(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return features, shares, valid
 
 
-def side(features: np.ndarray, shares: np.ndarray, valid: np.ndarray) -> ops.Side:
+def side(features: np.ndarray, shares: np.ndarray, valid: np.ndarray) -> ops.CropShares:
     tensors = (torch.tensor(array, dtype=torch.float32) for array in (features, shares))
-    return ops.Side(*tensors, torch.from_numpy(valid))
+    return ops.CropShares(*tensors, torch.from_numpy(valid))
 
 
 def cosine(x: np.ndarray, y: np.ndarray) -> float:
@@ -88,7 +88,7 @@ def test_what_invalid_patches_hold_changes_no_gradient() -> None:
         features, shares, valid = crops(4)
         features[~valid], shares[~valid] = filler, filler
         tensor = torch.tensor(shares, dtype=torch.float32, requires_grad=True)
-        one = ops.Side(torch.tensor(features, dtype=torch.float32), tensor, torch.from_numpy(valid))
+        one = ops.CropShares(torch.tensor(features, dtype=torch.float32), tensor, torch.from_numpy(valid))
         ops.smoothness_loss(one, one.take(torch.tensor([1, 2, 0])), shift=0.2, pointwise=True).backward()
         grads.append(tensor.grad)
     assert torch.equal(*grads)

@@ -100,12 +100,12 @@ def test_a_crop_unlike_all_others_and_one_of_one_color_are_not_cut_off(codec: tu
 def test_new_images_are_seen_as_the_store_would_hand_them_out(codec: tuple[str, Codec]) -> None:
     _, packing = codec
     patches = np.random.default_rng(0).normal(size=(2, 3, DIM)).astype(np.float32)
-    settled = packing.settle(patches)
+    settled = packing.round_trip(patches)
     stored = patches.astype(np.float16)  # what a store is given
     np.testing.assert_array_equal(settled.reshape(-1, DIM), packing.decode(packing.encode(stored)))
     for odd in (np.nan, 1e5):
         patches[0, 0, 0] = odd
-        np.testing.assert_array_equal(packing.settle(patches), patches)
+        np.testing.assert_array_equal(packing.round_trip(patches), patches)
 
 
 def test_the_bits_do_not_depend_on_threads() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from segpipe.base.geometry import Box, Size
-from segpipe.records.corpus import Corpus, Crop, Image, Moment
+from segpipe.records.corpus import Corpus, Crop, FrameInfo, Image
 
 
 def image(name: str, depth: str = "uint8") -> Image:
@@ -25,12 +25,12 @@ def test_scenes_are_photographs_and_squares_of_mosaics() -> None:
     windows = [Box(top, left, 10, 10) for top in (0, 39, 40) for left in (0, 90)]
     crops = (Crop(0, WHOLE), Crop(0, WHOLE), *(Crop(1, box) for box in windows), Crop(2, WHOLE))
     corpus = Corpus(Path("/x"), (image("a"), mosaic, image("b")), crops)
-    assert corpus.scenes.tolist() == [0, 0, 1, 2, 1, 2, 3, 4, 5]
+    assert corpus.groups.tolist() == [0, 0, 1, 2, 1, 2, 3, 4, 5]
 
 
 def frames(video: str, count: int, step: float) -> list[Image]:
     size = Size(4, 6)
-    moments = [Moment(video, i, i * step, step) for i in range(count)]
+    moments = [FrameInfo(video, i, i * step, step) for i in range(count)]
     return [Image(f"{video}/{m.index}", f"{video}/{m.index}.png", size, "uint8", "00", 10, moment=m) for m in moments]
 
 
@@ -50,7 +50,7 @@ def test_frames_that_follow_each_other_soon_are_one_scene(count: int, step: floa
     corpus = Corpus(Path("/x"), images, tuple(Crop(i, WHOLE) for i in range(len(images)) for _ in range(2)))
     expected = [0, *(1 + take for take in takes), 2 + takes[-1], 3 + takes[-1]]
     assert corpus.takes.tolist() == expected
-    assert corpus.scenes.tolist() == [take for take in expected for _ in range(2)]
+    assert corpus.groups.tolist() == [take for take in expected for _ in range(2)]
 
 
 @pytest.mark.parametrize(

@@ -243,16 +243,16 @@ def test_what_a_user_sees(made, capsys):
 
 def test_the_files_the_scores_depend_on(made):
     config = pipeline.SECTIONS["evaluate"](labels=made / "set", layout="cityscapes27", split="val")
-    outside = pipeline.BY_NAME["evaluate"].outside
-    assert [path.parts[-4] for path in outside(config)] == ["gtFine"] * 3
+    input_files = pipeline.BY_NAME["evaluate"].input_files
+    assert [path.parts[-4] for path in input_files(config)] == ["gtFine"] * 3
     published = config.model_copy(update={"protocol": "published"})
-    assert [path.parts[-4] for path in outside(published)] == ["gtFine"] * 3 + ["leftImg8bit"] * 3
+    assert [path.parts[-4] for path in input_files(published)] == ["gtFine"] * 3 + ["leftImg8bit"] * 3
     gone = made / "set" / "gtFine" / "val" / "bonn" / "bonn_000004_000019_gtFine_labelIds.png"
     kept = gone.read_bytes()
     gone.unlink()
     try:
         with pytest.raises(UsageError, match=r"gtFine_labelIds\.png: the layout .* \(1 of 3 labels are\); add it"):
-            outside(config)
+            input_files(config)
     finally:
         gone.write_bytes(kept)
 

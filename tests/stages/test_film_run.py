@@ -120,7 +120,7 @@ def test_the_overlay_video_shows_every_frame_for_its_time(folder: Path, run: Pat
 
 def test_a_video_is_a_site_and_its_frames_pair_beyond_their_scene(run: Path) -> None:
     corpus, pairs = load_corpus(run / "corpus"), load_pairs(run / "pairs")
-    assert (corpus.scenes[pairs.neighbors] != corpus.scenes[:, None]).all()
+    assert (corpus.groups[pairs.neighbors] != corpus.groups[:, None]).all()
     names = {part["name"] for part in json.loads((run / "cover" / "cover.json").read_text())["sites"]}
     assert names == {"day1/dive.mp4", "dive.avi", "(top folder)"}
 
@@ -301,9 +301,9 @@ def test_a_video_alone_has_pairs(tmp_path: Path) -> None:
     settings = {**SETTINGS, "index.every": 2}
     segpipe.run(write_dive(tmp_path / "dive.mkv"), tmp_path / "run", settings=settings, stop="mine")
     corpus, pairs = load_corpus(tmp_path / "run" / "corpus"), load_pairs(tmp_path / "run" / "pairs")
-    assert len(set(corpus.scenes.tolist())) == 8
+    assert len(set(corpus.groups.tolist())) == 8
     assert pairs.neighbors.shape[1] == mine.Config().k
-    assert (corpus.scenes[pairs.neighbors] != corpus.scenes[:, None]).all()
+    assert (corpus.groups[pairs.neighbors] != corpus.groups[:, None]).all()
 
 
 def test_similar_takes_frames_of_the_run_and_no_video(folder: Path, run: Path, tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from segpipe.base.errors import UsageError
 from segpipe.records.candidates import Candidate, Collapse
 from segpipe.store.candidates import (
     folder,
+    keep_chosen,
     load_candidates,
     load_outcome,
     save_candidates,
     save_outcome,
-    settle,
 )
 
 
@@ -59,8 +59,8 @@ def test_settling_can_be_cut_off_anywhere(tmp_path: Path, moved: int, monkeypatc
         patch.setattr(Path, "replace", cut_off(replace))
         patch.setattr(Path, "unlink", cut_off(unlink))
         with pytest.raises(KeyboardInterrupt):
-            settle(tmp_path, made)
-    settle(tmp_path, made)
+            keep_chosen(tmp_path, made)
+    keep_chosen(tmp_path, made)
     left_over = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
     assert left_over == [
         "candidates/a/history.jsonl",

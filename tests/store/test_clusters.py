@@ -37,13 +37,13 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes | None) -> None:
 
 def test_a_tree_reads_back(tmp_path: Path) -> None:
     merges = np.array([[0, 2, 0.25, 2], [1, 3, 0.5, 3.0]])
-    pool, owners = np.ones((7, 3), np.float16), np.arange(7, dtype=np.int32)
+    pool, groups = np.ones((7, 3), np.float16), np.arange(7, dtype=np.int32)
     tree = ClusterTree(
-        np.eye(3, dtype=np.float32), np.array([5, 4, 1]), merges, 0.5, (0.5, 0.4), pool, -pool, owners, 10, 12, "abc"
+        np.eye(3, dtype=np.float32), np.array([5, 4, 1]), merges, 0.5, (0.5, 0.4), pool, -pool, groups, 10, 12, "abc"
     )
     save_tree(tree, tmp_path / "tree.npz")
     again = load_tree(tmp_path / "tree.npz")
-    for name in ("centers", "sizes", "merges", "pool", "leaning", "owners"):
+    for name in ("centers", "sizes", "merges", "pool", "smoothed", "groups"):
         np.testing.assert_array_equal(getattr(again, name), getattr(tree, name))
     assert (again.inertia, again.restarts, again.patches, again.of, again.origin) == (0.5, (0.5, 0.4), 10, 12, "abc")
     (tmp_path / "tree.npz").write_bytes(b"no zip")

@@ -1,4 +1,4 @@
-"""Draw an underwater reef by rule, as a photograph and its exact labels.
+"""Reef generator: an underwater reef drawn by rule, as a photograph and its exact labels.
 
 Sand with ripples, rock with cracks, branching and massive corals, algae of many blades, under uneven light and behind
 the blue-green veil that grows with distance: image = scene * exp(-beta * d) + veil * (1 - exp(-beta * d)) for each

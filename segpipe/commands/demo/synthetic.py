@@ -1,4 +1,4 @@
-"""A small corpus of drawn reefs with exact labels: for the demonstration and the tests."""
+"""Synthetic corpus: a few drawn reefs with exact labels, for the demonstration and the tests."""
 
 from __future__ import annotations
 

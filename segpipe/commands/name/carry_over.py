@@ -1,4 +1,4 @@
-"""Names for the clusters of a run: pictures to name them by, and what was said of earlier clusters carried over."""
+"""Name carry-over: pictures to name clusters by, and names of earlier clusters kept for the new ones."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def carry(old: Naming, before: Seen | None, after: Seen) -> Carried:
 
     Args:
         old: what was said.
-        before: of the clusters that it was said of; None where nobody knows.
+        before: of the clusters that it was said of; None where unknown.
         after: of the clusters there are.
     """
     origin = _partners(old, before, after)

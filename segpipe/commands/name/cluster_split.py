@@ -1,4 +1,4 @@
-"""One cluster of a run cut into parts: along its branch of the tree, or by k-means of its patches; and put together."""
+"""Cluster splits: one cluster of a run cut into parts, or joined again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class ClusterCut:
     """A cluster cut into parts."""
 
     split: Split
@@ -48,12 +48,12 @@ def cut_cluster(
     by: By = "auto",
     seed: int = 0,
     workers: int = 1,
-) -> Cut:
-    """Cut a cluster into parts.
+) -> ClusterCut:
+    """ClusterCut a cluster into parts.
 
     Along the tree: where the cluster is a branch of the tree, the last merges of that branch are undone. By k-means:
     of the codes of its patches, those of the evenly drawn pool that is kept with the tree, as masks are made from
-    them. `auto` takes the tree where it gives every part a share of at least `LEAST`; a tree may part off a crumb.
+    them. `auto` takes the tree where it gives every part a share of at least `LEAST`; a tree may split off a tiny one.
 
     Args:
         model: the clusters there are, those that are split already too.
@@ -79,7 +79,7 @@ def cut_cluster(
     return _by_kmeans(model, tree, cluster, parts, seed=seed, workers=workers)
 
 
-def _along_tree(model: ClusterModel, tree: ClusterTree, cluster: int, parts: int) -> Cut | None:
+def _along_tree(model: ClusterModel, tree: ClusterTree, cluster: int, parts: int) -> ClusterCut | None:
     centers, members = model.flat
     if not np.array_equal(centers, tree.centers):
         return None
@@ -90,8 +90,10 @@ def _along_tree(model: ClusterModel, tree: ClusterTree, cluster: int, parts: int
     return _cut(model, cluster, centers[leaves], groups, tree.sizes[leaves], "tree")
 
 
-def _by_kmeans(model: ClusterModel, tree: ClusterTree, cluster: int, parts: int, *, seed: int, workers: int) -> Cut:
-    codes = model.project(tree.leaning.astype(np.float32))
+def _by_kmeans(
+    model: ClusterModel, tree: ClusterTree, cluster: int, parts: int, *, seed: int, workers: int
+) -> ClusterCut:
+    codes = model.project(tree.smoothed.astype(np.float32))
     own = codes[assign_parts(codes, model)[0] == cluster]
     if len(own) < parts:
         raise UsageError(
@@ -111,13 +113,13 @@ def _cut(
     groups: Int64,
     sizes: Int64,
     by: Literal["tree", "kmeans"],
-) -> Cut:
+) -> ClusterCut:
     """Number the parts by size, the largest first."""
     patches = np.bincount(groups, weights=sizes).astype(np.int64)
     order = np.argsort(-patches, kind="stable")
     members = np.argsort(order)[groups]
     shares = tuple((patches[order] / max(1, patches.sum())).tolist())
-    return Cut(Split(cluster, model.clusters, centers, members), by, shares, int(patches.sum()))
+    return ClusterCut(Split(cluster, model.clusters, centers, members), by, shares, int(patches.sum()))
 
 
 def parts_of(splits: Sequence[Split], cluster: int) -> tuple[int, ...]:

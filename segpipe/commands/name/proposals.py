@@ -1,4 +1,4 @@
-"""Proposals for what clusters may be called: by a few labelled pixels, or by which of them are most alike."""
+"""Name proposals: from a few labelled pixels, and merges of the most similar clusters."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def propose(counts: Confusion, *, least: int, spread: int, share: float) -> list
     Args:
         counts: labelled pixels by image, label and cluster.
         least: labelled pixels that a cluster needs.
-        spread: images that they must lie in: pixels of one image are alike anyway.
+        spread: images that they must lie in: pixels of one image are similar anyway.
         share: of them must have the same label.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Cut a cluster of a finished run further, or join it again: only pixels of that cluster change."""
+"""Splits of a finished run: cut a cluster further or join it again; only pixels of that cluster change."""
 
 from __future__ import annotations
 

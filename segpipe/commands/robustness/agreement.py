@@ -46,7 +46,7 @@ def agreement_findings(
         seed: of its draws.
     """
     held = counts[counts[:, 1].sum(axis=1) > 0].astype(np.float64)
-    images = ClassCounts(hits=held[:, 0], labelled=held[:, 1], predicted=held[:, 2])
+    images = ClassCounts(tp=held[:, 0], support=held[:, 1], predicted=held[:, 2])
     whole, spread = pooled(images), bootstrap(images, resamples=resamples, seed=seed)
 
     def finding(measure: str, value: float, ends: tuple[float, float] | None) -> Finding:

@@ -15,7 +15,7 @@ from segpipe.base.cost import Work
 from segpipe.base.tables import plain_table
 from segpipe.images.validate import expect_frames
 from segpipe.images.video import is_video
-from segpipe.stages import cost_of, index, outside
+from segpipe.stages import cost_of, index, input_files
 from segpipe.store.corpus import load_corpus
 from segpipe.store.run_dir import RunDir
 
@@ -48,7 +48,7 @@ def _work(settings: Mapping[str, Section], run_dir: RunDir) -> Work:
         kept = sum(image.size.height * image.size.width for image in corpus.images if image.moment) / 1e6
         return Work(len(corpus.images), len(corpus.crops), pixels / 1e6, workers, gflops, wide, kept)
     config: Any = settings["index"]
-    paths = outside(pipeline.BY_NAME["index"], config)
+    paths = input_files(pipeline.BY_NAME["index"], config)
     videos = [path for path in paths if is_video(path)]
     frames = expect_frames(videos, index.choice_of(config))
     images = len(paths) - len(videos) + frames.frames

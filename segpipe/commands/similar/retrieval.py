@@ -1,4 +1,4 @@
-"""What in a run is most like an image, or like a point of it."""
+"""Image retrieval: images and patches of a run by their cosine to a query."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ImageFeatures:
     """An image and its features, of a run or of its own."""
 
     corpus: Corpus
@@ -46,7 +46,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
+class Match:
     """One image that was found."""
 
     index: int
@@ -57,7 +57,7 @@ class Alike:
     """Row and column, in pixels, of the middle of the most similar patch."""
 
 
-def alike_images(query: Float32, vectors: Float32, corpus: Corpus, *, k: int, skip: int | None) -> list[Alike]:
+def similar_images(query: Float32, vectors: Float32, corpus: Corpus, *, k: int, skip: int | None) -> list[Match]:
     """The images with a crop whose pooled vector is most like one of the query's, by cosine (FAISS, exact).
 
     Args:
@@ -79,10 +79,10 @@ def alike_images(query: Float32, vectors: Float32, corpus: Corpus, *, k: int, sk
         if image != skip:
             best[image] = max(score, best.get(image, -1.0))
     ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))
-    return [Alike(image, score) for image, score in ranked[:k]]
+    return [Match(image, score) for image, score in ranked[:k]]
 
 
-def vector_at(view: View, mean: Float32, row: float, col: float) -> Float32:
+def vector_at(view: ImageFeatures, mean: Float32, row: float, col: float) -> Float32:
     """The unit feature (d,) at a point, bilinearly between patches, of the crop whose middle is nearest.
 
     Args:
@@ -110,9 +110,9 @@ def vector_at(view: View, mean: Float32, row: float, col: float) -> Float32:
     return np.asarray(found / np.linalg.norm(found), np.float32)
 
 
-def alike_patches(
+def similar_patches(
     vector: Float32, mean: Float32, store: FeatureStore, corpus: Corpus, rows: Iterable[int]
-) -> list[Alike]:
+) -> list[Match]:
     """Of every image the patch that is most like a vector, the most similar image first.
 
     Args:
@@ -122,7 +122,7 @@ def alike_patches(
         corpus: the images.
         rows: the crops to look at, one after the other; what is held is one of them.
     """
-    best: dict[int, Alike] = {}
+    best: dict[int, Match] = {}
     for row in rows:
         crop, valid = corpus.crops[row], store.valid(row)
         cosines = np.where(valid, cosines_of(store.patches(row), vector, mean), -np.inf)
@@ -131,7 +131,7 @@ def alike_patches(
         if np.isfinite(score) and (crop.image not in best or score > best[crop.image].score):
             patch = store.header.grid(crop.box.size).patch_box(int(at[0]), int(at[1]))
             middle = (crop.box.top + patch.top + patch.height / 2, crop.box.left + patch.left + patch.width / 2)
-            best[crop.image] = Alike(crop.image, score, middle)
+            best[crop.image] = Match(crop.image, score, middle)
     return sorted(best.values(), key=lambda found: (-found.score, found.index))
 
 
@@ -142,7 +142,7 @@ def cosines_of(patches: npt.NDArray[np.floating], vector: Float32, mean: Float32
     return np.asarray(centered @ vector / np.maximum(lengths, 1e-12), np.float32)
 
 
-def heat(view: View, vector: Float32, mean: Float32, out: Size) -> Float32:
+def heat(view: ImageFeatures, vector: Float32, mean: Float32, out: Size) -> Float32:
     """How much every place of an image is like a vector: cosines (out.height, out.width), blended over its crops."""
     header, boxes = view.features.header, [view.corpus.crops[row].box for row in view.rows]
     fields = [cosines_of(view.features.patches(row), vector, mean)[..., None] for row in view.rows]

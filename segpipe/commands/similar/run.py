@@ -20,7 +20,7 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.commands.similar import retrieval as similar
 from segpipe.commands.similar.options import SimilarOptions
-from segpipe.commands.similar.retrieval import Alike, View
+from segpipe.commands.similar.retrieval import ImageFeatures, Match
 from segpipe.images.crop_plan import corpus_of_one
 from segpipe.images.id_lookup import ImageNames
 from segpipe.images.validate import Item
@@ -47,7 +47,7 @@ class Found:
     """What was found, and what was written."""
 
     query: str
-    alike: tuple[Alike, ...]
+    alike: tuple[Match, ...]
     names: tuple[str, ...]
     """Ids of the images found."""
     sheet: Path
@@ -77,12 +77,12 @@ def _find(run_dir: RunDir, options: SimilarOptions, runtime: Runtime, home: Path
     skip = view.index if view.corpus is corpus else None
     out = options.out or run_dir.root / "similar" / view.image.id.replace("/", "__")
     lines = [f"{store.header.backbone}, cosines after the corpus's mean was taken away"]
-    views: Sequence[View]
+    views: Sequence[ImageFeatures]
     if point is None:
         vectors = store.vectors()
         own = vectors[list(view.rows)] if skip is not None else np.stack([view.features.vector(r) for r in view.rows])
-        alike = similar.alike_images(own, vectors, corpus, k=k, skip=skip)
-        views = [View(corpus, found.index, store) for found in alike]
+        alike = similar.similar_images(own, vectors, corpus, k=k, skip=skip)
+        views = [ImageFeatures(corpus, found.index, store) for found in alike]
         pictures = [_marked(each.rgb(each.image.size.fit(_SIDE)), each, None) for each in (view, *views)]
     else:
         mean = mean_feature(store, Valid(store), seed=0)
@@ -90,11 +90,11 @@ def _find(run_dir: RunDir, options: SimilarOptions, runtime: Runtime, home: Path
         if other is None:
             rows = [row for row in range(len(corpus.crops)) if corpus.crops[row].image != skip]
             tracked = runtime.track(rows, total=len(rows), unit="crops")
-            alike = similar.alike_patches(vector, mean, store, corpus, tracked)[:k]
-            views = [View(corpus, found.index, store) for found in alike]
+            alike = similar.similar_patches(vector, mean, store, corpus, tracked)[:k]
+            views = [ImageFeatures(corpus, found.index, store) for found in alike]
         else:
             second = open_view(run_dir, other, corpus, store, runtime, home)
-            views, alike = [second], similar.alike_patches(vector, mean, second.features, second.corpus, second.rows)
+            views, alike = [second], similar.similar_patches(vector, mean, second.features, second.corpus, second.rows)
         lines.append(f"point: row {point[0]:g}, column {point[1]:g}; colors say how much every place is like it")
         table = color_table("inferno")
         places = [point, *(found.at for found in alike)]
@@ -113,7 +113,9 @@ def _find(run_dir: RunDir, options: SimilarOptions, runtime: Runtime, home: Path
     return Found(view.image.id, tuple(alike), tuple(names), out / "similar.png", out / "similar.csv")
 
 
-def open_view(run_dir: RunDir, query: str, corpus: Corpus, store: FeatureStore, runtime: Runtime, home: Path) -> View:
+def open_view(
+    run_dir: RunDir, query: str, corpus: Corpus, store: FeatureStore, runtime: Runtime, home: Path
+) -> ImageFeatures:
     """The image that a user means: one of the run by id, path or name, or any image file.
 
     What is noted of a mosaic outside the run lies in the folder `home`.
@@ -131,16 +133,16 @@ def open_view(run_dir: RunDir, query: str, corpus: Corpus, store: FeatureStore, 
         resolved = path.resolve()
         for i, image in enumerate(corpus.images):
             if corpus.path(image).resolve() == resolved:
-                return View(corpus, i, store)
+                return ImageFeatures(corpus, i, store)
         settings: Any = pipeline.resolve(run_dir)["index"]
         alone = corpus_of_one(plan_of(settings), corpus.scaling, resolved.parent, Item(resolved.name, path.stem), home)
         if isinstance(alone, Rejected):
             raise CorpusError(f"{path}: {alone.reason}; repair it or choose another image")
         encoder = reopen_encoder(store.header, run_dir.path("features"), runtime)
-        return View(alone, 0, LiveFeatures(alone, store.header, encoder))
+        return ImageFeatures(alone, 0, LiveFeatures(alone, store.header, encoder))
     found = ImageNames(corpus.images).find(query)
     if len(found) == 1:
-        return View(corpus, found[0], store)
+        return ImageFeatures(corpus, found[0], store)
     if found:
         some = ", ".join(corpus.images[i].id for i in found[:5])
         raise UsageError(f"{query} may mean {len(found)} images of the run ({some}); give more of its path")
@@ -149,14 +151,14 @@ def open_view(run_dir: RunDir, query: str, corpus: Corpus, store: FeatureStore, 
     raise UsageError(f"{query} is neither a file nor an image of the run{hint}")
 
 
-def _heated(view: View, vector: Any, mean: Any, table: Rgb) -> Rgb:
+def _heated(view: ImageFeatures, vector: Any, mean: Any, table: Rgb) -> Rgb:
     size = view.image.size.fit(_SIDE)
     small, cosines = view.rgb(size), similar.heat(view, vector, mean, size)
     strength = np.clip(cosines, 0, 1)
     return draw(small, strength, tint(strength, table), style="overlay")
 
 
-def _marked(picture: Rgb, view: View, at: tuple[float, float] | None) -> Rgb:
+def _marked(picture: Rgb, view: ImageFeatures, at: tuple[float, float] | None) -> Rgb:
     """The picture with a ring around a place of the image, in pixels of the image."""
     if at is None:
         return picture
@@ -168,7 +170,7 @@ def _marked(picture: Rgb, view: View, at: tuple[float, float] | None) -> Rgb:
     return ringed
 
 
-def _table(names: Sequence[str], alike: Sequence[Alike]) -> str:
+def _table(names: Sequence[str], alike: Sequence[Match]) -> str:
     rows = []
     for rank, (name, found) in enumerate(zip(names, alike, strict=True), 1):
         at = ("", "") if found.at is None else (f"{found.at[0]:.1f}", f"{found.at[1]:.1f}")

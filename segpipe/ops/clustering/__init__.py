@@ -1,1 +1,1 @@
-"""Nearest neighbors, k-means, linkage, and what tells how good a clustering is."""
+"""Clustering: nearest neighbors, k-means, linkage, and scores of a clustering."""

@@ -75,7 +75,7 @@ def spherical_kmeans(
 
 
 def _lloyd(units: Float32, first: Float32, iterations: int) -> tuple[Float32, npt.NDArray[np.int64], float]:
-    import faiss  # loads BLAS and OpenMP: only a stage at work pays for it
+    import faiss
 
     m, d = units.shape
     trainer = faiss.Kmeans(

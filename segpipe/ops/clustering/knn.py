@@ -28,7 +28,7 @@ _BLOCK_BYTES = 64 << 20
 _EVEN = 4  # blocks are a multiple of so many, whatever the number of threads: sums may depend on a block's size
 _GPU_DEPTH = 2048  # more neighbors of a row a GPU index does not find
 _ROWS = 256  # brought to unit length at once, in float64: few enough for the cache of a processor
-_SPARE = 8  # searched beyond k, so that vectors of equal score at the end of the list are told apart by their index
+_SPARE = 8  # searched beyond k, so that vectors of equal score at the end of the list are ordered by their index
 
 
 def unit_rows(vectors: npt.NDArray[np.floating]) -> tuple[Float32, npt.NDArray[np.bool_]]:
@@ -55,7 +55,7 @@ def unit_rows(vectors: npt.NDArray[np.floating]) -> tuple[Float32, npt.NDArray[n
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let FAISS and its BLAS use one thread in the calling thread, for sums that do not depend on the machine."""
-    import faiss  # loads BLAS and OpenMP: only a stage at work pays for it
+    import faiss
 
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
@@ -180,7 +180,7 @@ def _on_gpu(index: Any, device: str) -> Any:
 
 def _ordered(units: Float32, queries: Int64, ids: Int64, groups: Int64) -> tuple[Int64, npt.NDArray[np.float64]]:
     """Score candidates in float64, where equal vectors score equal, and sort; refused ones go last as -1."""
-    from segpipe.ops.clustering.knn_loops import score  # loads a compiler: only those who search pay for it
+    from segpipe.ops.clustering.knn_loops import score
 
     refused = (ids < 0) | (groups[ids] == groups[queries][:, None])
     scores = np.empty(ids.shape)

@@ -1,4 +1,4 @@
-"""The compiled loop that scores candidates of a search."""
+"""Compiled loop that scores the candidates of a nearest-neighbor search."""
 
 from __future__ import annotations
 

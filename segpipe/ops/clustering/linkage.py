@@ -1,6 +1,6 @@
-"""From many small clusters to few classes: a tree of merges by average linkage.
+"""Linkage: many small clusters merged to few classes, a tree by average linkage.
 
-k-means splits what is large and has no room left for what is small. Many small clusters, merged by how alike their
+k-means splits what is large and has no room left for what is small. Many small clusters, merged by how similar their
 members are, follow the sizes that things have.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.clustering.streaming_kmeans import Tally
+from segpipe.ops.clustering.streaming_kmeans import ClusterCounts
 
 Float32 = npt.NDArray[np.float32]
-ALIKE = 0.15
+MERGE_COSINE = 0.15
 """Mean cosine between the members of two clusters from which they count as one thing.
 
 On four labelled sets the tree cut here has 22, 9, 21 and 19 classes where people named 23, 11, 10 and 11; largest gap
@@ -24,9 +24,9 @@ Int64 = npt.NDArray[np.int64]
 
 
 def average_linkage(means: npt.NDArray[np.floating], sizes: npt.NDArray[np.integer]) -> Float64:
-    """Merge clusters, the most alike first, until one is left (UPGMA, Sokal and Michener, 1958, over the members).
+    """Merge clusters, the most similar first, until one is left (UPGMA, Sokal and Michener, 1958, over the members).
 
-    The likeness of two clusters is the mean cosine over all pairs of a member here and a member there. For unit vectors
+    The similarity of two clusters is the mean cosine over all pairs of a member here and one there. For unit vectors
     that is the product of the two clusters' mean vectors, so the members themselves are not needed.
 
     Args:
@@ -45,26 +45,26 @@ def average_linkage(means: npt.NDArray[np.floating], sizes: npt.NDArray[np.integ
     count = len(means)
     center, members = np.array(means, np.float64), np.array(sizes, np.float64)
     names, leaves = np.arange(count), np.ones(count)
-    alike = np.einsum("id,jd->ij", center, center)  # no BLAS: its sums depend on threads
-    np.fill_diagonal(alike, -np.inf)
+    cosines = np.einsum("id,jd->ij", center, center)  # no BLAS: its sums depend on threads
+    np.fill_diagonal(cosines, -np.inf)
     merges = np.empty((max(0, count - 1), 4))
     height = 0.0
     for step in range(count - 1):
-        first, second = sorted(divmod(int(alike.argmax()), count))
+        first, second = sorted(divmod(int(cosines.argmax()), count))
         # in exact numbers heights never fall; rounding may let them
-        height = max(height, 1 - float(alike[first, second]))
+        height = max(height, 1 - float(cosines[first, second]))
         total = members[first] + members[second]
         leaves[first] += leaves[second]
         merges[step] = (*sorted((names[first], names[second])), height, leaves[first])
-        row = (members[first] * alike[first] + members[second] * alike[second]) / total
+        row = (members[first] * cosines[first] + members[second] * cosines[second]) / total
         row[[first, second]] = -np.inf
-        alike[first], alike[:, first] = row, row
-        alike[second], alike[:, second] = -np.inf, -np.inf
+        cosines[first], cosines[:, first] = row, row
+        cosines[second], cosines[:, second] = -np.inf, -np.inf
         members[first], names[first] = total, count + step
     return merges
 
 
-def merge(centers: Float32, members: Tally) -> tuple[Float32, Int64, Float64]:
+def merge(centers: Float32, members: ClusterCounts) -> tuple[Float32, Int64, Float64]:
     """The tree of small clusters.
 
     Args:
@@ -75,16 +75,16 @@ def merge(centers: Float32, members: Tally) -> tuple[Float32, Int64, Float64]:
         The centers (F, d) that have members, their sizes (F,), and the merges (F - 1, 4); the first center where none
         has any, as in a corpus of one colour.
     """
-    held = members.sizes > 0
-    if not held.any():
+    occupied = members.sizes > 0
+    if not occupied.any():
         return centers[:1], np.ones(1, np.int64), np.empty((0, 4))
-    sizes = members.sizes[held]
-    return centers[held], sizes, average_linkage(members.means[held], sizes)
+    sizes = members.sizes[occupied]
+    return centers[occupied], sizes, average_linkage(members.means[occupied], sizes)
 
 
-def count_alike(merges: Float64, *, alike: float = ALIKE) -> int:
-    """How many classes are left when clusters are merged as long as their members' mean cosine is at least `alike`."""
-    return len(merges) + 1 - int((1 - merges[:, 2] >= alike).sum())
+def count_classes(merges: Float64, *, cosine: float = MERGE_COSINE) -> int:
+    """How many classes are left when clusters are merged as long as their members' mean cosine is at least `cosine`."""
+    return len(merges) + 1 - int((1 - merges[:, 2] >= cosine).sum())
 
 
 def cut(merges: Float64, k: int) -> Int64:

@@ -1,7 +1,7 @@
-"""Judge codes without labels: patches that look alike in different images should come to one class.
+"""Neighbor agreement: a score of codes without labels; similar patches of different images should share a class.
 
 The nearest patch in another image, by the frozen features, nearly always shows the same thing. Good codes put both into
-one class and still tell classes apart; the adjusted Rand index of the two classes measures both at once. Collapsed
+one class and still distinguish classes; the adjusted Rand index of the two classes measures both at once. Collapsed
 codes and codes that remember single images score low.
 """
 
@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from segpipe.ops.clustering import linkage as tree
 from segpipe.ops.clustering.kmeans import assign, spherical_kmeans
 from segpipe.ops.clustering.knn import one_thread, unit_rows
-from segpipe.ops.clustering.streaming_kmeans import tally
+from segpipe.ops.clustering.streaming_kmeans import count_block
 
 CLASSES = (8, 16, 32)
 """Numbers of classes that codes are judged with."""
@@ -58,7 +58,7 @@ def nearest_elsewhere(features: npt.NDArray[np.floating], queries: Int64, groups
 
 
 def agreement(codes: npt.NDArray[np.floating], queries: Int64, partners: Int64, *, seed: int) -> float:
-    """How far two patches that look alike come to one class: 1 = always, 0 = no more than by chance.
+    """How far two patches that look similar come to one class: 1 = always, 0 = no more than by chance.
 
     Codes fall into 80 clusters (k-means by cosine), which average linkage merges into 8, 16 and 32 classes; for each
     number the adjusted Rand index between the classes of `queries` and those of `partners`; the mean of the three.
@@ -66,7 +66,7 @@ def agreement(codes: npt.NDArray[np.floating], queries: Int64, partners: Int64, 
     Args:
         codes: (m, c), any length.
         queries: (q,) rows of codes.
-        partners: (q,) row that each query is held against.
+        partners: (q,) row that each query is compared with.
         seed: of k-means.
 
     Returns:
@@ -75,7 +75,7 @@ def agreement(codes: npt.NDArray[np.floating], queries: Int64, partners: Int64, 
     units, _ = unit_rows(codes)
     fine = spherical_kmeans(units, k=_FINE, restarts=1, iterations=_ITERATIONS, seed=seed)
     with one_thread():
-        centers, _, merges = tree.merge(fine.centers, tally(units, fine.centers))
+        centers, _, merges = tree.merge(fine.centers, count_block(units, fine.centers))
         labels, _ = assign(units, centers)
     found = []
     for k in CLASSES:

@@ -1,4 +1,4 @@
-"""Which crops a training step looks at, and its random generator: functions of (seed, step) alone."""
+"""Samplers: the crops of a training step and its random generator, functions of (seed, step) alone."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def some(count: int, most: int, rng: np.random.Generator) -> Int64:
 
 def step_generator(seed: int, step: int, *, stream: int = 3) -> torch.Generator:
     """The generator of a step's points, permutations and dropout; another `stream` draws for another purpose."""
-    import torch  # only a stage at work pays for it
+    import torch
 
     state = np.random.SeedSequence((seed, stream, step)).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))

@@ -1,4 +1,4 @@
-"""Spherical k-means over vectors that pass by in blocks: memory does not grow with their number.
+"""Streaming k-means: spherical, over vectors that come in blocks; memory does not grow with their number.
 
 Each block is computed by one thread and blocks are added up in their order, so the result does not depend on the number
 of threads.
@@ -26,7 +26,7 @@ _BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ClusterCounts:
     """The members of each center."""
 
     sums: Float64
@@ -47,7 +47,7 @@ class Tally:
         return self.cosines / max(1, int(self.sizes.sum()))
 
 
-def tally(vectors: npt.NDArray[np.floating], centers: Float32) -> Tally:
+def count_block(vectors: npt.NDArray[np.floating], centers: Float32) -> ClusterCounts:
     """Give each vector (m, d), of any length, to the unit center (clusters, d) of largest cosine and add them up.
 
     Zero vectors have no direction and are left out.
@@ -56,18 +56,18 @@ def tally(vectors: npt.NDArray[np.floating], centers: Float32) -> Tally:
     units = units[~blank] if blank.any() else units
     sums, sizes = np.zeros(centers.shape), np.zeros(len(centers), np.int64)
     if not len(units):
-        return Tally(sums, sizes, 0.0)
+        return ClusterCounts(sums, sizes, 0.0)
     with one_thread():
         labels, cosines = assign(units, centers)
     order = np.argsort(labels, kind="stable")
     sizes = np.bincount(labels, minlength=len(centers))
-    held = np.flatnonzero(sizes)
-    sums[held] = np.add.reduceat(units[order], (np.cumsum(sizes) - sizes)[held], axis=0, dtype=np.float64)
-    return Tally(sums, sizes, float(cosines.sum(dtype=np.float64)))
+    occupied = np.flatnonzero(sizes)
+    sums[occupied] = np.add.reduceat(units[order], (np.cumsum(sizes) - sizes)[occupied], axis=0, dtype=np.float64)
+    return ClusterCounts(sums, sizes, float(cosines.sum(dtype=np.float64)))
 
 
-def tally_all(blocks: Blocks, centers: Float32, *, workers: int) -> Tally:
-    """`tally` of all blocks, added up in their order.
+def count_all(blocks: Blocks, centers: Float32, *, workers: int) -> ClusterCounts:
+    """`count_block` of all blocks, added up in their order.
 
     Args:
         blocks: starts a pass.
@@ -75,10 +75,10 @@ def tally_all(blocks: Blocks, centers: Float32, *, workers: int) -> Tally:
         workers: threads; the result does not depend on it.
     """
     sums, sizes, cosines = np.zeros(centers.shape), np.zeros(len(centers), np.int64), 0.0
-    parts = parallel.thread_map(lambda read: tally(read(), centers), blocks(), workers=workers, ahead=workers + 1)
+    parts = parallel.thread_map(lambda read: count_block(read(), centers), blocks(), workers=workers, ahead=workers + 1)
     for part in parts:
         sums, sizes, cosines = sums + part.sums, sizes + part.sizes, cosines + part.cosines
-    return Tally(sums, sizes, cosines)
+    return ClusterCounts(sums, sizes, cosines)
 
 
 def in_memory(vectors: npt.NDArray[np.floating]) -> Blocks:
@@ -89,7 +89,7 @@ def in_memory(vectors: npt.NDArray[np.floating]) -> Blocks:
     )
 
 
-def settle(blocks: Blocks, centers: Float32, *, passes: int, workers: int) -> tuple[Float32, Tally]:
+def refine_centers(blocks: Blocks, centers: Float32, *, passes: int, workers: int) -> tuple[Float32, ClusterCounts]:
     """Move centers to the directions of their members' means (Lloyd's step), then count the members once more.
 
     Args:
@@ -101,9 +101,9 @@ def settle(blocks: Blocks, centers: Float32, *, passes: int, workers: int) -> tu
     Returns:
         The centers, and the members that they have.
     """
-    found = tally_all(blocks, centers, workers=workers)
+    found = count_all(blocks, centers, workers=workers)
     for _ in range(passes):
         moved, lost = unit_rows(found.sums)
         centers = np.where(lost[:, None], centers, moved)
-        found = tally_all(blocks, centers, workers=workers)
+        found = count_all(blocks, centers, workers=workers)
     return centers, found

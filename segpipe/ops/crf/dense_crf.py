@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Size
-from segpipe.base.parallel import Crew
+from segpipe.base.parallel import ThreadTeam
 
 Float32 = npt.NDArray[np.float32]
 
@@ -64,7 +64,7 @@ def refine_probabilities(
     pydensecrf do it; marginals of the two differ by 1e-5 on average where all classes are carried (by 1e-7 on
     processors without 16-bit floats, which hold the color lattice in 32 bits). Where a large flat area is undecided
     between classes, rounding alone can decide it, and they differ by more. The order of the
-    color channels does not matter: the kernel treats them alike (STEGO fed BGR).
+    color channels does not matter: the kernel treats them equally (STEGO fed BGR).
 
     An image of more than 2^20 pixels is refined in pieces, each with a margin of 3 `bilateral_sxy` around it: on two
     photographs of 1300 x 1600 pixels marginals differ from those of the whole by 7e-4 and 1.1e-3 on average, 99.7 and
@@ -137,15 +137,15 @@ def _refine(
 
     rows = _rows(probabilities)
     weights, steps = (crf.gaussian_compat, crf.bilateral_compat), crf.iterations
-    with Crew(threads) as crew:
-        far = permutohedral.build_lattice(_features(rgb, crf), crew)
+    with ThreadTeam(threads) as team:
+        far = permutohedral.build_lattice(_features(rgb, crf), team)
         if device is None:
-            near = plane.build_plane(height, width, crf.gaussian_sxy, crew)
-            found = meanfield.infer(rows, near, far, weights, iterations=steps, tolerance=tolerance, crew=crew)
+            near = plane.build_plane(height, width, crf.gaussian_sxy, team)
+            found = meanfield.infer(rows, near, far, weights, iterations=steps, tolerance=tolerance, team=team)
         else:
             from segpipe.ops.crf import meanfield_torch
 
-            whole = permutohedral.build_lattice(plane.positions(0, height, width, crf.gaussian_sxy), crew)
+            whole = permutohedral.build_lattice(plane.positions(0, height, width, crf.gaussian_sxy), team)
             found = meanfield_torch.infer(
                 rows, whole, far, weights, iterations=steps, tolerance=tolerance, device=device
             )

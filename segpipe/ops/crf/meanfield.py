@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.parallel import Crew
+from segpipe.base.parallel import ThreadTeam
 from segpipe.ops.crf import class_rows as rows
 from segpipe.ops.crf import meanfield_loops as loops
-from segpipe.ops.crf.permutohedral import Lattice
+from segpipe.ops.crf.permutohedral import PermutohedralLattice
 from segpipe.ops.crf.simd import has_halves
 from segpipe.ops.crf.spatial_filter import Plane
 
@@ -33,12 +33,12 @@ _STRONG = 20.0  # weights beyond which e^message may be too large a number to se
 def infer(
     probabilities: Float32,
     near: Plane,
-    far: Lattice,
+    far: PermutohedralLattice,
     weights: tuple[float, float],
     *,
     iterations: int,
     tolerance: float,
-    crew: Crew,
+    team: ThreadTeam,
 ) -> Float32:
     """Run mean-field steps.
 
@@ -49,7 +49,7 @@ def infer(
         weights: what messages of the two kernels count.
         iterations: steps.
         tolerance: mean absolute change that classes may make which are not carried to the end; 0 carries all.
-        crew: the threads that do it; the result does not depend on their number.
+        team: the threads that do it; the result does not depend on their number.
 
     Returns:
         (n, classes), rows sum to 1.
@@ -58,7 +58,7 @@ def infer(
     width = row_width(count)
     prior, q, new = _rows(pixels, width), _rows(pixels, width, np.uint16), _rows(pixels, width, np.uint16)
     given = (*_flat(probabilities), count, np.float32(LEAST_PROBABILITY))
-    crew.ranges(rows.enter, _shape(width), *given, prior, q, count=pixels)
+    team.ranges(rows.enter, _shape(width), *given, prior, q, count=pixels)
     far_v = _rows(far.vertices, width, np.int16 if has_halves() else np.float32)
     near_gain, far_gain = (np.float32(w * s) for w, s in zip(weights, (near.scale, far.scale), strict=True))
     sources = (near.corners, near.weights, near_gain, far.corners, far.weights, far_gain, far_v)
@@ -68,19 +68,14 @@ def infer(
     dropped: list[tuple[Any, ...]] = []
     for remaining in reversed(range(iterations)):
         like = _shape(width)
-        _filter(far, like, q, far_v, crew)
+        _filter(far, like, q, far_v, team)
         if not remaining:
             new = prior  # a row of the one is read before the row of the other is written
         one = np.float32(rows.FULL if remaining else 1)
         scores = np.empty((len(near.bands), width), np.float32)
         shared = (prior, rest, *sources, new, one, levels)
-        crew.calls(
-            loops.step,
-            [
-                (like, *_splat(band), q, _PART, *shared, scores[i], near.cuts[i], near.cuts[i + 1])
-                for i, band in enumerate(near.bands)
-            ],
-        )
+        bands = [(_splat(band), scores[i], near.cuts[i], near.cuts[i + 1]) for i, band in enumerate(near.bands)]
+        team.calls(loops.step, [(like, *splat, q, _PART, *shared, *rows_of) for splat, *rows_of in bands])
         q, new = new, q
         if not drops or not remaining:
             continue
@@ -92,11 +87,11 @@ def infer(
             kept, old = np.delete(np.arange(len(classes)), gone), (q, prior, width)
             classes, width = classes[kept], row_width(len(kept))
             prior, q, new = _rows(pixels, width), new[: pixels * width], _rows(pixels, width, np.uint16)
-            crew.ranges(rows.narrow, *old, kept, gone, levels, rest, q, prior, width, count=pixels)
+            team.ranges(rows.narrow, *old, kept, gone, levels, rest, q, prior, width, count=pixels)
     same, one = np.empty(0, np.float32), np.float32(1 if iterations else rows.FULL)
-    crew.ranges(rows.leave, q, one, width, np.arange(len(classes)), classes, same, same, out, count=pixels)
+    team.ranges(rows.leave, q, one, width, np.arange(len(classes)), classes, same, same, out, count=pixels)
     for columns in dropped:
-        crew.ranges(rows.leave, *columns, levels, out, count=pixels)
+        team.ranges(rows.leave, *columns, levels, out, count=pixels)
     return out
 
 
@@ -148,13 +143,15 @@ def _rows(count: int, width: int, dtype: type[np.generic] = np.float32) -> npt.N
     return spare[skip : skip + count * width]
 
 
-def _filter(lattice: Lattice, like: tuple[Any, ...], q: loops.Shares, v: loops.Rows, crew: Crew) -> None:
+def _filter(
+    lattice: PermutohedralLattice, like: tuple[Any, ...], q: loops.Shares, v: loops.Rows, team: ThreadTeam
+) -> None:
     splat = (lattice.starts, lattice.pixels, lattice.shares, q, _PART, v)
     for stage in lattice.stages:
         tiles = stage.ends.shape[1] - 1
-        crew.ranges(loops.sweep, like, stage.rows, stage.members, stage.ends, *splat, count=tiles)
+        team.ranges(loops.sweep, like, stage.rows, stage.members, stage.ends, *splat, count=tiles)
 
 
-def _splat(band: Lattice) -> tuple[Any, ...]:
+def _splat(band: PermutohedralLattice) -> tuple[Any, ...]:
     (stage,) = band.stages
     return stage.rows, stage.members, stage.ends, band.starts, band.pixels, band.shares

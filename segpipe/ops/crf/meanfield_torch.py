@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from segpipe.ops.crf.meanfield import LEAST_PROBABILITY, absent, may_drop
-from segpipe.ops.crf.permutohedral import Lattice
+from segpipe.ops.crf.permutohedral import PermutohedralLattice
 
 Float32 = npt.NDArray[np.float32]
 
@@ -31,8 +31,8 @@ class _Kernel:
 
 def infer(
     probabilities: Float32,
-    near: Lattice,
-    far: Lattice,
+    near: PermutohedralLattice,
+    far: PermutohedralLattice,
     weights: tuple[float, float],
     *,
     iterations: int,
@@ -86,7 +86,7 @@ def _add_message(kernel: _Kernel, q: torch.Tensor, messages: torch.Tensor) -> No
         messages += kernel.gain * weights * values[corners]
 
 
-def _kernel(lattice: Lattice, weight: float, device: str) -> _Kernel:
+def _kernel(lattice: PermutohedralLattice, weight: float, device: str) -> _Kernel:
     size, vertices = lattice.corners.shape[1], lattice.vertices
     before, after = (np.full((size, vertices), vertices, np.int64) for _ in range(2))
     axis = 0

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.parallel import Crew
+from segpipe.base.parallel import ThreadTeam
 from segpipe.ops.crf import meanfield_loops as loops
 from segpipe.ops.crf import permutohedral_loops as build
 
@@ -37,7 +37,7 @@ _NOTHING = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class BlurStage:
     """Axes that are blurred tile by tile. Tiles do not meet, so that they can be worked on in any order."""
 
     rows: Int64
@@ -49,7 +49,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Lattice:
+class PermutohedralLattice:
     """A lattice over n pixels in d dimensions, symmetrically normalized: N^(-1/2) K N^(-1/2), N the row sums of K.
 
     (Not yet between `place` and `normalize`.)
@@ -63,7 +63,7 @@ class Lattice:
     """(vertices + 1,) where the pixels around each vertex begin in `pixels` and `shares`."""
     pixels: Int32
     shares: Float32
-    stages: tuple[Stage, ...]
+    stages: tuple[BlurStage, ...]
 
     @property
     def vertices(self) -> int:
@@ -76,22 +76,22 @@ class Lattice:
         return float(1 / (1 + 2.0 ** (1 - self.corners.shape[1])))
 
 
-def build_lattice(features: Float32, crew: Crew) -> Lattice:
+def build_lattice(features: Float32, team: ThreadTeam) -> PermutohedralLattice:
     """Place pixels in a lattice, find out who is whose neighbor, and normalize.
 
     Args:
         features: (n, d) float32, in standard deviations of the Gaussian; d up to 7, n from 1 to below 2^31 / (d + 1).
-        crew: the threads that do it; the result does not depend on their number.
+        team: the threads that do it; the result does not depend on their number.
 
     Raises:
         ValueError: the features reach so far that vertices cannot be numbered in 63 bits.
     """
-    lattice = place(features, crew, tiled=True)
-    normalize(lattice, roots(lattice, crew), crew)
+    lattice = place(features, team, tiled=True)
+    normalize(lattice, roots(lattice, team), team)
     return lattice
 
 
-def place(features: Float32, crew: Crew, *, tiled: bool) -> Lattice:
+def place(features: Float32, team: ThreadTeam, *, tiled: bool) -> PermutohedralLattice:
     """As `build_lattice`, not normalized yet; in a single stage and tile unless `tiled`."""
     pixels, dims = features.shape
     size, scales = dims + 1, _scales(dims)
@@ -102,54 +102,54 @@ def place(features: Float32, crew: Crew, *, tiled: bool) -> Lattice:
     ladder = np.array([0, *strides, 0])
     steps = ladder[:-1] - ladder[1:]
     uses, weights = np.empty(pixels * size, np.int64), np.empty((pixels, size), np.float32)
-    crew.ranges(build.locate, ((),) * dims, features, scales, low, strides, steps, bits, uses, weights, count=pixels)
-    uses = _sorted(uses, crew)
+    team.ranges(build.locate, ((),) * dims, features, scales, low, strides, steps, bits, uses, weights, count=pixels)
+    uses = _sorted(uses, team)
     cuts = np.linspace(0, len(uses), _PARTS + 1).astype(np.int64)
     counts = np.zeros(_PARTS, np.int64)
-    crew.calls(build.count, [(uses, bits, counts, part, *cuts[part : part + 2]) for part in range(_PARTS)])
+    team.calls(build.count, [(uses, bits, counts, part, *cuts[part : part + 2]) for part in range(_PARTS)])
     firsts = np.cumsum([0, *counts])
     corners, members = np.empty((pixels, size), np.int32), np.empty(len(uses), np.int32)
     shares, numbers = np.empty(len(uses), np.float32), np.empty(firsts[-1], np.int64)
     starts = np.full(len(numbers) + 1, len(uses))
     settled = (uses, bits, weights, corners, members, shares, numbers, starts, firsts)
-    crew.calls(build.settle, [(*settled, part, *cuts[part : part + 2]) for part in range(_PARTS)])
-    after = crew.calls(build.link, [(numbers, step) for step in steps])
+    team.calls(build.number_vertices, [(*settled, part, *cuts[part : part + 2]) for part in range(_PARTS)])
+    after = team.calls(build.link, [(numbers, step) for step in steps])
     if tiled:
-        stages = _stages(numbers, strides, after, crew)
+        stages = _stages(numbers, strides, after, team)
     else:
         everything = np.array([0, len(numbers)])
-        stages = (_stage(after, np.arange(len(numbers), dtype=np.int32), everything, everything, crew),)
-    return Lattice(corners, weights, starts, members, shares, stages)
+        stages = (_stage(after, np.arange(len(numbers), dtype=np.int32), everything, everything, team),)
+    return PermutohedralLattice(corners, weights, starts, members, shares, stages)
 
 
-def roots(lattice: Lattice, crew: Crew) -> Float32:
+def roots(lattice: PermutohedralLattice, team: ThreadTeam) -> Float32:
     """(n,) 1 over the root of each pixel's row sum of K, of a lattice that is not normalized yet."""
     single, nothing, mass = (((),),), np.empty(0, np.float32), np.empty(lattice.vertices, np.float32)
-    crew.ranges(build.add_up, lattice.starts, lattice.shares, mass, count=lattice.vertices)
+    team.ranges(build.add_up, lattice.starts, lattice.shares, mass, count=lattice.vertices)
     for stage in lattice.stages:
         splat = (lattice.starts, lattice.pixels, nothing, nothing, np.float32(1), mass)
-        crew.ranges(loops.sweep, single, _NOTHING, stage.members, stage.ends, *splat, count=stage.ends.shape[1] - 1)
+        team.ranges(loops.sweep, single, _NOTHING, stage.members, stage.ends, *splat, count=stage.ends.shape[1] - 1)
     sums, gain = np.empty(len(lattice.corners), np.float32), np.float32(lattice.scale)
-    crew.ranges(loops.unload, single, lattice.corners, lattice.weights, gain, mass, sums, count=len(sums))
-    crew.ranges(build.roots, sums, count=len(sums))
+    team.ranges(loops.unload, single, lattice.corners, lattice.weights, gain, mass, sums, count=len(sums))
+    team.ranges(build.roots, sums, count=len(sums))
     return sums
 
 
-def normalize(lattice: Lattice, roots: Float32, crew: Crew) -> None:
+def normalize(lattice: PermutohedralLattice, roots: Float32, team: ThreadTeam) -> None:
     """Multiply weights and shares, in place, by the roots of their pixels."""
     splat = (lattice.weights, lattice.pixels, lattice.shares)
-    crew.ranges(build.normalize, roots, lattice.corners.shape[1], *splat, count=len(roots))
+    team.ranges(build.normalize, roots, lattice.corners.shape[1], *splat, count=len(roots))
 
 
-def _sorted(uses: Int64, crew: Crew) -> Int64:
+def _sorted(uses: Int64, team: ThreadTeam) -> Int64:
     """The uses in order, which are all different, so that there is but one: halves side by side, then both merged."""
-    if crew.threads == 1 or len(uses) < _SORTED_ALONE:
+    if team.threads == 1 or len(uses) < _SORTED_ALONE:
         uses.sort()
         return uses
     halves = uses[: len(uses) // 2], uses[len(uses) // 2 :]
-    crew.calls(np.ndarray.sort, [(half,) for half in halves])
+    team.calls(np.ndarray.sort, [(half,) for half in halves])
     merged = np.empty_like(uses)
-    crew.ranges(build.merge, *halves, merged, count=len(uses))
+    team.ranges(build.merge, *halves, merged, count=len(uses))
     return merged
 
 
@@ -175,18 +175,18 @@ def _digits(features: Float32, scales: Float32) -> tuple[Int64, Int64, int]:
     return np.array(low, np.int64), np.array([min(s, 1 << 62) for s in strides], np.int64), stride
 
 
-def _stages(numbers: Int64, strides: Int64, after: list[Int32], crew: Crew) -> tuple[Stage, ...]:
+def _stages(numbers: Int64, strides: Int64, after: list[Int32], team: ThreadTeam) -> tuple[BlurStage, ...]:
     """Cut the axes into stages: half of them and the other half, or singly where no sheets are left."""
     everything, half = np.arange(len(numbers), dtype=np.int32), (len(strides) + 1) // 2
     first = _cut(numbers // strides[half])
-    stages = [_stage(after[:half], everything, first, first, crew)]
+    stages = [_stage(after[:half], everything, first, first, team)]
     if half > 1:
         sheets = numbers % strides[half - 1]
         order = np.argsort(sheets.astype(np.min_scalar_type(int(strides[half - 1]))), kind="stable").astype(np.int32)
-        stages.append(_stage(after[half:], order, _cut(sheets[order]), _NOTHING, crew))
+        stages.append(_stage(after[half:], order, _cut(sheets[order]), _NOTHING, team))
     else:
         cuts = np.append(np.arange(0, len(numbers), _TILE), len(numbers))
-        stages += [_stage([links], everything, cuts, _NOTHING, crew) for links in after[half:]]
+        stages += [_stage([links], everything, cuts, _NOTHING, team) for links in after[half:]]
     return tuple(stages)
 
 
@@ -197,8 +197,8 @@ def _cut(sheets: Int64) -> Int64:
     return np.append(0, ends[np.append(np.diff(tile) > 0, True)])
 
 
-def _stage(after: list[Int32], order: Int32, cuts: Int64, rows: Int64, crew: Crew) -> Stage:
-    found = crew.calls(build.chain, [(links, order, cuts) for links in after])
+def _stage(after: list[Int32], order: Int32, cuts: Int64, rows: Int64, team: ThreadTeam) -> BlurStage:
+    found = team.calls(build.chain, [(links, order, cuts) for links in after])
     offsets = np.cumsum([0, *(len(members) for members, _ in found)])
     ends = np.stack([ends + offset for (_, ends), offset in zip(found, offsets, strict=False)])
-    return Stage(rows, np.concatenate([members for members, _ in found]), ends)
+    return BlurStage(rows, np.concatenate([members for members, _ in found]), ends)

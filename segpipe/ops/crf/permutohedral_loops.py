@@ -121,7 +121,7 @@ def count(uses: Int64, bits: int, counts: Int64, part: int, first: int, last: in
 
 
 @compiled
-def settle(
+def number_vertices(
     uses: Int64,
     bits: int,
     weights: Float32,

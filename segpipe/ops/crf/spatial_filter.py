@@ -15,8 +15,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.parallel import Crew
-from segpipe.ops.crf.permutohedral import Lattice, normalize, place, roots
+from segpipe.base.parallel import ThreadTeam
+from segpipe.ops.crf.permutohedral import PermutohedralLattice, normalize, place, roots
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
@@ -36,39 +36,39 @@ class Plane:
     """(n, 3)"""
     cuts: tuple[int, ...]
     """(bands + 1) first pixel of each band, and n."""
-    bands: tuple[Lattice, ...]
+    bands: tuple[PermutohedralLattice, ...]
     """A lattice of one stage and tile for each band: rows of `corners` are its own, `pixels` are those of the image."""
     scale: float
-    """See `Lattice.scale`."""
+    """See `PermutohedralLattice.scale`."""
 
 
-def build_plane(height: int, width: int, reach: float, crew: Crew) -> Plane:
+def build_plane(height: int, width: int, reach: float, team: ThreadTeam) -> Plane:
     """The kernel exp(-distance^2 / (2 reach^2)) between the pixels of an image, `reach` in pixels."""
     if height * width > _KEPT:
-        return _build(height, width, reach, crew)
+        return _build(height, width, reach, team)
     return _kept(height, width, reach)
 
 
 @lru_cache(maxsize=2)
 def _kept(height: int, width: int, reach: float) -> Plane:
-    with Crew(1) as crew:
-        return _build(height, width, reach, crew)
+    with ThreadTeam(1) as team:
+        return _build(height, width, reach, team)
 
 
-def _build(height: int, width: int, reach: float, crew: Crew) -> Plane:
+def _build(height: int, width: int, reach: float, team: ThreadTeam) -> Plane:
     halo = math.ceil(_REACH * reach) + 1
     bands = max(1, min(height // (4 * halo), round(height * width / _BAND)))
     rows = [height * band // bands for band in range(bands + 1)]
     seen = [(max(0, top - halo), min(height, bottom + halo)) for top, bottom in pairwise(rows)]
-    lattices = [place(positions(first, last, width, reach), crew, tiled=False) for first, last in seen]
+    lattices = [place(positions(first, last, width, reach), team, tiled=False) for first, last in seen]
     own = [
         slice((top - first) * width, (bottom - first) * width)
         for (top, bottom), (first, _) in zip(pairwise(rows), seen, strict=True)
     ]
-    factors = np.concatenate([roots(lattice, crew)[mine] for lattice, mine in zip(lattices, own, strict=True)])
+    factors = np.concatenate([roots(lattice, team)[mine] for lattice, mine in zip(lattices, own, strict=True)])
     found = []
     for lattice, mine, (first, last) in zip(lattices, own, seen, strict=True):
-        normalize(lattice, factors[first * width : last * width], crew)
+        normalize(lattice, factors[first * width : last * width], team)
         members = lattice.pixels + np.int32(first * width)
         found.append(replace(lattice, corners=lattice.corners[mine], weights=lattice.weights[mine], pixels=members))
     corners = np.concatenate([lattice.corners for lattice in found])

@@ -58,25 +58,25 @@ def confusion(
 class ClassCounts:
     """Pixels by class, for one or many samples: every field is (..., classes)."""
 
-    hits: Float64
+    tp: Float64
     """Labelled with the class and given a cluster that stands for it."""
-    labelled: Float64
+    support: Float64
     """Labelled with the class, whatever the cluster, no data included."""
     predicted: Float64
     """Given a cluster that stands for the class, whatever the label."""
 
     def accuracy(self) -> Float64:
         """Share of labelled pixels that are hits, (...); NaN without labelled pixels."""
-        return _ratio(self.hits.sum(-1), self.labelled.sum(-1))
+        return _ratio(self.tp.sum(-1), self.support.sum(-1))
 
     def iou(self) -> Float64:
         """Hits by pixels labelled or predicted as the class, (..., classes); NaN for a class without labels."""
-        union = self.labelled + self.predicted - self.hits
-        return _ratio(self.hits, np.where(self.labelled > 0, union, 0))
+        union = self.support + self.predicted - self.tp
+        return _ratio(self.tp, np.where(self.support > 0, union, 0))
 
     def miou(self) -> Float64:
         """Mean IoU over the classes that labelled pixels have, (...); NaN without labelled pixels."""
-        return _ratio(np.nan_to_num(self.iou()).sum(-1), (self.labelled > 0).sum(-1))
+        return _ratio(np.nan_to_num(self.iou()).sum(-1), (self.support > 0).sum(-1))
 
 
 def _ratio(part: npt.NDArray[np.number], whole: npt.NDArray[np.number]) -> Float64:
@@ -95,8 +95,8 @@ def tally(counts: Confusion, matching: Int64) -> ClassCounts:
     """
     to = np.append(matching, NO_CLASS)[counts.cluster]
     return ClassCounts(
-        hits=_sums(counts, counts.label, to == counts.label),
-        labelled=_sums(counts, counts.label, np.ones(len(to), np.bool_)),
+        tp=_sums(counts, counts.label, to == counts.label),
+        support=_sums(counts, counts.label, np.ones(len(to), np.bool_)),
         predicted=_sums(counts, to, to != NO_CLASS),
     )
 
@@ -109,7 +109,7 @@ def _sums(counts: Confusion, classes: Int64, kept: npt.NDArray[np.bool_]) -> Flo
 
 def pooled(images: ClassCounts) -> ClassCounts:
     """The tally of all images together, fields (classes,)."""
-    return ClassCounts(images.hits.sum(0), images.labelled.sum(0), images.predicted.sum(0))
+    return ClassCounts(images.tp.sum(0), images.support.sum(0), images.predicted.sum(0))
 
 
 def bootstrap(
@@ -127,11 +127,11 @@ def bootstrap(
     Returns:
         ((low, high) of accuracy, (low, high) of mIoU); None for fewer than two images, whose spread nobody knows.
     """
-    if len(images.hits) < 2:
+    if len(images.tp) < 2:
         return None
     accuracy, miou = [], []
-    for weights in resample(len(images.hits), draws=resamples, seed=seed):
-        drawn = ClassCounts(weights @ images.hits, weights @ images.labelled, weights @ images.predicted)
+    for weights in resample(len(images.tp), draws=resamples, seed=seed):
+        drawn = ClassCounts(weights @ images.tp, weights @ images.support, weights @ images.predicted)
         accuracy.append(drawn.accuracy())
         miou.append(drawn.miou())
     ends = [interval(np.concatenate(values)) for values in (accuracy, miou)]

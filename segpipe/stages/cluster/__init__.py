@@ -1,4 +1,4 @@
-"""Cluster: as many classes as wanted, by a tree of many small clusters or by k-means, whichever the corpus bears.
+"""Cluster: as many classes as wanted, by a tree of many small clusters or by k-means, whichever agrees better.
 
 Reads  corpus/    which crops belong to one image
        features/  patch features of every crop
@@ -27,9 +27,9 @@ from segpipe.base.runtime import Runtime
 from segpipe.inference.codes import HEAD, open_head
 from segpipe.inference.patch_sampler import open_sample
 from segpipe.ops.clustering.kmeans import spherical_kmeans
-from segpipe.ops.clustering.linkage import ALIKE, count_alike, cut
+from segpipe.ops.clustering.linkage import MERGE_COSINE, count_classes, cut
 from segpipe.records.clusters import ClusterModel, ClusterTree
-from segpipe.stages.cluster.hierarchy import POOL, grow
+from segpipe.stages.cluster.hierarchy import POOL, HierarchyConfig, grow
 from segpipe.stages.cluster.model_selection import compare
 from segpipe.store.clusters import load_tree, save_clusters, save_tree
 from segpipe.store.corpus import load_corpus
@@ -58,7 +58,8 @@ class Config(Section):
 
     k: Annotated[int, Field(ge=1, le=65535)] | Literal["auto"] = setting(
         27,
-        f"number of clusters, the classes of the masks; auto = merge while patches agree by a mean cosine of {ALIKE}",
+        "number of clusters, the classes of the masks; auto = merge while patches agree by a mean cosine of "
+        f"{MERGE_COSINE}",
     )
     method: Literal["auto", "tree", "kmeans"] = setting(
         "auto",
@@ -87,7 +88,7 @@ class Summary(BaseModel):
     method: str
     """tree or kmeans."""
     agreements: dict[str, float]
-    """How far patches that look alike come to one class, by method; empty where there was no choice."""
+    """How far patches that look similar come to one class, by method; empty where there was no choice."""
     patches: int
     """Patches that the first steps of k-means saw."""
     of: int
@@ -143,7 +144,7 @@ def plain_kmeans(tree: ClusterTree, k: int, config: Config, *, workers: int) -> 
 def choose(
     tree: ClusterTree, k: int, config: Config, *, workers: int
 ) -> tuple[str, dict[str, float], ClusterModel, Int64]:
-    """The way to k clusters, how far alike patches agree by each way (none: no choice), the clusters, their sizes."""
+    """The way to k clusters, how far similar patches agree by each way (none: no choice), the clusters, their sizes."""
     made: dict[str, tuple[ClusterModel, Int64]] = {}
     if config.method != "kmeans":
         made["tree"] = cut_tree(tree, k, share=config.smooth)
@@ -182,16 +183,13 @@ def find_tree(config: Config, run_dir: RunDir, runtime: Runtime) -> tuple[Cluste
             return tree, True
     store, head = open_codes(run_dir, runtime)
     sample = open_sample(store, most=config.patches, seed=config.seed, track=runtime.track)
-    scenes = load_corpus(run_dir.path("corpus")).scenes
+    groups = load_corpus(run_dir.path("corpus")).groups
+    settings = HierarchyConfig(config.smooth, prototypes(config), config.restarts, config.iterations, config.seed)
     grown = grow(
         sample,
-        scenes if len(np.unique(scenes)) > 1 else np.arange(len(scenes)),
+        groups if len(np.unique(groups)) > 1 else np.arange(len(groups)),
         head,
-        share=config.smooth,
-        prototypes=prototypes(config),
-        restarts=config.restarts,
-        iterations=config.iterations,
-        seed=config.seed,
+        settings,
         origin=origin,
         workers=runtime.workers,
         scratch=run_dir.root,
@@ -211,14 +209,14 @@ def cost(config: Config, work: Work) -> Cost:
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Find the tree, or take the one that is there; find the clusters."""
     tree, kept = find_tree(config, run_dir, runtime)
-    k = count_alike(tree.merges) if config.k == "auto" else config.k
+    k = count_classes(tree.merges) if config.k == "auto" else config.k
     method, agreements, model, sizes = choose(tree, k, config, workers=runtime.workers)
     if config.k == "auto":
         log.info("cluster.k=auto: %d clusters", model.clusters)
     elif model.clusters < k:
         log.warning("cluster.k=%d: the codes of this corpus form only %d distinct clusters", k, model.clusters)
     if config.primaps:
-        from segpipe.stages.cluster.primaps import refit  # brings torch: only who asks for it pays for it
+        from segpipe.stages.cluster.primaps import refit
 
         store, head = open_codes(run_dir, runtime)
         weights = tree.sizes if method == "tree" else sizes
@@ -239,6 +237,6 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         restarts=list(tree.restarts),
         shares=(sizes / sizes.sum()).round(6).tolist(),
         heights=(1 - tree.merges[::-1, 2]).round(6).tolist()[:_HEIGHTS],
-        alike=ALIKE,
+        alike=MERGE_COSINE,
         cut_only=kept,
     )

@@ -1,8 +1,9 @@
-"""Grow the tree of small clusters that a corpus is cut into classes from."""
+"""Cluster hierarchy: small clusters of all patches, and the tree of their merges."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from segpipe.ops.clustering.kmeans import spherical_kmeans
 from segpipe.ops.clustering.knn import unit_rows
 from segpipe.ops.clustering.linkage import merge
 from segpipe.ops.clustering.sampler import some
-from segpipe.ops.clustering.streaming_kmeans import in_memory, settle, tally_all
+from segpipe.ops.clustering.streaming_kmeans import count_all, in_memory, refine_centers
 from segpipe.ops.maps.smoothing import smooth, smooth_widely
 from segpipe.records.clusters import ClusterTree
 from segpipe.store.scratch import Scratch
@@ -31,19 +32,24 @@ Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class HierarchyConfig:
+    """Settings of the tree."""
+
+    smooth: float
+    """Weight of a neighbor where codes are compared with clusters; 0 leaves all codes as they are."""
+    prototypes: int
+    """Small clusters."""
+    restarts: int
+    """Runs of k-means."""
+    iterations: int
+    """Steps of each."""
+    seed: int
+    """Of k-means, and of the pool, drawn from (seed, 4)."""
+
+
 def grow(
-    sample: Sample,
-    groups: Int64,
-    head: Head,
-    *,
-    share: float,
-    prototypes: int,
-    restarts: int,
-    iterations: int,
-    seed: int,
-    origin: str,
-    workers: int,
-    scratch: Path,
+    sample: Sample, groups: Int64, head: Head, config: HierarchyConfig, *, origin: str, workers: int, scratch: Path
 ) -> ClusterTree:
     """Find small clusters and the order in which they merge.
 
@@ -55,11 +61,7 @@ def grow(
         sample: the patches that the first steps see.
         groups: (n,) image of every crop, or another number by which patches count as seen apart.
         head: gives the codes.
-        share: weight of a neighbor where codes are compared with clusters; 0 leaves all codes as they are.
-        prototypes: small clusters.
-        restarts: runs of k-means.
-        iterations: steps of each.
-        seed: of k-means, and of the pool, drawn from (seed, 4).
+        config: settings.
         origin: what the tree is made from, kept with it.
         workers: threads.
         scratch: folder on a disk with room for two bytes a number of every code; not used where the sample is whole.
@@ -67,38 +69,25 @@ def grow(
     Raises:
         UsageError: some codes are not finite.
     """
-    rows = some(len(sample), POOL, np.random.default_rng((seed, 4)))
-    pool, leaning = (np.empty((len(rows), head.dim), np.float16) for _ in range(2))
-    at = 0
+    rows = some(len(sample), POOL, np.random.default_rng((config.seed, 4)))
     with ExitStack() as stack:
         kept = None if sample.whole else stack.enter_context(Scratch(scratch, head.dim))
-
-        def use(block: Block) -> Float32:
-            nonlocal at
-            plain, near, wide = encode_block(head, block, share)
-            if not np.isfinite(wide).all():
-                raise UsageError(
-                    "codes of some patches are not finite numbers; lower train.lr and run `segpipe train` again"
-                )
-            if kept is not None:
-                kept.add(unit_rows(wide)[0])
-                plain, near, wide = (codes[block.shown] for codes in (plain, near, wide))
-            first, last = np.searchsorted(rows, (at, at + len(plain)))
-            picked = rows[first:last] - at
-            pool[first:last], leaning[first:last] = unit_rows(plain[picked])[0], unit_rows(near[picked])[0]
-            at += len(plain)
-            return wide
-
-        units, _ = unit_rows(sample.collect(use, every=kept is not None))
+        encoder = _PoolEncoder(head, config.smooth, rows, kept)
+        units, _ = unit_rows(sample.collect(encoder.encode, every=kept is not None))
         found = spherical_kmeans(
-            units, k=prototypes, restarts=restarts, iterations=iterations, seed=seed, workers=workers
+            units,
+            k=config.prototypes,
+            restarts=config.restarts,
+            iterations=config.iterations,
+            seed=config.seed,
+            workers=workers,
         )
         if kept is None:
             first, inertia = found.centers, found.inertia
-            members = tally_all(in_memory(units), first, workers=workers)
+            members = count_all(in_memory(units), first, workers=workers)
         else:
             del units
-            first, members = settle(kept.blocks, found.centers, passes=_PASSES, workers=workers)
+            first, members = refine_centers(kept.blocks, found.centers, passes=_PASSES, workers=workers)
             inertia = members.inertia
     centers, sizes, merges = merge(first, members)
     return ClusterTree(
@@ -107,18 +96,55 @@ def grow(
         merges=merges,
         inertia=inertia,
         restarts=found.restarts,
-        pool=pool,
-        leaning=leaning,
-        owners=np.repeat(groups, sample.counts)[rows].astype(np.int32),
+        pool=encoder.pool,
+        smoothed=encoder.smoothed,
+        groups=np.repeat(groups, sample.counts)[rows].astype(np.int32),
         patches=len(sample),
         of=int(sample.valid.counts().sum()),
         origin=origin,
     )
 
 
+class _PoolEncoder:
+    """Encodes a sample's blocks in their order and keeps the pool's codes."""
+
+    def __init__(self, head: Head, share: float, rows: Int64, kept: Scratch | None) -> None:
+        """Start before the first block.
+
+        Args:
+            head: gives the codes.
+            share: weight of a neighbor in `smoothed`.
+            rows: (p,) patches of the sample that make the pool, rising.
+            kept: takes the codes of all valid patches; None: the sample holds all of them.
+        """
+        self._head, self._share, self._rows, self._kept = head, share, rows, kept
+        self._done = 0
+        self.pool, self.smoothed = (np.empty((len(rows), head.dim), np.float16) for _ in range(2))
+
+    def encode(self, block: Block) -> Float32:
+        """Widely smoothed codes (m, dim) of the sampled patches of a block.
+
+        Raises:
+            UsageError: some codes are not finite.
+        """
+        plain, near, wide = encode_block(self._head, block, self._share)
+        if not np.isfinite(wide).all():
+            raise UsageError(
+                "codes of some patches are not finite numbers; lower train.lr and run `segpipe train` again"
+            )
+        if self._kept is not None:
+            self._kept.add(unit_rows(wide)[0])
+            plain, near, wide = (codes[block.shown] for codes in (plain, near, wide))
+        first, last = np.searchsorted(self._rows, (self._done, self._done + len(plain)))
+        picked = self._rows[first:last] - self._done
+        self.pool[first:last], self.smoothed[first:last] = unit_rows(plain[picked])[0], unit_rows(near[picked])[0]
+        self._done += len(plain)
+        return wide
+
+
 def encode_block(head: Head, block: Block, share: float) -> tuple[Float32, Float32, Float32]:
-    """Codes (m, dim) of the valid patches: as they are, leaning on neighbors by `share`, and widely."""
-    from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
+    """Codes (m, dim) of the valid patches: as they are, smoothed with weight `share`, and widely smoothed."""
+    from segpipe.nn.head import codes
 
     found: tuple[list[Float32], ...] = ([], [], [])
     for field, valid in zip(codes(head, block.tokens), block.valid, strict=True):

@@ -1,7 +1,7 @@
-"""Two ways to k clusters, and which of them a corpus bears.
+"""Model selection: tree or k-means, whichever has the higher neighbor agreement.
 
-Patches that look alike in different images should come to one class. The clusters that do more of it are kept. No label
-takes part.
+Patches that look similar in different images should come to one class. The clusters that do more of it are kept.
+No label takes part.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from segpipe.ops.clustering.neighbor_agreement import nearest_elsewhere, pair_ag
 from segpipe.ops.clustering.sampler import some
 from segpipe.records.clusters import ClusterModel, ClusterTree
 
-_ASKED, _AMONG = 8000, 40_000  # patches asked about, and patches among which each one's nearest is looked for
+_QUERIES, _AMONG = 8000, 40_000  # query patches, and patches among which each one's nearest is searched
 
 
 def compare(tree: ClusterTree, models: dict[str, ClusterModel], *, seed: int) -> dict[str, float]:
-    """How far two patches that look alike come to one cluster, by the name of the model.
+    """How far two patches that look similar come to one cluster, by the name of the model.
 
-    Each patch asked about is held against the one of another image (crop, where there is one image) whose code as it
-    is has the largest cosine; classes are those that masks give, by codes that lean on their neighbors.
+    Each query patch is compared with the one of another image (crop, where there is one image) whose code as it
+    is has the largest cosine; classes are those that masks give, by codes smoothed by their neighbors.
 
     Args:
-        tree: its pool is asked.
+        tree: its pool is used.
         models: clusters of the pool's codes.
-        seed: of the patches asked, drawn from (seed, 5).
+        seed: of the query patches, drawn from (seed, 5).
 
     Returns:
         For each model the adjusted Rand index between the two patches' clusters, 1 at most and 0 by chance; empty where
@@ -35,12 +35,12 @@ def compare(tree: ClusterTree, models: dict[str, ClusterModel], *, seed: int) ->
     """
     rng = np.random.default_rng((seed, 5))
     among = some(len(tree.pool), _AMONG, rng)
-    owners = tree.owners[among].astype(np.int64)
-    if len(np.unique(owners)) < 2:
+    groups = tree.groups[among].astype(np.int64)
+    if len(np.unique(groups)) < 2:
         return {}
-    queries = some(len(among), _ASKED, rng)
-    partners = nearest_elsewhere(tree.pool[among].astype(np.float32), queries, owners)
-    codes = tree.leaning[among].astype(np.float32)
+    queries = some(len(among), _QUERIES, rng)
+    partners = nearest_elsewhere(tree.pool[among].astype(np.float32), queries, groups)
+    codes = tree.smoothed[among].astype(np.float32)
     with one_thread():
         return {name: _agreement(model, codes[queries], codes[partners]) for name, model in models.items()}
 

@@ -1,4 +1,4 @@
-"""PriMaPs-EM on top of any head: clusters fitted anew to whole regions of alike patches (Hahn et al., TMLR 2024)."""
+"""PriMaPs-EM on top of any head: clusters fitted anew to regions of similar patches (Hahn et al., TMLR 2024)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def refit(
     Returns:
         A model with one center per cluster.
     """
-    import torch  # only a stage at work pays for it
+    import torch
 
     crops, valid_of = Valid(store).crops, lru_cache(maxsize=_KEPT)(store.valid)
 

@@ -1,4 +1,4 @@
-"""PriMaPs-EM: masks of alike patches within an image decide the classes a linear head is fitted to.
+"""PriMaPs-EM: masks of similar patches within an image decide the classes a linear head is fitted to.
 
 Hahn et al., "Boosting Unsupervised Semantic Segmentation with Principal Mask Proposals", TMLR 2024, section 3.
 Published masks end with a dense CRF at the image's size; here they stay on the patch grid.
@@ -28,7 +28,7 @@ def principal_masks(
     threshold: float = 0.4,
     cover: float = 0.95,
 ) -> npt.NDArray[np.float32]:
-    """Groups of alike patches of one crop, the one along the largest variance first.
+    """Groups of similar patches of one crop, the one along the largest variance first.
 
     Of the patches in no mask yet, the first principal direction is found; the patch that lies nearest to it, either
     way, gives the mask: cosines to that patch, 0 below `threshold` of the largest. So on until enough are covered.

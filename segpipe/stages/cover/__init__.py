@@ -45,7 +45,7 @@ from segpipe.store.run_dir import RunDir
 NAME = "cover"
 ARTEFACT = "cover"
 NEEDS = ("index", "refine")
-BESIDE = (CLASSES,)
+USER_FILES = (CLASSES,)
 FORMAT = 2
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class Summary(BaseModel):
     labelled_pixels: int
 
 
-def outside(config: Config) -> list[Path]:
+def input_files(config: Config) -> list[Path]:
     """The user's tables and labels."""
     tables = [config.sites] if config.sites else []
     return tables + (label_files(config.labels, config.classes) if config.labels else [])

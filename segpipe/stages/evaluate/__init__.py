@@ -98,7 +98,7 @@ class Summary(BaseModel):
     """Named, but in no label; left out of the means."""
 
 
-def outside(config: Config) -> list[Path]:
+def input_files(config: Config) -> list[Path]:
     """The user's label files, the file of class names, and the images that need not belong to the run."""
     if config.labels is None:
         return []
@@ -235,7 +235,7 @@ def cost(config: Config, work: Work) -> Cost:
     """What `--dry-run` expects."""
     if config.labels is None:
         return Cost(0, 0)
-    files = len(outside(config)) if config.labels.is_dir() else work.images
+    files = len(input_files(config)) if config.labels.is_dir() else work.images
     if config.protocol == "published":
         images = files // 2 if config.layout != FOLDER else min(files, work.images)
         return Cost(10 + _SECONDS_PER_CROP * images / work.workers, 20_000 + 100 * images)

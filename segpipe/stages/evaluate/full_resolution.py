@@ -200,7 +200,7 @@ def read_vectors(task: Task, drawn: Points, store: FeatureStore, head: Any) -> t
 
     Where crops overlap, a pixel is read from the crop whose centre is nearest, in units of the crop's sides.
     """
-    from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
+    from segpipe.nn.head import codes
 
     y, x = drawn.rows + 0.5, drawn.cols + 0.5
     nearest = probes.nearest_box(task.boxes, y, x)

@@ -155,7 +155,7 @@ def _joined(images: ClassCounts, together: Int64) -> ClassCounts:
         np.add.at(sums, place, values)
         return sums
 
-    return ClassCounts(join(images.hits), join(images.labelled), join(images.predicted))
+    return ClassCounts(join(images.tp), join(images.support), join(images.predicted))
 
 
 def _pair(whole: ClassCounts) -> Pair:
@@ -190,7 +190,7 @@ def score_probe(
 
 def score_images(names: Sequence[str], images: ClassCounts) -> list[ImageScore]:
     """One line per image from its tally, fields (images, classes)."""
-    rows = zip(names, images.labelled.sum(-1), images.accuracy(), images.miou(), strict=True)
+    rows = zip(names, images.support.sum(-1), images.accuracy(), images.miou(), strict=True)
     return [
         ImageScore(id=name, labelled_pixels=int(pixels), accuracy=float(accuracy), miou=float(miou))
         for name, pixels, accuracy, miou in rows

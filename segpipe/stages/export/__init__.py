@@ -26,7 +26,7 @@ from segpipe.store.run_dir import RunDir
 NAME = "export"
 ARTEFACT = "export"
 NEEDS = ("index", "refine")
-BESIDE = (CLASSES,)
+USER_FILES = (CLASSES,)
 FORMAT = 2
 
 

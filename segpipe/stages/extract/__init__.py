@@ -112,7 +112,7 @@ def _precision(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime
         return "float32"
     if exists(out):
         return stored_header(out).precision
-    from segpipe.nn.precision import pick_precision  # brings torch: only a stage at work pays for it
+    from segpipe.nn.precision import pick_precision
 
     picked = pick_precision(config.precision, runtime.device)
     if picked == config.precision or picked == "float32":
@@ -200,7 +200,7 @@ def summarize(header: FeatureHeader, grids: npt.NDArray[np.int64], out: Path, ro
     )
 
 
-def outside(config: Config) -> list[Path]:
+def input_files(config: Config) -> list[Path]:
     """The user's files that the features depend on."""
     return [config.weights] if config.weights else []
 

@@ -140,7 +140,9 @@ def plan_of(config: Config) -> CropPlan:
     return CropPlan(config.crops, config.window, config.overlap, config.bands, config.max_pixels)
 
 
-def find_scaling(images: Sequence[Image], root: Path, home: Path, *, config: Config) -> dict[str, tuple[float, float]]:
+def find_scaling(
+    images: Sequence[Image], root: Path, corpus_dir: Path, *, config: Config
+) -> dict[str, tuple[float, float]]:
     """For each depth but uint8 the values that become 0 and 255, the same for all images and channels.
 
     Percentiles 0.5 and 99.5 of a seeded sample of pixels from at most 64 images of that depth: one value for the whole
@@ -151,25 +153,25 @@ def find_scaling(images: Sequence[Image], root: Path, home: Path, *, config: Con
         rng = np.random.default_rng(0)
         deep = [image for image in images if image.depth == depth]
         chosen = rng.permutation(len(deep))[:_SAMPLED_IMAGES]
-        sample = [_sample(deep[i], root, home, rng=rng, config=config) for i in sorted(chosen)]
+        sample = [_sample(deep[i], root, corpus_dir, rng=rng, config=config) for i in sorted(chosen)]
         low, high = (float(value) for value in np.percentile(np.concatenate(sample), _TAILS))
         scaling[depth] = (low, high if high > low else low + 1.0)  # constant images become black
     return scaling
 
 
-def _sample(image: Image, root: Path, home: Path, *, rng: np.random.Generator, config: Config) -> Any:
+def _sample(image: Image, root: Path, corpus_dir: Path, *, rng: np.random.Generator, config: Config) -> Any:
     """Values (n,) of an image of more than 8 bits; of a mosaic from at most 64 of its windows."""
     path = root / image.path
     if not image.mosaic:
         return sample_values(path, count=_SAMPLED_PIXELS, rng=rng, bands=config.bands)
-    valid = valid_path(home, image.id)
+    valid = valid_path(corpus_dir, image.id)
     boxes = showing(valid, plan_of(config).windows(image.size))
     some = [boxes[i] for i in sorted(rng.permutation(len(boxes))[:_SAMPLED_WINDOWS])]
     return sample_mosaic(path, valid, some, count=_SAMPLED_PIXELS, rng=rng, bands=config.bands)
 
 
 def build_corpus(
-    listing: Listing, checked: Sequence[Image | Rejected], home: Path, *, config: Config
+    listing: Listing, checked: Sequence[Image | Rejected], corpus_dir: Path, *, config: Config
 ) -> tuple[Corpus, list[Rejected]]:
     """Make the corpus of the files that passed.
 
@@ -184,9 +186,9 @@ def build_corpus(
             f"none of {len(rejected)} files in {listing.root} can be used ({first}); repair or replace them"
         )
     plan = plan_of(config)
-    planned = [Crop(i, box) for i, image in enumerate(images) for box in plan.boxes(image, home)]
-    scaling = find_scaling(images, listing.root, home, config=config)
-    return Corpus(listing.root, tuple(images), tuple(planned), scaling, config.bands, home), rejected
+    planned = [Crop(i, box) for i, image in enumerate(images) for box in plan.boxes(image, corpus_dir)]
+    scaling = find_scaling(images, listing.root, corpus_dir, config=config)
+    return Corpus(listing.root, tuple(images), tuple(planned), scaling, config.bands, corpus_dir), rejected
 
 
 def fingerprint(corpus: Corpus) -> str:
@@ -240,7 +242,7 @@ def list_files(config: Config, *, skip: Path | None = None) -> Listing:
     return list_images(config.images, skip=skip, videos=True)
 
 
-def outside(config: Config) -> list[Path]:
+def input_files(config: Config) -> list[Path]:
     """The files found now, without opening them: a file added, changed or gone makes `index` run again."""
     listing = list_files(config)
     return [listing.root / path for path in listing.paths]
@@ -260,7 +262,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     listing = list_files(config, skip=run_dir.root)
     choice, limits = choice_of(config), plan_of(config).limits
     with run_dir.writing(ARTEFACT) as out:
-        look = partial(check, root=listing.root, home=out, limits=limits)
+        look = partial(check, root=listing.root, corpus_dir=out, limits=limits)
         found = find_images(listing, choice, limits)
         results = thread_map(look, found, workers=runtime.workers, ahead=2 * runtime.workers)
         checked = list(runtime.track(results, total=expect_images(listing, choice), unit="images"))

@@ -90,7 +90,7 @@ def find_pairs(
 
 def groups_of(corpus: Corpus, *, same_image: bool) -> npt.NDArray[np.int64] | None:
     """The scene of every crop (n,); None where crops of one may be paired: by setting, or where there is only one."""
-    return None if same_image or len(np.unique(corpus.scenes)) == 1 else corpus.scenes
+    return None if same_image or len(np.unique(corpus.groups)) == 1 else corpus.groups
 
 
 def pick_kind(index: str, *, crops: int, exact_below: int) -> knn.Kind:

@@ -56,7 +56,7 @@ from segpipe.store.run_dir import RunDir
 NAME = "refine"
 ARTEFACT = "masks"
 NEEDS = ("index", "extract", "train", "cluster")
-BESIDE = (SPLITS,)
+USER_FILES = (SPLITS,)
 FORMAT = 2
 
 log = logging.getLogger(__name__)

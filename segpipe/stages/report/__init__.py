@@ -54,8 +54,8 @@ from segpipe.store.run_dir import RunDir
 NAME = "report"
 ARTEFACT = "report"
 NEEDS = ("index", "extract", "mine", "train", "cluster", "refine")
-WANTS = ("evaluate", "export", "cover")
-BESIDE = (CLASSES,)
+OPTIONAL_INPUTS = ("evaluate", "export", "cover")
+USER_FILES = (CLASSES,)
 FORMAT = 2
 
 _ORDER = (*NEEDS, "export", "evaluate", "cover")

@@ -6,8 +6,8 @@ Reads  corpus/    which crops belong to one image
 Writes head/      head.safetensors and candidates.json; of a head that was trained history.jsonl, histograms.npz and,
                   where TensorBoard is installed, tb/; candidates/NAME/history.jsonl of those that were not kept
 
-Several heads are made, in a folder each, and judged by how well patches that look alike in different images come to one
-class; one is kept. A training that will not win any more ends early. Every random number of
+Several heads are made, in a folder each, and scored by how well patches that look similar in different images come to
+one class; the best is kept. A training that will not win any more is stopped early. Every random number of
 step i comes from (seed, i): a training that was killed goes on from its checkpoint and ends with the same bits as one
 that was not, on the same machine.
 """
@@ -27,8 +27,9 @@ from segpipe.base.errors import CorpusError
 from segpipe.base.runtime import Runtime
 from segpipe.records.candidates import Candidate
 from segpipe.stages.train.candidates import choose, make_all
-from segpipe.stages.train.configs import Method, Setup
+from segpipe.stages.train.configs import Method, TrainingConfig
 from segpipe.stages.train.data import Material
+from segpipe.stages.train.objective_configs import StegoConfig
 from segpipe.store import candidates as table
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
@@ -154,27 +155,27 @@ def _tell_few(config: Config, methods: list[Method], crops: int) -> None:
         )
 
 
-def setup_of(config: Config) -> Setup:
+def training_config(config: Config) -> TrainingConfig:
     """The settings that all candidates share."""
     given = {"self": config.shift_self, "neighbor": config.shift_neighbor, "negative": config.shift_negative}
-    return Setup(
+    return TrainingConfig(
         steps=config.steps,
         dim=config.dim,
         lr=config.lr,
         dropout=config.dropout,
         shifts={} if config.shifts == "eagle" else given,
-        stego={
-            "weights": {
+        stego=StegoConfig(
+            weights={
                 "self": config.weight_self,
                 "neighbor": config.weight_neighbor,
                 "negative": config.weight_negative,
             },
-            "samples": config.samples,
-            "negatives": config.negatives,
-            "pointwise": config.pointwise,
-            "zero_clamp": config.zero_clamp,
-            "stabilize": config.stabilize,
-        },
+            samples=config.samples,
+            negatives=config.negatives,
+            pointwise=config.pointwise,
+            zero_clamp=config.zero_clamp,
+            stabilize=config.stabilize,
+        ),
         checkpoint_every=config.checkpoint_every,
         tensorboard=config.tensorboard,
         rescue=config.rescue,
@@ -191,7 +192,7 @@ def open_material(config: Config, run_dir: RunDir) -> Material:
     valid = Valid(store)
     neighbors = load_pairs(run_dir.path("pairs")).neighbors[:, : config.neighbors]
     return Material(
-        store, valid, corpus.scenes, neighbors, fitting_batch(config.batch, crops=len(valid.crops)), config.seed
+        store, valid, corpus.groups, neighbors, fitting_batch(config.batch, crops=len(valid.crops)), config.seed
     )
 
 
@@ -261,7 +262,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
             tried = make_all(
                 methods,
                 out,
-                setup_of(config),
+                training_config(config),
                 material,
                 runtime,
                 center=config.center,
@@ -269,6 +270,6 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
             )
             made = choose(tried)
             table.save_candidates(made, out)
-        table.settle(out, made)
+        table.keep_chosen(out, made)
         rows = history(out)
     return summarize(made, rows, material)

@@ -1,4 +1,4 @@
-"""Make the candidates one after the other, correct those that collapse, and choose one."""
+"""Candidates: heads trained one after the other, again after a collapse, of which one is kept."""
 
 from __future__ import annotations
 
@@ -14,15 +14,26 @@ from segpipe.base.runtime import Runtime
 from segpipe.inference.codes import HEAD
 from segpipe.ops.clustering.neighbor_agreement import CATCH_UP, MARGIN
 from segpipe.records.candidates import Candidate
-from segpipe.stages.train.configs import PCA_DIM, Method, Recipe, Setup, find_shifts, first_recipe, new_training
+from segpipe.stages.train.configs import (
+    PCA_DIM,
+    Method,
+    Recipe,
+    TrainingConfig,
+    find_shifts,
+    first_recipe,
+    new_training,
+)
 from segpipe.stages.train.data import Material
-from segpipe.stages.train.validation import Judge
+from segpipe.stages.train.validation import Validator
 from segpipe.store import candidates as files
 from segpipe.store.checkpoints import load_tensors, save_tensors
 from segpipe.store.training_log import Journal
 
-if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
+if TYPE_CHECKING:
+    import torch
+
     from segpipe.nn.head import Head
+    from segpipe.stages.train.objectives.objective import Objective
 
 _CHECKPOINT = "checkpoint.safetensors"
 
@@ -30,20 +41,20 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
+class TrainContext:
     """What all candidates of a run are made with."""
 
-    setup: Setup
+    config: TrainingConfig
     material: Material
     runtime: Runtime
-    judge: Judge | None
-    """Marks them; None where there is nothing to choose from."""
+    validator: Validator | None
+    """Scores them; None where there is nothing to choose from."""
 
 
 def make_all(
     methods: Sequence[Method],
     out: Path,
-    setup: Setup,
+    config: TrainingConfig,
     material: Material,
     runtime: Runtime,
     *,
@@ -52,47 +63,47 @@ def make_all(
 ) -> list[Candidate]:
     """Every method's candidates, those that an earlier attempt finished are taken as they are.
 
-    Where there are several methods all are judged, and a training that will not win any more is given up.
+    Where there are several methods all are scored, and a training that will not win any more is stopped early.
 
     Args:
         methods: each once.
         out: the directory `head/` that is being made.
-        setup: what is the same for all.
+        config: settings that all share.
         material: what they are made from.
         runtime: device and progress.
         center: whether the first attempt subtracts the mean feature.
         measured: whether the first attempt measures its shifts.
     """
-    shop = Shop(setup, material, runtime, Judge(material) if len(methods) > 1 else None)
+    context = TrainContext(config, material, runtime, Validator(material) if len(methods) > 1 else None)
     made: list[Candidate] = []
     for method in methods:
         recipe: Recipe | None = first_recipe(method, center=center, measured=measured)
         while recipe is not None:
-            rival = best_of(made)
-            found = make(recipe, files.folder(out, recipe.name), shop, rival)
+            best_so_far = best_of(made)
+            found = make(recipe, files.folder(out, recipe.name), context, best_so_far)
             made.append(found)
-            if found.given_up and rival is not None:
-                log.info("%s", tell_given_up(found, rival))
-            recipe = recipe.corrected() if setup.rescue and found.collapsed else None
+            if found.given_up and best_so_far is not None:
+                log.info("%s", tell_given_up(found, best_so_far))
+            recipe = recipe.corrected() if config.rescue and found.collapsed else None
             if found.collapsed:
                 log.warning("%s", tell_collapse(found, recipe))
     return made
 
 
 def best_of(made: Sequence[Candidate]) -> Candidate | None:
-    """The candidate to beat: of those that did not collapse the one that agrees best; None where none was judged."""
+    """The candidate to beat: of those that did not collapse the one that agrees best; None where none was scored."""
     judged = [found for found in made if found.agreement is not None and not found.collapsed]
     return max(judged, key=lambda found: found.agreement or 0.0, default=None)
 
 
-def make(recipe: Recipe, folder: Path, shop: Shop, rival: Candidate | None) -> Candidate:
+def make(recipe: Recipe, folder: Path, context: TrainContext, best_so_far: Candidate | None) -> Candidate:
     """One candidate in its folder: head.safetensors, what was logged, and last that it is finished.
 
     Args:
         recipe: how.
         folder: where.
-        shop: what with.
-        rival: training ends early where it will not agree better than this one.
+        context: what with.
+        best_so_far: training ends early where it will not agree better than this one.
     """
     finished = files.load_outcome(folder)
     if finished is not None:
@@ -100,46 +111,39 @@ def make(recipe: Recipe, folder: Path, shop: Shop, rival: Candidate | None) -> C
     from segpipe.nn.head import describe_head, linear_head
 
     if recipe.method == "pca":
-        mean, directions = shop.material.principal_components(shop.setup.dim or PCA_DIM)
+        mean, directions = context.material.principal_components(context.config.dim or PCA_DIM)
         head, found = (
             linear_head(directions, mean),
             Candidate(name=recipe.name, method="pca", center=True, shifts={}, steps=0, dim=len(directions)),
         )
     else:
-        wanted = rival.agreement + MARGIN if rival is not None and rival.agreement is not None else None
-        head, found = train(recipe, folder, shop, wanted)
-    if shop.judge is not None and not found.given_up:
-        found = found.model_copy(update={"agreement": shop.judge.mark(head)})
+        wanted = (
+            best_so_far.agreement + MARGIN if best_so_far is not None and best_so_far.agreement is not None else None
+        )
+        head, found = train(recipe, folder, context, wanted)
+    if context.validator is not None and not found.given_up:
+        found = found.model_copy(update={"agreement": context.validator.score(head)})
     save_tensors(folder / HEAD, head.state_dict(), describe_head(head))
     files.save_outcome(found, folder)
     (folder / _CHECKPOINT).unlink(missing_ok=True)
     return found
 
 
-def train(recipe: Recipe, folder: Path, shop: Shop, wanted: float | None) -> tuple[Head, Candidate]:
-    """Train a head, going on from a checkpoint where there is one; give it up where it will not agree by `wanted`."""
-    import torch
+def train(recipe: Recipe, folder: Path, context: TrainContext, wanted: float | None) -> tuple[Head, Candidate]:
+    """Train a head, going on from a checkpoint where there is one.
 
-    from segpipe.nn.head import pack_state, unpack_state
+    Args:
+        recipe: how.
+        folder: where.
+        context: what with.
+        wanted: the agreement without which the training is stopped early; None: it never is.
+    """
+    from segpipe.nn.head import pack_state
     from segpipe.stages.train import loop
 
-    setup, material, runtime, judge = shop.setup, shop.material, shop.runtime, shop.judge
-    tensors, meta = load_tensors(folder / _CHECKPOINT) if (folder / _CHECKPOINT).exists() else ({}, {"step": 0})
-    start, shifts = int(meta["step"]), dict(meta.get("shifts", []))
-    if not start:
-        shifts = find_shifts(recipe, setup, material)
-        if recipe.quantile is not None:
-            log.info("%s: shifts measured: %s", recipe.name, tell_shifts(shifts))
-    head, objective, optimizer = new_training(recipe, setup, shifts, material, runtime)
-    if start:
-        log.info("%s: going on at step %d", recipe.name, start)
-        unpack_state(tensors, head, optimizer)
-        own = {name.removeprefix("own."): tensor for name, tensor in tensors.items() if name.startswith("own.")}
-        objective.load_state_dict(own)
-    else:
-        if recipe.center:
-            head.mean.copy_(torch.from_numpy(material.mean))
-        objective.start(head, material.patches(objective.sample).to(head.mean.device))
+    config, material, runtime = context.config, context.material, context.runtime
+    training, start, shifts = begin(recipe, folder / _CHECKPOINT, context)
+    head, objective, optimizer = training
 
     def checkpoint(done: int) -> None:
         own = {f"own.{name}": tensor for name, tensor in objective.state_dict().items()}
@@ -147,29 +151,24 @@ def train(recipe: Recipe, folder: Path, shop: Shop, wanted: float | None) -> tup
             folder / _CHECKPOINT, pack_state(head, optimizer) | own, {"step": done, "shifts": [*shifts.items()]}
         )
 
-    given_up: float | None = None
+    stopped_at: float | None = None
 
     def worthwhile(left: float) -> bool:
-        nonlocal given_up
-        if judge is not None and wanted is not None:
-            agreement = judge.mark(objective.final(head))
+        nonlocal stopped_at
+        if context.validator is not None and wanted is not None:
+            agreement = context.validator.score(objective.final(head))
             if agreement is not None and agreement + left * CATCH_UP < wanted:
-                given_up = agreement
-        return given_up is None
+                stopped_at = agreement
+        return stopped_at is None
 
-    journal = Journal(folder, loop.EDGES, done=start, events=setup.tensorboard)
+    journal = Journal(folder, loop.EDGES, done=start, events=config.tensorboard)
     with torch_alone() if objective.SPREADS else nullcontext():
         collapse = loop.fit(
-            head,
-            objective,
-            optimizer,
-            runtime.track(material.batches(start, setup.steps), total=setup.steps, unit="steps", done=start),
+            *training,
+            runtime.track(material.batches(start, config.steps), total=config.steps, unit="steps", done=start),
             journal,
-            steps=setup.steps,
-            seed=material.seed,
+            loop.LoopConfig(config.steps, material.seed, config.checkpoint_every, config.rescue),
             checkpoint=checkpoint,
-            checkpoint_every=setup.checkpoint_every,
-            stop=setup.rescue,
             worthwhile=worthwhile,
         )
     journal.close()
@@ -181,9 +180,43 @@ def train(recipe: Recipe, folder: Path, shop: Shop, wanted: float | None) -> tup
         steps=int(journal.rows[-1]["step"]) + 1,
         dim=head.dim,
         collapsed=collapse or loop.collapsed_at_end(journal.rows),
-        given_up=given_up is not None,
-        agreement=given_up,
+        given_up=stopped_at is not None,
+        agreement=stopped_at,
     )
+
+
+def begin(
+    recipe: Recipe, checkpoint: Path, context: TrainContext
+) -> tuple[tuple[Head, Objective, torch.optim.Optimizer], int, dict[str, float]]:
+    """Head, objective and optimizer ready for the next step, the steps done so far, and the shifts.
+
+    Args:
+        recipe: how.
+        checkpoint: file that an earlier attempt left, or that does not exist.
+        context: what with.
+    """
+    import torch
+
+    from segpipe.nn.head import unpack_state
+
+    material = context.material
+    tensors, meta = load_tensors(checkpoint) if checkpoint.exists() else ({}, {"step": 0})
+    start, shifts = int(meta["step"]), dict(meta.get("shifts", []))
+    if not start:
+        shifts = find_shifts(recipe, context.config, material)
+        if recipe.quantile is not None:
+            log.info("%s: shifts measured: %s", recipe.name, tell_shifts(shifts))
+    head, objective, optimizer = new_training(recipe, context.config, shifts, material, context.runtime)
+    if start:
+        log.info("%s: going on at step %d", recipe.name, start)
+        unpack_state(tensors, head, optimizer)
+        own = {name.removeprefix("own."): tensor for name, tensor in tensors.items() if name.startswith("own.")}
+        objective.load_state_dict(own)
+    else:
+        if recipe.center:
+            head.mean.copy_(torch.from_numpy(material.mean))
+        objective.start(head, material.patches(objective.sample).to(head.mean.device))
+    return (head, objective, optimizer), start, shifts
 
 
 def tell_shifts(shifts: dict[str, float]) -> str:
@@ -203,18 +236,18 @@ def tell_collapse(found: Candidate, recipe: Recipe | None) -> str:
     return f"{what}; it is trained again as {recipe.name} ({recipe})"
 
 
-def tell_given_up(found: Candidate, rival: Candidate) -> str:
+def tell_given_up(found: Candidate, best: Candidate) -> str:
     """One line: why a training ended early."""
     return (
-        f"{found.name}: after {found.steps} steps it has a neighbor agreement of {found.agreement:.3f}, {rival.name} "
-        f"{rival.agreement:.3f}: it is not trained further (train.method={found.method} trains it to its end)"
+        f"{found.name}: after {found.steps} steps it has a neighbor agreement of {found.agreement:.3f}, {best.name} "
+        f"{best.agreement:.3f}: it is not trained further (train.method={found.method} trains it to its end)"
     )
 
 
 def choose(made: Sequence[Candidate]) -> list[Candidate]:
     """Keep a candidate by neighbor agreement among those that did not collapse, among all if all did.
 
-    The first is kept unless another one's agreement is higher by `MARGIN`. What was given up is not kept.
+    The first is kept unless another one's agreement is higher by `MARGIN`. What was stopped early is not kept.
     """
     sound = [found for found in made if not found.collapsed]
     if len(sound) == 1 or len({found.method for found in made}) == 1:

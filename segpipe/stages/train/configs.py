@@ -1,4 +1,4 @@
-"""How a head is made: the method with what it needs, and what to change when it collapsed."""
+"""Training configs: what all candidates share, the recipe of one, and what changes after a collapse."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from segpipe.base.parallel import torch_alone
 from segpipe.base.runtime import Runtime
-from segpipe.ops.clustering import sampler as draws
+from segpipe.ops.clustering import sampler
 from segpipe.stages.train.data import Material
+from segpipe.stages.train.objective_configs import (
+    CauseConfig,
+    HiddenPositivesConfig,
+    ObjectiveConfig,
+    SmoosegConfig,
+    StegoConfig,
+)
 
-if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
+if TYPE_CHECKING:
     import torch
 
     from segpipe.nn.head import Head
-    from segpipe.stages.train.losses.correspondence import Side
+    from segpipe.stages.train.losses.correspondence import CropCodes
     from segpipe.stages.train.objectives.objective import Objective
 
 Method = Literal["pca", "stego", "smooseg", "cause", "hp"]
@@ -23,18 +30,19 @@ Method = Literal["pca", "stego", "smooseg", "cause", "hp"]
 PCA_DIM = 64
 _LADDER = (0.9, 0.95, 0.98)  # quantiles of the negative shift: the first, and those after a collapse
 _CALIBRATION = 12  # batches that shifts are measured on
-_OWN: Mapping[str, Mapping[str, Any]] = {
+_OBJECTIVE: Mapping[str, ObjectiveConfig] = {
     # a codebook as long as published is meant for a GPU
-    "cause": {"codes": 256, "projection": 256},
-    # STEGO's three learning rates are for thousands of steps; with this one short trainings of SmooSeg converge best
-    "smooseg": {"prototypes": 60, "shift_self": 0.1},
+    "cause": CauseConfig(codes=256, projection=256),
+    "smooseg": SmoosegConfig(prototypes=60, shift_self=0.1),
+    "hp": HiddenPositivesConfig(),
 }
+# STEGO's three learning rates are for thousands of steps; with this one short trainings of SmooSeg converge best
 _RATES = {"smooseg": 1e-3}
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
-    """What is the same for all candidates."""
+class TrainingConfig:
+    """Settings that all candidates share."""
 
     steps: int
     dim: int | None
@@ -44,8 +52,8 @@ class Setup:
     dropout: float
     shifts: Mapping[str, float]
     """The given ones, by kind of pair; empty: every step makes its own, as EAGLE does."""
-    stego: Mapping[str, Any]
-    """The other settings of its loss."""
+    stego: StegoConfig
+    """Its other settings; shifts and workers are set for each candidate."""
     checkpoint_every: int
     tensorboard: bool
     rescue: bool
@@ -90,40 +98,40 @@ def first_recipe(method: Method, *, center: bool, measured: bool) -> Recipe:
     return Recipe(method, 1, center or method == "pca", _LADDER[0] if stego and measured else None)
 
 
-def find_shifts(recipe: Recipe, setup: Setup, material: Material) -> dict[str, float]:
+def find_shifts(recipe: Recipe, config: TrainingConfig, material: Material) -> dict[str, float]:
     """The shifts of STEGO's loss, given or measured; none where every step makes its own, and for other methods."""
     if recipe.method != "stego":
         return {}
     if recipe.quantile is None:
-        return dict(setup.shifts)
+        return dict(config.shifts)
     import torch
 
     from segpipe.stages.train.losses import calibration
-    from segpipe.stages.train.losses.correspondence import Side
+    from segpipe.stages.train.losses.correspondence import CropCodes
     from segpipe.store.batch_reader import Crops
 
     mean = torch.from_numpy(material.mean) if recipe.center else torch.zeros(material.store.header.dim)
 
-    def side(crops: Crops) -> Side:
+    def side(crops: Crops) -> CropCodes:
         features = torch.from_numpy(crops.tokens).float() - mean
-        return Side(features, features[..., :1], torch.from_numpy(crops.grids), torch.from_numpy(crops.valid))
+        return CropCodes(features, features[..., :1], torch.from_numpy(crops.grids), torch.from_numpy(crops.valid))
 
-    def read(batch: Any) -> tuple[Side, Side | None, torch.Generator]:
+    def read(batch: Any) -> tuple[CropCodes, CropCodes | None, torch.Generator]:
         near = None if batch.neighbors is None else side(batch.neighbors)
-        return side(batch.anchors), near, draws.step_generator(material.seed, batch.step, stream=4)
+        return side(batch.anchors), near, sampler.step_generator(material.seed, batch.step, stream=4)
 
     with torch_alone():
         found = calibration.observed_shifts(
             map(read, material.batches(0, _CALIBRATION)),
             {**calibration.QUANTILES, "negative": recipe.quantile},
-            samples=setup.stego["samples"],
-            pointwise=setup.stego["pointwise"],
+            samples=config.stego.samples,
+            pointwise=config.stego.pointwise,
         )
     return {kind: round(value, 6) for kind, value in found.items()}
 
 
 def new_training(
-    recipe: Recipe, setup: Setup, shifts: Mapping[str, float], material: Material, runtime: Runtime
+    recipe: Recipe, config: TrainingConfig, shifts: Mapping[str, float], material: Material, runtime: Runtime
 ) -> tuple[Head, Objective, torch.optim.Optimizer]:
     """Head, objective and optimizer before the first step; the head's mean is not set yet."""
     import torch
@@ -134,12 +142,14 @@ def new_training(
 
     make = OBJECTIVES[recipe.method]
     published: Any = make
-    own = dict(_OWN.get(recipe.method, {}))
     if recipe.method == "stego":
-        own = {**setup.stego, "shifts": shifts} if shifts else {**setup.stego, "shifts": EAGLE, "stabilize": True}
-        own["workers"] = runtime.workers if runtime.device == "cpu" else 1
-    head = new_head(material.store.header.dim, setup.dim or published.DIM, setup.dropout, seed=material.seed)
-    objective = make(head, steps=setup.steps, seed=material.seed, **own).to(runtime.device)
+        workers = runtime.workers if runtime.device == "cpu" else 1
+        stabilize = config.stego.stabilize if shifts else True
+        own: ObjectiveConfig = replace(config.stego, shifts=shifts or EAGLE, stabilize=stabilize, workers=workers)
+    else:
+        own = _OBJECTIVE[recipe.method]
+    head = new_head(material.store.header.dim, config.dim or published.DIM, config.dropout, seed=material.seed)
+    objective = make(head, own, steps=config.steps, seed=material.seed).to(runtime.device)
     head = head.to(runtime.device)
-    lr = setup.lr or _RATES.get(recipe.method, published.LR)
+    lr = config.lr or _RATES.get(recipe.method, published.LR)
     return head, objective, torch.optim.Adam(objective.groups(head, lr))

@@ -1,4 +1,4 @@
-"""What heads are made from: the crops of a run, drawn by seed."""
+"""Training data: the crops of a run, drawn by seed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base import parallel
-from segpipe.ops.clustering import sampler as draws
+from segpipe.ops.clustering import sampler
 from segpipe.ops.clustering.kmeans import Moments
 from segpipe.store.batch_reader import Batch, read_batch
 from segpipe.store.features import FeatureStore
 from segpipe.store.valid_patches import Valid, mean_feature, sampled_blocks
 
-if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
+if TYPE_CHECKING:
     from torch import Tensor
 
 Float32 = npt.NDArray[np.float32]
@@ -44,8 +44,8 @@ class Material:
         return mean_feature(self.store, self.valid, seed=self.seed)
 
     def batches(self, start: int, stop: int) -> Iterator[Batch]:
-        """What the steps from `start` to `stop` look at."""
-        rows_of = draws.draw_rows(self.valid.crops, self.neighbors, batch=self.batch, seed=self.seed)
+        """The batches of the steps from `start` to `stop`."""
+        rows_of = sampler.draw_rows(self.valid.crops, self.neighbors, batch=self.batch, seed=self.seed)
         return parallel.thread_map(
             lambda step: read_batch(self.store, self.valid, step, *rows_of(step)),
             range(start, stop),

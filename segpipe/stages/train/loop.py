@@ -1,9 +1,10 @@
-"""The loop that trains a head, whatever for; what it logs, and how it notices that codes collapse."""
+"""Training loop: steps of any objective, what is logged of them, and how a collapse of the codes is noticed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from torch.nn import functional
 
 from segpipe.base.errors import UsageError
 from segpipe.nn.head import Head
-from segpipe.ops.clustering import sampler as draws
+from segpipe.ops.clustering import sampler
 from segpipe.records.candidates import Collapse
 from segpipe.stages.train.objectives.objective import Objective, Patches
 from segpipe.store.batch_reader import Batch, Crops
@@ -21,11 +22,25 @@ from segpipe.store.training_log import Journal, count
 
 EDGES = np.linspace(-1, 1, 101)
 _LOG_EVERY = 10
-_TRIALS, _PASSED = 8, 2  # parts of a training after which it may be given up, but for the first ones
+_TRIALS, _PASSED = 8, 2  # parts of a training after which it may be stopped early, but for the first ones
 _NOTICED, _SETTLED = 0.9, 100  # a larger cosine, twice in a row and after so many steps, does not come down again
 _COLLAPSED = 0.95
 
 Rows = Sequence[Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class LoopConfig:
+    """Settings of the loop."""
+
+    steps: int
+    """Of the whole training."""
+    seed: int
+    """Step i draws from (seed, 3, i)."""
+    checkpoint_every: int
+    """Steps between two checkpoints."""
+    stop: bool
+    """End as soon as a collapse is noticed."""
 
 
 def fit(
@@ -34,12 +49,9 @@ def fit(
     optimizer: torch.optim.Optimizer,
     batches: Iterable[Batch],
     journal: Journal,
+    config: LoopConfig,
     *,
-    steps: int,
-    seed: int,
     checkpoint: Callable[[int], None],
-    checkpoint_every: int,
-    stop: bool,
     worthwhile: Callable[[float], bool],
 ) -> Collapse | None:
     """Train the head on the batches that are left, log and save on the way.
@@ -50,11 +62,8 @@ def fit(
         optimizer: of its groups.
         batches: from the next step on.
         journal: takes what is logged.
-        steps: of the whole training.
-        seed: step i draws from (seed, 3, i).
+        config: settings.
         checkpoint: called with the steps done.
-        checkpoint_every: steps between two calls.
-        stop: end as soon as a collapse is noticed.
         worthwhile: asked at `trial_steps` whether to go on, given what share of the training is left.
 
     Returns:
@@ -63,19 +72,20 @@ def fit(
     Raises:
         UsageError: the loss is not finite.
     """
+    steps = config.steps
     pictured = {steps * quarter // 4 for quarter in range(4)} | {steps - 1}
     trials = trial_steps(steps, first=objective.first)
-    held = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     head.train()
     for batch in batches:
         anchors = to_patches(batch.anchors)
         neighbors = None if batch.neighbors is None else to_patches(batch.neighbors)
-        generator = draws.step_generator(seed, batch.step)
+        generator = sampler.step_generator(config.seed, batch.step)
         total, parts = objective.loss(head, anchors, neighbors, generator, batch.step)
         optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         if objective.clip is not None:
-            torch.nn.utils.clip_grad_norm_(held, objective.clip)
+            torch.nn.utils.clip_grad_norm_(parameters, objective.clip)
         optimizer.step()
         objective.after_step(head, batch.step)
         done = batch.step + 1
@@ -83,20 +93,23 @@ def fit(
             values = measure(total, parts, objective.means())
             if "code_negative" not in values and len(anchors.tokens) > 1:
                 values["code_negative"] = cosine_of_items(head, anchors)
-            if not np.isfinite(list(values.values())).all():
-                raise UsageError(
-                    f"train.lr={optimizer.param_groups[0]['lr']}: the loss is not finite at step {batch.step}; lower it"
-                )
+            _check_finite(values, optimizer, batch.step)
             journal.add(batch.step, values)
-            found = noticed(journal.rows, since=objective.first) if stop else None
+            found = noticed(journal.rows, since=objective.first) if config.stop else None
             if found is not None or (batch.step in trials and not worthwhile(1 - done / steps)):
                 return found
         if batch.step in pictured and (seen := objective.correlations()):
-            journal.add_histograms(batch.step, picture(seen))
-        if done % checkpoint_every == 0 and done < steps:
+            journal.add_histograms(batch.step, histograms(seen))
+        if done % config.checkpoint_every == 0 and done < steps:
             journal.save()
             checkpoint(done)
     return None
+
+
+def _check_finite(values: Mapping[str, float], optimizer: torch.optim.Optimizer, step: int) -> None:
+    if not np.isfinite(list(values.values())).all():
+        lr = optimizer.param_groups[0]["lr"]
+        raise UsageError(f"train.lr={lr}: the loss is not finite at step {step}; lower it")
 
 
 def trial_steps(steps: int, *, first: int) -> list[int]:
@@ -125,7 +138,7 @@ def measure(total: Tensor, parts: Mapping[str, Tensor], means: Mapping[str, Tens
     return values | {name: mean.item() for name, mean in means.items()}
 
 
-def picture(correlations: Mapping[str, Tensor]) -> dict[str, npt.NDArray[np.int64]]:
+def histograms(correlations: Mapping[str, Tensor]) -> dict[str, npt.NDArray[np.int64]]:
     """Histograms of the correlations of codes and of features (as the shifts are compared with), by kind of pair."""
     return {name: count(found.cpu().numpy(), EDGES) for name, found in correlations.items()}
 

@@ -1,4 +1,4 @@
-"""An exam for heads, without labels: the same patches for all candidates (`ops.clustering.neighbor_agreement`)."""
+"""Validation without labels: the neighbor agreement of every candidate on the same patches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from segpipe.ops.clustering.sampler import some
 from segpipe.ops.maps.smoothing import smooth
 from segpipe.stages.train.data import Material
 
-if TYPE_CHECKING:  # torch takes seconds to import: only a stage at work pays for it
+if TYPE_CHECKING:
     from segpipe.nn.head import Head
 
 _PATCHES, _CROPS, _QUERIES = 30_000, 400, 3000
@@ -35,9 +35,9 @@ class Exam:
     queries: Int64
     partners: Int64
 
-    def mark(self, head: Head) -> float:
+    def score(self, head: Head) -> float:
         """The neighbor agreement of a head, rounded to six digits; nothing is dropped, even in training."""
-        from segpipe.nn.head import codes  # brings torch: only a stage at work pays for it
+        from segpipe.nn.head import codes
 
         crops, found = np.array([*self.picks]), []
         with torch_alone():
@@ -51,8 +51,8 @@ class Exam:
         return round(agreement(np.concatenate(found), self.queries, self.partners, seed=self.material.seed), 6)
 
 
-class Judge:
-    """Marks heads by one exam, which is drawn when the first one comes."""
+class Validator:
+    """Scores heads by one exam, which is drawn when the first one comes."""
 
     def __init__(self, material: Material) -> None:
         self._material = material
@@ -61,9 +61,9 @@ class Judge:
     def _exam(self) -> Exam | None:
         return open_exam(self._material)
 
-    def mark(self, head: Head) -> float | None:
-        """The neighbor agreement of a head; None where one crop cannot be judged by others."""
-        return None if self._exam is None else self._exam.mark(head)
+    def score(self, head: Head) -> float | None:
+        """The neighbor agreement of a head; None where one crop cannot be compared with others."""
+        return None if self._exam is None else self._exam.score(head)
 
 
 def open_exam(material: Material) -> Exam | None:

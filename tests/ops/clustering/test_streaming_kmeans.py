@@ -14,7 +14,7 @@ def test_members_are_those_of_plain_loops() -> None:
     vectors, centers = units(0, 300) * 3, np.concatenate([units(1, 5), -np.eye(1, 6, dtype=np.float32)])
     vectors[[3, 40]] = 0  # no direction
     centers[5] = centers[4]  # the first of equal ones gets all
-    found = passes.tally(vectors, centers)
+    found = passes.count_block(vectors, centers)
     sums, sizes, total = np.zeros((6, 6)), [0] * 6, 0.0
     for vector in vectors.astype(float):
         length = np.sqrt(sum(x * x for x in vector))
@@ -32,7 +32,7 @@ def test_members_are_those_of_plain_loops() -> None:
 
 
 def test_nothing_but_zeros_has_no_members() -> None:
-    found = passes.tally(np.zeros((4, 3), np.float32), np.eye(3, dtype=np.float32))
+    found = passes.count_block(np.zeros((4, 3), np.float32), np.eye(3, dtype=np.float32))
     assert (found.sizes.tolist(), found.inertia) == ([0, 0, 0], 0)
 
 
@@ -46,14 +46,16 @@ def test_settling_in_blocks_is_lloyds_algorithm(cuts: list[int]) -> None:
             centers[label] = vectors[labels == label].sum(axis=0)
         centers /= np.linalg.norm(centers, axis=1, keepdims=True)
     blocks = np.split(vectors, cuts)
-    found, members = passes.settle(lambda: ((lambda b=b: b) for b in blocks), first, passes=4, workers=2)
+    found, members = passes.refine_centers(lambda: ((lambda b=b: b) for b in blocks), first, passes=4, workers=2)
     np.testing.assert_allclose(found, centers, atol=1e-5)
     assert members.sizes.sum() == 400
 
 
 def test_more_passes_are_tighter_and_end_where_scikit_learn_ends() -> None:
     vectors, first = units(4, 2000), units(5, 10)
-    found = [passes.settle(passes.in_memory(vectors), first, passes=n, workers=1)[1].inertia for n in (0, 2, 60)]
+    found = [
+        passes.refine_centers(passes.in_memory(vectors), first, passes=n, workers=1)[1].inertia for n in (0, 2, 60)
+    ]
     assert found == sorted(found)
     theirs = KMeans(10, init=first, n_init=1, max_iter=300).fit(vectors)
     sums = np.stack([vectors[theirs.labels_ == i].sum(0) for i in range(10)])
@@ -63,7 +65,9 @@ def test_more_passes_are_tighter_and_end_where_scikit_learn_ends() -> None:
 def test_the_result_does_not_depend_on_threads_and_an_empty_center_stays() -> None:
     vectors = np.abs(units(6, 200_000))
     first = np.concatenate([np.abs(units(7, 4)), -np.full((1, 6), 6**-0.5, np.float32)])
-    one, many = (passes.settle(passes.in_memory(vectors), first, passes=2, workers=workers) for workers in (1, 3))
+    one, many = (
+        passes.refine_centers(passes.in_memory(vectors), first, passes=2, workers=workers) for workers in (1, 3)
+    )
     np.testing.assert_array_equal(one[0], many[0])
     np.testing.assert_array_equal(one[1].sums, many[1].sums)
     assert one[1].inertia == many[1].inertia

@@ -53,4 +53,4 @@ def test_scores_of_a_scene_are_drawn_together() -> None:
     together, _, images = score_clusters(film, "abc", resamples=200, seed=0, together=np.arange(18) // 3)
     assert together.accuracy_ci == pytest.approx(alone.accuracy_ci)
     assert together.miou_ci == pytest.approx(alone.miou_ci)
-    assert len(images.hits) == 18  # scores of single frames stay
+    assert len(images.tp) == 18  # scores of single frames stay

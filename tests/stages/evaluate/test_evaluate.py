@@ -228,7 +228,7 @@ def test_one_labelled_image_has_no_intervals_and_no_probes(made, tmp_path):
 
 def test_without_labels_there_is_nothing_to_do(made):
     _, run = made
-    assert evaluate.outside(evaluate.Config()) == []
+    assert evaluate.input_files(evaluate.Config()) == []
     with pytest.raises(UsageError, match="nothing to score; give --labels"):
         evaluate.run(evaluate.Config(), run, Runtime())
 
@@ -237,9 +237,9 @@ def test_the_files_the_scores_depend_on(made):
     root, _ = made
     (root / "classes.txt").write_text("\n".join(CLASSES))
     config = evaluate.Config(labels=root / "labels", classes=root / "classes.txt")
-    assert [path.name for path in evaluate.outside(config)] == ["a.png", "holes.png", "b ü.png", "classes.txt"]
+    assert [path.name for path in evaluate.input_files(config)] == ["a.png", "holes.png", "b ü.png", "classes.txt"]
     with pytest.raises(UsageError, match="no such file or folder"):
-        evaluate.outside(evaluate.Config(labels=root / "lables"))
+        evaluate.input_files(evaluate.Config(labels=root / "lables"))
 
 
 def test_a_mask_or_an_image_that_no_longer_fits_is_named(made, tmp_path):

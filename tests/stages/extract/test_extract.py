@@ -392,8 +392,8 @@ def test_a_full_disk_is_seen_before_the_work(tmp_path, weights, monkeypatch):
 
 
 def test_what_the_result_depends_on(weights):
-    assert extract.outside(config(weights)) == [weights]
-    assert extract.outside(config(None)) == []
+    assert extract.input_files(config(weights)) == [weights]
+    assert extract.input_files(config(None)) == []
     assert "batch" not in config(weights).identity()
     work = Work(images=10, crops=50, megapixels=3.0, workers=2, gflops=100.0)
     small, large = (

@@ -155,11 +155,11 @@ def test_nothing_usable(tmp_path):
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run" / "corpus").exists()
     with pytest.raises(UsageError, match=r"index\.images is not set"):
-        index.outside(index.Config())
+        index.input_files(index.Config())
 
 
 def test_outside_lists_what_run_would_index(folder, tmp_path):
-    found = index.outside(index.Config(images=f"{folder}/**/*.png"))
+    found = index.input_files(index.Config(images=f"{folder}/**/*.png"))
     assert sorted(path.name for path in found) == ["a.png", "b.png", "cut.png", "large.png"]
     inside = folder / "runs" / "one"
     indexed(folder, inside)
@@ -167,7 +167,7 @@ def test_outside_lists_what_run_would_index(folder, tmp_path):
     (inside / "config.yaml").touch()
     Pillow.new("P", (9, 9)).save(inside / "masks" / "a.png")
     config = index.Config(images=str(folder))
-    assert not [path for path in index.outside(config) if inside in path.parents]
+    assert not [path for path in index.input_files(config) if inside in path.parents]
     assert indexed(folder, inside)[0].images == len(indexed(folder, tmp_path / "two")[1].images)
 
 

@@ -3,7 +3,6 @@ import pytest
 import torch
 
 from segpipe.nn.head import codes, new_head
-from segpipe.stages.train.configs import first_recipe
 from segpipe.stages.train.loop import collapsed_at_end, cosine_of_items, noticed
 from segpipe.stages.train.objectives.objective import Patches
 
@@ -43,21 +42,3 @@ def test_cosine_of_items_is_the_mean_over_pairs_of_patches_of_different_crops() 
         if i != j
     ]
     assert found == pytest.approx(np.mean(pairs), abs=1e-6)
-
-
-def test_corrections_go_up_the_ladder_and_end() -> None:
-    recipe = first_recipe("stego", center=False, measured=False)
-    tried = []
-    while recipe is not None:
-        tried.append((recipe.name, recipe.center, recipe.quantile))
-        recipe = recipe.corrected()
-    assert tried == [
-        ("stego", False, None),
-        ("stego-2", True, 0.9),
-        ("stego-3", True, 0.95),
-        ("stego-4", True, 0.98),
-    ]
-    assert first_recipe("hp", center=True, measured=True).corrected() is None
-    again = first_recipe("cause", center=False, measured=True).corrected()
-    assert again is not None
-    assert (again.name, again.center) == ("cause-2", True)

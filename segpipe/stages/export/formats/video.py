@@ -14,7 +14,7 @@ import numpy.typing as npt
 from segpipe.base import files
 from segpipe.images.listing import short_names
 from segpipe.images.video import write_video
-from segpipe.records.corpus import Image, Moment
+from segpipe.records.corpus import FrameInfo, Image
 from segpipe.stages.export.formats.pictures import draw_overlay
 from segpipe.stages.export.formats.source import Source
 
@@ -40,7 +40,7 @@ def export_video(source: Source, out: Path) -> int:
     return len(films)
 
 
-def plan_showing(moments: Sequence[Moment]) -> tuple[float, list[int]]:
+def plan_showing(moments: Sequence[FrameInfo]) -> tuple[float, list[int]]:
     """Frames a second of a video, and how many times each frame that was taken comes in it.
 
     Frames taken in even steps come once, at the mean rate at which they were taken. Others come as often as they last,

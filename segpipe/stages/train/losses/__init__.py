@@ -1,1 +1,1 @@
-"""Losses on arrays: nothing here knows of files."""
+"""Losses on arrays: nothing here reads files."""

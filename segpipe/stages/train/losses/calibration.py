@@ -1,7 +1,7 @@
-"""Shifts of STEGO's loss from what the features of a corpus are like.
+"""Calibration: shifts of STEGO's loss measured from the features of a corpus.
 
 A shift says how strongly two features must correlate to pull their codes together. Published shifts were searched for
-one backbone and one corpus; with others the same numbers may call everything alike, and the codes collapse. Quantiles
+one backbone and one corpus; with others the same numbers may call everything similar, and the codes collapse. Quantiles
 of the correlations that a corpus shows mean the same everywhere.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import torch
 
-from segpipe.stages.train.losses.correspondence import Side, feature_correlation, sample_groups
+from segpipe.stages.train.losses.correspondence import CropCodes, feature_correlation, sample_groups
 
 QUANTILES = {"self": 0.5, "neighbor": 0.6, "negative": 0.9}
 """By kind of pair: the share of pairs that is pushed apart. Two points of one crop are often the same thing, two points
@@ -21,7 +21,7 @@ of random crops seldom."""
 
 @torch.no_grad()
 def observed_shifts(
-    batches: Iterable[tuple[Side, Side | None, torch.Generator]],
+    batches: Iterable[tuple[CropCodes, CropCodes | None, torch.Generator]],
     quantiles: Mapping[str, float],
     *,
     samples: int,

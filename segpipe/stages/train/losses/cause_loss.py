@@ -113,56 +113,71 @@ def nearest_code(features: Tensor, codebook: Tensor) -> Tensor:
     return (functional.normalize(features, dim=-1) @ functional.normalize(codebook, dim=-1).T).argmax(-1)
 
 
+@dataclass(frozen=True, slots=True)
+class ContrastConfig:
+    """Settings of the contrast."""
+
+    temperature: float = 0.07
+    positive: float = 0.3
+    """A pair of patches is positive where the cosine of their codes is larger."""
+    negative: float = 0.1
+    """A pair of patches is negative where the cosine of their codes is smaller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The patches that a step's patches are compared with."""
+
+    vectors: Tensor
+    """(T, p) projections, used without gradient."""
+    ids: Tensor
+    """(T,) int64 code of each."""
+    valid: Tensor
+    """(T,) bool."""
+
+
 def contrast_losses(
     students: Tensor,
-    teachers: Tensor,
     ids: Tensor,
-    other_ids: Tensor,
-    codebook: Tensor,
     valid: Tensor,
-    other_valid: Tensor,
+    others: Others,
+    codebook: Tensor,
     *,
     own: bool,
-    temperature: float = 0.07,
-    positive: float = 0.3,
-    negative: float = 0.1,
+    config: ContrastConfig = ContrastConfig(),
 ) -> tuple[Tensor, Tensor]:
     """InfoNCE of patches against others that belong to near codes (positive) or to far ones (negative).
 
-    A pair is positive where the cosine of the two patches' codes is above `positive`, negative where it is below
-    `negative`, and ignored between. Each positive pair costs -s_ij + log sum_j' exp(s_ij'), the sum over all of i's
-    positives and negatives, s = cos / temperature.
+    A pair is positive where the cosine of the two patches' codes is above `config.positive`, negative where it is below
+    `config.negative`, and ignored between. Each positive pair costs -s_ij + log sum_j' exp(s_ij'), the sum over all of
+    i's positives and negatives, s = cos / temperature.
 
     Args:
         students: (B, N, p).
-        teachers: (T, p), without gradient.
         ids: (B, N) int64 of each patch's code.
-        other_ids: (T,) the same of the others.
-        codebook: (K, d), any length, without gradient.
         valid: (B, N) bool.
-        other_valid: (T,) bool.
-        own: the others are the same patches (T = B * N, item by item), and none is held against itself.
-        temperature: see above.
-        positive: same.
-        negative: same.
+        others: T patches.
+        codebook: (K, d), any length, without gradient.
+        own: the others are the same patches (T = B * N, item by item), and none is compared with itself.
+        config: settings.
 
     Returns:
         The mean over the positive pairs of each item (B,), and whether it has any (B,) bool; 0 where not.
     """
     count, length = valid.shape
     units = functional.normalize(codebook.detach(), dim=-1)
-    cosine = (units[ids.flatten()] @ units.T)[:, other_ids]
-    both = valid.flatten()[:, None] & other_valid[None, :]
+    cosine = (units[ids.flatten()] @ units.T)[:, others.ids]
+    both = valid.flatten()[:, None] & others.valid[None, :]
     if own:
         both = both & ~torch.eye(count * length, dtype=torch.bool, device=both.device)
-    positives, negatives = both & (cosine > positive), both & (cosine < negative)
+    positives, negatives = both & (cosine > config.positive), both & (cosine < config.negative)
     numbers = positives.sum(1)
-    alike = functional.normalize(students, dim=-1).flatten(0, 1) @ functional.normalize(teachers.detach(), dim=-1).T
-    alike = alike / temperature
+    teachers = functional.normalize(others.vectors.detach(), dim=-1)
+    logits = functional.normalize(students, dim=-1).flatten(0, 1) @ teachers.T / config.temperature
     # rows without a positive pair count for nothing; they keep all entries, as the log of an empty sum has no gradient
-    held = positives | negatives | (numbers == 0)[:, None]
-    wide = torch.logsumexp(alike.masked_fill(~held, float("-inf")), dim=1)
-    rows = wide * numbers - torch.where(positives, alike, 0.0).sum(1)
+    counted = positives | negatives | (numbers == 0)[:, None]
+    totals = torch.logsumexp(logits.masked_fill(~counted, float("-inf")), dim=1)
+    rows = totals * numbers - torch.where(positives, logits, 0.0).sum(1)
     pairs = numbers.view(count, length).sum(1)
     return rows.view(count, length).sum(1) / pairs.clamp(min=1), pairs > 0
 

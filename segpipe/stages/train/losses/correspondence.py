@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from segpipe.stages.train.losses.sampled_points import Drawn, draw_points
+from segpipe.stages.train.losses.sampled_points import PointSet, draw_points
 from segpipe.stages.train.losses.sampled_points import bilinear as bilinear
 from segpipe.stages.train.losses.sampled_points import onto_valid as onto_valid
 from segpipe.stages.train.losses.sampled_points import other_indices as other_indices
@@ -28,7 +28,7 @@ def correlation(first: Tensor, second: Tensor) -> Tensor:
 
 
 def feature_correlation(first: Tensor, second: Tensor, *, pointwise: bool) -> Tensor:
-    """What the codes' cosines are held against, (B, S, S, S, S), without gradient.
+    """What the codes' cosines are compared with, (B, S, S, S, S), without gradient.
 
     With `pointwise`, spatial centering: of each anchor point's cosines their mean is taken away, and the mean over
     everything is put back, F - mean_ij(F) + mean(F).
@@ -74,20 +74,20 @@ def correspondence_loss(
         Loss, the codes' correlations C and the features' correlations F, each (B, S, S, S, S); gradients flow
         through the codes alone.
     """
-    held = feature_correlation(first, second, pointwise=pointwise)
+    target = feature_correlation(first, second, pointwise=pointwise)
     found = correlation(first_codes, second_codes)
     clamped = found.clamp(0.0 if zero_clamp else -9999.0, 0.8 if stabilize else None)
-    return -clamped * (held - (shift(held, found) if callable(shift) else shift)), found, held
+    return -clamped * (target - (shift(target, found) if callable(shift) else shift)), found, target
 
 
-def eagle_positive(held: Tensor, found: Tensor) -> Tensor:
-    """EAGLE's shift of pairs that should be alike (Kim et al., CVPR 2024, its code): |mean F - mean C|."""
-    return (held.mean() - found.mean()).abs()
+def eagle_positive(target: Tensor, found: Tensor) -> Tensor:
+    """EAGLE's shift of pairs that should be similar (Kim et al., CVPR 2024, its code): |mean F - mean C|."""
+    return (target.mean() - found.mean()).abs()
 
 
-def eagle_negative(held: Tensor, found: Tensor) -> Tensor:
+def eagle_negative(target: Tensor, found: Tensor) -> Tensor:
     """EAGLE's shift of random pairs: 3.5 (mean F + mean C). Gradients flow through mean C, as in its code."""
-    return 3.5 * (held.mean() + found.mean())
+    return 3.5 * (target.mean() + found.mean())
 
 
 EAGLE: Mapping[str, Shift] = {"self": eagle_positive, "neighbor": eagle_positive, "negative": eagle_negative}
@@ -95,7 +95,7 @@ EAGLE: Mapping[str, Shift] = {"self": eagle_positive, "neighbor": eagle_positive
 
 
 @dataclass(frozen=True, slots=True)
-class Points:
+class SampledVectors:
     """Features and codes gathered at the same points: (B, S, S, d) and (B, S, S, c)."""
 
     features: Tensor
@@ -103,7 +103,7 @@ class Points:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class CropCodes:
     """Crops with features and codes on whole grids, row by row; items with fewer patches than N end in anything."""
 
     features: Tensor
@@ -115,10 +115,10 @@ class Side:
     valid: Tensor
     """(B, N) bool on the CPU."""
 
-    def gather(self, drawn: Drawn) -> Points:
+    def gather(self, drawn: PointSet) -> SampledVectors:
         """Read features and codes at points."""
         read = partial(bilinear, grids=self.grids, coords=drawn.coords.to(self.codes.device), items=drawn.items)
-        return Points(read(self.features), read(self.codes))
+        return SampledVectors(read(self.features), read(self.codes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +131,14 @@ class Term:
 
 
 def sample_groups(
-    anchors: Side, neighbors: Side | None, generator: torch.Generator, *, samples: int, negatives: int
-) -> tuple[Points, dict[str, list[Points]]]:
+    anchors: CropCodes, neighbors: CropCodes | None, generator: torch.Generator, *, samples: int, negatives: int
+) -> tuple[SampledVectors, dict[str, list[SampledVectors]]]:
     """Features and codes at the points of `draw_points`, which says what the arguments are.
 
     Returns:
-        The anchors' points, and by kind (`self`, `neighbor`, `negative`) the points to hold them against.
+        The anchors' points, and by kind (`self`, `neighbor`, `negative`) the points to compare them with.
     """
-    groups: dict[str, list[Points]] = {}
+    groups: dict[str, list[SampledVectors]] = {}
     for kind, drawn in draw_points(anchors, neighbors, generator, samples=samples, negatives=negatives):
         side = neighbors if drawn.near and neighbors is not None else anchors
         groups.setdefault(kind, []).append(side.gather(drawn))
@@ -146,8 +146,8 @@ def sample_groups(
 
 
 def stego_loss(
-    anchor: Points,
-    groups: Mapping[str, Sequence[Points]],
+    anchor: SampledVectors,
+    groups: Mapping[str, Sequence[SampledVectors]],
     *,
     weights: Mapping[str, float],
     shifts: Mapping[str, Shift],
@@ -159,7 +159,7 @@ def stego_loss(
 
     Args:
         anchor: points of the anchors.
-        groups: for each kind (`self`, `neighbor`, `negative`) the sets of points to hold the anchors' against; the
+        groups: for each kind (`self`, `neighbor`, `negative`) the sets of points to compare the anchors' with; the
             published loss has the anchors themselves, one neighbor, and five permutations.
         weights: of each kind.
         shifts: of each kind.
@@ -185,8 +185,8 @@ def stego_loss(
             )
             for other in others
         ]
-        losses, found, held = zip(*parts, strict=True)
+        losses, found, target = zip(*parts, strict=True)
         loss = torch.stack([part.mean() for part in losses]).mean()
-        terms[name] = Term(loss, torch.cat([part.detach() for part in found]), torch.cat(held))
+        terms[name] = Term(loss, torch.cat([part.detach() for part in found]), torch.cat(target))
     total = torch.stack([weights[name] * term.loss for name, term in terms.items()]).sum()
     return total, terms

@@ -1,4 +1,4 @@
-"""Hidden positives: patches alike beyond what a pool of random patches shows are pulled together.
+"""Hidden-positive loss: patches more similar than a pool of random patches shows get similar codes.
 
 Seong et al., "Leveraging Hidden Positives for Unsupervised Semantic Segmentation", CVPR 2023, equations 1 to 7; without
 the augmented view (alpha = 0), which would need features of changed images.
@@ -54,11 +54,11 @@ def contrast(units: Tensor, weights: Tensor, kept: Tensor, item: int, *, tempera
     Returns:
         A scalar; 0 where all weights are. The published factor temperature / 0.07 is left to the caller.
     """
-    alike = units[item] @ units.flatten(0, 1).T / temperature
+    logits = units[item] @ units.flatten(0, 1).T / temperature
     sums = weights.sum(1)
     # anchors without weight keep all, as the log of an empty sum has no gradient
-    wide = torch.logsumexp(alike.masked_fill(~(kept | (sums == 0)[:, None]), float("-inf")), dim=1)
-    return ((wide * sums).sum() - (alike * weights).sum()) / sums.sum().clamp(min=1e-12)
+    totals = torch.logsumexp(logits.masked_fill(~(kept | (sums == 0)[:, None]), float("-inf")), dim=1)
+    return ((totals * sums).sum() - (logits * weights).sum()) / sums.sum().clamp(min=1e-12)
 
 
 def hidden_positive_losses(
@@ -112,7 +112,7 @@ def hidden_positive_losses(
 
 
 def mix_neighbors(codes: Tensor, features: Tensor, valid: Tensor, grids: Tensor) -> Tensor:
-    """Each code mixed with those of the alike ones among its 3 x 3 neighbors (local hidden positives, equation 6).
+    """Each code mixed with those of the similar ones among its 3 x 3 neighbors (local hidden positives, equation 6).
 
     Published are the weights of the backbone's attention, where it is above the patch's mean attention. A feature store
     holds no attention: here a neighbor's weight is the cosine of the frozen features, where that is above 0 and at

@@ -1,4 +1,4 @@
-"""The compiled loops that find where the points of a training step lie: for each of some ten thousand four patches."""
+"""Compiled loops that find the four patches around each point of a training step."""
 
 from __future__ import annotations
 

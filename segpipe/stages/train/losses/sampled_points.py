@@ -120,7 +120,7 @@ def other_indices(generator: torch.Generator, n: int) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class PointSet:
     """Points of a step that one kind of pair looks at."""
 
     near: bool
@@ -131,7 +131,7 @@ class Drawn:
     """(B, S, S, 2) of (x, y) in [-1, 1], off patches without image."""
 
 
-class Shown(Protocol):
+class CropGrids(Protocol):
     """Which patches of some crops show image."""
 
     @property
@@ -146,8 +146,8 @@ class Shown(Protocol):
 
 
 def draw_points(
-    anchors: Shown, neighbors: Shown | None, generator: torch.Generator, *, samples: int, negatives: int
-) -> list[tuple[str, Drawn]]:
+    anchors: CropGrids, neighbors: CropGrids | None, generator: torch.Generator, *, samples: int, negatives: int
+) -> list[tuple[str, PointSet]]:
     """Draw the points of one step, as published: the anchors at one set of random points, all others at a second.
 
     Args:
@@ -162,8 +162,8 @@ def draw_points(
         against; those of `self` are the anchors' own.
     """
 
-    def drawn(side: Shown, coords: Tensor, items: Tensor, *, near: bool = False) -> Drawn:
-        return Drawn(near, items, onto_valid(coords, side.valid[items], side.grids[items], generator))
+    def drawn(side: CropGrids, coords: Tensor, items: Tensor, *, near: bool = False) -> PointSet:
+        return PointSet(near, items, onto_valid(coords, side.valid[items], side.grids[items], generator))
 
     size = len(anchors.grids)
     own = torch.arange(size)

@@ -1,4 +1,4 @@
-"""SmooSeg's energy: alike patches get one class, and the classes stay sharp (Lan et al., NeurIPS 2023, eq. 3 to 8).
+"""SmooSeg's energy: similar patches get one class, and the classes stay sharp (Lan et al., NeurIPS 2023, eq. 3 to 8).
 
 Shapes: B items (crops) of N patches, d features, c codes, K prototypes. Everything is float32 and on the device of its
 inputs. Patches that are not valid take no part, whatever they hold.
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class CropShares:
     """Crops with the classes of their patches."""
 
     features: Tensor
@@ -24,11 +24,13 @@ class Side:
     valid: Tensor
     """(B, N) bool."""
 
-    def take(self, items: Tensor) -> Side:
+    def take(self, items: Tensor) -> CropShares:
         """The crops `items` (B,), with repeats."""
         flat = self.shares.flatten(1)
         # not by indexing: an embedding adds up its gradients in a fixed order, so that a run can be resumed bit by bit
-        return Side(self.features[items], functional.embedding(items, flat).view_as(self.shares), self.valid[items])
+        return CropShares(
+            self.features[items], functional.embedding(items, flat).view_as(self.shares), self.valid[items]
+        )
 
 
 def cosines(codes: Tensor, prototypes: Tensor) -> Tensor:
@@ -36,16 +38,16 @@ def cosines(codes: Tensor, prototypes: Tensor) -> Tensor:
     return functional.normalize(codes, dim=-1) @ functional.normalize(prototypes, dim=-1).T
 
 
-def smoothness_loss(first: Side, second: Side, *, shift: float, pointwise: bool) -> Tensor:
-    """Price of giving alike patches different classes: mean over valid pairs of (W - shift) (1 - cos(p, q)).
+def smoothness_loss(first: CropShares, second: CropShares, *, shift: float, pointwise: bool) -> Tensor:
+    """Price of giving similar patches different classes: mean over valid pairs of (W - shift) (1 - cos(p, q)).
 
     W is the cosine of the features of a patch of `first` and a patch of the same item of `second`, p and q are their
     shares. Pairs whose W lies below the shift are paid for being different.
 
     Args:
         first: B items.
-        second: for each item the crop to hold it against: itself, or another one.
-        shift: b of equation 5, where alike begins.
+        second: for each item the crop to compare it with: itself, or another one.
+        shift: b of equation 5, where similar begins.
         pointwise: of each patch's W take its mean away, and put back the mean over all pairs.
 
     Returns:
@@ -55,12 +57,14 @@ def smoothness_loss(first: Side, second: Side, *, shift: float, pointwise: bool)
         pairs = (first.valid[:, :, None] & second.valid[:, None, :]).to(first.features)
         count = pairs.sum().clamp(min=1)
         units = (functional.normalize(side.features, dim=-1, eps=1e-10) for side in (first, second))
-        alike = torch.einsum("bnd,bmd->bnm", *units) * pairs
+        correlations = torch.einsum("bnd,bmd->bnm", *units) * pairs
         if pointwise:
-            mean = alike.sum() / count
-            alike = (alike - alike.sum(2, keepdim=True) / pairs.sum(2, keepdim=True).clamp(min=1)) * pairs
-            alike = alike - alike.sum() / count + mean
-        worth = (alike - shift) * pairs / count
+            mean = correlations.sum() / count
+            correlations = (
+                correlations - correlations.sum(2, keepdim=True) / pairs.sum(2, keepdim=True).clamp(min=1)
+            ) * pairs
+            correlations = correlations - correlations.sum() / count + mean
+        worth = (correlations - shift) * pairs / count
     shares = (functional.normalize(side.shares, dim=-1, eps=1e-10) for side in (first, second))
     return (worth * (1 - torch.einsum("bnk,bmk->bnm", *shares))).sum()
 

@@ -1,7 +1,7 @@
-"""What a head can be trained for: one module per method, and the table of them.
+"""Training objectives: one module per method, and the table of them.
 
-Each is made as `OBJECTIVES[name](head, steps=..., seed=..., **its own settings)`, on the CPU, and moved to the head's
-device.
+Each is made as `OBJECTIVES[name](head, config, steps=..., seed=...)` with its own config of `objective_configs`, on the
+CPU, and moved to the head's device.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Train a head by CAUSE-MLP (Kim et al., 2023): first a codebook of the features, then contrast of codes by it."""
+"""CAUSE-MLP objective (Kim et al., 2023): first a codebook of the features, then contrast of codes by it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from segpipe.nn.head import Head
 from segpipe.stages.train.losses import cause_loss as cause
+from segpipe.stages.train.objective_configs import CauseConfig
 from segpipe.stages.train.objectives.objective import Objective, Patches, copied, follow
 
 
@@ -30,57 +31,27 @@ class Cause(Objective):
     bank_ids: Tensor
     bank_vectors: Tensor
 
-    def __init__(
-        self,
-        head: Head,
-        *,
-        steps: int,
-        seed: int,
-        codes: int = 2048,
-        projection: int = 2048,
-        warmup: float = 1 / 3,
-        block: int = 4,
-        bank: int = 100,
-        keep: float = 0.99,
-        temperature: float = 0.07,
-        positive: float = 0.3,
-        negative: float = 0.1,
-        sharpness: float = 0.1,
-        weight_decay: float = 1e-4,
-        clip: float | None = 0.1,
-    ) -> None:
+    def __init__(self, head: Head, config: CauseConfig, *, steps: int, seed: int) -> None:
         """Codebook, projection, teacher and empty bank for a head.
 
         Args:
             head: gives the lengths of features and codes; the teacher starts as its copy.
+            config: settings.
             steps: of the whole training.
             seed: of the first codebook and projection.
-            codes: of the codebook.
-            projection: entries of a projected code.
-            warmup: share of the steps that stage 1 takes.
-            block: one random patch of each block x block takes part in a step (published: 4 where a crop has 28 x 28).
-            bank: vectors kept of each code.
-            keep: share of the teacher that stays in a step.
-            temperature: of the contrast.
-            positive: codes of a larger cosine are near.
-            negative: codes of a smaller cosine are far.
-            sharpness: temperature of the tanh of modularity.
-            weight_decay: of head and projection.
-            clip: largest norm of all gradients (published: 0.1 for COCO-Stuff, 1 for Cityscapes).
         """
         super().__init__()
-        self.first = round(warmup * steps)
-        self.block, self.limit, self.keep, self.weight_decay, self.clip = block, bank, keep, weight_decay, clip
-        self.sharpness = sharpness
-        self.contrast = {"temperature": temperature, "positive": positive, "negative": negative}
-        rng = torch.Generator().manual_seed(seed)
+        self.config, self.clip = config, config.clip
+        self.first = round(config.warmup * steps)
+        self.contrast = cause.ContrastConfig(config.temperature, config.positive, config.negative)
+        rng, codes = torch.Generator().manual_seed(seed), config.codes
         self.codebook = nn.Parameter((torch.rand((codes, head.in_dim), generator=rng) * 2 - 1) / codes)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.projection = nn.Linear(head.dim, projection)
+            self.projection = nn.Linear(head.dim, config.projection)
         self.teacher, self.teacher_projection = copied(head), copied(self.projection)
         self.register_buffer("bank_ids", torch.empty(0, dtype=torch.int64))
-        self.register_buffer("bank_vectors", torch.empty(0, projection))
+        self.register_buffer("bank_vectors", torch.empty(0, config.projection))
 
     def start(self, head: Head, sample: Tensor) -> None:
         """Make the teacher the head's copy, its mean included."""
@@ -92,7 +63,7 @@ class Cause(Objective):
             {
                 "params": [*head.parameters(), *self.projection.parameters()],
                 "lr": lr,
-                "weight_decay": self.weight_decay,
+                "weight_decay": self.config.weight_decay,
             },
             {"params": [self.codebook], "lr": lr},
         ]
@@ -105,39 +76,33 @@ class Cause(Objective):
         In stage 2 the step's projections enter the bank.
         """
         device = head.mean.device
-        places, taken = cause.pick_one_per_block(anchors.valid.cpu(), anchors.grids.cpu(), generator, block=self.block)
+        places, taken = cause.pick_one_per_block(
+            anchors.valid.cpu(), anchors.grids.cpu(), generator, block=self.config.block
+        )
         places, taken = places.to(device), taken.to(device)
         tokens = anchors.tokens.to(device)
         tokens = tokens.gather(1, places[..., None].expand(-1, -1, tokens.shape[-1]))
         features = tokens - head.mean
         if step < self.first:
-            loss = cause.modularity_loss(features, self.codebook, taken, temperature=self.sharpness)
+            loss = cause.modularity_loss(features, self.codebook, taken, temperature=self.config.sharpness)
             return loss, {"modularity": loss.detach()}
         with torch.no_grad():
             ids = cause.nearest_code(features, self.codebook)
             teachers = self.teacher_projection(self.teacher(tokens, generator)).flatten(0, 1)
         students = self.projection(head(tokens, generator))
+        batch = cause.Others(teachers, ids.flatten(), taken.flatten())
         found = {
-            "batch": cause.contrast_losses(
-                students, teachers, ids, ids.flatten(), self.codebook, taken, taken.flatten(), own=True, **self.contrast
-            )
+            "batch": cause.contrast_losses(students, ids, taken, batch, self.codebook, own=True, config=self.contrast)
         }
         if len(self.bank_ids):
-            all_of_it = torch.ones_like(self.bank_ids, dtype=torch.bool)
+            bank_valid = torch.ones_like(self.bank_ids, dtype=torch.bool)
+            stored = cause.Others(self.bank_vectors, self.bank_ids, bank_valid)
             found["bank"] = cause.contrast_losses(
-                students,
-                self.bank_vectors,
-                ids,
-                self.bank_ids,
-                self.codebook,
-                taken,
-                all_of_it,
-                own=False,
-                **self.contrast,
+                students, ids, taken, stored, self.codebook, own=False, config=self.contrast
             )
         bank = cause.Bank(self.bank_ids, self.bank_vectors)
         kept = taken.flatten()
-        bank = bank.renewed(ids.flatten()[kept], teachers[kept], generator, limit=self.limit)
+        bank = bank.renewed(ids.flatten()[kept], teachers[kept], generator, limit=self.config.bank)
         self.bank_ids, self.bank_vectors = bank.ids, bank.vectors
         each, number = (torch.stack(parts) for parts in zip(*found.values(), strict=True))
         # as published each crop's contrast counts once for the batch and once for the bank
@@ -146,8 +111,8 @@ class Cause(Objective):
 
     def after_step(self, head: Head, step: int) -> None:
         """Move the teacher."""
-        follow(self.teacher, head, keep=self.keep)
-        follow(self.teacher_projection, self.projection, keep=self.keep)
+        follow(self.teacher, head, keep=self.config.keep)
+        follow(self.teacher_projection, self.projection, keep=self.config.keep)
 
     def final(self, head: Head) -> Head:
         """The teacher."""

@@ -1,4 +1,4 @@
-"""Train a head by hidden positives (Seong et al., CVPR 2023), without the augmented view."""
+"""Hidden-positives objective (Seong et al., CVPR 2023), without the augmented view."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from segpipe.nn.head import Head
 from segpipe.stages.train.losses import hidden_positive_loss as hp
+from segpipe.stages.train.objective_configs import HiddenPositivesConfig
 from segpipe.stages.train.objectives.objective import Objective, Patches, copied, follow
 
 
@@ -25,45 +26,18 @@ class HiddenPositives(Objective):
     pool: Tensor
     pool_codes: Tensor
 
-    def __init__(
-        self,
-        head: Head,
-        *,
-        steps: int,
-        seed: int,
-        pool: int = 1024,
-        renew: int = 20,
-        warmup: int = 100,
-        keep: float = 0.999,
-        kept: float = 1.0,
-        temperature: float = 0.4,
-        weight_decay: float = 0.1,
-        clip: float | None = 10.0,
-    ) -> None:
+    def __init__(self, head: Head, config: HiddenPositivesConfig, *, steps: int, seed: int) -> None:
         """Projection, running mean and empty pools for a head.
 
         Args:
             head: gives the lengths of features and codes.
+            config: settings.
             steps: of the whole training.
             seed: of the first projection.
-            pool: patches that decide what is alike, wanted from `start` (published: 1024 to 2048, of as many images).
-            renew: steps between computing the pool's codes anew.
-            warmup: steps before positives by trained codes count; from there their weight grows to 1 at the end.
-            keep: share of the head's running mean that stays in a step (published: 0.999, COCO-Stuff 0.99).
-            kept: rho, random share of the other patches that positives stand against (published: 1, elsewhere 0.02).
-            temperature: of the contrast (published: 0.4, elsewhere 0.6 and 0.8).
-            weight_decay: of the head, decoupled (AdamW).
-            clip: largest norm of all gradients.
         """
         super().__init__()
-        self.steps, self.sample, self.renew, self.warmup = steps, pool, renew, warmup
-        self.keep, self.kept, self.temperature, self.weight_decay, self.clip = (
-            keep,
-            kept,
-            temperature,
-            weight_decay,
-            clip,
-        )
+        self.config, self.steps = config, steps
+        self.sample, self.clip = config.pool, config.clip
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.projection = nn.Linear(head.dim, head.dim)
@@ -86,7 +60,7 @@ class HiddenPositives(Objective):
 
     def groups(self, head: Head, lr: float) -> list[dict[str, Any]]:
         """Head and projection at `lr`; the head with decoupled weight decay."""
-        decay = {"weight_decay": self.weight_decay, "decoupled_weight_decay": True}
+        decay = {"weight_decay": self.config.weight_decay, "decoupled_weight_decay": True}
         return [
             {"params": [*head.parameters()], "lr": lr, **decay},
             {"params": [*self.projection.parameters()], "lr": lr},
@@ -106,9 +80,9 @@ class HiddenPositives(Objective):
             specific = hp.Space.of(means, self.pool_codes)
         count, length = anchors.valid.shape
         random = None
-        if self.kept < 1:  # the same for every item, as published
-            random = (torch.rand((length, count * length), generator=generator) < self.kept).to(codes.device)
-        share = max(0.0, (step - self.warmup) / max(1, self.steps - self.warmup))
+        if self.config.kept < 1:  # the same for every item, as published
+            random = (torch.rand((length, count * length), generator=generator) < self.config.kept).to(codes.device)
+        share = max(0.0, (step - self.config.warmup) / max(1, self.steps - self.config.warmup))
         parts = hp.hidden_positive_losses(
             (self.projection(codes), self.projection(mixed)),
             agnostic,
@@ -116,7 +90,7 @@ class HiddenPositives(Objective):
             anchors.valid,
             share=share,
             random=random,
-            temperature=self.temperature,
+            temperature=self.config.temperature,
         )
         named = {name: part.detach() for name, part in zip(("global", "local"), parts, strict=True)}
         return torch.stack(parts).mean(), named
@@ -124,6 +98,6 @@ class HiddenPositives(Objective):
     @torch.no_grad()
     def after_step(self, head: Head, step: int) -> None:
         """Move the head's running mean, and from time to time the pool's codes with it."""
-        follow(self.average, head, keep=self.keep)
-        if (step + 1) % self.renew == 0:
+        follow(self.average, head, keep=self.config.keep)
+        if (step + 1) % self.config.renew == 0:
             self.pool_codes = self.average(self.pool)

@@ -1,4 +1,4 @@
-"""What every way to train a head has in common: a loss per step, and whatever it keeps between steps."""
+"""Objective: the base class of every training method; a loss per step, and its state between steps."""
 
 from __future__ import annotations
 

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segpipe.records.corpus import Moment
+from segpipe.records.corpus import FrameInfo
 from segpipe.stages.export.formats.video import plan_showing
 
 
-def moments(places: list[int], fps: float, end: int) -> list[Moment]:
+def moments(places: list[int], fps: float, end: int) -> list[FrameInfo]:
     stops = [*places[1:], end]
-    return [Moment("a", i, i / fps, (j - i) / fps) for i, j in zip(places, stops, strict=True)]
+    return [FrameInfo("a", i, i / fps, (j - i) / fps) for i, j in zip(places, stops, strict=True)]
 
 
 @given(st.integers(1, 50), st.integers(1, 40), st.floats(1, 60), st.integers(1, 50))
@@ -37,5 +37,5 @@ def test_uneven_ones_stand_as_long_as_they_last(gaps: list[int], fps: float) -> 
 
 
 def test_what_has_no_times_is_shown_a_second_each() -> None:
-    assert plan_showing([Moment("a", i, 0.0, 0.0) for i in (0, 5, 10)]) == (1.0, [1, 1, 1])
-    assert plan_showing([Moment("a", 0, 0.0, 400.0)]) == (0.05, [1])
+    assert plan_showing([FrameInfo("a", i, 0.0, 0.0) for i in (0, 5, 10)]) == (1.0, [1, 1, 1])
+    assert plan_showing([FrameInfo("a", 0, 0.0, 400.0)]) == (0.05, [1])

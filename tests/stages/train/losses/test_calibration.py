@@ -6,15 +6,15 @@ import torch
 
 from segpipe.stages.train.losses import correspondence
 from segpipe.stages.train.losses.calibration import observed_shifts
-from segpipe.stages.train.losses.correspondence import Side
+from segpipe.stages.train.losses.correspondence import CropCodes
 
 S, D = 3, 6
 
 
-def side(rng: np.random.Generator, crops: int) -> Side:
+def side(rng: np.random.Generator, crops: int) -> CropCodes:
     """Crops of one patch each: wherever a point lies, it reads that patch."""
     tokens = torch.from_numpy(rng.normal(size=(crops, 1, D)).astype(np.float32))
-    return Side(tokens, tokens[..., :1], torch.ones(crops, 2, dtype=torch.int64), torch.ones(crops, 1).bool())
+    return CropCodes(tokens, tokens[..., :1], torch.ones(crops, 2, dtype=torch.int64), torch.ones(crops, 1).bool())
 
 
 @pytest.mark.parametrize("pointwise", [False, True])

@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from segpipe.stages.train.losses import pairing
-from segpipe.stages.train.losses.sampled_points import Drawn
+from segpipe.stages.train.losses.sampled_points import PointSet
 
 
-def drawn_on(grids: torch.Tensor, rng: torch.Generator, samples: int) -> list[tuple[str, Drawn]]:
+def drawn_on(grids: torch.Tensor, rng: torch.Generator, samples: int) -> list[tuple[str, PointSet]]:
     """Points of three sets, some of them exactly on corners; the second set lies on neighbors."""
     count = len(grids) // 2
     found = []
     for kind, near in (("self", False), ("neighbor", True), ("negative", False)):
         coords = torch.rand((count, samples, samples, 2), generator=rng) * 2 - 1
         coords[:, 0, 0], coords[:, -1, -1] = -1, 1
-        found.append((kind, Drawn(near, torch.randperm(count, generator=rng), coords)))
+        found.append((kind, PointSet(near, torch.randperm(count, generator=rng), coords)))
     return found
 
 
@@ -39,7 +39,7 @@ def test_points_read_what_torch_samples_and_nothing_else_is_kept(
     layout = pairing.lay_out(drawn, sides, lengths)
     crops = [crop for side in tokens for crop in side]
     table = torch.cat([crop[read] for crop, read in zip(crops, layout.patches, strict=True)])
-    read = (table[layout.places.rows.long()] * layout.places.shares[..., None]).sum(-2)
+    read = (table[layout.interpolation.rows.long()] * layout.interpolation.shares[..., None]).sum(-2)
     for k, (_, points) in enumerate(drawn):
         for anchor, item in enumerate(points.items.tolist()):
             crop = item + points.near * count
@@ -50,7 +50,7 @@ def test_points_read_what_torch_samples_and_nothing_else_is_kept(
             )
             torch.testing.assert_close(read[anchor, k], sampled[0].flatten(1).T, atol=1e-5, rtol=0)
     assert layout.kinds == ("self", "neighbor", "negative")
-    assert np.array_equal(np.unique(layout.places.rows), np.arange(len(table)))
+    assert np.array_equal(np.unique(layout.interpolation.rows), np.arange(len(table)))
     assert all(bool((kept.diff() > 0).all()) for kept in layout.patches)
 
 
@@ -59,7 +59,7 @@ def test_readers_collect_what_autograd_would() -> None:
     grids = torch.tensor([[5, 4], [3, 6], [4, 4], [6, 6]])
     layout = pairing.lay_out(drawn_on(grids, rng, 6), [grids[:2], grids[2:]], [20, 36])
     table = torch.randn(sum(map(len, layout.patches)), 5, generator=rng, dtype=torch.float64, requires_grad=True)
-    read = (table[layout.places.rows.long()] * layout.places.shares[..., None]).sum(-2).flatten(0, 2)
+    read = (table[layout.interpolation.rows.long()] * layout.interpolation.shares[..., None]).sum(-2).flatten(0, 2)
     vectors = torch.randn(read.shape, generator=rng)
     (expected,) = torch.autograd.grad(read, table, vectors.double())
     torch.testing.assert_close(layout.readers.collect(vectors).double(), expected, atol=1e-5, rtol=0)

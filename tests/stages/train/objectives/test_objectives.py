@@ -1,23 +1,30 @@
 """Each objective on a small drawn corpus: three directions with noise, unequal grids, patches without image."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional
 
 from segpipe.nn.head import Head, new_head
+from segpipe.stages.train.objective_configs import (
+    CauseConfig,
+    HiddenPositivesConfig,
+    ObjectiveConfig,
+    SmoosegConfig,
+    StegoConfig,
+)
 from segpipe.stages.train.objectives import OBJECTIVES
 from segpipe.stages.train.objectives.objective import Objective, Patches
 
 D, DIM, STEPS = 24, 12, 60
-SETTINGS: dict[str, dict[str, Any]] = {
-    "stego": {"samples": 5, "shifts": {"self": 0.2, "neighbor": 0.2, "negative": 0.3}, "lr": 5e-4},
-    "smooseg": {"prototypes": 3, "shift_self": 0.2, "lr": 1e-3},
-    "cause": {"codes": 24, "projection": 32, "block": 2, "bank": 30, "clip": 1.0, "keep": 0.9, "lr": 3e-3},
-    "hp": {"pool": 64, "warmup": 20, "renew": 7, "keep": 0.95, "kept": 0.5, "lr": 1e-3},
+CONFIGS: dict[str, tuple[ObjectiveConfig, float]] = {
+    "stego": (StegoConfig(samples=5, shifts={"self": 0.2, "neighbor": 0.2, "negative": 0.3}), 5e-4),
+    "smooseg": (SmoosegConfig(prototypes=3, shift_self=0.2), 1e-3),
+    "cause": (CauseConfig(codes=24, projection=32, block=2, bank=30, clip=1.0, keep=0.9), 3e-3),
+    "hp": (HiddenPositivesConfig(pool=64, warmup=20, renew=7, keep=0.95, kept=0.5), 1e-3),
 }
+"""Of each method the settings, and the learning rate of the head."""
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -38,10 +45,9 @@ def corpus(seed: int, crops: int = 6) -> tuple[Patches, torch.Tensor]:
 
 
 def make(name: str) -> tuple[Head, Objective, torch.optim.Adam]:
-    settings = dict(SETTINGS[name])
-    lr = settings.pop("lr")
+    config, lr = CONFIGS[name]
     head = new_head(D, DIM, 0.1, seed=1).train()
-    objective = OBJECTIVES[name](head, steps=STEPS, seed=2, **settings)
+    objective = OBJECTIVES[name](head, config, steps=STEPS, seed=2)
     crops, _ = corpus(1000, 32)
     picked = crops.tokens[crops.valid][: objective.sample]
     objective.start(head, picked)

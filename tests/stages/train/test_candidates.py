@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
-from tests.stages.test_train import Killed, mined, stopping
 
 from segpipe.base.runtime import Runtime
 from segpipe.nn.head import build_head, codes
@@ -16,11 +15,12 @@ from segpipe.records.candidates import Candidate, Collapse
 from segpipe.stages import train
 from segpipe.stages.train import candidates
 from segpipe.stages.train.loop import trial_steps
-from segpipe.stages.train.validation import Judge
+from segpipe.stages.train.validation import Validator
 from segpipe.store.checkpoints import load_tensors
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
 from segpipe.store.training_log import load_histograms, load_history
+from tests.stages.train.test_train import Killed, mined, stopping
 
 SMALL: dict[str, Any] = {
     "steps": 30,
@@ -189,11 +189,11 @@ def test_a_look_on_the_way_changes_nothing(tmp_path: Path, monkeypatch: pytest.M
     run_dir = mined(tmp_path, images=12)
     looks = []
 
-    def mark(self: Judge, head: Any) -> float:
+    def score(self: Validator, head: Any) -> float:
         looks.append(codes(head, np.ones((1, 16))).sum())
         return 0.5 + 0.04 * (len(looks) > 1)
 
-    monkeypatch.setattr(Judge, "mark", mark)
+    monkeypatch.setattr(Validator, "score", score)
     config = train.Config(**SMALL | {"steps": 240})
     compared = train.run(config, run_dir, Runtime())
     assert [found.steps for found in compared.candidates] == [0, 240]
@@ -210,7 +210,7 @@ def test_the_less_is_left_of_a_training_the_more_it_must_agree(
 ) -> None:
     """Wanted is 0.53, and 0.06 comes by a whole training: 0.495 is too little with 139 of 240 steps left."""
     marks = iter([0.5] + 9 * [agreement])
-    monkeypatch.setattr(Judge, "mark", lambda self, head: next(marks))
+    monkeypatch.setattr(Validator, "score", lambda self, head: next(marks))
     summary = train.run(train.Config(**SMALL | {"steps": 240}), mined(tmp_path, images=6), Runtime())
     assert summary.candidates[1].steps == steps
     assert summary.candidates[1].given_up == (steps < 240)
