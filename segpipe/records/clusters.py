@@ -92,8 +92,8 @@ class ClusterModel:
         return len(self.centers) if self.members is None else int(self.members.max()) + 1
 
     @property
-    def told_apart(self) -> tuple[int, ...]:
-        """How many classes are told apart at a time: all before any split, then the parts of each split."""
+    def softmax_sizes(self) -> tuple[int, ...]:
+        """How many classes share a softmax: all before any split, then the parts of each split."""
         return (self.whole_clusters, *(split.parts for split in self.splits))
 
     @property
@@ -139,8 +139,8 @@ class ClusterTree:
     """The same of every restart, of the patches that it saw."""
     pool: npt.NDArray[np.float16]
     """(p, dim) unit codes of some of the patches, drawn evenly, as they are."""
-    leaning: npt.NDArray[np.float16]
-    """(p, dim) the same, leaning on their neighbors as the codes do that masks are made from."""
+    smoothed: npt.NDArray[np.float16]
+    """(p, dim) the same, smoothed over their neighbors as the codes that masks are made from; `leaning` on disk."""
     owners: npt.NDArray[np.int32]
     """(p,) image of each; crop, where there is one image."""
     patches: int

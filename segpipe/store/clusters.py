@@ -18,7 +18,8 @@ from segpipe.store.run_dir import RunDir
 
 SPLITS = "splits.npz"
 """The file in a run that says which clusters were cut further. `segpipe name --split` writes it; no stage does."""
-_TREE = tuple(field.name for field in fields(ClusterTree))
+_TREE = {field.name: field.name for field in fields(ClusterTree)} | {"smoothed": "leaning"}
+"""Fields of a tree, and their names on disk."""
 
 
 def save_clusters(model: ClusterModel, path: Path) -> None:
@@ -120,7 +121,7 @@ def _unpack(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Split, ...]:
 def save_tree(tree: ClusterTree, path: Path) -> None:
     """Write a tree to the file `path` (.npz)."""
     with files.atomic(path) as beside, beside.open("wb") as file:
-        np.savez(file, allow_pickle=False, **{name: np.asarray(getattr(tree, name)) for name in _TREE})
+        np.savez(file, allow_pickle=False, **{key: np.asarray(getattr(tree, name)) for name, key in _TREE.items()})
 
 
 def load_tree(path: Path) -> ClusterTree:
@@ -138,7 +139,7 @@ def load_tree(path: Path) -> ClusterTree:
                 inertia=float(arrays["inertia"]),
                 restarts=tuple(arrays["restarts"].tolist()),
                 pool=arrays["pool"],
-                leaning=arrays["leaning"],
+                smoothed=arrays["leaning"],
                 owners=arrays["owners"],
                 patches=int(arrays["patches"]),
                 of=int(arrays["of"]),

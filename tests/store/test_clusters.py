@@ -43,7 +43,7 @@ def test_a_tree_reads_back(tmp_path: Path) -> None:
     )
     save_tree(tree, tmp_path / "tree.npz")
     again = load_tree(tmp_path / "tree.npz")
-    for name in ("centers", "sizes", "merges", "pool", "leaning", "owners"):
+    for name in ("centers", "sizes", "merges", "pool", "smoothed", "owners"):
         np.testing.assert_array_equal(getattr(again, name), getattr(tree, name))
     assert (again.inertia, again.restarts, again.patches, again.of, again.origin) == (0.5, (0.5, 0.4), 10, 12, "abc")
     (tmp_path / "tree.npz").write_bytes(b"no zip")

@@ -91,7 +91,7 @@ def _along_tree(model: ClusterModel, tree: ClusterTree, cluster: int, parts: int
 
 
 def _by_kmeans(model: ClusterModel, tree: ClusterTree, cluster: int, parts: int, *, seed: int, workers: int) -> Cut:
-    codes = model.project(tree.leaning.astype(np.float32))
+    codes = model.project(tree.smoothed.astype(np.float32))
     own = codes[assign_parts(codes, model)[0] == cluster]
     if len(own) < parts:
         raise UsageError(

@@ -85,7 +85,7 @@ def probe_run(
     steps = [(disturbance, level) for disturbance in chosen for level in disturbance.levels]
     pipeline.log.info("%d images, each segmented %d times", len(taken), 1 + len(steps))
     if crf:
-        for classes in segmenter.clusters.told_apart:
+        for classes in segmenter.clusters.softmax_sizes:
             prepare(classes)
     survived, rejected = _survive_all(trial, corpus, taken, runtime)
     counts = np.stack([each.counts for each in survived])  # (images, steps, 3, classes)

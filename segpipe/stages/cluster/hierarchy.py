@@ -68,7 +68,7 @@ def grow(
         UsageError: some codes are not finite.
     """
     rows = some(len(sample), POOL, np.random.default_rng((seed, 4)))
-    pool, leaning = (np.empty((len(rows), head.dim), np.float16) for _ in range(2))
+    pool, smoothed = (np.empty((len(rows), head.dim), np.float16) for _ in range(2))
     at = 0
     with ExitStack() as stack:
         kept = None if sample.whole else stack.enter_context(Scratch(scratch, head.dim))
@@ -85,7 +85,7 @@ def grow(
                 plain, near, wide = (codes[block.shown] for codes in (plain, near, wide))
             first, last = np.searchsorted(rows, (at, at + len(plain)))
             picked = rows[first:last] - at
-            pool[first:last], leaning[first:last] = unit_rows(plain[picked])[0], unit_rows(near[picked])[0]
+            pool[first:last], smoothed[first:last] = unit_rows(plain[picked])[0], unit_rows(near[picked])[0]
             at += len(plain)
             return wide
 
@@ -108,7 +108,7 @@ def grow(
         inertia=inertia,
         restarts=found.restarts,
         pool=pool,
-        leaning=leaning,
+        smoothed=smoothed,
         owners=np.repeat(groups, sample.counts)[rows].astype(np.int32),
         patches=len(sample),
         of=int(sample.valid.counts().sum()),

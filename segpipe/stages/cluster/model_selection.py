@@ -40,7 +40,7 @@ def compare(tree: ClusterTree, models: dict[str, ClusterModel], *, seed: int) ->
         return {}
     queries = some(len(among), _ASKED, rng)
     partners = nearest_elsewhere(tree.pool[among].astype(np.float32), queries, owners)
-    codes = tree.leaning[among].astype(np.float32)
+    codes = tree.smoothed[among].astype(np.float32)
     with one_thread():
         return {name: _agreement(model, codes[queries], codes[partners]) for name, model in models.items()}
 

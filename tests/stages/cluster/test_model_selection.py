@@ -26,7 +26,7 @@ def pooled(sizes: list[int], *, images: int = 12) -> tuple[ClusterTree, np.ndarr
         inertia=1.0,
         restarts=(1.0,),
         pool=units,
-        leaning=units.copy(),
+        smoothed=units.copy(),
         owners=rng.integers(images, size=len(labels)).astype(np.int32),
         patches=len(labels),
         of=len(labels),
@@ -54,7 +54,7 @@ def test_true_classes_agree_fully_and_split_ones_less() -> None:
 
 def test_partners_are_found_by_codes_as_they_are_and_judged_by_codes_that_lean() -> None:
     tree, labels = pooled([300] * 4)
-    tree.leaning[:] = AXES[np.random.default_rng(1).integers(4, size=len(labels))]
+    tree.smoothed[:] = AXES[np.random.default_rng(1).integers(4, size=len(labels))]
     assert abs(compare(tree, {"true": ClusterModel(AXES[:4], 1.0)}, seed=0)["true"]) < 0.05
 
 
