@@ -254,13 +254,9 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     scores, images = scoring.score(
         found.evidence,
         found.classes,
+        scoring.ScoreConfig(found.drawn, config.folds, config.bootstrap, config.seed, config.protocol),
         labels_without_image=found.unmatched,
         empty=found.empty,
-        drawn=found.drawn,
-        folds=config.folds,
-        resamples=config.bootstrap,
-        seed=config.seed,
-        protocol=config.protocol,
     )
     with run_dir.writing("scores") as out:
         save_scores(scores, scoring.score_images(found.names, images), found.evidence.masks.total(), out)
