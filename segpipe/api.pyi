@@ -195,7 +195,7 @@ def cluster(
     force: bool = False,
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """As many classes as wanted, by a tree of many small clusters or by k-means, whichever the corpus bears.
+    """As many classes as wanted, by a tree of many small clusters or by k-means, whichever agrees better.
 
     Reads  corpus/    which crops belong to one image
            features/  patch features of every crop

@@ -1,4 +1,4 @@
-"""Looking at the patches of a bounded number of crops: which are typical of a class, how well images fit."""
+"""Gallery of the classes: the most typical patches of each, and how well images fit, from a sample of the crops."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
 
 CROPS = 600
-"""Most crops whose patches are looked at, whatever the size of the corpus."""
+"""Most crops whose patches are sampled, whatever the size of the corpus."""
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class GalleryInputs:
     """The artefacts, opened."""
 
     corpus: Corpus
@@ -43,7 +43,7 @@ class Inputs:
     index: Sequence[Mapping[str, Any]]
     """Pixel counts per image by class of the legend, in the order of the corpus."""
     legend: Legend
-    """The classes that are looked at, made of clusters."""
+    """The classes shown, made of clusters."""
 
     def box(self, patch: Patch) -> Box:
         """Where a patch lies in its image."""
@@ -54,25 +54,25 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What looking at the patches of a bounded number of crops has shown."""
+    """What a sample of the crops has shown."""
 
     crops: int
     best: Sequence[Sequence[Patch]]
     """Per class."""
     fit: Mapping[int, float]
-    """For each image looked at the mean cosine of its patches to their class centers."""
+    """For each image sampled the mean cosine of its patches to their class centers."""
     feature_axes: gallery.ColorAxes
     code_axes: gallery.ColorAxes
 
 
-def survey(inputs: Inputs, crops: Iterable[tuple[int, int]], *, keep: int, per_crop: int, seed: int) -> Survey:
-    """Look at crops (image, crop) one by one; memory does not grow with their size or number.
+def survey(inputs: GalleryInputs, crops: Iterable[tuple[int, int]], *, keep: int, per_crop: int, seed: int) -> Survey:
+    """Read crops (image, crop) one by one; memory does not grow with their size or number.
 
     Args:
         inputs: the run.
         crops: which ones.
         keep: patches kept per class.
-        per_crop: patches of each crop that decide on the colours of features.
+        per_crop: patches of each crop that decide on the colors of features.
         seed: of the choice of these.
     """
     rng = np.random.default_rng(seed)
@@ -96,13 +96,13 @@ def survey(inputs: Inputs, crops: Iterable[tuple[int, int]], *, keep: int, per_c
     return Survey(count, best.best(), {image: float(np.mean(c)) for image, c in cosines_of.items()}, *axes)
 
 
-def open_inputs(run_dir: RunDir, legend: Legend | None = None) -> Inputs:
-    """Open what there is to look at, by the classes of a legend or, without one, by those of classes.yaml."""
+def open_inputs(run_dir: RunDir, legend: Legend | None = None) -> GalleryInputs:
+    """Open what the gallery shows, by the classes of a legend or, without one, by those of classes.yaml."""
     corpus = load_corpus(run_dir.path("corpus"))
     head = open_head(run_dir.path("head"))
     clusters = open_clusters(run_dir)
     legend = legend or open_legend(run_dir, clusters.clusters)
-    return Inputs(
+    return GalleryInputs(
         corpus=corpus,
         features=FeatureStore(run_dir.path("features")),
         encode=partial(encode, head, clusters),

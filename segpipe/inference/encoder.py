@@ -121,15 +121,15 @@ def reopen_encoder(header: FeatureHeader, folder: Path, runtime: Runtime) -> Enc
             f"{folder} was made with the weights {header.source}, found are {encoder.weights}; put the old ones back, "
             "or run `segpipe extract` again"
         )
-    return settled(encoder, stored_codec(folder) if header.codec != "float16" else None)
+    return round_trip(encoder, stored_codec(folder) if header.codec != "float16" else None)
 
 
-def settled(encoder: Encoder, codec: Codec | None) -> Encoder:
+def round_trip(encoder: Encoder, codec: Codec | None) -> Encoder:
     """The same encoder, whose features come as they would come back from a store packed so."""
-    return encoder if codec is None else replace(encoder, describe=partial(_settled, encoder.describe, codec))
+    return encoder if codec is None else replace(encoder, describe=partial(_round_trip, encoder.describe, codec))
 
 
-def _settled(describe: Describe, codec: Codec, images: Bytes) -> tuple[Float32, Float32 | None]:
+def _round_trip(describe: Describe, codec: Codec, images: Bytes) -> tuple[Float32, Float32 | None]:
     patches, cls = describe(images)
     return np.stack([codec.round_trip(each) for each in patches]), cls
 

@@ -1,8 +1,8 @@
-"""The mask of a piece of an image, from what the feature store holds of it or from a finished mask."""
+"""Segmentation of the images of a corpus: masks of tiles, from stored features or from finished masks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from segpipe.base.geometry import Box
 from segpipe.inference.codes import encode
-from segpipe.inference.reuse_masks import Kept
-from segpipe.inference.segmenter import How, ReadCodes, Shown, divide_piece, see_piece
+from segpipe.inference.reuse_masks import ReusableMasks
+from segpipe.inference.segmenter import ImageCrops, ReadCodes, divide_tile, segment_tile
 from segpipe.ops.maps.certainty import Map
+from segpipe.ops.maps.segment_config import SegmentConfig
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
@@ -26,47 +27,47 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
-    """What refining a piece takes; opened once in each process."""
+class SegmentInputs:
+    """The artefacts that segmentation reads; opened once in each process."""
 
     corpus: Corpus
     features: FeatureStore
     head: Head
     clusters: ClusterModel
-    how: How
-    kept: Kept | None = None
+    config: SegmentConfig
+    reusable: ReusableMasks | None = None
     """Finished masks to start from."""
 
 
-def refine_piece(inputs: Inputs, index: int, piece: Box) -> tuple[masks.Mask, tuple[Map, Map] | None]:
-    """The mask (h, w) of a piece of an image of the corpus, and where wanted margin and entropy of its pixels.
+def refine_tile(inputs: SegmentInputs, index: int, tile: Box) -> tuple[masks.Mask, tuple[Map, Map] | None]:
+    """The mask (h, w) of a tile of an image of the corpus, and where wanted margin and entropy of its pixels.
 
     Pixels that hold no image are `nodata` in the mask and 0 in the others.
 
     Raises:
         CorpusError: the image file is gone or has changed since it was indexed.
     """
-    return see_piece(shown_of(inputs.corpus, inputs.features.header, index), piece, inputs.how, codes_of(inputs))
+    crops = image_crops(inputs.corpus, inputs.features.header, index)
+    return segment_tile(crops, tile, inputs.config, codes_of(inputs))
 
 
-def split_piece(inputs: Inputs, index: int, piece: Box) -> tuple[masks.Mask, tuple[Map, Map] | None]:
-    """What `refine_piece` gives, made of the masks that are there: only pixels of split clusters are looked at.
+def split_tile(inputs: SegmentInputs, index: int, tile: Box) -> tuple[masks.Mask, tuple[Map, Map] | None]:
+    """What `refine_tile` gives, made of the masks that are there: only pixels of split clusters are classified.
 
     Raises:
         CorpusError: the image file is gone or has changed since it was indexed.
         UsageError: the old mask is missing or damaged.
     """
-    assert inputs.kept is not None
-    path, places = paths_of(inputs, inputs.kept.directory, index, piece)
-    mask = inputs.kept.read(path, inputs.how.classes)
-    how = replace(inputs.how, splits=inputs.kept.left)
-    shown = shown_of(inputs.corpus, inputs.features.header, index)
-    mask = divide_piece(shown, piece, how, codes_of(inputs), mask)
+    assert inputs.reusable is not None
+    path, places = tile_paths(inputs, inputs.reusable.directory, index, tile)
+    mask = inputs.reusable.read(path, inputs.config.classes)
+    crops = image_crops(inputs.corpus, inputs.features.header, index)
+    mask = divide_tile(crops, tile, inputs.config, codes_of(inputs), mask, inputs.reusable.left)
     maps = [read_certainty(place) for place in places]
     return mask, (maps[0], maps[1]) if maps else None
 
 
-def codes_of(inputs: Inputs) -> ReadCodes:
+def codes_of(inputs: SegmentInputs) -> ReadCodes:
     """Reads the codes of a row of the feature store."""
 
     def read(row: int, flipped: bool) -> npt.NDArray[np.float32]:
@@ -77,16 +78,16 @@ def codes_of(inputs: Inputs) -> ReadCodes:
     return read
 
 
-def paths_of(inputs: Inputs, directory: Path, index: int, piece: Box) -> tuple[Path, list[Path]]:
-    """Where a piece's mask lies, and where its certainty does if it is wanted."""
+def tile_paths(inputs: SegmentInputs, directory: Path, index: int, tile: Box) -> tuple[Path, list[Path]]:
+    """Where a tile's mask lies, and where its certainty does if it is wanted."""
     image = inputs.corpus.images[index]
-    path = masks.tile_path(directory, image.id, piece) if image.mosaic else masks.mask_path(directory, image.id)
-    places = [certainty_path(directory, kind, image.id, piece if image.mosaic else None) for kind in KINDS]
-    return path, places if inputs.how.certainty else []
+    path = masks.tile_path(directory, image.id, tile) if image.mosaic else masks.mask_path(directory, image.id)
+    places = [certainty_path(directory, kind, image.id, tile if image.mosaic else None) for kind in KINDS]
+    return path, places if inputs.config.certainty else []
 
 
-def shown_of(corpus: Corpus, header: FeatureHeader, index: int) -> Shown:
-    """An image of a corpus as `label_piece` takes it."""
+def image_crops(corpus: Corpus, header: FeatureHeader, index: int) -> ImageCrops:
+    """An image of a corpus as `label_tile` takes it."""
     rows = corpus.crops_of[index]
     boxes = [corpus.crops[row].box for row in rows]
-    return Shown(corpus, corpus.images[index], rows, boxes, [header.grid(box.size) for box in boxes])
+    return ImageCrops(corpus, corpus.images[index], rows, boxes, [header.grid(box.size) for box in boxes])

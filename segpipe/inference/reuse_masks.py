@@ -1,4 +1,4 @@
-"""Masks that are there already, taken as the start of masks with other clusters split."""
+"""Reuse of finished masks: the start of masks that differ by splits of clusters alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MADE = "made.npz"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ReusableMasks:
     """Finished masks that differ from those wanted by splits alone."""
 
     directory: Path
@@ -52,7 +52,7 @@ def save_made(directory: Path, origin: str, splits: Sequence[Split]) -> None:
     save_splits(splits, directory / _MADE, of=origin)
 
 
-def find_kept(directory: Path, origin: str, splits: Sequence[Split]) -> Kept | None:
+def find_reusable(directory: Path, origin: str, splits: Sequence[Split]) -> ReusableMasks | None:
     """The masks in a directory, where they come from `origin` too; None where there are none, others, or the very same.
 
     Args:
@@ -71,7 +71,9 @@ def find_kept(directory: Path, origin: str, splits: Sequence[Split]) -> Kept | N
     while common < min(len(there), len(splits)) and _key(there[common]) == _key(splits[common]):
         common += 1
     undone, left = there[common:], tuple(splits[common:])
-    return Kept(directory, classes, undone, left) if undone or left else None  # who asks for the same wants it made
+    if not undone and not left:
+        return None  # who asks for the same wants it made
+    return ReusableMasks(directory, classes, undone, left)
 
 
 def _key(split: Split) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""The mask of a picture in memory, made as a run makes the masks of its images."""
+"""Segmentation of an image in memory: its mask is made as a run makes the masks of its images."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from segpipe.base.runtime import Runtime
 from segpipe.inference.codes import encode, open_head
 from segpipe.inference.encoder import Encoder, reopen_encoder
 from segpipe.inference.extraction import describe_crops
-from segpipe.inference.segmenter import How, divide_labels, how_of, see_photograph
+from segpipe.inference.segmenter import divide_labels, photograph_classifier
 from segpipe.ops.maps.crops import cut
-from segpipe.ops.maps.segment import label_at
+from segpipe.ops.maps.segment import CropCodes, label_at
+from segpipe.ops.maps.segment_config import SegmentConfig
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.features import FeatureHeader
 from segpipe.records.palette import nodata
@@ -40,7 +41,7 @@ class Segmenter:
     encoder: Encoder
     head: Head
     clusters: ClusterModel
-    how: How
+    config: SegmentConfig
 
 
 def open_segmenter(run_dir: RunDir, runtime: Runtime, *, crf: bool) -> Segmenter:
@@ -59,9 +60,9 @@ def open_segmenter(run_dir: RunDir, runtime: Runtime, *, crf: bool) -> Segmenter
     if crf and made["crf"] is None:
         raise UsageError(f"{run_dir.root} was refined without a CRF (refine.crf=false); leave out --crf")
     clusters, header = open_clusters(run_dir), FeatureStore(features).header
-    how = how_of(clusters, made, crf=crf)
+    config = SegmentConfig.from_header(clusters, made, crf=crf)
     encoder = reopen_encoder(header, features, runtime)
-    return Segmenter(replace(header, flipped=made["flip"]), encoder, open_head(run_dir.path("head")), clusters, how)
+    return Segmenter(replace(header, flipped=made["flip"]), encoder, open_head(run_dir.path("head")), clusters, config)
 
 
 def segment_picture(segmenter: Segmenter, rgb: Rgb, valid: Bools | None, *, name: str) -> Mask:
@@ -76,9 +77,9 @@ def segment_picture(segmenter: Segmenter, rgb: Rgb, valid: Bools | None, *, name
     Raises:
         MachineError: the network's features of it are not finite.
     """
-    size, how = Size(*rgb.shape[:2]), segmenter.how
+    size, config = Size(*rgb.shape[:2]), segmenter.config
     box, grid = Box(0, 0, size.height, size.width), segmenter.header.grid(size)
-    crop = cut(rgb, valid, box, grid, row=0, flip=how.flip)
+    crop = cut(rgb, valid, box, grid, row=0, flip=config.flip)
     described = describe_crops(
         [crop], segmenter.encoder.describe, pool=segmenter.header.pool, name=lambda _: f"{name}, disturbed"
     )[0]
@@ -87,8 +88,8 @@ def segment_picture(segmenter: Segmenter, rgb: Rgb, valid: Bools | None, *, name
     if described.flipped is not None:
         mirrored = [encode(segmenter.head, segmenter.clusters, described.flipped, described.valid[:, ::-1])]
 
-    see = see_photograph([codes], [grid], [box], rgb, how, mirrored)
-    labels: Mask = divide_labels(label_at(*see(how.centers, how.members, False)), how, see)
+    classifier = photograph_classifier(CropCodes([codes], [grid], [box], mirrored), rgb, config)
+    labels: Mask = divide_labels(label_at(*classifier(None)), config, classifier)
     if valid is not None:
-        labels[~valid] = nodata(how.classes)
+        labels[~valid] = nodata(config.classes)
     return labels

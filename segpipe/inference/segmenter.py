@@ -1,36 +1,35 @@
-"""Class maps piece by piece: a photograph is one piece, a mosaic is cut into tiles, each made as if it were the whole.
+"""Segmentation tile by tile: a photograph is one tile, a mosaic is cut into many, each made as if it were the whole.
 
-What a worker holds at a time is one piece, whatever the size of the image.
+What a worker holds at a time is one tile, whatever the size of the image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Grid, Size
 from segpipe.images.corpus_reader import open_original, read_original
-from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.maps.certainty import Map, certainty_at
-from segpipe.ops.maps.segment import Field, Labels, divide, label_at, places, probabilities
-from segpipe.ops.maps.tiling import Lattice, plan_lattice, tile_probabilities
-from segpipe.records.clusters import ClusterModel, Split
+from segpipe.ops.maps.segment import CropCodes, Field, Labels, divide, label_at, places, probabilities
+from segpipe.ops.maps.segment_config import SegmentConfig
+from segpipe.ops.maps.tiling import TileLattice, plan_lattice, tile_probabilities
+from segpipe.records.clusters import Split
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.palette import nodata
 
 ReadCodes = Callable[[int, bool], npt.NDArray[np.floating]]
 """From a row of the feature store, and whether the mirrored crop is meant, to codes (rows, cols, d)."""
-See = Callable[[npt.NDArray[np.float32], npt.NDArray[np.integer] | None, bool], Field]
-"""From centers and their members to how probable each class is at the pixels of a piece; coarsely, if True."""
+Classifier = Callable[[Split | None], Field]
+"""How probable each class is at the pixels of a tile, or, given a split, each part of its cluster."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """An image of a corpus, and what the feature store holds of it."""
+class ImageCrops:
+    """An image of a corpus, and its crops in the feature store."""
 
     corpus: Corpus
     image: Image
@@ -45,204 +44,147 @@ class Shown:
         """All pixels."""
         return Box(0, 0, self.image.size.height, self.image.size.width)
 
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """How codes become classes; see `ops.segment.segment`."""
-
-    centers: npt.NDArray[np.float32]
-    members: npt.NDArray[np.integer] | None
-    classes: int
-    """Parts of split ones counted."""
-    side: int
-    sharpness: float
-    flip: bool
-    crf: Crf | None
-    certainty: bool = False
-    """Whether margin and entropy are wanted too."""
-    threads: int = 1
-    splits: tuple[Split, ...] = ()
-    """Clusters cut further, pixel by pixel inside the map that the others leave them."""
-
-    def halved(self) -> How:
-        """On a canvas of half the side."""
-        return replace(self, side=self.side // 2, crf=None if self.crf is None else self.crf.halved())
+    def encode(self, which: Sequence[int], read: ReadCodes, *, flip: bool) -> CropCodes:
+        """The codes of the crops at these places of `rows`."""
+        return CropCodes(
+            [read(self.rows[i], False) for i in which],
+            [self.grids[i] for i in which],
+            [self.boxes[i] for i in which],
+            [read(self.rows[i], True) for i in which] if flip else None,
+        )
 
 
-def how_of(clusters: ClusterModel, made: Mapping[str, Any], *, crf: bool = True) -> How:
-    """How masks were made, by what their header or a bundle says: side, sharpness, flip, and crf unless left out."""
-    return How(
-        centers=clusters.centers,
-        members=clusters.members,
-        classes=clusters.clusters,
-        side=made["side"],
-        sharpness=made["sharpness"],
-        flip=made["flip"],
-        crf=Crf(**made["crf"]) if crf and made["crf"] is not None else None,
-        splits=clusters.splits,
-    )
-
-
-def tile_side(shown: Shown, how: How) -> int | None:
+def tile_side(crops: ImageCrops, config: SegmentConfig) -> int | None:
     """Side in pixels of the tiles of a mosaic's map; None for a photograph."""
-    return plan_lattice(shown.boxes, shown.grids, side=how.side).tile if shown.image.mosaic else None
+    return plan_lattice(crops.boxes, crops.grids, side=config.side).tile if crops.image.mosaic else None
 
 
-def see_piece(
-    shown: Shown, piece: Box, how: How, read: ReadCodes, *, lattice: Lattice | None = None
+def segment_tile(
+    crops: ImageCrops, tile: Box, config: SegmentConfig, read: ReadCodes, *, lattice: TileLattice | None = None
 ) -> tuple[Labels, tuple[Map, Map] | None]:
-    """The classes (h, w) of a piece and, where wanted, their margin and entropy, as of `certainty_pixels`.
+    """The classes (h, w) of a tile and, where wanted, their margin and entropy, as of `certainty_pixels`.
 
     Pixels that hold no image are `nodata`, and 0 in the others.
 
     Args:
-        shown: the image.
-        piece: one of `mask_tiles`.
-        how: the classes.
+        crops: the image.
+        tile: one of `mask_tiles`.
+        config: the classes.
         read: gives the codes.
         lattice: another than the planned one.
 
     Raises:
         CorpusError: the image file is gone or has changed since it was indexed.
     """
-    see, valid = _open_piece(shown, piece, how, read, lattice)
+    classifier, valid = _open_tile(crops, tile, config, read, lattice)
     maps: tuple[Map, Map] | None = None
     labels: Labels
-    if see is None:
-        empty = np.zeros((piece.height, piece.width), np.uint8)
-        labels = empty.copy() if how.classes <= 255 else empty.astype(np.uint16)
-        maps = (empty, empty.copy()) if how.certainty else None
+    if classifier is None:
+        empty = np.zeros((tile.height, tile.width), np.uint8)
+        labels = empty.copy() if config.classes <= 255 else empty.astype(np.uint16)
+        maps = (empty, empty.copy()) if config.certainty else None
     else:
-        field = see(how.centers, how.members, False)
-        labels = divide_labels(label_at(*field), how, see)
-        maps = certainty_at(*field) if how.certainty else None
+        field = classifier(None)
+        labels = divide_labels(label_at(*field), config, classifier)
+        maps = certainty_at(*field) if config.certainty else None
     if valid is not None:
-        labels[~valid] = nodata(how.classes)
+        labels[~valid] = nodata(config.classes)
         for values in maps or ():
             values[~valid] = 0
     return labels, maps
 
 
-def divide_piece(shown: Shown, piece: Box, how: How, read: ReadCodes, labels: Labels) -> Labels:
-    """A finished map (h, w) of a piece with the clusters of `how.splits` cut further, the very map of `see_piece`.
+def divide_tile(
+    crops: ImageCrops,
+    tile: Box,
+    config: SegmentConfig,
+    read: ReadCodes,
+    labels: Labels,
+    splits: Sequence[Split] | None = None,
+) -> Labels:
+    """A finished map (h, w) of a tile with clusters cut further, the very map of `segment_tile`.
 
     Args:
-        shown: the image.
-        piece: one of `mask_tiles`.
-        how: the classes.
+        crops: the image.
+        tile: one of `mask_tiles`.
+        config: the classes.
         read: gives the codes; not asked where no cluster of the map is split.
-        labels: clusters before these splits, and `nodata(how.classes)`; may be changed in place.
+        labels: clusters before these splits, and `nodata(config.classes)`; may be changed in place.
+        splits: those that the map does not have; None: all of `config`.
 
     Raises:
         CorpusError: the image file is gone or has changed since it was indexed.
     """
-    if not any((labels == split.cluster).any() for split in how.splits):
-        return divide(labels, (), lambda split: labels, classes=how.classes)
-    see, _ = _open_piece(shown, piece, how, read, None)
-    return labels if see is None else divide_labels(labels, how, see)
+    splits = config.splits if splits is None else splits
+    if not any((labels == split.cluster).any() for split in splits):
+        return divide(labels, (), lambda split: labels, classes=config.classes)
+    classifier, _ = _open_tile(crops, tile, config, read, None)
+    return labels if classifier is None else divide_labels(labels, config, classifier, splits)
 
 
-def divide_labels(labels: Labels, how: How, see: See) -> Labels:
-    """Clusters (h, w) of a piece with those of `how.splits` cut further.
+def divide_labels(
+    labels: Labels, config: SegmentConfig, classifier: Classifier, splits: Sequence[Split] | None = None
+) -> Labels:
+    """Clusters (h, w) of a tile with those of `splits`, or of all splits of `config`, cut further.
 
-    The border of a cluster is there already. How it is divided inside is seen coarsely, on a canvas of half the side,
-    which takes a quarter of the time.
+    The border of a cluster is there already. How it is divided inside is found on a coarser canvas.
     """
-    return divide(
-        labels, how.splits, lambda split: label_at(*see(split.centers, split.members, True)), classes=how.classes
-    )
+    chosen = config.splits if splits is None else splits
+    return divide(labels, chosen, lambda split: label_at(*classifier(split)), classes=config.classes)
 
 
-def _open_piece(
-    shown: Shown, piece: Box, how: How, read: ReadCodes, lattice: Lattice | None
-) -> tuple[See | None, npt.NDArray[np.bool_] | None]:
-    """What tells how alike a piece is to any centers (None where it holds no image), and which pixels hold image."""
-    return (_open_tile if shown.image.mosaic else _open_photograph)(shown, piece, how, read, lattice)
+def tile_field(crops: ImageCrops, tile: Box, config: SegmentConfig, read: ReadCodes) -> Field | None:
+    """How probable each cluster is on the canvas of a tile, before any split; None where it holds no image.
 
-
-def label_piece(shown: Shown, piece: Box, how: How, read: ReadCodes, *, lattice: Lattice | None = None) -> Labels:
-    """The classes (h, w) of a piece, as of `see_piece`."""
-    return see_piece(shown, piece, how, read, lattice=lattice)[0]
-
-
-def piece_probabilities(shown: Shown, piece: Box, how: How, read: ReadCodes) -> Field | None:
-    """How probable each cluster is on the canvas of a piece, before any split; None where it holds no image.
-
-    `label_at` makes the map of `see_piece` of it. Arguments and errors as of `see_piece`.
+    `label_at` makes the map of `segment_tile` of it. Arguments and errors as of `segment_tile`.
     """
-    see, _ = _open_piece(shown, piece, how, read, None)
-    return None if see is None else see(how.centers, how.members, False)
+    classifier, _ = _open_tile(crops, tile, config, read, None)
+    return None if classifier is None else classifier(None)
 
 
-def _open_photograph(
-    shown: Shown, piece: Box, how: How, read: ReadCodes, lattice: Lattice | None
-) -> tuple[See | None, npt.NDArray[np.bool_] | None]:
-    pixels = read_original(shown.corpus, shown.image)
-    codes = [read(row, False) for row in shown.rows]
-    mirrored = [read(row, True) for row in shown.rows] if how.flip else None
-    return see_photograph(codes, shown.grids, shown.boxes, pixels.rgb, how, mirrored), pixels.valid
+def label_tile(
+    crops: ImageCrops, tile: Box, config: SegmentConfig, read: ReadCodes, *, lattice: TileLattice | None = None
+) -> Labels:
+    """The classes (h, w) of a tile, as of `segment_tile`."""
+    return segment_tile(crops, tile, config, read, lattice=lattice)[0]
 
 
-def see_photograph(
-    codes: Sequence[npt.NDArray[np.floating]],
-    grids: Sequence[Grid],
-    boxes: Sequence[Box],
-    rgb: npt.NDArray[np.uint8],
-    how: How,
-    mirrored: Sequence[npt.NDArray[np.floating]] | None,
-) -> See:
-    """What tells how alike the pixels of a photograph are to any centers; arguments as of `ops.segment.segment`."""
+def photograph_classifier(codes: CropCodes, rgb: npt.NDArray[np.uint8], config: SegmentConfig) -> Classifier:
+    """The classifier of all pixels of a photograph; arguments as of `ops.maps.segment.segment`."""
 
-    def see(centers: npt.NDArray[np.float32], members: npt.NDArray[np.integer] | None, coarse: bool) -> Field:
-        used = how.halved() if coarse else how
-        found = probabilities(
-            codes,
-            grids,
-            boxes,
-            rgb,
-            centers,
-            members=members,
-            side=used.side,
-            sharpness=used.sharpness,
-            crf=used.crf,
-            mirrored=mirrored,
-            threads=used.threads,
-        )
+    def classify(split: Split | None) -> Field:
+        found = probabilities(codes, rgb, config if split is None else config.of_split(split))
         return (found, *places(found, Size(*rgb.shape[:2])))
 
-    return see
+    return classify
 
 
 def _open_tile(
-    shown: Shown, piece: Box, how: How, read: ReadCodes, lattice: Lattice | None
-) -> tuple[See | None, npt.NDArray[np.bool_] | None]:
-    lattice = lattice or plan_lattice(shown.boxes, shown.grids, side=how.side)
-    around = lattice.around(piece, shown.image.size)
-    with open_original(shown.corpus, shown.image) as read_box:
+    crops: ImageCrops, tile: Box, config: SegmentConfig, read: ReadCodes, lattice: TileLattice | None
+) -> tuple[Classifier | None, npt.NDArray[np.bool_] | None]:
+    """The classifier of a tile (None where it holds no image), and which pixels hold image."""
+    if crops.image.mosaic:
+        lattice = lattice or plan_lattice(crops.boxes, crops.grids, side=config.side)
+        return _open_mosaic_tile(crops, tile, config, read, lattice)
+    pixels = read_original(crops.corpus, crops.image)
+    codes = crops.encode(range(len(crops.rows)), read, flip=config.flip)
+    return photograph_classifier(codes, pixels.rgb, config), pixels.valid
+
+
+def _open_mosaic_tile(
+    crops: ImageCrops, tile: Box, config: SegmentConfig, read: ReadCodes, lattice: TileLattice
+) -> tuple[Classifier | None, npt.NDArray[np.bool_] | None]:
+    around = lattice.around(tile, crops.image.size)
+    with open_original(crops.corpus, crops.image) as read_box:
         pixels = read_box(around)
-    valid = None if pixels.valid is None else pixels.valid[piece.within(around).slices]
+    valid = None if pixels.valid is None else pixels.valid[tile.within(around).slices]
     if valid is not None and not valid.any():
         return None, valid
-    some = [i for i, box in enumerate(shown.boxes) if box.meets(around)]
-    codes = [read(shown.rows[i], False) for i in some]
-    mirrored = [read(shown.rows[i], True) for i in some] if how.flip else None
+    near = [i for i, box in enumerate(crops.boxes) if box.meets(around)]
+    codes = crops.encode(near, read, flip=config.flip)
 
-    def see(centers: npt.NDArray[np.float32], members: npt.NDArray[np.integer] | None, coarse: bool) -> Field:
-        used, cells = (how.halved(), lattice.halved()) if coarse else (how, lattice)
-        return tile_probabilities(
-            codes,
-            [shown.grids[i] for i in some],
-            [shown.boxes[i] for i in some],
-            pixels.rgb,
-            centers,
-            tile=piece,
-            around=around,
-            lattice=cells,
-            members=members,
-            sharpness=used.sharpness,
-            crf=used.crf,
-            mirrored=mirrored,
-            threads=used.threads,
-        )
+    def classify(split: Split | None) -> Field:
+        used, cells = (config, lattice) if split is None else (config.of_split(split), lattice.halved())
+        return tile_probabilities(codes, pixels.rgb, used, tile=tile, around=around, lattice=cells)
 
-    return see, valid
+    return classify, valid

@@ -5,9 +5,10 @@ Only what judges finished masks, or is told to put a person's names on them, imp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,25 +67,90 @@ def count_labelled(
     entries = load_index(directory)
 
     def count(index: int) -> Confusion:
-        image, entry, source = corpus.images[index], entries[index], truth.sources[index]
-        table: Int64 = np.zeros((len(truth.classes), clusters + 1), np.int64)
-        with open_labels(source, truth.reader, image) as read:
-            for piece in mask_tiles(image.size, entry.get("tile")):
-                rows, cols, given = read(piece)
-                if not (given >= 0).any():
-                    continue
-                mask = read_part(directory, entry, piece)
-                found = mask if rows is None or cols is None else mask[rows - piece.top, cols - piece.left]
-                table += metrics.confusion(
-                    given, found, n_classes=len(truth.classes), n_clusters=clusters, nodata=nodata(clusters)
-                )
-        return confusion_of(table)
+        image, entry = corpus.images[index], entries[index]
+        source = LabelSource(image, truth.sources[index], truth.reader, entry.get("tile"))
+        maps = [(partial(read_part, directory, entry), clusters)]
+        return count_image(source, maps, classes=len(truth.classes))[0]
 
     images = tuple(sorted(truth.sources))
     counted = thread_map(count, images, workers=runtime.workers, ahead=runtime.workers)
     counts = list(runtime.track(counted, total=len(images), unit="labelled images"))
     points = any(isinstance(source, Points) for source in truth.sources.values())
     return Labelled(truth.classes, images, join(counts), tuple(truth.unmatched), points)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSource:
+    """Where the labels of an image come from."""
+
+    image: Image
+    source: Path | Points
+    """A label map, or the points of the image."""
+    reader: LabelReader
+    """Opens label maps."""
+    tile: int | None = None
+    """Side of the tiles of its mask, if it is a mosaic."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTile:
+    """The labels in one tile of an image."""
+
+    number: int
+    """Of the tile, in the order of `mask_tiles`."""
+    box: Box
+    rows: Int64 | None
+    """(m,) rows of points in the image; None for a label map."""
+    cols: Int64 | None
+    labels: npt.NDArray[np.integer[Any]]
+    """(m,) of points, (h, w) of a map; negative: none."""
+
+    def pick(self, mask: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The values of a mask (h, w) of the tile where the labels are, in their shape."""
+        if self.rows is None or self.cols is None:
+            return mask
+        return mask[self.rows - self.box.top, self.cols - self.box.left]
+
+
+ReadMask = Callable[[Box], npt.NDArray[Any]]
+"""From a tile to its clusters (h, w); `nodata` where it holds no image."""
+
+
+def count_image(
+    source: LabelSource,
+    maps: Sequence[tuple[ReadMask, int]],
+    *,
+    classes: int,
+    on_tile: Callable[[LabelTile], None] | None = None,
+) -> list[Confusion]:
+    """Count the labelled pixels of an image by label and cluster, tile by tile; tiles without labels are not read.
+
+    Args:
+        source: the image and its labels.
+        maps: cluster maps of it, and how many clusters each has.
+        classes: how many labels there are.
+        on_tile: called with every tile that has labels.
+
+    Returns:
+        The counts of each map.
+
+    Raises:
+        UsageError: a label or a mask is wrong.
+    """
+    tables = [np.zeros((classes, clusters + 1), np.int64) for _, clusters in maps]
+    with open_labels(source.source, source.reader, source.image) as read:
+        for number, box in enumerate(mask_tiles(source.image.size, source.tile)):
+            tile = LabelTile(number, box, *read(box))
+            if not (tile.labels >= 0).any():
+                continue
+            for table, (read_mask, clusters) in zip(tables, maps, strict=True):
+                found = tile.pick(read_mask(box))
+                table += metrics.confusion(
+                    tile.labels, found, n_classes=classes, n_clusters=clusters, nodata=nodata(clusters)
+                )
+            if on_tile is not None:
+                on_tile(tile)
+    return [confusion_of(table) for table in tables]
 
 
 BoxLabels = tuple[Int64 | None, Int64 | None, npt.NDArray[np.integer[Any]]]

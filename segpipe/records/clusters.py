@@ -92,8 +92,8 @@ class ClusterModel:
         return len(self.centers) if self.members is None else int(self.members.max()) + 1
 
     @property
-    def told_apart(self) -> tuple[int, ...]:
-        """How many classes are distinguished at a time: all before any split, then the parts of each split."""
+    def softmax_sizes(self) -> tuple[int, ...]:
+        """How many classes share a softmax: all before any split, then the parts of each split."""
         return (self.whole_clusters, *(split.parts for split in self.splits))
 
     @property

@@ -16,7 +16,7 @@ from segpipe.records.geo import Geo
 
 _GROUP = 4  # windows along the side of a group of a mosaic
 _TAKE = 10.0  # seconds of a video that count as one take
-_TAKES = 8  # takes of a video at least, if it has as many frames
+_TAKES = 8  # shots of a video at least, if it has as many frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +123,10 @@ class Corpus:
         return tuple(range(starts[i], starts[i + 1]) for i in range(len(self.images)))
 
     @cached_property
-    def takes(self) -> npt.NDArray[np.int64]:
+    def shots(self) -> npt.NDArray[np.int64]:
         """(images,) the same number for frames that were taken one soon after the other, which show nearly the same.
 
-        A photograph or mosaic is a take. A video is cut into takes of ten seconds, a short one into eight.
+        A photograph or mosaic is a shot. A video is cut into shots of ten seconds, a short one into eight.
         """
         films: dict[str, list[FrameInfo]] = {}
         for image in self.images:
@@ -150,11 +150,11 @@ class Corpus:
     def groups(self) -> npt.NDArray[np.int64]:
         """(crops,) group of each crop: similar patches of two groups do not show the same thing twice.
 
-        A photograph is a group; a mosaic has many, squares of four windows; those of a video are its `takes`.
+        A photograph is a group; a mosaic has many, squares of four windows; those of a video are its `shots`.
         """
         numbers: dict[tuple[int, ...], int] = {}
-        takes = self.takes.tolist()
-        keys = (_group_of(crop, self.images[crop.image], takes[crop.image]) for crop in self.crops)
+        shots = self.shots.tolist()
+        keys = (_group_of(crop, self.images[crop.image], shots[crop.image]) for crop in self.crops)
         return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
 
 

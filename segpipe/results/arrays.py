@@ -13,8 +13,9 @@ from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, mask_tiles
 from segpipe.base.runtime import cpu_count
 from segpipe.inference.codes import encode
-from segpipe.inference.inputs import Inputs, codes_of, shown_of
-from segpipe.inference.segmenter import how_of, piece_probabilities, tile_side
+from segpipe.inference.inputs import SegmentInputs, codes_of, image_crops
+from segpipe.inference.segmenter import tile_field, tile_side
+from segpipe.ops.maps.segment_config import SegmentConfig
 from segpipe.ops.maps.tiling import plan_lattice
 from segpipe.records.legend import Legend, Mask
 from segpipe.results.reader import RunReader
@@ -90,20 +91,20 @@ def canvas_probabilities(reader: RunReader, index: int) -> Float32:
     reader.require_current("refine")
     corpus, store, clusters = reader.corpus, reader.features, reader.clusters
     with reader.reading("refine", reader.folder("refine") / "header.json"):
-        how = replace(how_of(clusters, reader.mask_header), threads=cpu_count())
-    inputs = Inputs(corpus, store, reader.head, clusters, how)
+        config = replace(SegmentConfig.from_header(clusters, reader.mask_header), threads=cpu_count())
+    inputs = SegmentInputs(corpus, store, reader.head, clusters, config)
     with reader.reading("extract", reader.folder("extract")):
-        shown, read = shown_of(corpus, store.header, index), codes_of(inputs)
-        side, size = tile_side(shown, how), corpus.images[index].size
+        crops, read = image_crops(corpus, store.header, index), codes_of(inputs)
+        side, size = tile_side(crops, config), corpus.images[index].size
         if side is None:
-            field = piece_probabilities(shown, shown.whole, how, read)
+            field = tile_field(crops, crops.whole, config, read)
             assert field is not None  # a photograph always has a canvas
             return np.ascontiguousarray(field[0], np.float32)
-        factor = plan_lattice(shown.boxes, shown.grids, side=how.side).factor
+        factor = plan_lattice(crops.boxes, crops.grids, side=config.side).factor
         height, width = (math.ceil(length / factor) for length in (size.height, size.width))
         canvas = np.full((height, width, clusters.whole_clusters), np.nan, np.float32)
         for tile in mask_tiles(size, side):
-            field = piece_probabilities(shown, tile, how, read)
+            field = tile_field(crops, tile, config, read)
             if field is None:
                 continue
             top, left = int(tile.top / factor), int(tile.left / factor)

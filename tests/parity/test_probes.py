@@ -4,7 +4,8 @@ import numpy as np
 
 from segpipe.base.geometry import Box, Size, plan_grid
 from segpipe.ops.clustering.kmeans import spherical_kmeans
-from segpipe.ops.maps.segment import classify
+from segpipe.ops.maps.segment import CropCodes, classify
+from segpipe.ops.maps.segment_config import SegmentConfig
 from segpipe.ops.metrics.probes import NEIGHBORS, knn_probe, linear_probe
 
 
@@ -64,7 +65,7 @@ def test_class_probabilities_are_the_softmax_of_twice_the_cosines() -> None:
     codes, centers = rng.normal(size=(grid.rows, grid.cols, 5)), rng.normal(size=(3, 5))
     centers /= np.linalg.norm(centers, axis=1, keepdims=True)
     size = Size(8, 12)
-    found = classify([codes], [grid], [Box(0, 0, 8, 12)], centers, image=size, out=size, sharpness=2.0)
+    found = classify(CropCodes([codes], [grid], [Box(0, 0, 8, 12)]), SegmentConfig(centers), image=size, out=size)
     ys, xs = grid.patch_positions(size)
     for i, y in enumerate(ys):
         for j, x in enumerate(xs):

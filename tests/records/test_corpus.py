@@ -49,7 +49,7 @@ def test_frames_that_follow_each_other_soon_are_one_scene(count: int, step: floa
     images = (image("a"), *film, image("b"), *frames("b.mp4", 1, 1.0))
     corpus = Corpus(Path("/x"), images, tuple(Crop(i, WHOLE) for i in range(len(images)) for _ in range(2)))
     expected = [0, *(1 + take for take in takes), 2 + takes[-1], 3 + takes[-1]]
-    assert corpus.takes.tolist() == expected
+    assert corpus.shots.tolist() == expected
     assert corpus.groups.tolist() == [take for take in expected for _ in range(2)]
 
 

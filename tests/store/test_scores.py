@@ -19,9 +19,8 @@ def made():
     counts = join([confusion_of(table) for table in tables])
     vectors = rng.normal(size=(60, 5)).astype(np.float32)
     evidence = scoring.Evidence(counts, counts, vectors, vectors, rng.integers(3, size=60), np.arange(60) % 3)
-    scores, images = scoring.score(
-        evidence, CLASSES, labels_without_image=["x"], empty=1, drawn=9, folds=5, resamples=100, seed=0
-    )
+    config = scoring.ScoreConfig(drawn=9, folds=5, resamples=100, seed=0)
+    scores, images = scoring.score(evidence, CLASSES, config, labels_without_image=["x"], empty=1)
     return scores, scoring.score_images(["a", "b/ö", "c"], images), counts.total()
 
 

@@ -1,4 +1,4 @@
-"""Use a bundle on new images: `segpipe apply`. Nothing is stored but the masks."""
+"""Prediction on new images with a bundle: `segpipe apply`. Nothing is stored but the masks."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from segpipe.images.crop_plan import corpus_of_one
 from segpipe.images.listing import Listing
 from segpipe.images.validate import Item, expect_images, find_images
 from segpipe.inference.codes import open_head
-from segpipe.inference.encoder import Encoder, open_encoder, settled, single_threaded
-from segpipe.inference.inputs import Inputs, refine_piece, shown_of
+from segpipe.inference.encoder import Encoder, open_encoder, round_trip, single_threaded
+from segpipe.inference.inputs import SegmentInputs, image_crops, refine_tile
 from segpipe.inference.on_demand import LiveFeatures
-from segpipe.inference.segmenter import how_of, tile_side
+from segpipe.inference.segmenter import tile_side
 from segpipe.ops.crf.dense_crf import prepare
+from segpipe.ops.maps.segment_config import SegmentConfig
 from segpipe.records.bundle import Bundle
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Rejected
@@ -64,7 +65,7 @@ def open_model(path: Path, runtime: Runtime) -> Iterator[Model]:
             fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
         weights = folder / store.BACKBONE
         header = replace(made.header, weights=str(weights) if weights.exists() else "")
-        encoder = settled(open_encoder(header, folder, runtime), store.load_codec(folder / "codec.npz"))
+        encoder = round_trip(open_encoder(header, folder, runtime), store.load_codec(folder / "codec.npz"))
         clusters = load_clusters(folder / "clusters.npz")
         yield Model(made, fingerprint, encoder, open_head(folder), clusters, runtime.device)
 
@@ -87,53 +88,54 @@ def settings_of(model: Model, images: str = "", *, every: int = 0) -> index.Conf
 class Segment:
     """What makes the mask of one image: clusters, as `refine` would give them."""
 
-    inputs: Inputs
+    inputs: SegmentInputs
     side: int | None
     """Of the tiles of a mosaic's mask; None for a photograph."""
 
     @property
-    def pieces(self) -> list[Box]:
+    def tiles(self) -> list[Box]:
         """The boxes in which the mask is made; one, but for mosaics."""
         return mask_tiles(self.inputs.corpus.images[0].size, self.side)
 
-    def piece(self, box: Box) -> Mask:
-        """The mask (h, w) of one of the pieces.
+    def tile(self, box: Box) -> Mask:
+        """The mask (h, w) of one of the tiles.
 
         Raises:
             CorpusError: the file changes meanwhile.
             MachineError: the network's features of it are not finite.
         """
-        return refine_piece(self.inputs, 0, box)[0]
+        return refine_tile(self.inputs, 0, box)[0]
 
     def whole(self) -> Mask:
-        """The mask (H, W); raises as `piece`."""
-        first, *rest = self.pieces
-        size, mask = self.inputs.corpus.images[0].size, self.piece(first)
+        """The mask (H, W); raises as `tile`."""
+        first, *rest = self.tiles
+        size, mask = self.inputs.corpus.images[0].size, self.tile(first)
         if not rest:
             return mask
         out: Mask = np.empty((size.height, size.width), mask.dtype)
         out[first.slices] = mask
         for box in rest:
-            out[box.slices] = self.piece(box)
+            out[box.slices] = self.tile(box)
         return out
 
 
-Keep = Callable[[Corpus, Segment], T]
+OnResult = Callable[[Corpus, Segment], T]
 
 
 def open_segment(model: Model, corpus: Corpus) -> Segment:
     """What segments the one image of a corpus."""
     features: Any = LiveFeatures(corpus, model.bundle.header, model.encoder)  # read as a FeatureStore is
-    how = how_of(model.clusters, model.bundle.refine)
-    shown = shown_of(corpus, model.bundle.header, 0)
-    return Segment(Inputs(corpus, features, model.head, model.clusters, how), tile_side(shown, how))
+    config = SegmentConfig.from_header(model.clusters, model.bundle.refine)
+    crops = image_crops(corpus, model.bundle.header, 0)
+    inputs = SegmentInputs(corpus, features, model.head, model.clusters, config)
+    return Segment(inputs, tile_side(crops, config))
 
 
 def apply(
     model: Model,
     listing: Listing,
     runtime: Runtime,
-    keep: Keep[T],
+    on_result: OnResult[T],
     home: Path,
     *,
     every: int = 0,
@@ -148,22 +150,22 @@ def apply(
         model: of `open_model`.
         listing: the files.
         runtime: workers and progress; the device is the model's.
-        keep: what to make of an image (a corpus of one); given what makes its mask; called in several threads.
+        on_result: what to make of an image (a corpus of one); given what makes its mask; called in several threads.
         home: an existing folder for frames and the valid pixels of mosaics.
         every: of videos every n-th frame is taken; 0: about one a second.
-        frames_stay: whether frames lie in `home` longer than `keep` works on them.
+        frames_stay: whether frames lie in `home` longer than `on_result` works on them.
 
     Yields:
-        What `keep` returns, or why a file was put aside.
+        What `on_result` returns, or why a file was skipped.
     """
     yield from listing.rejected
     settings = settings_of(model, every=every)
     choice = index.choice_of(settings)
-    work = partial(_one, model, settings, listing.root, home, keep, frames_stay)
+    work = partial(_one, model, settings, listing.root, home, on_result, frames_stay)
     items = find_images(listing, choice, index.plan_of(settings).limits)
     with single_threaded(model.encoder):
         if model.bundle.refine["crf"] is not None:
-            for classes in model.clusters.told_apart:
+            for classes in model.clusters.softmax_sizes:
                 prepare(classes)
         done = thread_map(work, items, workers=runtime.workers, ahead=runtime.workers + 1)
         yield from runtime.track(done, total=expect_images(listing, choice), unit="images")
@@ -174,7 +176,7 @@ def _one(
     settings: index.Config,
     root: Path,
     home: Path,
-    keep: Keep[T],
+    on_result: OnResult[T],
     frames_stay: bool,
     item: Item | Rejected,
 ) -> T | Rejected:
@@ -186,7 +188,7 @@ def _one(
     if isinstance(corpus, Rejected):
         return corpus
     try:
-        return keep(corpus, open_segment(model, corpus))
+        return on_result(corpus, open_segment(model, corpus))
     except CorpusError as error:
         return Rejected(corpus.images[0].path, str(error))
     finally:

@@ -58,13 +58,13 @@ def apply_to_folder(
     stay = export.shows_images(config)
     classes = model.clusters.clusters
 
-    def keep(corpus: Corpus, segment: Segment) -> dict[str, Any]:
+    def on_result(corpus: Corpus, segment: Segment) -> dict[str, Any]:
         (image,) = corpus.images
         old, lines = known.get(image.id), list[dict[str, Any]]()
         if old is not None and old["image"]["sha256"] == image.sha256:
             return old
-        for box in segment.pieces:
-            mask = segment.piece(box)
+        for box in segment.tiles:
+            mask = segment.tile(box)
             tile = segment.side is not None
             path = masks.tile_path(directory, image.id, box) if tile else masks.mask_path(directory, image.id)
             masks.write_mask(path, mask, classes=classes)
@@ -74,7 +74,7 @@ def apply_to_folder(
 
     done, rejected = list[dict[str, Any]](), list[Rejected]()
     with (out / _DONE).open("a", encoding="utf-8") as journal:
-        for entry in apply(model, listing, runtime, keep, home, every=every, frames_stay=stay):
+        for entry in apply(model, listing, runtime, on_result, home, every=every, frames_stay=stay):
             if isinstance(entry, Rejected):
                 rejected.append(entry)
                 continue

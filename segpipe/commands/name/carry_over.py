@@ -17,7 +17,7 @@ from segpipe.base import files
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.images.corpus_reader import ReadBox, open_original, read_reduced
-from segpipe.inference.class_gallery import CROPS, Inputs, survey
+from segpipe.inference.class_gallery import CROPS, GalleryInputs, survey
 from segpipe.ops import gallery
 from segpipe.ops.metrics.matching import match_overlap
 from segpipe.plots import thumbnails as panels
@@ -190,7 +190,7 @@ def picture_names(clusters: int) -> dict[int, str]:
     return {k: f"{GALLERY}/{k:0{digits}d}.png" for k in range(clusters)}
 
 
-def draw_gallery(inputs: Inputs, run: Path, runtime: Runtime) -> None:
+def draw_gallery(inputs: GalleryInputs, run: Path, runtime: Runtime) -> None:
     """Draw a picture of every cluster: its best patches in their surroundings, and the images that it covers most."""
     clusters = inputs.legend.classes
     wide = gallery.widest(inputs.index, classes=clusters, keep=_COVERS)
@@ -226,14 +226,14 @@ def draw_gallery(inputs: Inputs, run: Path, runtime: Runtime) -> None:
         files.write_bytes(run / name, out.getvalue())
 
 
-def _patch(inputs: Inputs, image: int, patch: Patch, read: ReadBox) -> Rgb:
+def _patch(inputs: GalleryInputs, image: int, patch: Patch, read: ReadBox) -> Rgb:
     """A patch in its surroundings; of a mosaic no more than these is read."""
     box = inputs.box(patch)
     around = panels.surroundings(box, inputs.corpus.images[image].size)
     return panels.around(read(around).rgb, box.within(around), side=_SIDE)
 
 
-def _small(inputs: Inputs, image: int, read: ReadBox) -> tuple[Rgb, masks.Mask]:
+def _small(inputs: GalleryInputs, image: int, read: ReadBox) -> tuple[Rgb, masks.Mask]:
     """An image and its mask, scaled down."""
     shown, entry, side = inputs.corpus.images[image], inputs.index[image], 2 * _SIDE + _GAP
     if shown.mosaic:

@@ -71,7 +71,7 @@ def probe_run(run_dir: RunDir, options: RobustnessOptions, runtime: Runtime) -> 
     steps = [(corruption, level) for corruption in chosen for level in corruption.levels]
     pipeline.log.info("%d images, each segmented %d times", len(taken), 1 + len(steps))
     if crf:
-        for classes in segmenter.clusters.told_apart:
+        for classes in segmenter.clusters.softmax_sizes:
             prepare(classes)
     results, rejected = _measure_all(setup, corpus, taken, runtime)
     counts = np.stack([each.counts for each in results])  # (images, steps, 3, classes)

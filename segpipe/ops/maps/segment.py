@@ -1,4 +1,4 @@
-"""Codes become a class map at the image's own size.
+"""Class maps: codes of crops to a class for every pixel, at the image's own size.
 
 Codes are blended on a canvas of bounded size, compared with the cluster centers, sharpened by a dense CRF, and only
 then are probabilities brought to the size of the image: in strips of rows, so that memory stays small however large
@@ -8,14 +8,16 @@ the image is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Grid, Size
-from segpipe.ops.crf.dense_crf import Crf, refine_probabilities
+from segpipe.ops.crf.dense_crf import refine_probabilities
 from segpipe.ops.maps import blend
+from segpipe.ops.maps.segment_config import SegmentConfig
 from segpipe.records.clusters import Split
 
 Float32 = npt.NDArray[np.float32]
@@ -28,123 +30,80 @@ _STRIP = 1 << 23  # numbers in one strip: 32 MB of float32
 _CACHED = 1 << 19  # the same where several passes are made over a strip: 2 MB
 
 
-def segment(
-    codes: Sequence[npt.NDArray[np.floating]],
-    grids: Sequence[Grid],
-    boxes: Sequence[Box],
-    rgb: npt.NDArray[np.uint8],
-    centers: npt.NDArray[np.floating],
-    *,
-    side: int,
-    sharpness: float = 2.0,
-    crf: Crf | None,
-    members: npt.NDArray[np.integer] | None = None,
-    mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
-    threads: int = 1,
-) -> Labels:
+@dataclass(frozen=True, slots=True)
+class CropCodes:
+    """The codes of the crops of an image."""
+
+    codes: Sequence[npt.NDArray[np.floating]]
+    """For each crop (rows, cols, d)."""
+    grids: Sequence[Grid]
+    """For each crop its patch grid."""
+    boxes: Sequence[Box]
+    """For each crop its box in image pixels."""
+    mirrored: Sequence[npt.NDArray[np.floating]] | None = None
+    """For each crop the codes of its mirrored pixels, averaged in (STEGO's flip averaging)."""
+
+
+def segment(crops: CropCodes, rgb: npt.NDArray[np.uint8], config: SegmentConfig) -> Labels:
     """Give every pixel of an image the class with the center that is most like the codes around it.
 
     Args:
-        codes: for each crop (rows, cols, d).
-        grids: for each crop its patch grid.
-        boxes: for each crop its box in image pixels; together they cover the image.
+        crops: their boxes cover the image.
         rgb: (H, W, 3) uint8, the image.
-        centers: (F, d) unit rows.
-        members: (F,) class 0 to K - 1 of each center; None where every center is a class of its own.
-        side: longest side of the canvas, pixels; an image below it is worked on at its own size.
-        sharpness: factor of the cosines under the softmax (STEGO: 2).
-        crf: constants of the dense CRF in canvas pixels; None leaves it out.
-        mirrored: for each crop the codes of its mirrored pixels, averaged in (STEGO's flip averaging).
-        threads: how many the CRF may use; the result does not depend on it.
+        config: centers and constants; `splits` are left out.
 
     Returns:
         (H, W) classes 0 to K - 1: uint8 up to 255 classes, uint16 beyond.
+
+    Raises:
+        ValueError: the boxes do not cover the image, or codes do not fit their grids.
     """
-    found = probabilities(
-        codes,
-        grids,
-        boxes,
-        rgb,
-        centers,
-        side=side,
-        sharpness=sharpness,
-        crf=crf,
-        members=members,
-        mirrored=mirrored,
-        threads=threads,
-    )
-    return label_pixels(found, Size(*rgb.shape[:2]))
+    return label_pixels(probabilities(crops, rgb, config), Size(*rgb.shape[:2]))
 
 
-def probabilities(
-    codes: Sequence[npt.NDArray[np.floating]],
-    grids: Sequence[Grid],
-    boxes: Sequence[Box],
-    rgb: npt.NDArray[np.uint8],
-    centers: npt.NDArray[np.floating],
-    *,
-    side: int,
-    sharpness: float,
-    crf: Crf | None,
-    members: npt.NDArray[np.integer] | None = None,
-    mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
-    threads: int = 1,
-) -> Float32:
-    """The probabilities (h, w, K) on the canvas that `segment` makes classes of; arguments as there."""
+def probabilities(crops: CropCodes, rgb: npt.NDArray[np.uint8], config: SegmentConfig) -> Float32:
+    """The probabilities (h, w, K) on the canvas that `segment` makes classes of; arguments and errors as there."""
     image = Size(*rgb.shape[:2])
-    out = image.fit(side)
-    found = classify(
-        codes, grids, boxes, centers, image=image, out=out, sharpness=sharpness, members=members, mirrored=mirrored
-    )
-    if crf is not None:
+    out = image.fit(config.side)
+    found = classify(crops, config, image=image, out=out)
+    if config.crf is not None:
         small = rgb if out == image else cv2.resize(rgb, (out.width, out.height), interpolation=cv2.INTER_AREA)
-        found = refine_probabilities(found, small, crf, threads=threads)
+        found = refine_probabilities(found, small, config.crf, threads=config.threads)
     return found.transpose(1, 2, 0)
 
 
-def classify(
-    codes: Sequence[npt.NDArray[np.floating]],
-    grids: Sequence[Grid],
-    boxes: Sequence[Box],
-    centers: npt.NDArray[np.floating],
-    *,
-    image: Size,
-    out: Size,
-    sharpness: float,
-    members: npt.NDArray[np.integer] | None = None,
-    mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
-    strip: int = _CACHED,
-) -> Float32:
-    """Class probabilities on a canvas of size `out`: softmax of `sharpness` x cosine of the blended code to a class.
+def classify(crops: CropCodes, config: SegmentConfig, *, image: Size, out: Size, strip: int = _CACHED) -> Float32:
+    """Class probabilities before the CRF: softmax of `sharpness` x cosine of the blended code to a class.
 
     The cosine to a class is the largest one to its centers.
 
-    Arguments as `segment` and `blend.canvas`; `strip` numbers of the code field are held at once.
+    Args:
+        crops: their boxes cover the image.
+        config: centers, members and sharpness.
+        image: size of the image.
+        out: size of the canvas, the image's shape at any scale.
+        strip: numbers of the code field held at once.
 
     Returns:
         (K, out.height, out.width) float32, the first axis sums to 1.
+
+    Raises:
+        ValueError: the boxes do not cover the image, or codes do not fit their grids.
     """
     y = (np.arange(out.height) + 0.5) * image.height / out.height
     x = (np.arange(out.width) + 0.5) * image.width / out.width
-    found, covered = classify_at(
-        codes, grids, boxes, centers, y, x, sharpness=sharpness, members=members, mirrored=mirrored, strip=strip
-    )
+    found, covered = classify_at(crops, config, y, x, strip=strip)
     if not covered:
         raise ValueError("the boxes do not cover the image")
     return found
 
 
 def classify_at(
-    codes: Sequence[npt.NDArray[np.floating]],
-    grids: Sequence[Grid],
-    boxes: Sequence[Box],
-    centers: npt.NDArray[np.floating],
+    crops: CropCodes,
+    config: SegmentConfig,
     y: npt.NDArray[np.float64],
     x: npt.NDArray[np.float64],
     *,
-    sharpness: float,
-    members: npt.NDArray[np.integer] | None = None,
-    mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
     strip: int = _CACHED,
 ) -> tuple[Float32, bool]:
     """Class probabilities at every combination of rows `y` and columns `x`, as of `classify` and `blend.blend`.
@@ -152,14 +111,15 @@ def classify_at(
     Returns:
         (K, h, w) float32, all classes alike where no crop lies, and whether crops lie everywhere.
     """
-    members = np.arange(len(centers)) if members is None else members
+    members = np.arange(len(config.centers)) if config.members is None else config.members
     order = np.argsort(members, kind="stable")
     starts = np.flatnonzero(np.diff(members[order], prepend=-1))
-    directions = np.ascontiguousarray(np.asarray(centers, np.float32)[order])
+    directions = np.ascontiguousarray(np.asarray(config.centers, np.float32)[order])
     found = np.empty((len(starts), len(y), len(x)), np.float32)
     everywhere = True
     for rows in _strips(len(y), len(x) * max(directions.shape), strip):
-        field, covered = blend.blend(codes, grids, boxes, y[rows.start : rows.stop], x, mirrored=mirrored)
+        here = y[rows.start : rows.stop]
+        field, covered = blend.blend(crops.codes, crops.grids, crops.boxes, here, x, mirrored=crops.mirrored)
         everywhere &= covered
         points = field.reshape(-1, field.shape[-1])
         lengths = np.sqrt(np.einsum("nd,nd->n", points, points))
@@ -167,7 +127,7 @@ def classify_at(
         for own, out in zip(np.split(cosines, starts[1:]), nearest, strict=True):
             own.max(axis=0, out=out)
         nearest /= np.maximum(lengths, np.finfo(np.float32).tiny)  # after the maximum, which does not mind
-        nearest *= np.float32(sharpness)
+        nearest *= np.float32(config.sharpness)
         found[:, rows.start : rows.stop] = _softmax(nearest).reshape(len(starts), len(rows), len(x))
     return found, everywhere
 

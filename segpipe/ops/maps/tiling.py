@@ -15,20 +15,21 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Grid, Size
-from segpipe.ops.crf.dense_crf import Crf, refine_probabilities
-from segpipe.ops.maps.segment import Field, classify_at
+from segpipe.ops.crf.dense_crf import refine_probabilities
+from segpipe.ops.maps.segment import CropCodes, Field, classify_at
+from segpipe.ops.maps.segment_config import SegmentConfig
 
 CORE = 576
 """Side of a tile in canvas pixels: what a CRF of 32 classes takes on tile and margin stays below 0.9 GB."""
 MARGIN = 160
-"""Canvas pixels around a tile, 2.4 standard deviations of the CRF's far kernel; `tests/ops/test_tiling.py` judges."""
+"""Canvas pixels around a tile, 2.4 standard deviations of the CRF's far kernel."""
 _LARGEST = 6.0  # image pixels for a canvas pixel: a tile and its margin are read at full size
 
 Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Lattice:
+class TileLattice:
     """How a mosaic is cut for refining. All numbers are such that tiles and margins are whole pixels."""
 
     factor: float
@@ -47,9 +48,9 @@ class Lattice:
         """Side of a tile in image pixels."""
         return int(self.core * self.factor)
 
-    def halved(self) -> Lattice:
+    def halved(self) -> TileLattice:
         """Of half as many canvas pixels a side, for the same tiles and margins of image pixels."""
-        return Lattice(2 * self.factor, self.core // 2, self.margin // 2)
+        return TileLattice(2 * self.factor, self.core // 2, self.margin // 2)
 
     def around(self, tile: Box, size: Size) -> Box:
         """A tile with its margin, as far as it lies in an image of this size."""
@@ -62,7 +63,7 @@ class Lattice:
         return Size(height, width)
 
 
-def plan_lattice(boxes: Sequence[Box], grids: Sequence[Grid], *, side: int) -> Lattice:
+def plan_lattice(boxes: Sequence[Box], grids: Sequence[Grid], *, side: int) -> TileLattice:
     """The lattice on which a window of a mosaic has about the canvas that a photograph would have, or a finer one.
 
     Args:
@@ -75,41 +76,21 @@ def plan_lattice(boxes: Sequence[Box], grids: Sequence[Grid], *, side: int) -> L
     """
     window = max(max(box.height, box.width) for box in boxes)
     side = max(side, *(max(grid.rows, grid.cols) for grid in grids), 1)
-    return Lattice(min(_LARGEST, max(1.0, math.floor(4 * window / side) / 4)))
+    return TileLattice(min(_LARGEST, max(1.0, math.floor(4 * window / side) / 4)))
 
 
 def tile_probabilities(
-    codes: Sequence[npt.NDArray[np.floating]],
-    grids: Sequence[Grid],
-    boxes: Sequence[Box],
-    rgb: Bytes,
-    centers: npt.NDArray[np.floating],
-    *,
-    tile: Box,
-    around: Box,
-    lattice: Lattice,
-    sharpness: float = 2.0,
-    crf: Crf | None,
-    members: npt.NDArray[np.integer] | None = None,
-    mirrored: Sequence[npt.NDArray[np.floating]] | None = None,
-    threads: int = 1,
+    crops: CropCodes, rgb: Bytes, config: SegmentConfig, *, tile: Box, around: Box, lattice: TileLattice
 ) -> Field:
     """Class probabilities around a tile, and where its pixels lie among them: what `label_at` makes classes of.
 
     Args:
-        codes: for each window that meets `around` (rows, cols, d).
-        grids: for each window its patch grid.
-        boxes: for each window its box in image pixels; where there is none, any class may come.
+        crops: the windows that meet `around`; where there is none, any class may come.
         rgb: (around.height, around.width, 3), the pixels of `around`.
-        centers: as of `segment`, like `sharpness`, `crf`, `members`, `mirrored` and `threads`.
+        config: centers and constants; `side` is that of the lattice, `splits` are left out.
         tile: what is wanted; its corner lies on the lattice.
-        around: the same with its margin, as of `Lattice.around`.
+        around: the same with its margin, as of `TileLattice.around`.
         lattice: how the mosaic is cut.
-        sharpness: factor of the cosines under the softmax.
-        crf: constants of the dense CRF in canvas pixels; None leaves it out.
-        members: class of each center.
-        mirrored: codes of the mirrored windows.
-        threads: how many the CRF may use.
 
     Returns:
         (h, w, K) probabilities on the canvas, and the positions of the tile's rows and columns on it.
@@ -118,12 +99,10 @@ def tile_probabilities(
     # what hangs over the image's border repeats the border
     y = around.top + np.minimum((np.arange(out.height) + 0.5) * factor, around.height - 0.5)
     x = around.left + np.minimum((np.arange(out.width) + 0.5) * factor, around.width - 0.5)
-    probabilities, _ = classify_at(
-        codes, grids, boxes, centers, y, x, sharpness=sharpness, members=members, mirrored=mirrored
-    )
-    if crf is not None:
+    probabilities, _ = classify_at(crops, config, y, x)
+    if config.crf is not None:
         small = _scaled(rgb, out, factor)
-        probabilities = refine_probabilities(probabilities, small, crf, threads=threads)
+        probabilities = refine_probabilities(probabilities, small, config.crf, threads=config.threads)
     probabilities = probabilities.transpose(1, 2, 0)
     inner = tile.within(around)
     if factor == 1:

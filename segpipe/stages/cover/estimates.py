@@ -38,8 +38,8 @@ class Counted:
     """(images, classes)"""
     areas: Float64
     """(images,) square meters of a pixel, NaN where nobody knows."""
-    takes: Int64
-    """(images,) images of the same number are drawn together: see `Corpus.takes`."""
+    shots: Int64
+    """(images,) images of the same number are drawn together: see `Corpus.shots`."""
 
     @property
     def known(self) -> bool:
@@ -79,7 +79,7 @@ def part_of(
         draws: behind the intervals.
         seed: of the draws.
     """
-    _, take = np.unique(counted.takes[rows], return_inverse=True)
+    _, take = np.unique(counted.shots[rows], return_inverse=True)
     own = np.zeros((int(take.max(initial=-1)) + 1, amounts.shape[1]), np.float64)
     np.add.at(own, take, amounts[rows])
     ends = estimate.bootstrap_shares(own, draws=draws, seed=seed)
@@ -304,5 +304,5 @@ def count_images(
         sites=[site_of(image, i, table) for i, image in enumerate(corpus.images)],
         pixels=pixels,
         areas=np.array(areas, np.float64),
-        takes=corpus.takes,
+        shots=corpus.shots,
     )

@@ -118,8 +118,8 @@ def _refuse_split(config: Config) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What judging under either protocol gives."""
+class Evaluated:
+    """What either protocol gives to score."""
 
     evidence: scoring.Evidence
     classes: tuple[str, ...]
@@ -161,7 +161,7 @@ def baseline_of(config: Config, run_dir: RunDir, runtime: Runtime) -> ClusterMod
     return fit_baseline(sample, k=k, components=config.baseline_dim, seed=config.seed, runtime=runtime)
 
 
-def judge_whole(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, runtime: Runtime) -> Judged:
+def evaluate_whole(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, runtime: Runtime) -> Evaluated:
     """Judge the run's masks at their own size."""
     truth = read_labels(config, corpus, runtime)
     points = any(isinstance(source, Points) for source in truth.sources.values())
@@ -169,14 +169,14 @@ def judge_whole(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, runt
     baseline = baseline_of(config, run_dir, runtime)
     setup, tasks = whole.plan(truth, corpus, baseline, run_dir, quota=drawn, seed=config.seed)
     gathered = whole.gather(tasks, setup, head, runtime)
-    takes = corpus.takes  # frames that follow each other are neither drawn nor tested apart
-    together = takes[[task.index for task in tasks]]
-    evidence = replace(gathered, images=takes[gathered.images], together=together)
+    shots = corpus.shots  # frames that follow each other are neither drawn nor tested apart
+    together = shots[[task.index for task in tasks]]
+    evidence = replace(gathered, images=shots[gathered.images], together=together)
     names = [task.image.id for task in tasks]
-    return Judged(evidence, truth.classes, names, list(truth.unmatched), truth.empty, drawn)
+    return Evaluated(evidence, truth.classes, names, list(truth.unmatched), truth.empty, drawn)
 
 
-def judge_published(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, runtime: Runtime) -> Judged:
+def evaluate_published(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, runtime: Runtime) -> Evaluated:
     """Judge the middle crops of a set's split, or of the run's labelled images, as STEGO did."""
     assert config.labels is not None
     unmatched, empty = list[str](), 0
@@ -191,7 +191,7 @@ def judge_published(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, 
     features = run_dir.path("features")
     crf = load_header(run_dir.path("masks"))["crf"]
     encoder = reopen_encoder(FeatureStore(features).header, features, runtime)
-    judge = published.plan(
+    setup = published.plan(
         encoder.patch,
         open_clusters(run_dir),
         baseline_of(config, run_dir, runtime),
@@ -199,12 +199,12 @@ def judge_published(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, 
         classes=len(classes),
     )
     drawn = quota(len(cases), config, points=False)
-    found = published.gather(cases, judge, encoder, head.to(runtime.device), runtime, quota=drawn, seed=config.seed)
+    found = published.gather(cases, setup, encoder, head.to(runtime.device), runtime, quota=drawn, seed=config.seed)
     unmatched += found.unmatched
-    return Judged(found.evidence, classes, list(found.names), unmatched, empty + found.empty, drawn)
+    return Evaluated(found.evidence, classes, list(found.names), unmatched, empty + found.empty, drawn)
 
 
-def summarise(scores: Scores) -> Summary:
+def summarize(scores: Scores) -> Summary:
     """The main numbers."""
     return Summary(
         protocol=scores.protocol_name,
@@ -254,20 +254,16 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         raise UsageError("nothing to score; give --labels (a folder of index images, or a CSV of points)")
     corpus = load_corpus(run_dir.path("corpus"))
     head = open_head(run_dir.path("head"))
-    judge = judge_published if config.protocol == "published" else judge_whole
-    judged = judge(config, corpus, head, run_dir, runtime)
+    evaluate = evaluate_published if config.protocol == "published" else evaluate_whole
+    found = evaluate(config, corpus, head, run_dir, runtime)
     scores, images = scoring.score(
-        judged.evidence,
-        judged.classes,
-        labels_without_image=judged.unmatched,
-        empty=judged.empty,
-        drawn=judged.drawn,
-        folds=config.folds,
-        resamples=config.bootstrap,
-        seed=config.seed,
-        protocol=config.protocol,
+        found.evidence,
+        found.classes,
+        scoring.ScoreConfig(found.drawn, config.folds, config.bootstrap, config.seed, config.protocol),
+        labels_without_image=found.unmatched,
+        empty=found.empty,
     )
     with run_dir.writing("scores") as out:
-        save_scores(scores, scoring.score_images(judged.names, images), judged.evidence.masks.total(), out)
+        save_scores(scores, scoring.score_images(found.names, images), found.evidence.masks.total(), out)
     _tell(scores.unmatched)
-    return summarise(scores)
+    return summarize(scores)

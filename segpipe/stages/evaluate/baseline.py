@@ -1,4 +1,4 @@
-"""The honest baseline: plain k-means of the frozen features, as many clusters as the run has classes."""
+"""The k-means baseline: plain k-means of the frozen features, as many clusters as the run has classes."""
 
 from __future__ import annotations
 

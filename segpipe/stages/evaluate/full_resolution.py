@@ -1,8 +1,8 @@
-"""Judging whole images at their own size: the run's masks and the baseline's, counted in worker processes."""
+"""Evaluation of whole images at their own size: the run's masks and the baseline's, counted in worker processes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -13,20 +13,18 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from segpipe.base.geometry import Box, mask_tiles
+from segpipe.base.geometry import Box
 from segpipe.base.parallel import process_map
 from segpipe.base.runtime import Runtime
-from segpipe.inference.segmenter import How, Shown, label_piece
-from segpipe.labels.counting import open_labels
+from segpipe.inference.segmenter import ImageCrops, label_tile
+from segpipe.labels.counting import LabelSource, LabelTile, count_image
 from segpipe.labels.ground_truth import LabelReader, Truth
 from segpipe.labels.point_labels import Points
-from segpipe.ops.crf.dense_crf import Crf
-from segpipe.ops.metrics import confusion as metrics
+from segpipe.ops.maps.segment_config import SegmentConfig
 from segpipe.ops.metrics import probes
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
-from segpipe.records.palette import nodata
-from segpipe.records.scores import Confusion, confusion_of, join
+from segpipe.records.scores import Confusion, join
 from segpipe.stages.evaluate import scoring
 from segpipe.store.features import FeatureStore
 from segpipe.store.masks import load_header, load_index, read_part
@@ -72,16 +70,15 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class CountSetup:
     """What is the same for all labelled images; small, because it travels to the workers with every batch."""
 
     features: Path
     masks: Path
     baseline: ClusterModel
-    refine: Mapping[str, Any]
-    """side, sharpness, flip and crf, as the masks' header tells."""
+    config: SegmentConfig
+    """How the classes of the baseline are made: like the masks."""
     clusters: int
-    nodata: int
     classes: int
     reader: LabelReader
     quota: int
@@ -90,7 +87,7 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ImageCounts:
     """What counting one image gives."""
 
     task: Task
@@ -100,64 +97,52 @@ class Judged:
     """Labelled pixels for the probes."""
 
 
-def judge(tasks: Sequence[Task], setup: Setup) -> list[Judged]:
+def count_images(tasks: Sequence[Task], setup: CountSetup) -> list[ImageCounts]:
     """Count the labelled pixels of some images by class and cluster, for the masks and for the baseline."""
     store = FeatureStore(setup.features)
     with threadpool_limits(1):
-        return [_judge_image(task, setup, store) for task in tasks]
+        return [_count_image(task, setup, store) for task in tasks]
 
 
-def _judge_image(task: Task, setup: Setup, store: FeatureStore) -> Judged:
-    """Count piece by piece: a photograph is one piece, a mosaic has a tile for each tile of its mask."""
-    how, shown = _how(setup), _shown(task, store)
-    own = np.zeros((setup.classes, setup.clusters + 1), np.int64)
-    base = np.zeros((setup.classes, setup.baseline.clusters + 1), np.int64)
-    drawn = list[_Drawn]()
+def _count_image(task: Task, setup: CountSetup, store: FeatureStore) -> ImageCounts:
+    crops, drawn = _image_crops(task, store), list[_Drawn]()
 
     def read_codes(row: int, flipped: bool) -> npt.NDArray[np.floating]:
         return np.asarray(setup.baseline.project(store.patches(row, flipped=flipped)))
 
-    with open_labels(task.source, setup.reader, task.image) as read:
-        for number, piece in enumerate(mask_tiles(task.image.size, task.tile)):
-            rows, cols, labels = read(piece)
-            if not (labels >= 0).any():
-                continue
-            mask = read_part(setup.masks, task.entry, piece)
-            other = label_piece(shown, piece, how, read_codes)
-            if rows is not None and cols is not None:
-                mask, other = mask[rows - piece.top, cols - piece.left], other[rows - piece.top, cols - piece.left]
-            count = partial(metrics.confusion, labels, n_classes=setup.classes)
-            own += count(mask, n_clusters=setup.clusters, nodata=setup.nodata)
-            base += count(other, n_clusters=setup.baseline.clusters, nodata=nodata(setup.baseline.clusters))
-            seed = (setup.seed, task.index, number) if task.image.mosaic else (setup.seed, task.index)
-            drawn.append(_draw(piece, rows, cols, labels, count=setup.quota, seed=seed))
-    return Judged(task, confusion_of(own), confusion_of(base), _join_drawn(drawn, setup, task.index))
+    def draw(tile: LabelTile) -> None:
+        seed = (setup.seed, task.index, tile.number) if task.image.mosaic else (setup.seed, task.index)
+        drawn.append(_draw(tile, count=setup.quota, seed=seed))
+
+    masks, baseline = count_image(
+        LabelSource(task.image, task.source, setup.reader, task.tile),
+        [
+            (partial(read_part, setup.masks, task.entry), setup.clusters),
+            (lambda tile: label_tile(crops, tile, setup.config, read_codes), setup.baseline.clusters),
+        ],
+        classes=setup.classes,
+        on_tile=draw,
+    )
+    return ImageCounts(task, masks, baseline, _join_drawn(drawn, setup, task.index))
 
 
 _Drawn = tuple[Points, int]
-"""Labelled pixels drawn of a piece, and how many it has."""
+"""Labelled pixels drawn of a tile, and how many it has."""
 
 
-def _draw(
-    piece: Box,
-    rows: Int64 | None,
-    cols: Int64 | None,
-    labels: npt.NDArray[np.integer[Any]],
-    *,
-    count: int,
-    seed: tuple[int, ...],
-) -> _Drawn:
+def _draw(tile: LabelTile, *, count: int, seed: tuple[int, ...]) -> _Drawn:
+    labels = tile.labels
     chosen = probes.draw_pixels(labels, count=count, seed=seed)
-    if rows is None or cols is None:
-        rows, cols = np.divmod(chosen, piece.width)
-        points = Points(rows + piece.top, cols + piece.left, labels.ravel()[chosen].astype(np.int64))
+    if tile.rows is None or tile.cols is None:
+        rows, cols = np.divmod(chosen, tile.box.width)
+        points = Points(rows + tile.box.top, cols + tile.box.left, labels.ravel()[chosen].astype(np.int64))
     else:
-        points = Points(rows[chosen], cols[chosen], labels[chosen].astype(np.int64))
+        points = Points(tile.rows[chosen], tile.cols[chosen], labels[chosen].astype(np.int64))
     return points, int((labels >= 0).sum())
 
 
-def _join_drawn(drawn: Sequence[_Drawn], setup: Setup, index: int) -> Points:
-    """Of what was drawn of each piece so much that all labelled pixels of the image were as likely."""
+def _join_drawn(drawn: Sequence[_Drawn], setup: CountSetup, index: int) -> Points:
+    """Of what was drawn of each tile so much that all labelled pixels of the image were as likely."""
     if len(drawn) == 1:
         return drawn[0][0]
     rng = np.random.default_rng((setup.seed, index))
@@ -171,23 +156,9 @@ def _join_drawn(drawn: Sequence[_Drawn], setup: Setup, index: int) -> Points:
     return Points(*(np.concatenate(column) if column else np.zeros(0, np.int64) for column in columns))
 
 
-def _shown(task: Task, store: FeatureStore) -> Shown:
+def _image_crops(task: Task, store: FeatureStore) -> ImageCrops:
     grids = [store.header.grid(box.size) for box in task.boxes]
-    return Shown(task.corpus, task.image, task.rows, task.boxes, grids)
-
-
-def _how(setup: Setup) -> How:
-    """How the k-means baseline's classes are made: like the masks."""
-    crf = setup.refine["crf"]
-    return How(
-        centers=setup.baseline.centers,
-        members=None,
-        classes=setup.baseline.clusters,
-        side=setup.refine["side"],
-        sharpness=setup.refine["sharpness"],
-        flip=setup.refine["flip"],
-        crf=None if crf is None else Crf(**crf),
-    )
+    return ImageCrops(task.corpus, task.image, task.rows, task.boxes, grids)
 
 
 def _batches(items: Sequence[T], workers: int) -> list[Sequence[T]]:
@@ -215,16 +186,16 @@ def read_vectors(task: Task, drawn: Points, store: FeatureStore, head: Any) -> t
     return found[0], found[1]
 
 
-def gather(tasks: Sequence[Task], setup: Setup, head: Any, runtime: Runtime) -> scoring.Evidence:
+def gather(tasks: Sequence[Task], setup: CountSetup, head: Any, runtime: Runtime) -> scoring.Evidence:
     """Count in worker processes; read codes and features at the drawn pixels here."""
     store = FeatureStore(setup.features)
     masks, baseline = list[Confusion](), list[Confusion]()
     vectors: list[tuple[Float32, Float32, Int64, Int64]] = []
     batches = _batches(tasks, runtime.workers)
-    judged = chain.from_iterable(
-        process_map(partial(judge, setup=setup), batches, workers=min(runtime.workers, len(batches)))
+    counted = chain.from_iterable(
+        process_map(partial(count_images, setup=setup), batches, workers=min(runtime.workers, len(batches)))
     )
-    for found in runtime.track(judged, total=len(tasks), unit="labelled images"):
+    for found in runtime.track(counted, total=len(tasks), unit="labelled images"):
         masks.append(found.masks)
         baseline.append(found.baseline)
         labels = found.drawn.labels
@@ -237,16 +208,15 @@ def gather(tasks: Sequence[Task], setup: Setup, head: Any, runtime: Runtime) -> 
 
 def plan(
     truth: Truth, corpus: Corpus, baseline: ClusterModel, run_dir: RunDir, *, quota: int, seed: int
-) -> tuple[Setup, list[Task]]:
+) -> tuple[CountSetup, list[Task]]:
     """What to count, and in which images; `quota` labelled pixels of each are drawn for the probes."""
     header = load_header(run_dir.path("masks"))
-    setup = Setup(
+    setup = CountSetup(
         features=run_dir.path("features"),
         masks=run_dir.path("masks"),
         baseline=baseline,
-        refine={name: header[name] for name in ("side", "sharpness", "flip", "crf")},
+        config=SegmentConfig.from_header(baseline, header),
         clusters=header["classes"],
-        nodata=header["nodata"],
         classes=len(truth.classes),
         reader=truth.reader,
         quota=quota,
@@ -257,12 +227,12 @@ def plan(
         [entry.get("tile") for entry in load_index(run_dir.path("masks"))] if mosaics else [None] * len(corpus.images)
     )
     tasks = [
-        Task(index, _alone(corpus, index), corpus.crops_of[index], source, sides[index])
+        Task(index, _corpus_of_one(corpus, index), corpus.crops_of[index], source, sides[index])
         for index, source in sorted(truth.sources.items())
     ]
     return setup, tasks
 
 
-def _alone(corpus: Corpus, index: int) -> Corpus:
+def _corpus_of_one(corpus: Corpus, index: int) -> Corpus:
     crops = tuple(Crop(0, corpus.crops[row].box) for row in corpus.crops_of[index])
     return replace(corpus, images=(corpus.images[index],), crops=crops)

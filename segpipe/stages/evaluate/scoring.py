@@ -72,37 +72,48 @@ class Evidence:
     """(images of `masks`,) images of one number are drawn together for intervals; None: each by itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class ScoreConfig:
+    """How scores are made of the evidence."""
+
+    drawn: int
+    """Labelled pixels drawn per image for the probes, at most."""
+    folds: int
+    """Of the probes."""
+    resamples: int
+    """Of the bootstrap."""
+    seed: int
+    """Of folds and bootstrap."""
+    protocol: str = "whole"
+    """Name of the protocol by which the evidence was found."""
+
+
 def score(
-    evidence: Evidence,
-    classes: Sequence[str],
-    *,
-    labels_without_image: Sequence[str],
-    empty: int,
-    drawn: int,
-    folds: int,
-    resamples: int,
-    seed: int,
-    protocol: str = "whole",
+    evidence: Evidence, classes: Sequence[str], config: ScoreConfig, *, labels_without_image: Sequence[str], empty: int
 ) -> tuple[Scores, ClassCounts]:
     """All scores, and each image's tally under the one-to-one matching.
 
     Args:
         evidence: what was counted and read.
         classes: names in index order.
+        config: folds, resamples, seed and protocol.
         labels_without_image: names of labels that belong to no image.
         empty: images without a labelled pixel.
-        drawn: labelled pixels drawn per image for the probes, at most.
-        folds: folds of the probes.
-        resamples: of the bootstrap.
-        seed: of folds and bootstrap.
-        protocol: name of the protocol by which the evidence was found.
     """
-    spread: dict[str, Any] = {"together": evidence.together, "resamples": resamples, "seed": seed}
+    spread: dict[str, Any] = {"together": evidence.together, "resamples": config.resamples, "seed": config.seed}
     matched, many, images = score_clusters(evidence.masks, classes, **spread)
     base, base_many, _ = score_clusters(evidence.baseline, classes, **spread)
     vectors = {"codes": evidence.codes, "features": evidence.features}
     linear, knn = (
-        score_probe(make, vectors, evidence.labels, evidence.images, n_classes=len(classes), folds=folds, seed=seed)
+        score_probe(
+            make,
+            vectors,
+            evidence.labels,
+            evidence.images,
+            n_classes=len(classes),
+            folds=config.folds,
+            seed=config.seed,
+        )
         for make in (linear_probe, knn_probe)
     )
     absent = [name for name, iou in matched.per_class_iou.items() if iou is None]
@@ -115,8 +126,8 @@ def score(
         linear_probe=linear,
         knn_probe=knn,
         baseline_kmeans=Baseline(**base.model_dump(), many_to_one=base_many),
-        protocol_name=protocol,
-        protocol=PROTOCOLS[protocol].format(drawn=drawn, folds=folds, neighbors=NEIGHBORS),
+        protocol_name=config.protocol,
+        protocol=PROTOCOLS[config.protocol].format(drawn=config.drawn, folds=config.folds, neighbors=NEIGHBORS),
         unmatched=Unmatched(
             labels=len(labels_without_image),
             examples=list(labels_without_image[:_EXAMPLES]),

@@ -1,4 +1,4 @@
-"""Judging under the published protocol: crops of 320 x 320, described by the run's own backbone, and counted.
+"""Evaluation under STEGO's published protocol: crops of 320 x 320, described by the run's own backbone, and counted.
 
 The images need not belong to the run. The network works in this process, batch by batch, the CRF in worker processes.
 What is held at a time does not grow with the number of images.
@@ -32,9 +32,10 @@ from segpipe.labels.label_maps import UNLABELLED
 from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.maps.crops import cut
 from segpipe.ops.maps.segment import Labels, divide
+from segpipe.ops.maps.segment_config import SegmentConfig
 from segpipe.ops.metrics import confusion as metrics
 from segpipe.ops.metrics import probes
-from segpipe.records.clusters import ClusterModel
+from segpipe.records.clusters import ClusterModel, Split
 from segpipe.records.corpus import Corpus
 from segpipe.records.scores import Confusion, confusion_of, join
 from segpipe.stages.evaluate import scoring
@@ -59,7 +60,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class CropSetup:
     """What is the same for all images; small, because it travels to the workers."""
 
     clusters: ClusterModel
@@ -70,7 +71,7 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class CropView:
     """What is kept of one image once it was read."""
 
     index: int
@@ -84,14 +85,14 @@ class View:
 class Described:
     """A view with its codes and projected features: for each (rows, cols, d) of the crop and of its mirror image."""
 
-    view: View
+    view: CropView
     codes: tuple[Float32, Float32]
     features: tuple[Float32, Float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What judging found."""
+class CropResult:
+    """What scoring the crops gave."""
 
     evidence: scoring.Evidence
     names: Sequence[str]
@@ -147,27 +148,27 @@ def classes_of(layout: str) -> tuple[str, ...]:
     return CODINGS[layout].classes
 
 
-def look(item: tuple[int, Case]) -> View | str:
+def read_view(item: tuple[int, Case]) -> CropView | str:
     """Read an image with its label and keep what the protocol sees; where they do not fit, the reason."""
     index, case = item
     rgb, labels = case.read()
     if rgb.shape[:2] != labels.shape:
         (height, width), (h, w) = rgb.shape[:2], labels.shape
         return f"{case.name} (labels of {w} x {h} pixels for an image of {width} x {height})"
-    return View(index, published.crop(rgb), published.crop(labels))
+    return CropView(index, published.crop(rgb), published.crop(labels))
 
 
 def describe(
-    views: Sequence[View], cases: Sequence[Case], encoder: Encoder, head: Any, judge: Judge
+    views: Sequence[CropView], cases: Sequence[Case], encoder: Encoder, head: Any, setup: CropSetup
 ) -> Iterator[tuple[Described, Float32]]:
     """Codes and projected features of some crops, and beside them their mean raw features (rows, cols, d).
 
     Raises:
         MachineError: a feature is not finite.
     """
-    shown = np.ones((judge.grid.rows, judge.grid.cols), bool)
+    shown = np.ones((setup.grid.rows, setup.grid.cols), bool)
     box = Box(0, 0, published.SIDE, published.SIDE)
-    cuts = [cut(view.rgb, None, box, judge.grid, row=view.index, flip=True) for view in views]
+    cuts = [cut(view.rgb, None, box, setup.grid, row=view.index, flip=True) for view in views]
     plain, _ = encoder.describe(np.stack([item.rgb for item in cuts]))
     mirrored, _ = encoder.describe(np.stack([item.mirrored for item in cuts if item.mirrored is not None]))
     for view, *both in zip(views, plain, mirrored, strict=True):
@@ -175,44 +176,44 @@ def describe(
             raise MachineError(
                 f"{cases[view.index].path}: the backbone's features of this image are not finite; take out the image"
             )
-        coded = tuple(encode(head, judge.clusters, part, shown) for part in both)
-        base = tuple(encode(None, judge.baseline, part, shown) for part in both)
+        coded = tuple(encode(head, setup.clusters, part, shown) for part in both)
+        base = tuple(encode(None, setup.baseline, part, shown) for part in both)
         yield Described(view, (coded[0], coded[1]), (base[0], base[1])), published.unmirror(both[0], both[1])
 
 
-def count(item: Described, judge: Judge) -> tuple[Confusion, Confusion]:
+def count(item: Described, setup: CropSetup) -> tuple[Confusion, Confusion]:
     """Count the labelled pixels of a crop by class and cluster, for the run's classes and for the baseline."""
     found = []
     with threadpool_limits(1):
-        for vectors, model in ((item.codes, judge.clusters), (item.features, judge.baseline)):
-            labels = _classify(item.view.rgb, vectors, model, judge)
-            table = metrics.confusion(item.view.labels, labels, n_classes=judge.classes, n_clusters=model.clusters)
+        for vectors, model in ((item.codes, setup.clusters), (item.features, setup.baseline)):
+            labels = _classify(item.view.rgb, vectors, model, setup)
+            table = metrics.confusion(item.view.labels, labels, n_classes=setup.classes, n_clusters=model.clusters)
             found.append(confusion_of(table))
     return found[0], found[1]
 
 
-def _classify(rgb: Bytes, vectors: tuple[Float32, Float32], model: ClusterModel, judge: Judge) -> Labels:
-    def see(centers: Float32, members: npt.NDArray[np.integer] | None) -> Labels:
-        return published.classify_crop(*vectors, judge.grid, rgb, centers, members=members, crf=judge.crf)
+def _classify(rgb: Bytes, vectors: tuple[Float32, Float32], model: ClusterModel, setup: CropSetup) -> Labels:
+    def classify(part: ClusterModel | Split) -> Labels:
+        config = SegmentConfig(part.centers, part.members, crf=setup.crf)
+        return published.classify_crop(*vectors, setup.grid, rgb, config)
 
-    whole = see(model.centers, model.members)
-    return divide(whole, model.splits, lambda split: see(split.centers, split.members), classes=model.clusters)
+    return divide(classify(model), model.splits, classify, classes=model.clusters)
 
 
-def plan(patch: int, clusters: ClusterModel, baseline: ClusterModel, crf: Crf | None, *, classes: int) -> Judge:
+def plan(patch: int, clusters: ClusterModel, baseline: ClusterModel, crf: Crf | None, *, classes: int) -> CropSetup:
     """What judging takes, for a network of this patch."""
     grid = plan_grid(Size(published.SIDE, published.SIDE), side=published.SIDE, patch=patch)
-    return Judge(clusters, baseline, crf, grid, classes)
+    return CropSetup(clusters, baseline, crf, grid, classes)
 
 
 def gather(
-    cases: Sequence[Case], judge: Judge, encoder: Encoder, head: Any, runtime: Runtime, *, quota: int, seed: int
-) -> Found:
+    cases: Sequence[Case], setup: CropSetup, encoder: Encoder, head: Any, runtime: Runtime, *, quota: int, seed: int
+) -> CropResult:
     """Judge every image.
 
     Args:
         cases: the images.
-        judge: centers and constants.
+        setup: centers and constants.
         encoder: the run's backbone.
         head: the run's head.
         runtime: device, workers, progress.
@@ -228,9 +229,9 @@ def gather(
     empty = 0
     vectors: list[tuple[Float32, Float32, Int64, Int64]] = []
 
-    def views() -> Iterator[View]:
+    def views() -> Iterator[CropView]:
         nonlocal empty
-        seen = thread_map(look, enumerate(cases), workers=runtime.workers, ahead=2 * _BATCH)
+        seen = thread_map(read_view, enumerate(cases), workers=runtime.workers, ahead=2 * _BATCH)
         for view in runtime.track(seen, total=len(cases), unit="labelled images"):
             if isinstance(view, str):
                 unmatched.append(view)
@@ -241,12 +242,12 @@ def gather(
 
     def described() -> Iterator[Described]:
         for batch in _batches(views()):
-            for item, features in describe(batch, cases, encoder, head, judge):
-                vectors.append(draw(item, features, judge.grid, quota=quota, seed=seed))
+            for item, features in describe(batch, cases, encoder, head, setup):
+                vectors.append(draw(item, features, setup.grid, quota=quota, seed=seed))
                 names.append(cases[item.view.index].name)
                 yield item
 
-    counted = list(process_map(partial(count, judge=judge), described(), workers=min(runtime.workers, len(cases))))
+    counted = list(process_map(partial(count, setup=setup), described(), workers=min(runtime.workers, len(cases))))
     if not counted:
         raise CorpusError(
             f"none of the {len(cases)} labelled images has a labelled pixel in its middle {published.SIDE} x "
@@ -254,7 +255,7 @@ def gather(
         )
     codes, features, labels, images = (np.concatenate(column) for column in zip(*vectors, strict=True))
     masks, baseline = (join(column) for column in zip(*counted, strict=True))
-    return Found(scoring.Evidence(masks, baseline, codes, features, labels, images), names, unmatched, empty)
+    return CropResult(scoring.Evidence(masks, baseline, codes, features, labels, images), names, unmatched, empty)
 
 
 def draw(
@@ -270,7 +271,7 @@ def draw(
     return codes, probes.read_points(features, *at), labels, np.full_like(labels, view.index)
 
 
-def _batches(views: Iterable[View]) -> Iterator[list[View]]:
+def _batches(views: Iterable[CropView]) -> Iterator[list[CropView]]:
     rest = iter(views)
     while batch := list(islice(rest, _BATCH)):
         yield batch

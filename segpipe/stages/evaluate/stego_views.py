@@ -6,6 +6,7 @@ torchvision's `Resize(320, NEAREST)` and `CenterCrop(320)` of Pillow images.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from segpipe.base.geometry import Box, Grid, Size
-from segpipe.ops.crf.dense_crf import Crf
-from segpipe.ops.maps.segment import Labels, segment
+from segpipe.ops.maps.segment import CropCodes, Labels, segment
+from segpipe.ops.maps.segment_config import SegmentConfig
 
 SIDE = 320
 SHARPNESS = 2.0
@@ -60,14 +61,7 @@ def unmirror(vectors: Float32, mirrored: Float32) -> Float32:
 
 
 def classify_crop(
-    vectors: Float32,
-    mirrored: Float32,
-    grid: Grid,
-    rgb: npt.NDArray[np.uint8],
-    centers: Float32,
-    *,
-    crf: Crf | None,
-    members: npt.NDArray[np.integer] | None = None,
+    vectors: Float32, mirrored: Float32, grid: Grid, rgb: npt.NDArray[np.uint8], config: SegmentConfig
 ) -> Labels:
     """Classes of a crop: the vectors of both images averaged, upsampled, compared with the centers, CRF, argmax.
 
@@ -76,15 +70,11 @@ def classify_crop(
         mirrored: the same of its mirror image.
         grid: of a crop of this size.
         rgb: (side, side, 3) the crop.
-        centers: (F, d) unit rows.
-        crf: constants; None leaves it out.
-        members: (F,) class of each center; None where every center is a class of its own.
+        config: centers, members and CRF; side and sharpness are the protocol's.
 
     Returns:
         (side, side) classes 0 to K - 1.
     """
     side = len(rgb)
-    return segment(
-        [vectors], [grid], [Box(0, 0, side, side)], rgb, centers,
-        side=side, sharpness=SHARPNESS, crf=crf, members=members, mirrored=[mirrored],
-    )  # fmt: skip
+    crop = CropCodes([vectors], [grid], [Box(0, 0, side, side)], [mirrored])
+    return segment(crop, rgb, replace(config, side=side, sharpness=SHARPNESS))

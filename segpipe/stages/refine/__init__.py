@@ -8,15 +8,16 @@ Reads  corpus/    the images and where their crops lie
 Writes masks/     one index PNG per image, or per tile of a mosaic; pixel counts, header; where wanted, how sure
                   every pixel is
 
-Masks that are there and differ by splits alone are taken as the start: only pixels of split clusters are looked at.
+Masks that are there and differ by splits alone are taken as the start: only pixels of split clusters are classified.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,12 @@ from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, mask_tiles
 from segpipe.base.runtime import Runtime
 from segpipe.inference.codes import open_head
-from segpipe.inference.inputs import Inputs, paths_of, refine_piece, shown_of, split_piece
-from segpipe.inference.reuse_masks import Kept, find_kept, save_made
-from segpipe.inference.segmenter import How, tile_side
+from segpipe.inference.inputs import SegmentInputs, image_crops, refine_tile, split_tile, tile_paths
+from segpipe.inference.reuse_masks import ReusableMasks, find_reusable, save_made
+from segpipe.inference.segmenter import tile_side
 from segpipe.ops.crf.dense_crf import Crf, prepare
-from segpipe.records.clusters import Split
+from segpipe.ops.maps.segment_config import SegmentConfig
+from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.palette import nodata
 from segpipe.store import masks
@@ -48,7 +50,7 @@ from segpipe.store.certainty import (
     read_certainty,
     write_certainty,
 )
-from segpipe.store.clusters import SPLITS, load_clusters, load_splits, own_splits, whole_clustering
+from segpipe.store.clusters import SPLITS, load_splits, open_clusters, whole_clustering
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
@@ -111,79 +113,54 @@ def summarize(index: Sequence[Mapping[str, Any]], *, classes: int, crf: bool) ->
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a worker process needs to know to open its inputs: the directories of the artefacts, and settings."""
-
-    corpus: Path
-    features: Path
-    head: Path
-    clusters: Path
-    side: int
-    sharpness: float
-    flip: bool
-    crf: Crf | None
-    certainty: bool = False
-    threads: int = 1
-    """How many each process may use."""
-    splits: tuple[Split, ...] = ()
-    """Clusters cut further."""
-    kept: Kept | None = None
-    """Masks to start from."""
-
-
-def open_inputs(job: Job) -> Inputs:
+def open_inputs(
+    run_dir: RunDir, clusters: ClusterModel, config: SegmentConfig, reusable: ReusableMasks | None = None
+) -> SegmentInputs:
     """Open everything that refining takes.
+
+    Args:
+        run_dir: a run up to `cluster`.
+        clusters: of the run.
+        config: made of these clusters.
+        reusable: masks to start from.
 
     Raises:
         UsageError: mirrored features are wanted and were not extracted, or an artefact is damaged.
     """
-    features = FeatureStore(job.features)
-    if job.flip and not features.header.flipped:
+    features = FeatureStore(run_dir.path("features"))
+    if config.flip and not features.header.flipped:
         raise UsageError(
-            f"refine.flip=true averages with mirrored features and {job.features} holds none; "
+            f"refine.flip=true averages with mirrored features and {run_dir.path('features')} holds none; "
             "set extract.flip=true, or refine.flip=false"
         )
-    clusters = replace(load_clusters(job.clusters / "clusters.npz"), splits=job.splits)
-    how = How(
-        centers=clusters.centers,
-        members=clusters.members,
-        classes=clusters.clusters,
-        side=job.side,
-        sharpness=job.sharpness,
-        flip=job.flip,
-        crf=job.crf,
-        certainty=job.certainty,
-        threads=job.threads,
-        splits=job.splits,
-    )
-    return Inputs(load_corpus(job.corpus), features, open_head(job.head), clusters, how, job.kept)
+    corpus, head = load_corpus(run_dir.path("corpus")), open_head(run_dir.path("head"))
+    return SegmentInputs(corpus, features, head, clusters, config, reusable)
 
 
-_worker: tuple[Inputs, Path] | None = None  # of this worker process, set by `_start` alone
+_worker: tuple[SegmentInputs, Path] | None = None  # of this worker process, set by `_start` alone
 
 
-def _start(job: Job, out: Path) -> None:
+def _start(opened: Callable[[], SegmentInputs], out: Path) -> None:
     import torch
 
     global _worker
     torch.set_num_threads(1)  # workers share the processors by images
     cv2.setNumThreads(1)
     threadpool_limits(1)
-    _worker = open_inputs(job), out
+    _worker = opened(), out
 
 
 def _refine_one(item: tuple[int, Box]) -> dict[str, Any]:
-    """Write one piece unless an interrupted attempt left it (files appear whole); return its line of the index."""
+    """Write one tile unless an interrupted attempt left it (files appear whole); return its line of the index."""
     assert _worker is not None
-    (inputs, out), (index, piece) = _worker, item
+    (inputs, out), (index, tile) = _worker, item
     image, classes = inputs.corpus.images[index], inputs.clusters.clusters
-    path, places = paths_of(inputs, out, index, piece)
+    path, places = tile_paths(inputs, out, index, tile)
     if path.exists():
         mask = masks.read_mask(path)
         maps = [read_certainty(place) for place in places]
     else:
-        mask, made = (refine_piece if inputs.kept is None else split_piece)(inputs, index, piece)
+        mask, made = (refine_tile if inputs.reusable is None else split_tile)(inputs, index, tile)
         maps = list(made or ())
         for place, values in zip(places, maps, strict=True):
             write_certainty(place, values)
@@ -193,7 +170,7 @@ def _refine_one(item: tuple[int, Box]) -> dict[str, Any]:
 
 
 @contextmanager
-def _threads_kept() -> Iterator[None]:
+def _threads_restored() -> Iterator[None]:
     """Put this process's thread counts back afterwards: with one worker `_start` runs here."""
     import torch
 
@@ -206,31 +183,32 @@ def _threads_kept() -> Iterator[None]:
         cv2.setNumThreads(of_cv2)
 
 
-def _refine_all(job: Job, out: Path, inputs: Inputs, runtime: Runtime) -> list[dict[str, Any]]:
+def _refine_all(run_dir: RunDir, inputs: SegmentInputs, out: Path, runtime: Runtime) -> list[dict[str, Any]]:
     """Write the masks that are not there yet; returns the lines of the index, all images.
 
-    Workers share the processors by pieces; where there are fewer pieces than workers, each gets several threads. Masks
+    Workers share the processors by tiles; where there are fewer tiles than workers, each gets several threads. Masks
     that are there already change in less time than processes take to start: threads of this one do that.
     """
     for leftover in out.rglob(".*.tmp"):
         leftover.unlink()
-    corpus, header = inputs.corpus, inputs.features.header
-    sides = [tile_side(shown_of(corpus, header, i), inputs.how) for i in range(len(corpus.images))]
-    items = [(i, piece) for i, side in enumerate(sides) for piece in mask_tiles(corpus.images[i].size, side)]
-    with _threads_kept():
+    corpus, header, config = inputs.corpus, inputs.features.header, inputs.config
+    sides = [tile_side(image_crops(corpus, header, i), config) for i in range(len(corpus.images))]
+    items = [(i, tile) for i, side in enumerate(sides) for tile in mask_tiles(corpus.images[i].size, side)]
+    with _threads_restored():
         workers = max(1, min(runtime.workers, len(items)))
-        job = replace(job, threads=max(1, runtime.workers // workers))
-        if job.kept is not None:
-            _start(job, out)
+        config = replace(config, threads=max(1, runtime.workers // workers))
+        opened = partial(open_inputs, run_dir, inputs.clusters, config, inputs.reusable)
+        if inputs.reusable is not None:
+            _start(opened, out)
             refined = parallel.thread_map(_refine_one, items, workers=workers, ahead=4 * workers)
         else:
-            if job.crf and workers > 1:
-                for classes in inputs.clusters.told_apart:
+            if config.crf and workers > 1:
+                for classes in inputs.clusters.softmax_sizes:
                     prepare(classes)
             refined = parallel.process_map(
-                _refine_one, items, workers=workers, initializer=_start, arguments=(job, out)
+                _refine_one, items, workers=workers, initializer=_start, arguments=(opened, out)
             )
-        unit = "images" if len(items) == len(sides) else "pieces of images"
+        unit = "images" if len(items) == len(sides) else "tiles of images"
         entries = list(runtime.track(refined, total=len(items), unit=unit))
     lines = []
     for index, group in groupby(zip(items, entries, strict=True), key=lambda pair: pair[0][0]):
@@ -239,23 +217,20 @@ def _refine_all(job: Job, out: Path, inputs: Inputs, runtime: Runtime) -> list[d
             lines.append(own[0])
             continue
         line = masks.join_tiles(corpus.images[index].size, side, own)
-        lines.append(line | (join_certainty(own) if job.certainty else {}))
+        lines.append(line | (join_certainty(own) if config.certainty else {}))
     return lines
 
 
-def _header(job: Job, *, classes: int) -> dict[str, Any]:
+def _header(config: SegmentConfig) -> dict[str, Any]:
     return {
-        "classes": classes,
-        "nodata": nodata(classes),
-        "side": job.side,
-        "sharpness": job.sharpness,
-        "flip": job.flip,
-        "crf": asdict(job.crf) if job.crf else None,
-        **({"certainty": True} if job.certainty else {}),
+        "classes": config.classes,
+        "nodata": nodata(config.classes),
+        **config.header,
+        **({"certainty": True} if config.certainty else {}),
     }
 
 
-def _keep_apart(corpus: Corpus) -> None:
+def _refuse_certainty_folder(corpus: Corpus) -> None:
     """Refuse ids whose masks would lie where the certainty of others lies."""
     inside = next((image for image in corpus.images if image.id.startswith(f"{FOLDER}/")), None)
     if inside is not None:
@@ -272,7 +247,7 @@ def origin_of(config: Config, run_dir: RunDir) -> str:
     return files.digest({"format": FORMAT, "settings": config.identity(), "inputs": inputs})
 
 
-def _tell_splits(job: Job, run_dir: RunDir) -> None:
+def _tell_splits(run_dir: RunDir, reusable: ReusableMasks | None) -> None:
     path = run_dir.root / SPLITS
     if path.exists() and load_splits(path)[0] != whole_clustering(run_dir):
         log.warning(
@@ -280,7 +255,7 @@ def _tell_splits(job: Job, run_dir: RunDir) -> None:
             "those there are",
             *(path, run_dir.root),
         )
-    if job.kept is not None:
+    if reusable is not None:
         log.info("masks of these clusters are there: only pixels of clusters that were split or joined change")
 
 
@@ -295,31 +270,33 @@ def cost(config: Config, work: Work) -> Cost:
     return Cost(8 + pixels * per_pixel / work.workers, work.megapixels * 4e4)
 
 
-def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
-    """Refine the images of a run in several processes; the result does not depend on their number."""
+def segment_config(config: Config, clusters: ClusterModel) -> SegmentConfig:
+    """The settings of this stage with the centers of a run."""
     crf = Crf(**{name: getattr(config, f"crf_{name}") for name in Crf.__dataclass_fields__})
-    job = Job(
-        corpus=run_dir.path("corpus"),
-        features=run_dir.path("features"),
-        head=run_dir.path("head"),
-        clusters=run_dir.path("clusters"),
+    return SegmentConfig(
+        centers=clusters.centers,
+        members=clusters.members,
         side=config.side,
         sharpness=config.sharpness,
         flip=config.flip,
         crf=crf if config.crf else None,
         certainty=config.certainty,
-        splits=own_splits(run_dir),
+        splits=clusters.splits,
     )
-    origin = origin_of(config, run_dir)
-    job = replace(job, kept=find_kept(run_dir.root / ARTEFACT, origin, job.splits))
-    _tell_splits(job, run_dir)
-    inputs = open_inputs(job)  # what is wrong with the inputs is said here, not in a worker
-    classes = inputs.clusters.clusters
+
+
+def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
+    """Refine the images of a run in several processes; the result does not depend on their number."""
+    clusters, origin = open_clusters(run_dir), origin_of(config, run_dir)
+    reusable = find_reusable(run_dir.root / ARTEFACT, origin, clusters.splits)
+    _tell_splits(run_dir, reusable)
+    segmenting = segment_config(config, clusters)
+    inputs = open_inputs(run_dir, clusters, segmenting, reusable)  # what is wrong is said here, not in a worker
     if config.certainty:
-        _keep_apart(inputs.corpus)
+        _refuse_certainty_folder(inputs.corpus)
     with run_dir.resuming(ARTEFACT) as out:
-        index = _refine_all(job, out, inputs, runtime)
+        index = _refine_all(run_dir, inputs, out, runtime)
         masks.save_index(out, index)
-        masks.save_header(out, _header(job, classes=classes))
-        save_made(out, origin, job.splits)
-    return summarize(index, classes=classes, crf=config.crf)
+        masks.save_header(out, _header(segmenting))
+        save_made(out, origin, clusters.splits)
+    return summarize(index, classes=segmenting.classes, crf=config.crf)

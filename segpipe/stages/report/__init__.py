@@ -27,7 +27,7 @@ from segpipe.base.config import Section, setting
 from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
 from segpipe.images.corpus_reader import ReadBox, open_original, read_reduced
-from segpipe.inference.class_gallery import CROPS, Inputs, Survey, open_inputs, survey
+from segpipe.inference.class_gallery import CROPS, GalleryInputs, Survey, open_inputs, survey
 from segpipe.ops import gallery
 from segpipe.ops.maps.certainty import label_next
 from segpipe.plots import html as page
@@ -99,7 +99,7 @@ class Wanted:
     """Crops to show as features."""
 
 
-def draw_image(inputs: Inputs, found: Survey, image: int, wanted: Wanted, *, small: int) -> page.Drawn:
+def draw_image(inputs: GalleryInputs, found: Survey, image: int, wanted: Wanted, *, small: int) -> page.Drawn:
     """Draw all that is wanted of one image: a photograph is read once, of a mosaic what is shown.
 
     Args:
@@ -132,7 +132,7 @@ def draw_image(inputs: Inputs, found: Survey, image: int, wanted: Wanted, *, sma
 
 
 def _small_pictures(
-    inputs: Inputs, image: int, read: ReadBox, *, side: int
+    inputs: GalleryInputs, image: int, read: ReadBox, *, side: int
 ) -> tuple[npt.NDArray[np.uint8], masks.Mask]:
     """An image and its class map: a photograph whole, a mosaic scaled down to at most `side` pixels."""
     shown, entry = inputs.corpus.images[image], inputs.index[image]
@@ -144,7 +144,7 @@ def _small_pictures(
     return read(whole).rgb, inputs.legend.read(masks.read_part(inputs.masks, entry))
 
 
-def view_features(inputs: Inputs, found: Survey, crop: int, rgb: npt.NDArray[np.uint8]) -> page.FeatureView:
+def view_features(inputs: GalleryInputs, found: Survey, crop: int, rgb: npt.NDArray[np.uint8]) -> page.FeatureView:
     """A crop `rgb` (h, w, 3), its features and its codes as colours."""
     box = inputs.corpus.crops[crop].box
     grid = inputs.features.header.grid(box.size)
@@ -205,7 +205,9 @@ def training_plots(head: Path, made: Sequence[Candidate]) -> list[page.Plot]:
     ]
 
 
-def choose_images(inputs: Inputs, found: Survey, judged: Judged | None, *, count: int) -> dict[str, dict[int, float]]:
+def choose_images(
+    inputs: GalleryInputs, found: Survey, judged: Judged | None, *, count: int
+) -> dict[str, dict[int, float]]:
     """Choose images to show: group to image to accuracy or, without labels, fit."""
     if judged is not None and judged.ranks:
         places = {image.id: i for i, image in enumerate(inputs.corpus.images)}
@@ -245,7 +247,9 @@ def plan_drawing(
     return dict(sorted(wanted.items()))
 
 
-def draw(inputs: Inputs, found: Survey, wanted: Mapping[int, Wanted], *, small: int, runtime: Runtime) -> page.Drawn:
+def draw(
+    inputs: GalleryInputs, found: Survey, wanted: Mapping[int, Wanted], *, small: int, runtime: Runtime
+) -> page.Drawn:
     """Draw all pictures; every image is read once, and few at a time are in memory."""
     drawn = page.Drawn()
     one = partial(draw_image, inputs, found, small=small)

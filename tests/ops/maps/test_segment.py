@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from segpipe.base.geometry import Box, Size, five_crops, plan_grid, windows
 from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.maps import segment as under_test
-from segpipe.ops.maps.segment import classify, label_pixels, segment
+from segpipe.ops.maps.segment import CropCodes, classify, label_pixels, segment
+from segpipe.ops.maps.segment_config import SegmentConfig
 
 
 def _board(size: Size, square: int, classes: int) -> np.ndarray:
@@ -32,7 +33,7 @@ def _segment(
     codes = [_codes_of(board, box, side=side, patch=patch, classes=classes) for box in boxes]
     rgb = np.random.default_rng(0).integers(0, 256, (image.height, image.width, 3), dtype=np.uint8)
     centers = np.eye(classes, dtype=np.float32)
-    return segment(codes, grids, boxes, rgb, centers, side=canvas, crf=None)
+    return segment(CropCodes(codes, grids, boxes), rgb, SegmentConfig(centers, side=canvas))
 
 
 def test_a_checkerboard_on_the_patch_grid_comes_back_exactly() -> None:
@@ -75,8 +76,9 @@ def test_codes_of_a_mirrored_image_give_the_mirrored_mask_and_flip_averaging_is_
     centers = np.linalg.qr(rng.standard_normal((5, 5)))[0].astype(np.float32)
     seen, seen_mirrored = rng.standard_normal((2, grid.rows, grid.cols, 5))
     rgb = rng.integers(0, 256, (60, 90, 3), dtype=np.uint8)
-    there = segment([seen], [grid], [box], rgb, centers, side=50, crf=None, mirrored=[seen_mirrored])
-    back = segment([seen_mirrored], [grid], [box], rgb[:, ::-1], centers, side=50, crf=None, mirrored=[seen])
+    config = SegmentConfig(centers, side=50)
+    there = segment(CropCodes([seen], [grid], [box], [seen_mirrored]), rgb, config)
+    back = segment(CropCodes([seen_mirrored], [grid], [box], [seen]), rgb[:, ::-1], config)
     assert (there == back[:, ::-1]).mean() > 0.999  # equal but where two classes tie to the last bit
 
 
@@ -96,15 +98,9 @@ def test_every_pixel_of_any_shape_gets_a_class(height: int, width: int, classes:
     codes = [rng.standard_normal((grid.rows, grid.cols, 4)).astype(np.float32) for grid in grids]
     centers = rng.standard_normal((classes, 4))
     rgb = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-    labels = segment(
-        codes,
-        grids,
-        boxes,
-        rgb,
-        centers / np.linalg.norm(centers, axis=1, keepdims=True),
-        side=40,
-        crf=Crf(iterations=2) if crf else None,
-    )
+    centers /= np.linalg.norm(centers, axis=1, keepdims=True)
+    config = SegmentConfig(centers, side=40, crf=Crf(iterations=2) if crf else None)
+    labels = segment(CropCodes(codes, grids, boxes), rgb, config)
     assert labels.shape == (height, width)
     assert labels.max() < classes
 
@@ -114,7 +110,9 @@ def test_a_panorama_keeps_its_shape() -> None:
     grid = plan_grid(image, side=64, patch=8)
     codes = np.random.default_rng(0).standard_normal((grid.rows, grid.cols, 3))
     rgb = np.zeros((7, 3000, 3), np.uint8)
-    labels = segment([codes], [grid], [Box(0, 0, 7, 3000)], rgb, np.eye(3), side=640, crf=Crf())
+    labels = segment(
+        CropCodes([codes], [grid], [Box(0, 0, 7, 3000)]), rgb, SegmentConfig(np.eye(3), side=640, crf=Crf())
+    )
     assert labels.shape == (7, 3000)
     assert len(np.unique(labels)) == 3
 
@@ -125,7 +123,9 @@ def test_class_probabilities_are_the_softmax_of_the_sharpened_cosines() -> None:
     rng = np.random.default_rng(2)
     codes, centers = rng.standard_normal((grid.rows, grid.cols, 6)), rng.standard_normal((4, 6))
     centers /= np.linalg.norm(centers, axis=1, keepdims=True)
-    found = classify([codes], [grid], [box], centers, image=image, out=image, sharpness=2.0, strip=56 * 6 * 3)
+    found = classify(
+        CropCodes([codes], [grid], [box]), SegmentConfig(centers), image=image, out=image, strip=56 * 6 * 3
+    )
     # OpenCV enlarges with the same convention: pixel centres, borders repeated
     assert grid.content == grid.input
     field = cv2.resize(codes.astype(np.float32), (56, 40), interpolation=cv2.INTER_LINEAR)
@@ -137,7 +137,8 @@ def test_class_probabilities_are_the_softmax_of_the_sharpened_cosines() -> None:
 def test_a_code_of_zero_length_is_no_accident() -> None:
     grid = plan_grid(Size(16, 16), side=16, patch=8)
     codes = np.zeros((grid.rows, grid.cols, 3), np.float32)
-    found = classify([codes], [grid], [Box(0, 0, 16, 16)], np.eye(3), image=Size(16, 16), out=Size(16, 16), sharpness=2)
+    crops = CropCodes([codes], [grid], [Box(0, 0, 16, 16)])
+    found = classify(crops, SegmentConfig(np.eye(3)), image=Size(16, 16), out=Size(16, 16))
     np.testing.assert_allclose(found, 1 / 3, atol=1e-6)
 
 
@@ -183,9 +184,9 @@ def test_a_class_with_several_centers_is_as_near_as_its_nearest():
     centers = rng.normal(size=(6, 5)).astype(np.float32)
     centers /= np.linalg.norm(centers, axis=1, keepdims=True)
     members = np.array([2, 0, 1, 0, 2, 2])
-    given = {"image": size, "out": size, "sharpness": 2.0}
-    found = classify([codes], [grid], [box], centers, members=members, **given)
-    single = np.log(classify([codes], [grid], [box], centers, **given))
+    crops = CropCodes([codes], [grid], [box])
+    found = classify(crops, SegmentConfig(centers, members), image=size, out=size)
+    single = np.log(classify(crops, SegmentConfig(centers), image=size, out=size))
     logits = np.stack([single[members == k].max(axis=0) for k in range(3)])
     expected = np.exp(logits) / np.exp(logits).sum(axis=0)
     np.testing.assert_allclose(found, expected, atol=1e-5)

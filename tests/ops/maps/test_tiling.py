@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from segpipe.base.geometry import Box, Size, plan_grid, tiles, windows
 from segpipe.commands.demo.synthetic import reef_scene
 from segpipe.ops.crf.dense_crf import Crf
-from segpipe.ops.maps.segment import Labels, label_at, segment
-from segpipe.ops.maps.tiling import Lattice, plan_lattice, tile_probabilities
+from segpipe.ops.maps.segment import CropCodes, Labels, label_at, segment
+from segpipe.ops.maps.segment_config import SegmentConfig
+from segpipe.ops.maps.tiling import TileLattice, plan_lattice, tile_probabilities
 
 CENTERS = np.random.default_rng(5).normal(size=(6, 3)).astype(np.float32)
 CENTERS /= np.linalg.norm(CENTERS, axis=1, keepdims=True)
@@ -47,7 +48,7 @@ def test_lattices_are_whole_pixels(window: int, side: int, height: int, width: i
     assert planned.halved().around(tile, size) == planned.around(tile, size)
 
 
-def check_pixels(lattice: Lattice, size: Size) -> None:
+def check_pixels(lattice: TileLattice, size: Size) -> None:
     assert (lattice.tile / lattice.factor).is_integer()
     assert (lattice.margin * lattice.factor).is_integer()
     tile = tiles(size, lattice.tile)[-1]
@@ -71,7 +72,7 @@ def color_codes(rgb: np.ndarray, box: Box, rows: int, cols: int) -> np.ndarray:
     return part[:height, :width].reshape(rows, height // rows, cols, width // cols, 3).mean((1, 3))
 
 
-def refine_in_tiles(rgb: np.ndarray, lattice: Lattice, crf: Crf | None) -> np.ndarray:
+def refine_in_tiles(rgb: np.ndarray, lattice: TileLattice, crf: Crf | None) -> np.ndarray:
     size = Size(*rgb.shape[:2])
     boxes = windows(size, side=192, overlap=0.25)
     grids = [plan_grid(box.size, side=192, patch=16) for box in boxes]
@@ -81,13 +82,12 @@ def refine_in_tiles(rgb: np.ndarray, lattice: Lattice, crf: Crf | None) -> np.nd
         around = lattice.around(tile, size)
         some = [i for i, box in enumerate(boxes) if box.meets(around)]
         found[tile.slices] = segmented(
-            *([values[i] for i in some] for values in (codes, grids, boxes)),  # type: ignore[arg-type]
+            CropCodes([codes[i] for i in some], [grids[i] for i in some], [boxes[i] for i in some]),
             rgb[around.slices],
-            CENTERS,
+            SegmentConfig(CENTERS, crf=crf),
             tile=tile,
             around=around,
             lattice=lattice,
-            crf=crf,
         )
     return found
 
@@ -102,15 +102,15 @@ def mosaic() -> np.ndarray:
 @pytest.mark.parametrize("factor", [1.0, 1.75])
 def test_tiles_of_two_lattices_agree(mosaic: np.ndarray, factor: float) -> None:
     crf = Crf(iterations=10)
-    first = refine_in_tiles(mosaic, Lattice(factor, core=160, margin=160), crf)
-    second = refine_in_tiles(mosaic, Lattice(factor, core=224, margin=160), crf)
+    first = refine_in_tiles(mosaic, TileLattice(factor, core=160, margin=160), crf)
+    second = refine_in_tiles(mosaic, TileLattice(factor, core=224, margin=160), crf)
     assert len(np.unique(first)) > 3
     assert (first == second).mean() >= 0.98
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.75])
 def test_a_lattice_of_half_the_pixels_agrees_with_the_whole(mosaic: np.ndarray, factor: float) -> None:
-    crf, lattice = Crf(iterations=10), Lattice(factor, core=160, margin=160)
+    crf, lattice = Crf(iterations=10), TileLattice(factor, core=160, margin=160)
     fine, coarse = refine_in_tiles(mosaic, lattice, crf), refine_in_tiles(mosaic, lattice.halved(), crf.halved())
     assert len(np.unique(coarse)) > 3
     assert (fine == coarse).mean() >= 0.95
@@ -118,8 +118,8 @@ def test_a_lattice_of_half_the_pixels_agrees_with_the_whole(mosaic: np.ndarray, 
 
 @pytest.mark.parametrize("factor", [1.0, 1.75])
 def test_without_a_crf_tiles_do_not_show_at_all(mosaic: np.ndarray, factor: float) -> None:
-    small = refine_in_tiles(mosaic, Lattice(factor, core=96, margin=8), None)
-    large = refine_in_tiles(mosaic, Lattice(factor, core=1024, margin=8), None)
+    small = refine_in_tiles(mosaic, TileLattice(factor, core=96, margin=8), None)
+    large = refine_in_tiles(mosaic, TileLattice(factor, core=1024, margin=8), None)
     assert (small == large).mean() > 0.9999
 
 
@@ -128,8 +128,8 @@ def test_one_tile_of_full_resolution_is_what_a_photograph_gets(mosaic: np.ndarra
     boxes = windows(size, side=192, overlap=0.25)
     grids = [plan_grid(box.size, side=192, patch=16) for box in boxes]
     codes = [color_codes(mosaic, box, grid.rows, grid.cols) for box, grid in zip(boxes, grids, strict=True)]
-    whole = segment(codes, grids, boxes, mosaic, CENTERS, side=2000, crf=Crf(iterations=3))
-    np.testing.assert_array_equal(refine_in_tiles(mosaic, Lattice(1.0, core=1024), Crf(iterations=3)), whole)
+    whole = segment(CropCodes(codes, grids, boxes), mosaic, SegmentConfig(CENTERS, side=2000, crf=Crf(iterations=3)))
+    np.testing.assert_array_equal(refine_in_tiles(mosaic, TileLattice(1.0, core=1024), Crf(iterations=3)), whole)
 
 
 def test_a_place_without_windows_may_have_any_class() -> None:
@@ -137,11 +137,12 @@ def test_a_place_without_windows_may_have_any_class() -> None:
     box, grid = Box(0, 0, 64, 32), plan_grid(Size(64, 32), side=32, patch=8)
     codes = np.ones((grid.rows, grid.cols, 3), np.float32)
     whole = Box(0, 0, 64, 64)
-    found = segmented([codes], [grid], [box], rgb, CENTERS, tile=whole, around=whole, lattice=Lattice(1.0), crf=None)
+    crops = CropCodes([codes], [grid], [box])
+    found = segmented(crops, rgb, SegmentConfig(CENTERS), tile=whole, around=whole, lattice=TileLattice(1.0))
     assert found.shape == (64, 64)
     assert len(np.unique(found[:, :32])) == 1
 
 
 def test_a_lattice_of_broken_pixels_is_refused() -> None:
     with pytest.raises(ValueError, match="whole pixels"):
-        Lattice(1.1)
+        TileLattice(1.1)

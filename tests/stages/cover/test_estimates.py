@@ -14,8 +14,8 @@ PIXELS = np.random.default_rng(0).integers(1, 100, (7, 3))
 def counted(repeats: int, *, apart: bool) -> Counted:
     pixels = PIXELS.repeat(repeats, axis=0)
     count = len(pixels)
-    takes = np.arange(count) if apart else np.arange(count) // repeats
-    return Counted([str(i) for i in range(count)], ["dive"] * count, pixels, np.full(count, np.nan), takes)
+    shots = np.arange(count) if apart else np.arange(count) // repeats
+    return Counted([str(i) for i in range(count)], ["dive"] * count, pixels, np.full(count, np.nan), shots)
 
 
 def test_frames_of_a_scene_are_drawn_together() -> None:

@@ -11,6 +11,7 @@ from torchvision import transforms
 
 from segpipe.base.geometry import Size, plan_grid
 from segpipe.ops.crf.dense_crf import Crf, refine_probabilities
+from segpipe.ops.maps.segment_config import SegmentConfig
 from segpipe.stages.evaluate import stego_views as published
 
 
@@ -68,7 +69,7 @@ def test_a_crop_is_classified_as_torch_would(patch, side, crf):
         probabilities = refine_probabilities(probabilities, np.ascontiguousarray(rgb[..., ::-1]), crf)  # BGR there
     wanted = probabilities.argmax(axis=0)
 
-    found = published.classify_crop(codes, mirrored, grid, rgb, centers, crf=crf)
+    found = published.classify_crop(codes, mirrored, grid, rgb, SegmentConfig(centers, crf=crf))
     assert found.shape == (side, side)
     if crf is not None:  # its lattice rounds positions, so that it is not quite the same for another channel order
         assert np.mean(found != wanted) < 5e-3

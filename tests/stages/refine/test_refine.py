@@ -186,7 +186,7 @@ def test_workers_without_an_image_of_their_own_become_threads(
     seen: list[tuple[int, int]] = []
 
     def inline(function: Any, items: Any, *, workers: int, initializer: Any, arguments: Any) -> Iterator[Any]:
-        seen.append((workers, arguments[0].threads))
+        seen.append((workers, arguments[0].args[2].threads))
         initializer(*arguments)
         return map(function, items)
 
@@ -271,15 +271,15 @@ def test_certainty_goes_on_where_it_was_interrupted(tmp_path: Path, monkeypatch:
     refine.run(config, run_dir, Runtime())
     whole = _tree(run_dir.root / "masks")
     made: list[int] = []
-    original = refine.refine_piece
+    original = refine.refine_tile
 
-    def counted(inputs: refine.Inputs, index: int, piece: Any) -> Any:
+    def counted(inputs: refine.SegmentInputs, index: int, tile: Any) -> Any:
         made.append(index)
         if len(made) == 3:
             raise KeyboardInterrupt
-        return original(inputs, index, piece)
+        return original(inputs, index, tile)
 
-    monkeypatch.setattr(refine, "refine_piece", counted)
+    monkeypatch.setattr(refine, "refine_tile", counted)
     with pytest.raises(KeyboardInterrupt):
         refine.run(config, run_dir, Runtime())
     refine.run(config, run_dir, Runtime())
@@ -291,4 +291,4 @@ def test_images_in_a_folder_of_that_name_are_refused(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path, (Image("certainty/a", "certainty/a.png", Size(2, 2), "uint8", "0" * 64, 1),),
                     (Crop(0, Box(0, 0, 2, 2)),))  # fmt: skip
     with pytest.raises(UsageError, match=r"also that of the image certainty/a\.png; rename"):
-        refine._keep_apart(corpus)
+        refine._refuse_certainty_folder(corpus)

@@ -121,17 +121,17 @@ def test_an_interrupted_call_goes_on_and_a_changed_file_is_done_again(
     images.mkdir()
     for i in range(3):
         Image.fromarray(np.random.default_rng(i).integers(0, 256, (64, 80, 3), np.uint8)).save(images / f"{i}.png")
-    refine, seen = applying.refine_piece, list[str]()
+    refine, seen = applying.refine_tile, list[str]()
 
-    def failing(inputs: applying.Inputs, index: int, piece: Box) -> masks.Mask:
+    def failing(inputs: applying.SegmentInputs, index: int, tile: Box) -> masks.Mask:
         image_id = inputs.corpus.images[index].id
         if image_id == "2" and "2" not in seen:
             seen.append("2")
             raise RuntimeError("the power went off")
         seen.append(image_id)
-        return refine(inputs, index, piece)
+        return refine(inputs, index, tile)
 
-    monkeypatch.setattr(applying, "refine_piece", failing)
+    monkeypatch.setattr(applying, "refine_tile", failing)
     command = ["apply", str(model), str(images), str(out), "-q", "--set", "runtime.workers=1"]
     with pytest.raises(RuntimeError, match="power"):
         segpipe_main(command)
@@ -149,7 +149,7 @@ def segpipe_main(arguments: list[str]) -> None:
     cli.main(args=arguments, standalone_mode=False)
 
 
-def test_what_cannot_be_used_is_put_aside_with_its_reason(reef: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_skipped_with_its_reason(reef: Path, tmp_path: Path) -> None:
     run, model = tmp_path / "run", tmp_path / "reef.segpipe"
     shallow = tmp_path / "shallow"
     shallow.mkdir()
