@@ -23,29 +23,7 @@ CLASSES_OF_EACH_ROOM = {
     "Summary": "what a stage tells of its work, one per stage",
     "Options": "the options of a command, one per command",
 }
-CLASSES_USED_TWICE = {
-    "Cover",
-    "Cut",
-    "Drawn",
-    "Found",
-    "Inputs",
-    "Judge",
-    "Judged",
-    "Lattice",
-    "Layer",
-    "Layout",
-    "Panel",
-    "Part",
-    "Points",
-    "Probe",
-    "Sample",
-    "Section",
-    "Setup",
-    "Shown",
-    "Side",
-    "Stage",
-    "Tally",
-}
+CLASSES_USED_TWICE: set[str] = set()
 """To be renamed."""
 
 STEMS_OF_EACH_ROOM = {
@@ -74,28 +52,7 @@ STEMS_USED_TWICE = {
 }
 """An artefact has a record (what it is), a store (how it is written) and perhaps a figure or a format."""
 
-LARGE_FUNCTIONS = {
-    "segpipe.commands.probe.page.compose": "to be split",
-    "segpipe.ops.crf.meanfield.infer": "to be split",
-    "segpipe.ops.maps.segment.classify": "to be split",
-    "segpipe.ops.maps.segment.classify_at": "to be split",
-    "segpipe.ops.maps.segment.probabilities": "to be split",
-    "segpipe.ops.maps.segment.segment": "to be split",
-    "segpipe.ops.maps.tiling.tile_probabilities": "to be split",
-    "segpipe.stages.cluster.hierarchy.grow": "to be split",
-    "segpipe.stages.evaluate.scoring.score": "to be split",
-    "segpipe.stages.report.build.compose": "to be split",
-    "segpipe.stages.report.run": "to be split",
-    "segpipe.stages.report.text.facts": "to be split",
-    "segpipe.stages.train.candidates.train": "to be split",
-    "segpipe.stages.train.loop.fit": "to be split",
-    "segpipe.stages.train.losses.cause_loss.contrast_losses": "to be split",
-    "segpipe.stages.train.objectives.cause.__init__": "to be split",
-    "segpipe.stages.train.objectives.hidden_positives.__init__": "to be split",
-    "segpipe.stages.train.objectives.smooseg.__init__": "to be split",
-    "segpipe.stages.train.objectives.stego.__init__": "to be split",
-    "segpipe.stages.train.objectives.stego._compute": "to be split",
-}
+LARGE_FUNCTIONS: dict[str, str] = {}
 """module.function: why it has more parameters or lines than others."""
 
 

@@ -28,7 +28,7 @@ FOLDER = "folder"
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class LabelledImage:
     """An image of a split and its label; both paths relative to the set's folder, POSIX separators."""
 
     image: str
@@ -41,7 +41,7 @@ class Layout:
 
     splits: Mapping[str, tuple[str, ...]]
     """For each split where its images are found: names of folders or lists, as `find` takes them."""
-    find: Callable[[Path, str], list[Sample]]
+    find: Callable[[Path, str], list[LabelledImage]]
     """The samples of one of these; raises `_Missing`."""
 
 
@@ -76,43 +76,43 @@ def _folders(root: Path, *folders: str) -> None:
             raise _Missing(f"{folder}/")
 
 
-def _cocostuff(root: Path, where: str) -> list[Sample]:
+def _cocostuff(root: Path, where: str) -> list[LabelledImage]:
     split, name = where.split("/")
     _folders(root, f"images/{split}")
     lines = _lines(root, f"curated/{split}/{name}")
-    return [Sample(f"images/{split}/{line}.jpg", f"annotations/{split}/{line}.png") for line in lines]
+    return [LabelledImage(f"images/{split}/{line}.jpg", f"annotations/{split}/{line}.png") for line in lines]
 
 
-def _cityscapes(root: Path, split: str) -> list[Sample]:
+def _cityscapes(root: Path, split: str) -> list[LabelledImage]:
     top, ending = f"leftImg8bit/{split}", "_leftImg8bit.png"
     _folders(root, top)
     cities = sorted(path.name for path in (root / top).iterdir() if path.is_dir())
     if not cities:
         raise _Missing(f"{top}/CITY/")
     return [
-        Sample(f"{top}/{city}/{name}", f"gtFine/{split}/{city}/{name.removesuffix(ending)}_gtFine_labelIds.png")
+        LabelledImage(f"{top}/{city}/{name}", f"gtFine/{split}/{city}/{name.removesuffix(ending)}_gtFine_labelIds.png")
         for city in cities
         for name in _names(root, f"{top}/{city}", ending)
     ]
 
 
-def _potsdam(root: Path, name: str) -> list[Sample]:
+def _potsdam(root: Path, name: str) -> list[LabelledImage]:
     _folders(root, "imgs")
-    return [Sample(f"imgs/{line}.mat", f"gt/{line}.mat") for line in _lines(root, name)]
+    return [LabelledImage(f"imgs/{line}.mat", f"gt/{line}.mat") for line in _lines(root, name)]
 
 
-def _suim(root: Path, part: str) -> list[Sample]:
+def _suim(root: Path, part: str) -> list[LabelledImage]:
     names = _names(root, f"{part}/images", ".jpg")
-    return [Sample(f"{part}/images/{name}", f"{part}/masks/{Path(name).stem}.bmp") for name in names]
+    return [LabelledImage(f"{part}/images/{name}", f"{part}/masks/{Path(name).stem}.bmp") for name in names]
 
 
-def _camvid(root: Path, part: str) -> list[Sample]:
-    return [Sample(f"{part}/{name}", f"{part}annot/{name}") for name in _names(root, part, ".png")]
+def _camvid(root: Path, part: str) -> list[LabelledImage]:
+    return [LabelledImage(f"{part}/{name}", f"{part}annot/{name}") for name in _names(root, part, ".png")]
 
 
-def _msrc(root: Path, part: str) -> list[Sample]:
+def _msrc(root: Path, part: str) -> list[LabelledImage]:
     names = _names(root, part, ".bmp")
-    return [Sample(f"{part}/{name}", f"GroundTruth/{Path(name).stem}_GT.bmp") for name in names]
+    return [LabelledImage(f"{part}/{name}", f"GroundTruth/{Path(name).stem}_GT.bmp") for name in names]
 
 
 _POTSDAM = {"train": "labelled_train.txt", "val": "labelled_test.txt", "unlabelled_train": "unlabelled_train.txt"}
@@ -147,7 +147,7 @@ def known_layout(name: str) -> str:
     return name
 
 
-def find_samples(root: Path, *, layout: str, split: str, section: str) -> list[Sample]:
+def find_samples(root: Path, *, layout: str, split: str, section: str) -> list[LabelledImage]:
     """The images of a split with their labels, sorted by image. Listed files need not exist.
 
     Args:
@@ -196,7 +196,7 @@ def list_layout(images: str, *, layout: str, split: str) -> Listing:
     )
 
 
-def existing(root: Path, samples: Sequence[Sample], *, layout: str) -> list[Sample]:
+def existing(root: Path, samples: Sequence[LabelledImage], *, layout: str) -> list[LabelledImage]:
     """Pass on the samples, all of whose labels exist.
 
     Raises:

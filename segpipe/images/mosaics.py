@@ -22,7 +22,7 @@ from segpipe.images import rasters
 from segpipe.images.collars import Collar, fills
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import BadImage, Container, inspect
-from segpipe.images.readers import Pixels, Probe
+from segpipe.images.readers import ImageInfo, Pixels
 
 LARGE = 1 << 26
 """A TIFF of more pixels is read box by box even where it lies nowhere on the earth (cameras make fewer, so far)."""
@@ -45,7 +45,7 @@ def is_mosaic(container: Container, *, georeferenced: bool, window: int) -> bool
     return size.height * size.width > LARGE or (georeferenced and max(size.height, size.width) > window)
 
 
-def probe_mosaic(path: Path, container: Container, valid: Path, *, bands: Sequence[int] = ()) -> Probe:
+def probe_mosaic(path: Path, container: Container, valid: Path, *, bands: Sequence[int] = ()) -> ImageInfo:
     """Decode a mosaic slab by slab, and write which of its pixels hold image.
 
     No image are: the no-data value, alpha 0, the file's own mask, NaN; and, where the file states none of the first
@@ -67,7 +67,7 @@ def probe_mosaic(path: Path, container: Container, valid: Path, *, bands: Sequen
     if not any_valid:
         valid.unlink()
         raise BadImage(path, "no pixel holds image: all are transparent, no data, NaN, or of one black or white")
-    return Probe(container.size, depth)
+    return ImageInfo(container.size, depth)
 
 
 def _check_blocks(path: Path, dataset: Any) -> None:

@@ -28,7 +28,7 @@ from segpipe.images import matfile, rasters
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import BadImage, Container, inspect
 
-__all__ = ["BadImage", "Pixels", "Probe", "open_photograph", "probe_image", "read_image", "sample_values"]
+__all__ = ["BadImage", "ImageInfo", "Pixels", "open_photograph", "probe_image", "read_image", "sample_values"]
 
 # The classes, not Image.open: it would warn and refuse by the process-wide Image.MAX_IMAGE_PIXELS.
 _PILLOW: dict[str, Callable[[BinaryIO], ImageFile]] = {
@@ -51,7 +51,7 @@ class Pixels:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class ImageInfo:
     """What decoding a file once has shown."""
 
     size: Size
@@ -60,7 +60,7 @@ class Probe:
     """`uint8`, `uint16`, or `float32` for every other sample type."""
 
 
-def probe_image(path: Path, *, max_pixels: int, bands: Sequence[int] = ()) -> Probe:
+def probe_image(path: Path, *, max_pixels: int, bands: Sequence[int] = ()) -> ImageInfo:
     """Decode an image completely and keep only what was learned.
 
     Args:
@@ -93,7 +93,7 @@ def probe_image(path: Path, *, max_pixels: int, bands: Sequence[int] = ()) -> Pr
     if not any_valid:
         raise BadImage(path, "no pixel holds image: all are transparent, no data or NaN")
     turned = container.orientation >= 5
-    return Probe(Size(width, height) if turned else container.size, depth)
+    return ImageInfo(Size(width, height) if turned else container.size, depth)
 
 
 def read_image(

@@ -40,7 +40,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class PatchSample:
     """The patches to cluster; every pass reads the same ones in the same order, some crops at a time."""
 
     store: FeatureStore
@@ -105,7 +105,7 @@ def sample_counts(counts: Int64, *, most: int, seed: int) -> Int64:
     return np.asarray(rng.multivariate_hypergeometric(counts, most, method="marginals"), np.int64)
 
 
-def open_sample(store: FeatureStore, *, most: int, seed: int, track: Track) -> Sample:
+def open_sample(store: FeatureStore, *, most: int, seed: int, track: Track) -> PatchSample:
     """Choose the patches to cluster.
 
     Raises:
@@ -115,4 +115,4 @@ def open_sample(store: FeatureStore, *, most: int, seed: int, track: Track) -> S
     counts = sample_counts(valid.counts(), most=most, seed=seed)
     if not counts.any():
         raise CorpusError("no crop shows any image (all patches are without content), so there is nothing to cluster")
-    return Sample(store, valid, counts, seed, track)
+    return PatchSample(store, valid, counts, seed, track)

@@ -15,7 +15,7 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size, tiles
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
-from segpipe.images.datasets import FOLDER, Sample, existing, find_samples
+from segpipe.images.datasets import FOLDER, LabelledImage, existing, find_samples
 from segpipe.labels.encodings import CODINGS, read_coded
 from segpipe.labels.label_maps import (
     UNLABELLED,
@@ -146,7 +146,7 @@ def _read_maps(labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, ru
     return Truth(kept, tuple(f"class {v}" for v in values), table, found.unmatched, len(held) - len(kept))
 
 
-def layout_samples(labels: Path, classes: Path | None, *, layout: str, split: str) -> list[Sample]:
+def layout_samples(labels: Path, classes: Path | None, *, layout: str, split: str) -> list[LabelledImage]:
     """The images and labels of a published set's split.
 
     Raises:
@@ -158,7 +158,9 @@ def layout_samples(labels: Path, classes: Path | None, *, layout: str, split: st
     return existing(labels, samples, layout=layout)
 
 
-def read_layout(labels: Path, samples: Sequence[Sample], corpus: Corpus, runtime: Runtime, *, layout: str) -> Truth:
+def read_layout(
+    labels: Path, samples: Sequence[LabelledImage], corpus: Corpus, runtime: Runtime, *, layout: str
+) -> Truth:
     """Find the labels of a corpus in a published set, and check every one of them.
 
     An image of the corpus belongs to a label where its file is the set's, or has the same path below the run's folder.

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.records.clusters import ClusterModel
-from segpipe.records.gallery import Cover, Patch
+from segpipe.records.gallery import Patch, TopImage
 
 Float = npt.NDArray[np.floating]
 Float32 = npt.NDArray[np.float32]
@@ -202,7 +202,7 @@ def color_axes(features: Float) -> ColorAxes:
     return ColorAxes(*(np.asarray(part, np.float32) for part in (mean, directions, low, high)))
 
 
-def widest(index: Iterable[Mapping[str, Any]], *, classes: int, keep: int) -> list[list[Cover]]:
+def widest(index: Iterable[Mapping[str, Any]], *, classes: int, keep: int) -> list[list[TopImage]]:
     """For each class the images where it covers most, largest share first.
 
     Args:
@@ -216,4 +216,4 @@ def widest(index: Iterable[Mapping[str, Any]], *, classes: int, keep: int) -> li
             heapq.heappush(heaps[int(name)], (count / (entry["height"] * entry["width"]), -image))
             if len(heaps[int(name)]) > keep:
                 heapq.heappop(heaps[int(name)])
-    return [[Cover(-image, share) for share, image in sorted(heap, reverse=True)] for heap in heaps]
+    return [[TopImage(-image, share) for share, image in sorted(heap, reverse=True)] for heap in heaps]

@@ -21,7 +21,7 @@ class Patch:
 
 
 @dataclass(frozen=True, slots=True)
-class Cover:
+class TopImage:
     """An image as a sample of a class."""
 
     image: int

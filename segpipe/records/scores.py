@@ -107,7 +107,7 @@ class Baseline(Matched):
     many_to_one: Pair
 
 
-class Probe(_Record):
+class ProbeScores(_Record):
     """A supervised probe on the head's codes and on the backbone's features, cross-validated by image."""
 
     codes: Pair
@@ -137,8 +137,8 @@ class Scores(_Record):
     classes: list[str]
     unsupervised: Matched
     many_to_one: Pair
-    linear_probe: Probe
-    knn_probe: Probe
+    linear_probe: ProbeScores
+    knn_probe: ProbeScores
     baseline_kmeans: Baseline
     protocol_name: str = "whole"
     """`whole` or `published`; what `protocol` says in sentences."""

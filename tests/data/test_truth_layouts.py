@@ -10,7 +10,7 @@ from scipy.io import savemat
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
-from segpipe.images.datasets import Sample
+from segpipe.images.datasets import LabelledImage
 from segpipe.labels.ground_truth import layout_samples, read_layout
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.stages.evaluate import stego_protocol as published
@@ -84,13 +84,13 @@ def test_every_kind_of_file_is_read_for_the_published_protocol(tmp_path):
     colours = np.array([(0, 0, 0), (0, 0, 255), (0, 255, 0)], np.uint8)[labels]
     Pillow.fromarray(RGB).save(tmp_path / "a.bmp")
     Pillow.fromarray(colours).save(tmp_path / "a_mask.bmp")
-    (found,) = published.cases_of_set(tmp_path, [Sample("a.bmp", "a_mask.bmp")], layout="suim")
+    (found,) = published.cases_of_set(tmp_path, [LabelledImage("a.bmp", "a_mask.bmp")], layout="suim")
     rgb, decoded = found.read()
     assert np.array_equal(rgb, RGB)
     assert np.array_equal(decoded, labels)
     savemat(tmp_path / "1.mat", {"img": np.dstack([RGB, RGB[..., :1]])})
     savemat(tmp_path / "gt.mat", {"gt": np.array([4, 5, 3], np.uint8)[labels]})
-    (found,) = published.cases_of_set(tmp_path, [Sample("1.mat", "gt.mat")], layout="potsdam3")
+    (found,) = published.cases_of_set(tmp_path, [LabelledImage("1.mat", "gt.mat")], layout="potsdam3")
     rgb, decoded = found.read()
     assert (found.name, found.path) == ("1", tmp_path / "1.mat")
     assert np.array_equal(rgb, RGB)

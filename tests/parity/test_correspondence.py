@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from segpipe.stages.train.losses import correspondence as ops
-from segpipe.stages.train.losses.correspondence import EAGLE, CropCodes, SampledVectors, correspondence_loss
+from segpipe.stages.train.losses.correspondence import EAGLE, LossCrops, SampledVectors, correspondence_loss
 
 B, S, D, C = 3, 4, 6, 5
 
@@ -200,7 +200,7 @@ def test_sampled_groups_follow_the_published_scheme() -> None:
     features = torch.randn(B, 16, D, generator=generator(5))
     codes = torch.randn(B, 16, C, generator=generator(6))
     grids, valid = torch.full((B, 2), 4), torch.ones(B, 16, dtype=torch.bool)
-    anchors, near = CropCodes(features, codes, grids, valid), CropCodes(features + 1, codes + 1, grids, valid)
+    anchors, near = LossCrops(features, codes, grids, valid), LossCrops(features + 1, codes + 1, grids, valid)
     anchor, groups = ops.sample_groups(anchors, near, generator(7), samples=S, negatives=2)
     rng = generator(7)
     here, there = ops.sample_coords(rng, B, S), ops.sample_coords(rng, B, S)
@@ -211,7 +211,7 @@ def test_sampled_groups_follow_the_published_scheme() -> None:
         others = ops.other_indices(rng, B)
         torch.testing.assert_close(points.features, ops.bilinear(features[others], grids, there))
         torch.testing.assert_close(points.codes, ops.bilinear(codes[others], grids, there))
-    first = CropCodes(features[:1], codes[:1], grids[:1], valid[:1])
+    first = LossCrops(features[:1], codes[:1], grids[:1], valid[:1])
     _, alone = ops.sample_groups(first, None, generator(7), samples=S, negatives=2)
     assert list(alone) == ["self"]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from segpipe.nn.head import Head, drop_channels, new_head
-from segpipe.stages.train.losses.correspondence import EAGLE, CropCodes, Shift, Term, sample_groups, stego_loss
+from segpipe.stages.train.losses.correspondence import EAGLE, LossCrops, Shift, Term, sample_groups, stego_loss
 from segpipe.stages.train.objective_configs import StegoConfig
 from segpipe.stages.train.objectives.objective import Patches
 from segpipe.stages.train.objectives.stego import Stego
@@ -35,9 +35,9 @@ def plain(
 ) -> tuple[torch.Tensor, dict[str, Term]]:
     """The loss of a step, every patch passed through the head."""
 
-    def side(given: Patches) -> CropCodes:
+    def side(given: Patches) -> LossCrops:
         features = drop_channels(given.tokens.float() - head.mean, head.dropout, rng)
-        return CropCodes(features, head(given.tokens.float(), rng), given.grids, given.valid)
+        return LossCrops(features, head(given.tokens.float(), rng), given.grids, given.valid)
 
     here = side(anchors)
     there = None if near is None else side(near)

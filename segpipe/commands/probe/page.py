@@ -34,7 +34,7 @@ _NO_ATTENTION = " This network has no attention: wherever a map is spoken of, it
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class ExamplePanel:
     """A picture as it was seen, beside the map laid over it."""
 
     caption: str
@@ -48,11 +48,11 @@ class Example:
     """One of the pictures, disturbed in some ways."""
 
     name: str
-    panels: Sequence[Panel]
+    panels: Sequence[ExamplePanel]
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class PageSection:
     """A figure and what to know about it."""
 
     anchor: str
@@ -69,7 +69,7 @@ class ProbePage:
     lead: str
     sentences: Sequence[str]
     table: Sequence[Mapping[str, Any]]
-    sections: Sequence[Section]
+    sections: Sequence[PageSection]
     examples: Sequence[Example]
     examples_note: str
     settings: Sequence[tuple[str, Sequence[tuple[str, str]]]]
@@ -82,7 +82,7 @@ def render(page: ProbePage) -> str:
     present = [("table", "In short")] if page.table else []
     present += [(section.anchor, section.title) for section in page.sections]
     present += [("examples", "Examples")] if page.examples else []
-    present += [("run", "What was run"), ("rejected", f"Files put aside ({page.rejected_total})")]
+    present += [("run", "What was run"), ("rejected", f"Files skipped ({page.rejected_total})")]
     html: str = report.template("probe.html.jinja").render(page=page, present=present)
     return html.encode("utf-8", "replace").decode("utf-8")
 
@@ -101,15 +101,25 @@ def draw_figures(found: FindingTable, by_place: npt.NDArray[np.float64] | None) 
     return drawn
 
 
+@dataclass(frozen=True, slots=True)
+class ProbeSubject:
+    """What was probed."""
+
+    backbone: str
+    kind: str
+    """`attention` or `activation`."""
+    where: str
+    """Which block or stage, in words."""
+    images: int
+    """How many."""
+
+
 def compose(
+    subject: ProbeSubject,
     found: FindingTable,
     drawn: Mapping[str, Encoded],
     said: Sequence[str],
     *,
-    backbone: str,
-    kind: str,
-    where: str,
-    images: int,
     examples: Sequence[Example],
     settings: Sequence[tuple[str, Sequence[tuple[str, str]]]],
     rejected: Sequence[Rejected],
@@ -117,27 +127,24 @@ def compose(
     """Lay out the page.
 
     Args:
+        subject: what was probed.
         found: all findings.
         drawn: of `draw_figures`.
-        said: of `probe_words.sentences`.
-        backbone: its name.
-        kind: `attention` or `activation`.
-        where: which block or stage, in words.
-        images: how many were probed.
+        said: of `text.sentences`.
         examples: pictures to show.
         settings: what was run: groups of keys and values.
-        rejected: files put aside.
+        rejected: files that were skipped.
     """
-    attention = kind == "attention"
-    what = f"attention of CLS in {where}" if attention else f"feature activation, {where}"
+    attention = subject.kind == "attention"
+    what = f"attention of CLS in {subject.where}" if attention else f"feature activation, {subject.where}"
     note = "" if attention else _NO_ATTENTION
     return ProbePage(
-        title=f"What {backbone} looks at",
-        lead=f"{images} images, disturbed and looked at again: {what}.{note}",
+        title=f"What {subject.backbone} looks at",
+        lead=f"{subject.images} images, disturbed and looked at again: {what}.{note}",
         sentences=said,
         table=_rows(found),
         sections=[
-            Section(name, title, text, Plot("", drawn[name]["svg"], caption, wide=wide))
+            PageSection(name, title, text, Plot("", drawn[name]["svg"], caption, wide=wide))
             for name, title, text, caption, wide in _SECTIONS
             if name in drawn
         ],

@@ -28,7 +28,7 @@ from segpipe.commands.probe.experiment import (
 from segpipe.commands.probe.measures import ProbePlan, half_masks
 from segpipe.commands.probe.names import CENTER, HALF_BLUR, ROLL, SHARP, FindingTable
 from segpipe.commands.probe.options import MEASURES, ProbeOptions
-from segpipe.commands.probe.page import Example, Panel, compose, draw_figures, render
+from segpipe.commands.probe.page import Example, ExamplePanel, ProbeSubject, compose, draw_figures, render
 from segpipe.commands.probe.places import roll_frame
 from segpipe.commands.probe.text import notable, sentences
 from segpipe.inference.backbone_view import fit_to_images, open_backbone_view, relative_to_uniform
@@ -107,13 +107,10 @@ def _write(
     said, used = tuple(sentences(known, view.kind, found.by_place)), versions()
     drawn = draw_figures(known, found.by_place)
     page = compose(
+        ProbeSubject(view.name, view.kind, view.where, len(squares.names)),
         known,
         drawn,
         said,
-        backbone=view.name,
-        kind=view.kind,
-        where=view.where,
-        images=len(squares.names),
         examples=examples,
         settings=[
             ("Probe", [(key, _text(value)) for key, value in settings.items()]),
@@ -160,7 +157,7 @@ def make_examples(squares: SquareImages, plan: ProbePlan, found: FindingTable) -
         Example(
             name,
             [
-                Panel(caption, note, photo(rgb), photo(_over(rgb, values, top, table, plan)))
+                ExamplePanel(caption, note, photo(rgb), photo(_over(rgb, values, top, table, plan)))
                 for (caption, note, rgb), values in zip(made, maps, strict=True)
             ],
         )

@@ -22,7 +22,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CorruptionFamily:
     """One disturbance in the table."""
 
     name: str
@@ -46,7 +46,7 @@ class Family:
 
     name: str
     plot: Plot
-    parts: Sequence[Part]
+    parts: Sequence[CorruptionFamily]
     strips: Sequence[Strip]
 
 
@@ -86,10 +86,10 @@ def _value(finding: Finding) -> float:
     return 1.0 if finding.value is None else finding.value
 
 
-def _part(name: str, kept: Sequence[Finding], miou: Sequence[Finding]) -> Part:
+def _part(name: str, kept: Sequence[Finding], miou: Sequence[Finding]) -> CorruptionFamily:
     rows = [Row(amount(k.level, k.unit), k, m) for k, m in zip(kept, miou, strict=True)]
     level = tolerated(kept)
-    return Part(name, rows, "none" if level is None else amount(level, kept[0].unit))
+    return CorruptionFamily(name, rows, "none" if level is None else amount(level, kept[0].unit))
 
 
 def _strip(name: str, kept: Sequence[Finding], shown: Mapping[tuple[str, float], Rgb]) -> Strip:

@@ -86,7 +86,7 @@ def stage_options(stage: Stage) -> type[Options]:
 
 def _help(stage: Stage) -> str:
     """The first paragraphs of a stage's docstring, without its name."""
-    first, *rest = (sys.modules[stage.Config.__module__.removesuffix(".config")].__doc__ or "").split("\n\n")
+    first, *rest = (sys.modules[stage.Config.__module__.removesuffix(".settings")].__doc__ or "").split("\n\n")
     title = first.split(":", 1)[-1].strip()
     return "\n\n".join([title[:1].upper() + title[1:], *(f"\b\n{part}" for part in rest[:1])])
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import UsageError
-from segpipe.inference.patch_sampler import Block, Sample
+from segpipe.inference.patch_sampler import Block, PatchSample
 from segpipe.ops.clustering.kmeans import spherical_kmeans
 from segpipe.ops.clustering.knn import unit_rows
 from segpipe.ops.clustering.linkage import merge
@@ -49,7 +49,7 @@ class HierarchyConfig:
 
 
 def grow(
-    sample: Sample, groups: Int64, head: Head, config: HierarchyConfig, *, origin: str, workers: int, scratch: Path
+    sample: PatchSample, groups: Int64, head: Head, config: HierarchyConfig, *, origin: str, workers: int, scratch: Path
 ) -> ClusterTree:
     """Find small clusters and the order in which they merge.
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.inference.patch_sampler import Sample
+from segpipe.inference.patch_sampler import PatchSample
 from segpipe.ops.clustering.kmeans import Moments, spherical_kmeans
 from segpipe.records.clusters import ClusterModel
 
 RESTARTS, ITERATIONS = 5, 50
 
 
-def fit_baseline(sample: Sample, *, k: int, components: int, seed: int, runtime: Runtime) -> ClusterModel:
+def fit_baseline(sample: PatchSample, *, k: int, components: int, seed: int, runtime: Runtime) -> ClusterModel:
     """Cluster the features by cosine on their principal components, the tightest of five restarts.
 
     Args:

@@ -18,7 +18,7 @@ from segpipe.records.scores import (
     ImageScore,
     Matched,
     Pair,
-    Probe,
+    ProbeScores,
     Scores,
     Unmatched,
     confusion_of,
@@ -186,17 +186,19 @@ def score_probe(
     n_classes: int,
     folds: int,
     seed: int,
-) -> Probe:
+) -> ProbeScores:
     """A probe's scores on `codes` and `features` (m, d), pooled over the folds."""
     scores = {}
     for kind, rows in vectors.items():
         table = cross_validate(make, rows, labels, images, n_classes=n_classes, folds=folds, seed=seed)
         if table is None:
             nothing = Pair(accuracy=None, miou=None)
-            return Probe(codes=nothing, features=nothing, reason="cross-validation by image needs two labelled images")
+            return ProbeScores(
+                codes=nothing, features=nothing, reason="cross-validation by image needs two labelled images"
+            )
         counts = confusion_of(table)
         scores[kind] = _pair(pooled(tally(counts, np.arange(n_classes))))
-    return Probe(codes=scores["codes"], features=scores["features"])
+    return ProbeScores(codes=scores["codes"], features=scores["features"])
 
 
 def score_images(names: Sequence[str], images: ClassCounts) -> list[ImageScore]:

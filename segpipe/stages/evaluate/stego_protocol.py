@@ -22,7 +22,7 @@ from segpipe.base.geometry import Box, Grid, Size, plan_grid
 from segpipe.base.parallel import process_map, thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.images.corpus_reader import read_original
-from segpipe.images.datasets import Sample
+from segpipe.images.datasets import LabelledImage
 from segpipe.images.readers import read_image
 from segpipe.inference.codes import encode
 from segpipe.inference.encoder import Encoder
@@ -103,10 +103,10 @@ class CropResult:
     """Crops without a labelled pixel."""
 
 
-def cases_of_set(root: Path, samples: Sequence[Sample], *, layout: str) -> list[Case]:
+def cases_of_set(root: Path, samples: Sequence[LabelledImage], *, layout: str) -> list[Case]:
     """The images of a published set, whether or not they belong to the run."""
 
-    def read(sample: Sample) -> tuple[Bytes, Int32]:
+    def read(sample: LabelledImage) -> tuple[Bytes, Int32]:
         rgb = read_image(root / sample.image, depth="uint8", scaling={}).rgb
         return rgb, read_coded(root / sample.label, layout)
 

@@ -15,9 +15,9 @@ from pydantic import BaseModel
 from segpipe.base.runtime import Runtime
 from segpipe.records.corpus import Corpus
 from segpipe.records.legend import Legend
-from segpipe.stages.export.config import Config as Config
 from segpipe.stages.export.formats import FORMATS
 from segpipe.stages.export.formats.source import Source
+from segpipe.stages.export.settings import Config as Config
 from segpipe.store import masks
 from segpipe.store.class_names import CLASSES, open_legend
 from segpipe.store.corpus import load_corpus

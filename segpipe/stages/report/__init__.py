@@ -35,8 +35,7 @@ from segpipe.plots import thumbnails as panels
 from segpipe.plots.overlay import overlay
 from segpipe.records.candidates import Candidate
 from segpipe.records.cover import Cover
-from segpipe.records.gallery import Cover as Widest
-from segpipe.records.gallery import Patch
+from segpipe.records.gallery import Patch, TopImage
 from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
 from segpipe.records.scores import Scores
@@ -223,7 +222,7 @@ def plan_drawing(
     crops_of: Sequence[range],
     shown: Sequence[int],
     best: Mapping[int, Sequence[Patch]],
-    wide: Mapping[int, Sequence[Widest]],
+    wide: Mapping[int, Sequence[TopImage]],
 ) -> dict[int, Wanted]:
     """What to draw of which image, in the order of the corpus.
 
@@ -259,6 +258,19 @@ def draw(
     return drawn
 
 
+def survey_some(config: Config, inputs: GalleryInputs, wide: Sequence[Sequence[TopImage]], runtime: Runtime) -> Survey:
+    """Look at the patches of a bounded number of crops, those of the images that show a class most among them."""
+    crops = gallery.choose_crops(
+        [[cover.image for cover in covers] for covers in wide],
+        inputs.corpus.crops_of,
+        count=CROPS,
+        seed=config.seed,
+        mosaics=[i for i, image in enumerate(inputs.corpus.images) if image.mosaic],
+    )
+    tracked = runtime.track(crops, total=len(crops), unit="crops")
+    return survey(inputs, tracked, keep=config.patches, per_crop=max(8, 4096 // len(crops)), seed=config.seed)
+
+
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Look at the run, draw, and write the page."""
     inputs, manifest = open_inputs(run_dir), run_dir.manifest()
@@ -267,15 +279,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     judged, outdated = open_scores(run_dir, manifest)
     cover, stale = open_cover(run_dir, manifest, inputs.legend)
     wide = gallery.widest(inputs.index, classes=classes, keep=_COVERS)
-    crops = gallery.choose_crops(
-        [[cover.image for cover in covers] for covers in wide],
-        corpus.crops_of,
-        count=CROPS,
-        seed=config.seed,
-        mosaics=[i for i, image in enumerate(corpus.images) if image.mosaic],
-    )
-    tracked = runtime.track(crops, total=len(crops), unit="crops")
-    found = survey(inputs, tracked, keep=config.patches, per_crop=max(8, 4096 // len(crops)), seed=config.seed)
+    found = survey_some(config, inputs, wide, runtime)
     groups = choose_images(inputs, found, judged, count=config.images)
     pixels, holding = masks.count_pixels(inputs.index, classes=classes)
     cards = [k for k in np.argsort(-pixels, kind="stable").tolist() if pixels[k]][:_CARDS]

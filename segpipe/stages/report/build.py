@@ -15,7 +15,7 @@ from segpipe.records import cover as records
 from segpipe.records.candidates import Candidate
 from segpipe.records.corpus import Corpus, Rejected
 from segpipe.records.features import FeatureHeader
-from segpipe.records.gallery import Cover, Patch
+from segpipe.records.gallery import Patch, TopImage
 from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
 from segpipe.records.palette import hex_colors
@@ -97,7 +97,7 @@ class Findings:
     """Images to show beside their class maps, by the reason for which they were chosen, with accuracy or fit."""
     best: Mapping[int, Sequence[Patch]]
     """Per class in the gallery."""
-    widest: Mapping[int, Sequence[Cover]]
+    widest: Mapping[int, Sequence[TopImage]]
     """Per class in the gallery."""
     drawn: Drawn
     training: Sequence[Plot]
@@ -120,17 +120,7 @@ def compose(found: Findings) -> Page:
     return Page(
         title=found.title,
         lead=wording.lead(len(images), len(rows), found.header),
-        facts=wording.facts(
-            images=len(images),
-            megapixels=sum(image.size.height * image.size.width for image in images) / 1e6,
-            classes=found.legend.classes,
-            clusters=found.clusters,
-            used=len(rows),
-            fit=float(np.mean(list(found.fit.values()))),
-            scores=scores,
-            seconds=sum(record.seconds for record in manifest.stages.values()),
-            rejected=len(found.rejected),
-        ),
+        facts=wording.headline(run_numbers(found, used=len(rows))),
         groups=overlay_groups(found, labels),
         rule=wording.rule(
             {name: len(group) for name, group in found.groups.items()},
@@ -165,6 +155,22 @@ def compose(found: Findings) -> Page:
         machine=tables.machine_rows(manifest),
         rejected=[(file.path, file.reason) for file in found.rejected[:LISTED]],
         rejected_total=len(found.rejected),
+    )
+
+
+def run_numbers(found: Findings, *, used: int) -> wording.RunNumbers:
+    """The numbers that head the page; `used` classes have pixels."""
+    images = found.corpus.images
+    return wording.RunNumbers(
+        images=len(images),
+        megapixels=sum(image.size.height * image.size.width for image in images) / 1e6,
+        classes=found.legend.classes,
+        clusters=found.clusters,
+        used=used,
+        fit=float(np.mean(list(found.fit.values()))),
+        scores=found.judged.scores if found.judged else None,
+        seconds=sum(record.seconds for record in found.manifest.stages.values()),
+        rejected=len(found.rejected),
     )
 
 

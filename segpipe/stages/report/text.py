@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from segpipe.plots.html import duration, percent
 from segpipe.records.candidates import Candidate
@@ -31,36 +32,39 @@ def lead(images: int, classes: int, header: FeatureHeader) -> str:
     )
 
 
-def facts(
-    *,
-    images: int,
-    megapixels: float,
-    classes: int,
-    clusters: int,
-    used: int,
-    fit: float,
-    scores: Scores | None,
-    seconds: float,
-    rejected: int,
-) -> list[tuple[str, str, str]]:
+@dataclass(frozen=True, slots=True)
+class RunNumbers:
+    """The numbers that head a report."""
+
+    images: int
+    megapixels: float
+    classes: int
+    clusters: int
+    used: int
+    """Classes that have pixels."""
+    fit: float
+    """Mean cosine of patches and their class centers."""
+    scores: Scores | None
+    seconds: float
+    rejected: int
+
+
+def headline(run: RunNumbers) -> list[tuple[str, str, str]]:
     """Headline numbers: value, what it is, small print."""
-    size = f"{megapixels:.3g} megapixels"
-    found = [
-        (text(images), "images", f"{size}; {plural(rejected, 'file')} put aside" if rejected else size),
-        (
-            str(used),
-            "classes in use",
-            f"of {classes} asked for" if classes == clusters else f"made of {clusters} clusters",
-        ),
-    ]
+    size = f"{run.megapixels:.3g} megapixels"
+    skipped = f"; {plural(run.rejected, 'file')} skipped" if run.rejected else ""
+    same = run.classes == run.clusters
+    asked = f"of {run.classes} asked for" if same else f"made of {run.clusters} clusters"
+    found = [(text(run.images), "images", f"{size}{skipped}"), (str(run.used), "classes in use", asked)]
+    scores = run.scores
     if scores is None:
-        found.append((f"{fit:.2f}", "fit of patches to classes", "mean cosine of code and class center, at most 1"))
+        found.append((f"{run.fit:.2f}", "fit of patches to classes", "mean cosine of code and class center, at most 1"))
     else:
         ours, baseline = scores.unsupervised, scores.baseline_kmeans
         by = "" if scores.protocol_name == "whole" else f"; {scores.protocol_name} protocol"
         found.append((percent(ours.accuracy), "pixel accuracy", f"baseline {percent(baseline.accuracy)}{by}"))
         found.append((percent(ours.miou), "mean IoU", f"baseline {percent(baseline.miou)}{by}"))
-    return [*found, (duration(seconds), "computing", "all stages")] if seconds else found
+    return [*found, (duration(run.seconds), "computing", "all stages")] if run.seconds else found
 
 
 def rule(groups: Mapping[str, int], *, of: int, total: int, scored: bool) -> str:

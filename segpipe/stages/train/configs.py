@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from segpipe.nn.head import Head
-    from segpipe.stages.train.losses.correspondence import CropCodes
+    from segpipe.stages.train.losses.correspondence import LossCrops
     from segpipe.stages.train.objectives.objective import Objective
 
 Method = Literal["pca", "stego", "smooseg", "cause", "hp"]
@@ -107,16 +107,16 @@ def find_shifts(recipe: Recipe, config: TrainingConfig, material: Material) -> d
     import torch
 
     from segpipe.stages.train.losses import calibration
-    from segpipe.stages.train.losses.correspondence import CropCodes
+    from segpipe.stages.train.losses.correspondence import LossCrops
     from segpipe.store.batch_reader import Crops
 
     mean = torch.from_numpy(material.mean) if recipe.center else torch.zeros(material.store.header.dim)
 
-    def side(crops: Crops) -> CropCodes:
+    def side(crops: Crops) -> LossCrops:
         features = torch.from_numpy(crops.tokens).float() - mean
-        return CropCodes(features, features[..., :1], torch.from_numpy(crops.grids), torch.from_numpy(crops.valid))
+        return LossCrops(features, features[..., :1], torch.from_numpy(crops.grids), torch.from_numpy(crops.valid))
 
-    def read(batch: Any) -> tuple[CropCodes, CropCodes | None, torch.Generator]:
+    def read(batch: Any) -> tuple[LossCrops, LossCrops | None, torch.Generator]:
         near = None if batch.neighbors is None else side(batch.neighbors)
         return side(batch.anchors), near, sampler.step_generator(material.seed, batch.step, stream=4)
 

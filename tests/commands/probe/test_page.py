@@ -28,7 +28,7 @@ from segpipe.commands.probe.names import (
     FindingTable,
     in_strip,
 )
-from segpipe.commands.probe.page import Example, Panel, compose, draw_figures, render
+from segpipe.commands.probe.page import Example, ExamplePanel, ProbeSubject, compose, draw_figures, render
 from segpipe.commands.probe.text import sentences
 from segpipe.ops.corruptions.registry import CORRUPTIONS
 from segpipe.plots.thumbnails import photo
@@ -73,15 +73,14 @@ def write(folder: Path) -> Path:
     """A page of a whole probe."""
     found = findings()
     picture = photo(np.full((256, 256, 3), 90, np.uint8))
-    panels = [Panel(name, "40 px of letters at 480 px long side", picture, picture) for name in ("as it is", "text")]
+    panels = [
+        ExamplePanel(name, "40 px of letters at 480 px long side", picture, picture) for name in ("as it is", "text")
+    ]
     page = compose(
+        ProbeSubject("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "attention", "block 11 of 0 to 11", images=60),
         found,
         draw_figures(found, BY_PLACE),
         sentences(found, "attention", BY_PLACE),
-        backbone="vit_tiny_patch16_224.augreg_in21k_ft_in1k",
-        kind="attention",
-        where="block 11 of 0 to 11",
-        images=60,
         examples=[Example("a/long name <x-bad> " + "x" * 90, panels)],
         settings=[("Probe", [("images", "/" + "long/" * 30), ("seed", "0")])],
         rejected=[Rejected("b<x-bad>.jpg", "not an image " * 20), Rejected("d" * 200, "empty")],

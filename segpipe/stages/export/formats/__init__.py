@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from segpipe.stages.export.config import GROUPS
 from segpipe.stages.export.formats.source import Source
+from segpipe.stages.export.settings import GROUPS
 
 Write = Callable[[Source, Path], int]
 """Writes a format under a folder; returns how many files it wrote."""

@@ -10,9 +10,9 @@ from segpipe.base import files
 from segpipe.records.corpus import Image
 from segpipe.stages.export.formats.sanitize import readable
 from segpipe.stages.export.formats.source import Source
-from segpipe.stages.export.vector.components import boxes
 from segpipe.stages.export.vector.keyhole import one_ring
 from segpipe.stages.export.vector.polygons import outline, simplify
+from segpipe.stages.export.vector.regions import boxes
 from segpipe.stages.export.vector.rle import coco_counts
 
 

@@ -17,7 +17,7 @@ from segpipe.records.corpus import Image
 from segpipe.records.palette import hex_colors
 from segpipe.stages.export.formats.sanitize import distinct, readable, unique
 from segpipe.stages.export.formats.source import Source
-from segpipe.stages.export.vector.components import Int64, Regions
+from segpipe.stages.export.vector.regions import Int64, Regions
 
 _INSTANCES = 255  # of an image, as readers know colors for
 

@@ -13,11 +13,11 @@ from segpipe.base.geometry import Box, Size, tiles
 from segpipe.base.runtime import Runtime
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.legend import Legend
-from segpipe.stages.export.config import Config
+from segpipe.stages.export.settings import Config
 from segpipe.store import masks
 
 if TYPE_CHECKING:
-    from segpipe.stages.export.vector.components import Connected, Regions
+    from segpipe.stages.export.vector.regions import Connected, Regions
 
 R = TypeVar("R")
 
@@ -61,7 +61,7 @@ class Source:
 
         Memory: 5 bytes a pixel of a strip, and some 40 bytes for every region.
         """
-        from segpipe.stages.export.vector.components import (  # brings a compiler: who needs it pays for it
+        from segpipe.stages.export.vector.regions import (  # brings a compiler: who needs it pays for it
             connect,
             merge_small_strips,
         )
@@ -74,7 +74,7 @@ class Source:
 
         Memory: 4 bytes a pixel beside the map.
         """
-        from segpipe.stages.export.vector.components import (  # brings a compiler: who needs it pays for it
+        from segpipe.stages.export.vector.regions import (  # brings a compiler: who needs it pays for it
             find_regions,
             merge_small,
         )

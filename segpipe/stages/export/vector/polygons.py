@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from segpipe.stages.export.vector.components import Regions
 from segpipe.stages.export.vector.polygonize import Rings, trace
+from segpipe.stages.export.vector.regions import Regions
 
 Float64 = npt.NDArray[np.float64]
 Polygons = npt.NDArray[Any]

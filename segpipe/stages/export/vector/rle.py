@@ -11,7 +11,7 @@ import numpy.typing as npt
 from segpipe.base.components import Int32
 from segpipe.base.jit import compiled
 from segpipe.records.legend import Mask
-from segpipe.stages.export.vector.components import Int64
+from segpipe.stages.export.vector.regions import Int64
 
 _BRUSH_BITS = (3, 4, 8, 16)
 """The four widths in which a brush's run can give its length."""

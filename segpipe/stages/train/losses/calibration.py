@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import torch
 
-from segpipe.stages.train.losses.correspondence import CropCodes, feature_correlation, sample_groups
+from segpipe.stages.train.losses.correspondence import LossCrops, feature_correlation, sample_groups
 
 QUANTILES = {"self": 0.5, "neighbor": 0.6, "negative": 0.9}
 """By kind of pair: the share of pairs that is pushed apart. Two points of one crop are often the same thing, two points
@@ -21,7 +21,7 @@ of random crops seldom."""
 
 @torch.no_grad()
 def observed_shifts(
-    batches: Iterable[tuple[CropCodes, CropCodes | None, torch.Generator]],
+    batches: Iterable[tuple[LossCrops, LossCrops | None, torch.Generator]],
     quantiles: Mapping[str, float],
     *,
     samples: int,

@@ -103,7 +103,7 @@ class SampledVectors:
 
 
 @dataclass(frozen=True, slots=True)
-class CropCodes:
+class LossCrops:
     """Crops with features and codes on whole grids, row by row; items with fewer patches than N end in anything."""
 
     features: Tensor
@@ -131,7 +131,7 @@ class Term:
 
 
 def sample_groups(
-    anchors: CropCodes, neighbors: CropCodes | None, generator: torch.Generator, *, samples: int, negatives: int
+    anchors: LossCrops, neighbors: LossCrops | None, generator: torch.Generator, *, samples: int, negatives: int
 ) -> tuple[SampledVectors, dict[str, list[SampledVectors]]]:
     """Features and codes at the points of `draw_points`, which says what the arguments are.
 

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from rasterio import features
 from scipy.ndimage import gaussian_filter
 
-from segpipe.stages.export.vector.components import find_regions
 from segpipe.stages.export.vector.keyhole import one_ring
 from segpipe.stages.export.vector.polygonize import sweep
 from segpipe.stages.export.vector.polygons import IMAGE_TRANSFORM, outline, place, polygons_of, simplify
-from tests.stages.export.vector.test_components import EMPTY, cut_into_strips, maps
+from segpipe.stages.export.vector.regions import find_regions
+from tests.stages.export.vector.test_regions import EMPTY, cut_into_strips, maps
 
 
 def smooth_map(seed, shape=(60, 80), classes=4):

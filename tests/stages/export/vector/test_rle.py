@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from pycocotools import mask as coco
 
-from segpipe.stages.export.vector.components import find_regions
+from segpipe.stages.export.vector.regions import find_regions
 from segpipe.stages.export.vector.rle import brush, coco_counts
-from tests.stages.export.vector.test_components import EMPTY, maps
+from tests.stages.export.vector.test_regions import EMPTY, maps
 
 
 def plain_brush(data):

@@ -6,15 +6,15 @@ import torch
 
 from segpipe.stages.train.losses import correspondence
 from segpipe.stages.train.losses.calibration import observed_shifts
-from segpipe.stages.train.losses.correspondence import CropCodes
+from segpipe.stages.train.losses.correspondence import LossCrops
 
 S, D = 3, 6
 
 
-def side(rng: np.random.Generator, crops: int) -> CropCodes:
+def side(rng: np.random.Generator, crops: int) -> LossCrops:
     """Crops of one patch each: wherever a point lies, it reads that patch."""
     tokens = torch.from_numpy(rng.normal(size=(crops, 1, D)).astype(np.float32))
-    return CropCodes(tokens, tokens[..., :1], torch.ones(crops, 2, dtype=torch.int64), torch.ones(crops, 1).bool())
+    return LossCrops(tokens, tokens[..., :1], torch.ones(crops, 2, dtype=torch.int64), torch.ones(crops, 1).bool())
 
 
 @pytest.mark.parametrize("pointwise", [False, True])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from segpipe.stages.export.vector.components import (
+from segpipe.stages.export.vector.regions import (
     Regions,
     boxes,
     connect,
