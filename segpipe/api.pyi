@@ -204,7 +204,7 @@ def cluster(
 
     Args:
         run: the run directory.
-        seed: seed of the sample and of every restart.
+        seed: seed of the sample and of every k-means run.
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
         force: run although it is up to date.
@@ -346,7 +346,7 @@ def cover(
         gsd: meters along the side of a pixel, of all images that do not say so.
         labels: CSV of points, or folder of index images, to correct the cover by.
         classes: text file of their class names, one per line in index order.
-        seed: seed of the draws.
+        seed: seed of the resamples.
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
         force: run although it is up to date.
@@ -451,7 +451,7 @@ def attend(
     cmap: str = "inferno",
     scale: Literal["own", "shared"] | float | None = None,
     nearest: bool = False,
-    size: int = 480,
+    input_size: int = 480,
     crop: tuple[int, int, int, int] | None = None,
     resize: int | tuple[int, int] | str | None = None,
     frames: tuple[int, int] | None = None,
@@ -484,7 +484,7 @@ def attend(
         scale: full strength is each map's own largest value, one value for all pictures, or N times an even map
             [own; in a video shared].
         nearest: show patches as squares instead of interpolating.
-        size: pixels of a side of a square image as the network sees it; other shapes get about its area.
+        input_size: pixels of a side of a square image as the network sees it; other shapes get about its area.
         crop: process these rows and columns only, the last ones not included.
         resize: then make the longest side at most N pixels, or give width x height.
         frames: frames FROM up to and without TO.
@@ -509,7 +509,7 @@ def probe(
     backbone: str = "dino_vits16",
     weights: AnyPath | None = None,
     block: int = -1,
-    size: int = 256,
+    input_size: int = 256,
     max_images: int = 60,
     seed: int = 0,
     measures: Sequence[str] = (),
@@ -531,7 +531,8 @@ def probe(
         backbone: one of `segpipe backbones`, or of timm.
         weights: file of the backbone's weights.
         block: which block of a ViT or stage of a CNN; 0 is the first, -1 the last.
-        size: pixels of a side of the middle square that is processed; brought to a multiple of four patches.
+        input_size: pixels of a side of the middle square that is processed; brought to a multiple of four
+            patches.
         max_images: how many images at most, drawn by the seed.
         seed: seed of all that is random.
         measures: some of center, focus, artefacts, agreement [all].

@@ -19,11 +19,11 @@ def arguments(reef: Path, run: Path) -> list[str]:
     sets = [
         f"evaluate.labels={reef / 'labels'}",
         f"evaluate.classes={reef / 'classes.txt'}",
-        "extract.size=112",
+        "extract.input_size=112",
         "train.steps=40",
         "train.checkpoint_every=10",
         "refine.crf_iterations=2",
-        "evaluate.bootstrap=50",
+        "evaluate.n_resamples=50",
         "runtime.workers=2",
     ]
     options = [part for pair in sets for part in ("--set", pair)]

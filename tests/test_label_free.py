@@ -80,7 +80,7 @@ def test_no_other_stage_opens_a_label(reef: Path, tmp_path: Path):
     run, labels = tmp_path / "run", reef / "labels"
     settings = [
         "extract.backbone=classical",
-        "extract.size=96",
+        "extract.input_size=96",
         "train.steps=3",
         "refine.crf_iterations=1",
         "runtime.workers=1",

@@ -190,7 +190,11 @@ def bench_job(given: Given) -> Iterator[Row]:
         shutil.copy(path, ten)
     corpus = bench_extract.corpus_of(given.images, 64, folder)
     header = bench_extract.header_of("dino_vits16", None, given.size, folder)
-    sets = [f"extract.backbone={header.backbone}", f"extract.weights={header.weights}", f"extract.size={given.size}"]
+    sets = [
+        f"extract.backbone={header.backbone}",
+        f"extract.weights={header.weights}",
+        f"extract.input_size={given.size}",
+    ]
     options = [part for text in sets for part in ("--set", text)]
     took, peak = memory.peak(["run", str(ten), str(folder / "first"), *options, "--to", "refine"])
     yield Row("ten photographs to masks, ViT-S/16", "a minute", took / 60, "<= 1", f"{took:.0f} s, {peak:.0f} MiB")
@@ -236,7 +240,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", nargs="?", type=Path)
     parser.add_argument("--weights", type=Path, help="of a ViT-Ti/16 (augreg)")
-    parser.add_argument("--size", type=int, default=448, help="extract.size")
+    parser.add_argument("--size", type=int, default=448, help="extract.input_size")
     parser.add_argument("--json", type=Path, default=Path("bench.json"))
     parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas")
     options = parser.parse_args()

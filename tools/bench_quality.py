@@ -22,7 +22,7 @@ PACKS = {
     "eilat_reef": ("eilat_reef", 10, "labels"),
     "pulleyridge_points": ("pulleyridge_points", 11, "points.csv"),
 }
-PLAIN = ("cluster.method=kmeans", "cluster.smooth=0", "cluster.restarts=5", "cluster.iterations=50")
+PLAIN = ("cluster.method=kmeans", "cluster.smooth=0", "cluster.n_init=5", "cluster.max_iter=50")
 """Plain k-means at k, as published."""
 RAW = ("train.method=stego", "train.center=false", "train.rescue=false")
 METHODS = {

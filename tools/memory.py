@@ -26,7 +26,7 @@ from segpipe.images.video import VideoReader, write_video
 STAGES = ("index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report")
 SETTINGS = (
     "extract.backbone=classical",
-    "extract.size=112",
+    "extract.input_size=112",
     "train.steps=500",
     "cluster.k=5",
     "cluster.patches=100000",
@@ -93,7 +93,7 @@ def measure_video(counts: list[int]) -> None:
         for count in counts:
             write_film(folder / "in.mp4", count)
             run = folder / f"run{count}"
-            seconds, mebibytes = peak(["index", str(folder / "in.mp4"), str(run), "--set", "index.every=1"])
+            seconds, mebibytes = peak(["index", str(folder / "in.mp4"), str(run), "--set", "index.frame_step=1"])
             kept = len(list((run / "corpus" / "frames").rglob("*.png")))
             print(f"| index | {count} | {kept} | {mebibytes:.0f} MiB ({seconds:.0f} s) |", flush=True)
             out = folder / "out.webm"

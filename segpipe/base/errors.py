@@ -1,7 +1,7 @@
 """Errors a user can meet, each with the exit code of its kind.
 
 Every message is one line that names the value, the place and the way out. Options and settings are marked in it by
-`named`, so that each face spells them its own way: `--threshold 2`, `threshold=2`, `extract.size=2`.
+`named`, so that each face spells them its own way: `--threshold 2`, `threshold=2`, `extract.input_size=2`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MISSING = object()
 
 
 def named(name: str, value: Any = _MISSING) -> str:
-    """An option or setting in a message, such as `named("extract.size", 7)`; without a value only its name."""
+    """An option or setting in a message, such as `named("extract.input_size", 7)`; without a value only its name."""
     return f"\ue000{name}\ue002" if value is _MISSING else f"\ue000{name}\ue001{plain(value)}\ue002"
 
 
@@ -31,7 +31,7 @@ def plain(value: Any) -> str:
 
 
 def plainly(name: str, value: str | None) -> str:
-    """As a config file and Python write it: `extract.size=7`."""
+    """As a config file and Python write it: `extract.input_size=7`."""
     return name if value is None else f"{name}={value}"
 
 

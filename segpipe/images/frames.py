@@ -58,7 +58,9 @@ class FrameTaker:
         self._every = choice.every
         if not self._every and not self._scenes:
             if not self._fps:
-                reason = "does not say how many frames it has a second; choose every n-th frame, such as index.every=25"
+                reason = (
+                    "does not say how many frames it has a second; choose every n-th frame, such as index.frame_step=25"
+                )
                 raise BadVideo(path, reason)
             self._every = max(1, round(self._fps))
         self._reader.step = 1 if self._scenes else self._every

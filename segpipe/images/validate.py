@@ -71,8 +71,8 @@ def _take_frames(path: Path, name: str, id_: str, choice: Choice, limits: Limits
             yield Item(name, f"{id_}/{taken.frame.index:0{taker.digits}}", taken)
         if count == 1 and choice.scenes and not choice.every:
             _log.warning(
-                "%s: index.scenes=%g finds no change of scene in it, so its first frame alone is taken; "
-                "a smaller number finds lesser changes, index.every=N takes every N-th frame too",
+                "%s: index.scene_threshold=%g finds no change of scene in it, so its first frame alone is taken; "
+                "a smaller number finds lesser changes, index.frame_step=N takes every N-th frame too",
                 name,
                 choice.scenes,
             )

@@ -166,7 +166,7 @@ def _batched(
         for start in range(0, len(images), size):
             batch, remedy = (
                 np.stack([*images[start : start + size]]),
-                f"lower {named('extract.size')}, or give {named('runtime.device', 'cpu')}",
+                f"lower {named('extract.input_size')}, or give {named('runtime.device', 'cpu')}",
             )
             for part in forward_in_halves(whole, batch, unit="an image", device=device, remedy=remedy):
                 found += part

@@ -46,7 +46,7 @@ class Network:
         Raises:
             MachineError: a single crop does not fit into the device's memory.
         """
-        remedy = f"lower {named('extract.size')} or take a smaller {named('extract.backbone')}"
+        remedy = f"lower {named('extract.input_size')} or take a smaller {named('extract.backbone')}"
         parts = forward_in_halves(self._forward, images, unit="a crop", device=self.device, remedy=remedy)
         if len(parts) == 1:
             return parts[0]

@@ -144,8 +144,8 @@ class Run(Mapping[str, dict[str, Any]]):
     def probabilities(self, image: str) -> Float32:
         """How probable each cluster is (H', W', K) float32, from which the mask of the image was made.
 
-        They lie on the canvas of `refine`: the image at most `refine.side` pixels long. Where the run used a CRF they
-        are what it left, and what it was given otherwise. The last axis sums to 1. Brought to the image's size
+        They lie on the canvas of `refine`: the image at most `refine.canvas_size` pixels long. Where the run used a CRF
+        they are what it left, and what it was given otherwise. The last axis sums to 1. Brought to the image's size
         bilinearly, the most probable cluster of a pixel is that of `mask`.
 
         Clusters that `segpipe name --split` cut stand in the column of the cluster they were cut from: K counts the

@@ -26,10 +26,10 @@ def test_every_mark_is_spelled_and_all_else_stays(parts: list[tuple[str, str, st
 
 
 def test_an_error_is_plain_where_no_face_spells_it() -> None:
-    error = UsageError(f"{named('extract.size', 7)} and {named('crop', [1, 2])}: see {named('out')}")
-    assert str(error) == "extract.size=7 and crop=1,2: see out"
+    error = UsageError(f"{named('extract.input_size', 7)} and {named('crop', [1, 2])}: see {named('out')}")
+    assert str(error) == "extract.input_size=7 and crop=1,2: see out"
     assert error.spelled(lambda name, value: f"--{name}" + ("" if value is None else f" {value}")) == (
-        "--extract.size 7 and --crop 1,2: see --out"
+        "--extract.input_size 7 and --crop 1,2: see --out"
     )
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 from segpipe.cli.entry import run_cli
 from segpipe.commands.demo.synthetic import write_reef_corpus
 
-SMALL = ["--set", "extract.size=112", "--set", "train.steps=20", "--set", "refine.crf=false"]
+SMALL = ["--set", "extract.input_size=112", "--set", "train.steps=20", "--set", "refine.crf=false"]
 
 
 @pytest.fixture(scope="module")

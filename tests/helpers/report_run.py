@@ -185,4 +185,4 @@ def add_cover(run_dir: RunDir, root: Path, *, classes: int, names: Sequence[str]
         mask = masks.read_mask(masks.mask_path(run_dir.path("masks"), name))
         lines += [f'{name},{row},{row},"{entries[int(mask[row, row])].name}"' for row in range(0, len(mask), 9)]
     points.write_text("\n".join(lines), "utf-8")
-    cover.run(cover.Config(sites=sites, labels=points, gsd=0.001, draws=100), run_dir, Runtime())
+    cover.run(cover.Config(sites=sites, labels=points, gsd=0.001, n_resamples=100), run_dir, Runtime())

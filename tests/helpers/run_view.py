@@ -8,10 +8,10 @@ from segpipe.base.errors import SegpipeError
 from segpipe.results import Run
 
 ONE, BAY = "reef_03", "bay/reef_02"
-"""Two images of the reef; `refine.side` is below their size."""
+"""Two images of the reef; `refine.canvas_size` is below their size."""
 SMALL = (
-    "extract.size=112", "train.method=pca", "train.dim=16", "cluster.k=5", "refine.side=96", "refine.crf_iterations=2",
-    "export.formats=png", "runtime.workers=1",
+    "extract.input_size=112", "train.method=pca", "train.dim=16", "cluster.k=5", "refine.canvas_size=96",
+    "refine.crf_iterations=2", "export.formats=png", "runtime.workers=1",
 )  # fmt: skip
 """Settings of a quick run."""
 READERS: dict[str, Callable[[Run], object]] = {

@@ -112,7 +112,7 @@ def test_large_batches_are_cut_and_cut_again_where_memory_is_short(
         np.testing.assert_allclose(one.patches, other.patches, atol=1e-5)
     room = 0
     with pytest.raises(
-        MachineError, match=r"an image of 32 x 32 pixels .* lower extract.size, or give runtime.device=cpu"
+        MachineError, match=r"an image of 32 x 32 pixels .* lower extract.input_size, or give runtime.device=cpu"
     ):
         view.patch_views(list(images))
 

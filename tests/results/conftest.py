@@ -49,7 +49,7 @@ def mosaic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = rasterio.Affine(0.01, 0, 4e5, 0, -0.01, 8e6)
     with rasterio.open(folder / "images" / "plot.tif", "w", transform=place, **profile) as file:
         file.write(rgb.transpose(2, 0, 1))
-    more = sets(*SMALL, "index.window=200", "refine.crf=false", "refine.side=160")
+    more = sets(*SMALL, "index.window=200", "refine.crf=false", "refine.canvas_size=160")
     command = ["run", str(folder / "images"), str(folder / "run"), "--config", "demo", *more, "--to", "refine", "-q"]
     assert run_cli(command) == 0
     return folder / "run"

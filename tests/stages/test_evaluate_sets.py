@@ -27,9 +27,9 @@ from segpipe.store.scores import load_confusion, load_image_scores, load_scores
 NAMES = ("road", "building", "sky", "car", "person")
 IDS = (7, 11, 23, 26, 24)  # label ids of these
 SETTINGS = (
-    *("extract.backbone=classical", "extract.size=96", "train.steps=3", "train.dim=8", "cluster.k=6"),
-    *("refine.crf_iterations=1", "runtime.workers=1", "cluster.restarts=1"),
-    *("index.layout=cityscapes27", "index.split=train", "evaluate.layout=cityscapes27", "evaluate.bootstrap=50"),
+    *("extract.backbone=classical", "extract.input_size=96", "train.steps=3", "train.dim=8", "cluster.k=6"),
+    *("refine.crf_iterations=1", "runtime.workers=1", "cluster.n_init=1"),
+    *("index.layout=cityscapes27", "index.split=train", "evaluate.layout=cityscapes27", "evaluate.n_resamples=50"),
 )
 
 

@@ -31,11 +31,11 @@ from tests.helpers.films import cut_film, write_film
 
 SETTINGS = {
     "extract.backbone": "classical",
-    "extract.size": 96,
+    "extract.input_size": 96,
     "train.method": "pca",
     "cluster.k": 3,
-    "cluster.restarts": 1,
-    "refine.side": 48,
+    "cluster.n_init": 1,
+    "refine.canvas_size": 48,
     "refine.crf_iterations": 1,
     "runtime.workers": 1,
 }
@@ -64,7 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("run") / "run"
-    segpipe.run(folder, root, settings={**SETTINGS, "index.every": 6})
+    segpipe.run(folder, root, settings={**SETTINGS, "index.frame_step": 6})
     return root
 
 
@@ -213,7 +213,7 @@ def test_frames_go_at_once_where_no_format_shows_them(
 
 def test_a_frame_at_every_scene_stands_as_long_as_it_lasts(tmp_path: Path) -> None:
     film = write_film(tmp_path / "cuts.mkv", (10, 26, 14))
-    summary = segpipe.index(film, tmp_path / "run", settings={"index.scenes": 27})
+    summary = segpipe.index(film, tmp_path / "run", settings={"index.scene_threshold": 27})
     assert summary["frames"] == 3
     run_dir = open_run(tmp_path / "run")
     corpus = load_corpus(run_dir.path("corpus"))
@@ -236,11 +236,11 @@ def test_a_frame_at_every_scene_stands_as_long_as_it_lasts(tmp_path: Path) -> No
 
 def test_a_video_without_a_cut_says_so(tmp_path: Path, caplog: Any) -> None:
     film = write_film(tmp_path / "one.mkv", (20,))
-    assert segpipe.index(film, tmp_path / "run", settings={"index.scenes": 27})["frames"] == 1
+    assert segpipe.index(film, tmp_path / "run", settings={"index.scene_threshold": 27})["frames"] == 1
     (line,) = [record.getMessage() for record in caplog.records if "no change of scene" in record.getMessage()]
-    assert line.startswith("one.mkv: index.scenes=27 ")
+    assert line.startswith("one.mkv: index.scene_threshold=27 ")
     caplog.clear()
-    segpipe.index(film, tmp_path / "run", settings={"index.scenes": 27, "index.every": 5})
+    segpipe.index(film, tmp_path / "run", settings={"index.scene_threshold": 27, "index.frame_step": 5})
     assert "no change of scene" not in caplog.text
 
 
@@ -269,7 +269,7 @@ def test_bad_videos_are_put_aside_or_shortened_with_the_reason(tmp_path: Path, c
 
 def test_lists_globs_and_ranges_take_videos_too(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text(f"{folder}/dive.avi\n{folder}/photo.jpg\n")
-    segpipe.index(tmp_path / "list.txt", tmp_path / "a", settings={"index.frames": "4,9", "index.every": 2})
+    segpipe.index(tmp_path / "list.txt", tmp_path / "a", settings={"index.frames": "4,9", "index.frame_step": 2})
     ids = [image.id for image in load_corpus(tmp_path / "a" / "corpus").images]
     assert ids == ["dive.avi/000004", "dive.avi/000006", "dive.avi/000008", "photo"]
     segpipe.index(f"{folder}/**/*.mp4", tmp_path / "b")
@@ -282,7 +282,7 @@ def test_lists_globs_and_ranges_take_videos_too(folder: Path, tmp_path: Path) ->
 
 
 def test_a_dry_run_counts_the_frames_of_videos(folder: Path, tmp_path: Path, capsys: Any) -> None:
-    assert run_cli(["run", str(folder), str(tmp_path / "new"), "--dry-run", "--set", "index.every=6"]) == 0
+    assert run_cli(["run", str(folder), str(tmp_path / "new"), "--dry-run", "--set", "index.frame_step=6"]) == 0
     assert "9 images: about" in capsys.readouterr().out
 
 
@@ -290,15 +290,15 @@ def test_frames_do_not_depend_on_workers(folder: Path, tmp_path: Path) -> None:
     prints = set()
     for workers in (1, 3):
         run_dir = open_run(tmp_path / str(workers))
-        config = index.Config(images=str(folder), every=2, scenes=30)
+        config = index.Config(images=str(folder), frame_step=2, scene_threshold=30)
         prints.add(index.run(config, run_dir, Runtime(workers=workers)).fingerprint)
     assert len(prints) == 1
-    other = index.run(index.Config(images=str(folder), every=3), open_run(tmp_path / "other"), Runtime())
+    other = index.run(index.Config(images=str(folder), frame_step=3), open_run(tmp_path / "other"), Runtime())
     assert other.fingerprint not in prints
 
 
 def test_a_video_alone_has_pairs(tmp_path: Path) -> None:
-    settings = {**SETTINGS, "index.every": 2}
+    settings = {**SETTINGS, "index.frame_step": 2}
     segpipe.run(write_dive(tmp_path / "dive.mkv"), tmp_path / "run", settings=settings, stop="mine")
     corpus, pairs = load_corpus(tmp_path / "run" / "corpus"), load_pairs(tmp_path / "run" / "pairs")
     assert len(set(corpus.groups.tolist())) == 8

@@ -37,12 +37,12 @@ from segpipe.store.run_dir import RunDir
 ROTATED = Affine(0.0123456789012345, 0.001, 345678.123456789, 0.002, -0.0123456789012345, 8123456.987654321)
 SETTINGS = {
     "extract.backbone": "classical",
-    "extract.size": 96,
+    "extract.input_size": 96,
     "index.window": 96,
     "train.method": "pca",
     "cluster.k": 4,
-    "cluster.restarts": 1,
-    "refine.side": 48,
+    "cluster.n_init": 1,
+    "refine.canvas_size": 48,
     "refine.crf_iterations": 2,
     "runtime.workers": 1,
 }
@@ -103,7 +103,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDir, np.ndarray]:
     truth[:40] = 255
     Pillow.fromarray(truth).save(labels / "mosaic.png")
     Pillow.fromarray(np.zeros((90, 120), np.uint8)).save(labels / "photo.png")
-    return run_all(root / "images", root / "run", **{"evaluate.labels": labels, "evaluate.bootstrap": 20}), seen
+    return run_all(root / "images", root / "run", **{"evaluate.labels": labels, "evaluate.n_resamples": 20}), seen
 
 
 def entry_of(run: RunDir, name: str) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def test_a_cluster_of_a_mosaic_is_named_and_split(made: tuple[RunDir, np.ndarray
     again = RunDir(tmp_path / "again", MAKERS)
     shutil.copytree(run.root, again.root)
     labels = run.root.parent / "labels"
-    values = {**SETTINGS, "evaluate.labels": labels, "evaluate.bootstrap": 20, "runtime.workers": 1}
+    values = {**SETTINGS, "evaluate.labels": labels, "evaluate.n_resamples": 20, "runtime.workers": 1}
     sets = [f"{key}={value}" for key, value in values.items()]
     settings = pipeline.resolve(again, sets=sets, more={"index.images": str(run.root.parent / "images")})
     pipeline.save_settings(again, settings)

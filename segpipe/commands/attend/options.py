@@ -110,11 +110,12 @@ class AttendOptions(Options):
         python='Literal["own", "shared"] | float | None',
     )
     nearest: bool = option(False, "show patches as squares instead of interpolating")
-    size: int = option(
+    input_size: int = option(
         480,
         "pixels of a side of a square image as the network sees it; other shapes get about its area",
         limits={"ge": 16},
-        of="extract.size",
+        of="extract.input_size",
+        was=("size",),
     )
     crop: Annotated[tuple[int, int, int, int] | None, AfterValidator(_ordered_box)] = option(
         None, "process these rows and columns only, the last ones not included", metavar="Y0 Y1 X0 X1"

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from segpipe.inference.backbone_view import BackboneView
 
 
+_KEYS = {"input_size": "size"}  # options that attend.json knows by their first names
+
+
 @dataclass(frozen=True, slots=True)
 class AttendResult:
     """What came of it."""
@@ -63,7 +66,7 @@ def attend(options: AttendOptions, runtime: Runtime) -> AttendResult:
     if options.compare and not options.maps and not film:
         wanted = ("mean", "colors", "rollout")
     views = _open_views(options.backbones, wanted, runtime, block=options.block)
-    sizes = {"side": options.size, "batch": options.batch}
+    sizes = {"side": options.input_size, "batch": options.batch}
     output = _output(source, views, wanted, options, film=film)
     if film:
         done = attend_video(source, views, out, output, runtime, fps=fps, **sizes)
@@ -145,7 +148,7 @@ def _output(
     table = color_table(options.cmap)
     given = options.scale or ("shared" if film else "own")
     if given == "shared":
-        scale = shared_scale(source, views, side=options.size, batch=options.batch)
+        scale = shared_scale(source, views, side=options.input_size, batch=options.batch)
     else:
         scale = Scale(None if given == "own" else float(given))
     drawing = RenderConfig(table, scale, nearest=options.nearest, threshold=options.threshold)
@@ -159,7 +162,7 @@ def _write_settings(options: AttendOptions, views: Sequence[BackboneView], outpu
             {"name": view.name, "shows": view.kind, "where": view.where, "patch": view.patch} for view in views
         ],
         "options": {
-            key: str(value) if isinstance(value, os.PathLike) else value
+            _KEYS.get(key, key): str(value) if isinstance(value, os.PathLike) else value
             for key, value in options.model_dump(exclude={"images", "out", "workers"}).items()
         },
         "full_strength": tops

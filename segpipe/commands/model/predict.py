@@ -81,7 +81,7 @@ def list_new(images: str, model: Model) -> Listing:
 
 def settings_of(model: Model, images: str = "", *, every: int = 0) -> index.Config:
     """The settings of `index` that the bundle was made with; of videos every n-th frame is taken, 0: one a second."""
-    return index.Config(images=images, every=every, **model.bundle.index)
+    return index.Config(images=images, frame_step=every, **model.bundle.index)
 
 
 @dataclass(frozen=True, slots=True)

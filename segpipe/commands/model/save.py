@@ -78,8 +78,8 @@ def _backbone(header: FeatureHeader, features: Path, folder: Path, runtime: Runt
 def export_onnx(run_dir: RunDir, path: Path) -> float:
     """Write a run's network and head as ONNX: from pixels of a crop to codes.
 
-    Input `rgb`: uint8 (batch, side, side, 3), side of `extract.size` rounded to whole patches; output `codes`: float32
-    (batch, rows, cols, dim), before the clusters' own projection and smoothing.
+    Input `rgb`: uint8 (batch, side, side, 3), side of `extract.input_size` rounded to whole patches; output `codes`:
+    float32 (batch, rows, cols, dim), before the clusters' own projection and smoothing.
 
     Args:
         run_dir: a run up to `train`.

@@ -39,11 +39,12 @@ class ProbeOptions(Options):
     )
     weights: Path | None = option(None, "file of the backbone's weights", metavar="FILE", of="extract.weights")
     block: int = option(-1, "which block of a ViT or stage of a CNN; 0 is the first, -1 the last", of="extract.blocks")
-    size: int = option(
+    input_size: int = option(
         256,
         "pixels of a side of the middle square that is processed; brought to a multiple of four patches",
         limits={"ge": 16},
-        of="extract.size",
+        of="extract.input_size",
+        was=("size",),
     )
     max_images: int = option(
         60, "how many images at most, drawn by the seed", limits={"ge": 1}, metavar="N", was=("count", "images")

@@ -78,7 +78,7 @@ def probe_images(options: ProbeOptions, runtime: Runtime) -> ProbeOutput:
         raise UsageError(f"{out} is a file; name a folder as OUT")
     chosen, seed = choose_corruptions(options.corruptions), options.seed
     view = open_backbone_view(options.backbone, options.weights, runtime, block=options.block)
-    side = square_side(options.size, view.patch)
+    side = square_side(options.input_size, view.patch)
     length, count = side * view.patch, options.max_images
     with open_squares(images, length=length, count=count, seed=seed, runtime=runtime) as squares:
         view = fit_to_images(view, squares.pixels)

@@ -68,15 +68,15 @@ class Config(Section):
     )
     prototypes: int = setting(120, "small clusters of the tree, 4 for each cluster at least", ge=1, le=4096)
     smooth: float = setting(0.5, "weight of the 8 neighbors of a patch in its code, against 1 of its own", ge=0, le=1)
-    restarts: int = setting(3, "independent k-means runs, of which the tightest is kept", ge=1)
-    iterations: int = setting(30, "steps of each k-means run", ge=1)
+    n_init: int = setting(3, "independent k-means runs, of which the tightest is kept", ge=1, was=("restarts",))
+    max_iter: int = setting(30, "steps of each k-means run", ge=1, was=("iterations",))
     patches: int = setting(
         1_000_000,
         "most patches that the first steps of k-means see, an even random sample; the last steps see all patches",
         ge=1,
     )
     primaps: int = setting(0, "steps of PriMaPs-EM, which fits the clusters anew to regions of alike patches", ge=0)
-    seed: int = setting(0, "seed of the sample and of every restart", ge=0)
+    seed: int = setting(0, "seed of the sample and of every k-means run", ge=0)
 
 
 class Summary(BaseModel):
@@ -133,8 +133,8 @@ def plain_kmeans(tree: ClusterTree, k: int, config: Config, *, workers: int) -> 
     found = spherical_kmeans(
         tree.pool.astype(np.float32),
         k=k,
-        restarts=max(config.restarts, 5),
-        iterations=config.iterations,
+        restarts=max(config.n_init, 5),
+        iterations=config.max_iter,
         seed=config.seed,
         workers=workers,
     )
@@ -184,7 +184,7 @@ def find_tree(config: Config, run_dir: RunDir, runtime: Runtime) -> tuple[Cluste
     store, head = open_codes(run_dir, runtime)
     sample = open_sample(store, most=config.patches, seed=config.seed, track=runtime.track)
     groups = load_corpus(run_dir.path("corpus")).groups
-    settings = HierarchyConfig(config.smooth, prototypes(config), config.restarts, config.iterations, config.seed)
+    settings = HierarchyConfig(config.smooth, prototypes(config), config.n_init, config.max_iter, config.seed)
     grown = grow(
         sample,
         groups if len(np.unique(groups)) > 1 else np.arange(len(groups)),
@@ -202,7 +202,7 @@ def cost(config: Config, work: Work) -> Cost:
     every = 784 * work.crops
     patches = min(config.patches, every)
     passes = 3 if every > patches else 0
-    operations = 2 * (config.restarts * config.iterations * patches + passes * every) * prototypes(config) * 70
+    operations = 2 * (config.n_init * config.max_iter * patches + passes * every) * prototypes(config) * 70
     return Cost(operations / work.gflops / 1e9 + work.crops * 0.003, 5e4 + (every * 140 if passes else 0))
 
 

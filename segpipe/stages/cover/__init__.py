@@ -76,8 +76,8 @@ class Config(Section):
     weight: Literal["ground", "images"] = setting(
         "ground", "ground = every pixel counts (by its area where that is known of all images); images = every image"
     )
-    unit: Literal["image", "site"] = setting("image", "what is drawn again for the interval of all images")
-    draws: int = setting(2000, "draws behind each interval", ge=100)
+    unit: Literal["image", "site"] = setting("image", "what is resampled for the interval of all images")
+    n_resamples: int = setting(2000, "resamples behind each 95% interval", ge=100, was=("draws",))
     labels: AbsolutePath | None = setting(
         None,
         "CSV of points, or folder of index images, to correct the cover by",
@@ -87,7 +87,7 @@ class Config(Section):
     classes: AbsolutePath | None = setting(
         None, "text file of their class names, one per line in index order", flags=("--classes",), metavar="FILE"
     )
-    seed: int = setting(0, "seed of the draws", ge=0)
+    seed: int = setting(0, "seed of the resamples", ge=0)
 
 
 class Summary(BaseModel):
@@ -137,7 +137,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     index = masks.by_class(masks.load_index(directory), legend)
     counted = count_images(corpus, index, table, classes=legend.classes, gsd=config.gsd)
     amounts, weight = weigh(counted, config.weight)
-    drawn = {"draws": config.draws, "seed": config.seed}
+    drawn = {"draws": config.n_resamples, "seed": config.seed}
     correction = None
     if config.labels is not None:
         found = count_labelled(config.labels, config.classes, corpus, directory, clusters=clusters, runtime=runtime)
@@ -159,7 +159,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         weight=weight,
         unit=config.unit,
         by=(table.by if table else "") or FOLDER,
-        draws=config.draws,
+        draws=config.n_resamples,
         whole=whole_part(counted, amounts, legend, unit=config.unit, **drawn),
         sites=[part_of(site, sites == site, counted, amounts, legend, **drawn) for site in sorted(set(counted.sites))],
         images=image_parts(counted, legend),

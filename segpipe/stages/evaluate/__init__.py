@@ -72,7 +72,9 @@ class Config(Section):
     )
     probe_pixels: int = setting(256, "labelled pixels drawn per image for the probes (of points: all)", ge=1)
     folds: int = setting(5, "folds of the probes' cross-validation by image", ge=2)
-    bootstrap: int = setting(1000, "resamples of the images behind each 95% interval", ge=20)
+    n_resamples: int = setting(
+        1000, "bootstrap resamples of the images behind each 95% interval", ge=20, was=("bootstrap",)
+    )
     baseline_dim: int = setting(64, "principal components that the k-means baseline clusters; 0 = whole features", ge=0)
     baseline_patches: int = setting(1_000_000, "most patches that the baseline clusters", ge=1)
     seed: int = setting(0, "seed of the probes' pixels and folds, of the baseline and of the bootstrap", ge=0)
@@ -259,7 +261,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     scores, images = scoring.score(
         found.evidence,
         found.classes,
-        scoring.ScoreConfig(found.drawn, config.folds, config.bootstrap, config.seed, config.protocol),
+        scoring.ScoreConfig(found.drawn, config.folds, config.n_resamples, config.seed, config.protocol),
         labels_without_image=found.unmatched,
         empty=found.empty,
     )

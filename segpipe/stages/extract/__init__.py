@@ -48,8 +48,11 @@ class Config(Section):
 
     backbone: str = setting("dino_vits16", "name from `segpipe backbones`, or any timm model name")
     weights: AbsolutePath | None = setting(None, "weights file to use instead of the hub's (.safetensors, .pth)")
-    size: int = setting(
-        448, "side in pixels of a square crop as the network sees it; other shapes get about its area", ge=16
+    input_size: int = setting(
+        448,
+        "side in pixels of a square crop as the network sees it; other shapes get about its area",
+        ge=16,
+        was=("size",),
     )
     facet: Literal["token", "key", "query", "value"] = setting("token", "which vectors of a ViT's blocks are stored")
     blocks: tuple[int, ...] = setting((-1,), "blocks of a ViT or stages of a CNN, joined in this order; -1 is the last")
@@ -152,7 +155,7 @@ def _header(config: Config, patch: int, dim: int, source: str = "", precision: s
         backbone=config.backbone,
         facet=config.facet,
         blocks=config.blocks,
-        side=config.size,
+        side=config.input_size,
         patch=patch,
         dim=dim,
         pool=config.pool,
@@ -177,7 +180,7 @@ def check_room(out: Path, grids: npt.NDArray[np.int64], header: FeatureHeader) -
     if need * 1.02 > free:
         raise MachineError(
             f"{out.parent}: the features need {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; "
-            "set extract.codec=pca8, lower extract.size, take a backbone of smaller width, or choose another disk"
+            "set extract.codec=pca8, lower extract.input_size, take a backbone of smaller width, or choose another disk"
         )
 
 
@@ -208,15 +211,15 @@ def input_files(config: Config) -> list[Path]:
 def cost(config: Config, work: Work) -> Cost:
     """What `--dry-run` expects: multiply-adds of the blocks over the machine's speed, and reading of the images."""
     row = find_backbone(config.backbone)
-    cells = (config.size / row.patch) ** 2
+    cells = (config.input_size / row.patch) ** 2
     passes = 2 if config.flip else 1
     if row.kind == "classical":
-        each = 0.04 * (config.size / 224) ** 2 / work.workers
+        each = 0.04 * (config.input_size / 224) ** 2 / work.workers
     else:
         # twice 12 width^2 multiply-adds per token for projections and MLP, 2 tokens width for attention (ViT);
         # a CNN is counted like a ViT-S/16 of the same input
         vit = row if row.kind == "vit" else find_backbone("dino_vits16")
-        tokens = (config.size / vit.patch) ** 2 + vit.prefix
+        tokens = (config.input_size / vit.patch) ** 2 + vit.prefix
         each = vit.depth * (24 * tokens * vit.width**2 + 4 * tokens**2 * vit.width) / (work.gflops * 1e9)
     seconds = 3 + passes * work.crops * each + 0.02 * work.megapixels / work.workers
     dim = row.width * len(config.blocks)

@@ -96,12 +96,15 @@ class Config(Section):
     max_pixels: int = setting(
         200_000_000, "images of more pixels are skipped before they are decoded; mosaics may have any number", ge=1
     )
-    every: int = setting(0, "of videos every n-th frame is taken; 0: about one a second, or by scenes alone", ge=0)
-    scenes: float = setting(
+    frame_step: int = setting(
+        0, "of videos every n-th frame is taken; 0: about one a second, or by scenes alone", ge=0, was=("every",)
+    )
+    scene_threshold: float = setting(
         0.0,
         "of videos a frame is taken wherever the scene changes: where hue, saturation and value (0 to 255) change by "
         "this on average from one frame to the next; 27 finds cuts; 0: scenes do not matter",
         ge=0,
+        was=("scenes",),
     )
     frames: Frames = setting((), "of videos only frames FROM,TO, counted from 0, TO not included; empty: all")
 
@@ -132,7 +135,7 @@ class Summary(BaseModel):
 def choice_of(config: Config) -> Choice:
     """Which frames of videos the settings mean."""
     start, stop = config.frames or (0, None)
-    return Choice(config.every, config.scenes, start, stop)
+    return Choice(config.frame_step, config.scene_threshold, start, stop)
 
 
 def plan_of(config: Config) -> CropPlan:

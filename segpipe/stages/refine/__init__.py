@@ -67,8 +67,11 @@ log = logging.getLogger(__name__)
 class Config(Section):
     """Settings of `refine`."""
 
-    side: int = setting(
-        480, "longest side, in pixels, of the canvas on which codes become classes; of a mosaic that of a window", ge=16
+    canvas_size: int = setting(
+        480,
+        "longest side, in pixels, of the canvas on which codes become classes; of a mosaic that of a window",
+        ge=16,
+        was=("side",),
     )
     sharpness: float = setting(2.0, "factor of the cosines under the softmax", gt=0)
     flip: bool = setting(False, "average with the codes of the mirrored image (needs extract.flip=true)")
@@ -265,7 +268,7 @@ def cost(config: Config, work: Work) -> Cost:
     Windows of a mosaic share a canvas where they overlap, and margins of tiles are 1.4 times what they surround.
     """
     canvases = work.images + 1.4 * work.mosaic_windows
-    pixels = min((2.4 if work.mosaic_windows else 1) * work.megapixels * 1e6, canvases * config.side**2 * 0.75)
+    pixels = min((2.4 if work.mosaic_windows else 1) * work.megapixels * 1e6, canvases * config.canvas_size**2 * 0.75)
     per_pixel = 3e-6 + (3e-7 * config.crf_iterations if config.crf else 0)
     return Cost(8 + pixels * per_pixel / work.workers, work.megapixels * 4e4)
 
@@ -276,7 +279,7 @@ def segment_config(config: Config, clusters: ClusterModel) -> SegmentConfig:
     return SegmentConfig(
         centers=clusters.centers,
         members=clusters.members,
-        side=config.side,
+        side=config.canvas_size,
         sharpness=config.sharpness,
         flip=config.flip,
         crf=crf if config.crf else None,

@@ -76,7 +76,9 @@ def test_a_folder_gives_every_map_at_the_image_s_own_size(
     images: Path, weights: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "seen"
-    code = attend(images, out, "--backbone", VIT, "--weights", weights[VIT], "--size", 64, "--npz", "--threshold", 0.6)
+    code = attend(
+        images, out, "--backbone", VIT, "--weights", weights[VIT], "--input-size", 64, "--npz", "--threshold", 0.6
+    )
     told = capsys.readouterr()
     assert code == 4
     assert re.search(r"1 files skipped \(.*rejected\.jsonl\):\n  broken\.jpg: empty file", told.err)
@@ -103,7 +105,10 @@ def test_a_folder_gives_every_map_at_the_image_s_own_size(
 
 def test_the_numbers_are_the_network_s_own(images: Path, weights: dict[str, Path], tmp_path: Path) -> None:
     """From the file to the NPZ, against softmax(Q K^T) of what timm hands to torch's attention."""
-    assert attend(images / "a.png", tmp_path, "--backbone", VIT, "--weights", weights[VIT], "--size", 64, "--npz") == 0
+    assert (
+        attend(images / "a.png", tmp_path, "--backbone", VIT, "--weights", weights[VIT], "--input-size", 64, "--npz")
+        == 0
+    )
     model = timm.create_model(VIT, num_classes=0, dynamic_img_size=True).eval()
     model.load_state_dict(load_file(weights[VIT]))
     met = []
@@ -127,7 +132,7 @@ def test_the_numbers_are_the_network_s_own(images: Path, weights: dict[str, Path
 
 
 def test_crop_and_resize_look_at_what_they_say(images: Path, weights: dict[str, Path], tmp_path: Path) -> None:
-    backbone = ["--backbone", VIT, "--weights", weights[VIT], "--size", 32, "--map", "mean"]
+    backbone = ["--backbone", VIT, "--weights", weights[VIT], "--input-size", 32, "--map", "mean"]
     Image.fromarray(scene(64, 64)[10:42, 20:52]).save(tmp_path / "part.png")
     assert attend(images / "a.png", tmp_path / "crop", *backbone, "--crop", 10, 42, 20, 52) == 0
     assert attend(tmp_path / "part.png", tmp_path / "part", *backbone) == 0
@@ -141,7 +146,7 @@ def test_backbones_side_by_side(
     images: Path, weights: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     several = [part for name in (VIT, CNN) for part in ("--compare", f"{name}={weights[name]}")]
-    assert attend(images / "a.png", tmp_path, *several, "--compare", "classical", "--size", 96) == 0
+    assert attend(images / "a.png", tmp_path, *several, "--compare", "classical", "--input-size", 96) == 0
     assert {path.name for path in tmp_path.iterdir()} == {
         *(VIT, CNN, "classical", "sheets", "attend.json", "rejected.jsonl")
     }
@@ -157,7 +162,7 @@ def test_backbones_side_by_side(
 @pytest.mark.parametrize("name", ["seen.webm", "seen.mp4", "seen.avi"])
 def test_a_video_becomes_a_video(film: Path, weights: dict[str, Path], tmp_path: Path, name: str) -> None:
     out = tmp_path / name
-    assert attend(film, out, "--backbone", VIT, "--weights", weights[VIT], "--size", 32, "--threshold", 0.5) == 0
+    assert attend(film, out, "--backbone", VIT, "--weights", weights[VIT], "--input-size", 32, "--threshold", 0.5) == 0
     reader = VideoReader(out)
     found = list(reader)
     assert len(found) == 12
@@ -169,7 +174,7 @@ def test_a_video_becomes_a_video(film: Path, weights: dict[str, Path], tmp_path:
 def test_a_range_of_a_video_and_several_maps(film: Path, weights: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "seen.avi"
     maps = ["--map", "mean", "--map", "rollout", "--map", "1", "--style", "overlay"]
-    backbone = ["--backbone", VIT, "--weights", weights[VIT], "--size", 32]
+    backbone = ["--backbone", VIT, "--weights", weights[VIT], "--input-size", 32]
     assert attend(film, out, *backbone, *maps, "--frames", 3, 8, "--fps", 5, "--scale", 4) == 0
     reader = VideoReader(out)
     assert len(list(reader)) == 5
@@ -256,7 +261,7 @@ def test_errors_name_the_value_and_the_way_out(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    vit = ["--backbone", VIT, "--weights", str(weights[VIT]), "--size", "32"]
+    vit = ["--backbone", VIT, "--weights", str(weights[VIT]), "--input-size", "32"]
     places = {"IMAGES": str(images / "a.png"), "FILM": str(film)}
     given = []
     for text in arguments:

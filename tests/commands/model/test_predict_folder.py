@@ -22,7 +22,7 @@ from segpipe.store import masks
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 SMALL = {
-    "extract.size": 96,
+    "extract.input_size": 96,
     "train.method": "pca",
     "cluster.k": 4,
     "cluster.patches": 4000,
@@ -196,7 +196,7 @@ def test_mistakes_are_said_with_the_way_out(reef: Path, tmp_path: Path) -> None:
 def test_onnx_runtime_gives_the_same_codes(reef: Path, weights: Path, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    network = {"extract.backbone": "vit_tiny_patch16_224", "extract.weights": str(weights), "extract.size": 64}
+    network = {"extract.backbone": "vit_tiny_patch16_224", "extract.weights": str(weights), "extract.input_size": 64}
     run, _ = finish(reef, tmp_path, **network)
     from segpipe.commands.model.save import export_onnx
     from segpipe.inference.codes import open_head

@@ -11,8 +11,8 @@ import yaml
 from segpipe.cli.entry import run_cli
 from segpipe.commands.demo.synthetic import write_reef_corpus
 
-SMALL = ["--set", "extract.size=112", "--set", "refine.crf=false", "--set", "train.method=pca", "--set", "cluster.k=6",
-         "--set", "cluster.method=tree"]  # fmt: skip
+SETS = ("extract.input_size=112", "refine.crf=false", "train.method=pca", "cluster.k=6", "cluster.method=tree")
+SMALL = [part for text in SETS for part in ("--set", text)]
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_names_are_proposed_by_labels(run: Path, reef: Path, capsys: pytest.Capt
         "--gsd",
         "0.01",
     ]
-    assert run_cli([*cover, "--set", "cover.draws=100"]) == 0
+    assert run_cli([*cover, "--set", "cover.n_resamples=100"]) == 0
     with (run / "cover" / "cover_corrected.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["label"] for row in rows] == (reef / "classes.txt").read_text().split()

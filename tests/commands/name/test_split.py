@@ -24,7 +24,7 @@ FIELD, ROWS, COLS, INSIDE = 32, 3, 4, 9
 COLORS = np.array([(200, 60, 60), (60, 70, 200), (60, 190, 70), (70, 160, 90)])  # two greens
 SETTINGS = {
     "extract.backbone": "classical",
-    "extract.size": 112,
+    "extract.input_size": 112,
     "train.method": "pca",
     "cluster.k": 3,
     "cluster.method": "tree",

@@ -51,7 +51,7 @@ def test_a_folder_gives_a_page_a_table_and_figures(
     images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "seen"
-    code = probe(images, out, "--backbone", "classical", "--size", 64, "--corruptions", "text")
+    code = probe(images, out, "--backbone", "classical", "--input-size", 64, "--corruptions", "text")
     told = capsys.readouterr()
     assert code == 4
     assert re.search(r"broken\.jpg: empty file", told.err)
@@ -81,7 +81,7 @@ def test_a_folder_gives_a_page_a_table_and_figures(
 def test_networks_are_probed_by_what_they_have(name: str, images: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     save_file(timm.create_model(name, num_classes=0).state_dict(), tmp_path / "w.safetensors")
-    options = ["--backbone", name, "--weights", tmp_path / "w.safetensors", "--size", 64]
+    options = ["--backbone", name, "--weights", tmp_path / "w.safetensors", "--input-size", 64]
     chosen = ["--measure", "focus,agreement", "--corruptions", "hue,blur", "--corruptions", "mirror"]
     assert probe(images / "[ac]*.png", tmp_path / "out", *options, *chosen) == 0
     facts = json.loads((tmp_path / "out" / "probe.json").read_text("utf-8"))
@@ -97,7 +97,7 @@ def test_networks_are_probed_by_what_they_have(name: str, images: Path, tmp_path
 def test_python_gives_the_rows_of_the_table(images: Path, tmp_path: Path) -> None:
     options = {
         "backbone": "classical",
-        "size": 64,
+        "input_size": 64,
         "max_images": 2,
         "measures": ["agreement"],
         "corruptions": ["hue"],
@@ -118,7 +118,7 @@ def test_the_same_seed_gives_the_same_table_and_chooses_the_same_images(images: 
     options = [
         "--backbone",
         "classical",
-        "--size",
+        "--input-size",
         64,
         "--max-images",
         2,
@@ -142,7 +142,7 @@ def test_a_video_is_probed_by_frames_spread_over_it(tmp_path: Path) -> None:
     options = [
         "--backbone",
         "classical",
-        "--size",
+        "--input-size",
         64,
         "--max-images",
         3,

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 SETTINGS = {
     "extract.backbone": "classical",
-    "extract.size": 96,
+    "extract.input_size": 96,
     "train.method": "pca",
     "cluster.k": 4,
     "cluster.patches": 4000,

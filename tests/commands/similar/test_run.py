@@ -44,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
         path = folder / "images" / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture(rng, square)).save(path)
-    settings = {"extract.backbone": "classical", "extract.size": 112, "runtime.workers": 1}
+    settings = {"extract.backbone": "classical", "extract.input_size": 112, "runtime.workers": 1}
     segpipe.run(folder / "images", folder / "run", settings=settings, stop="extract")
     return open_run(folder / "run")
 

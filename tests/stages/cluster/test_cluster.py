@@ -225,7 +225,7 @@ def test_a_constant_corpus_is_one_class(tmp_path: Path, caplog: pytest.LogCaptur
 
 def test_more_clusters_than_patches(tmp_path: Path) -> None:
     run_dir, truth = headed(tmp_path, images=1)
-    summary = cluster.run(cluster.Config(k=500, restarts=1, iterations=2), run_dir, Runtime())
+    summary = cluster.run(cluster.Config(k=500, n_init=1, max_iter=2), run_dir, Runtime())
     assert summary.wanted == 500
     assert summary.k <= truth[0].size
 

@@ -76,7 +76,7 @@ def test_tables_hold_what_the_masks_hold(run_dir: RunDir) -> None:
 
 def test_the_same_seed_gives_the_same_files(run_dir: RunDir) -> None:
     def content(seed: int) -> dict[str, bytes]:
-        cover.run(cover.Config(seed=seed, draws=100), run_dir, Runtime())
+        cover.run(cover.Config(seed=seed, n_resamples=100), run_dir, Runtime())
         return {path.name: path.read_bytes() for path in run_dir.path("cover").iterdir()}
 
     first = content(0)

@@ -115,7 +115,7 @@ def go(made, labels, *, classes=CLASSES, workers=1, **settings):
     if classes:
         named = root / "classes.txt"
         named.write_text("\n".join(classes))
-    config = evaluate.Config(labels=labels, classes=named, bootstrap=100, **settings)
+    config = evaluate.Config(labels=labels, classes=named, n_resamples=100, **settings)
     return evaluate.run(config, run, Runtime(workers=workers)), load_scores(run.path("scores"))
 
 

@@ -71,7 +71,7 @@ def weights(tmp_path_factory):
 
 
 def config(file, **changes):
-    return extract.Config(**({"backbone": TINY, "weights": file, "size": 64, "batch": 2} | changes))
+    return extract.Config(**({"backbone": TINY, "weights": file, "input_size": 64, "batch": 2} | changes))
 
 
 def plain_crop(corpus, crop, grid):
@@ -397,9 +397,9 @@ def test_what_the_result_depends_on(weights):
     assert "batch" not in config(weights).identity()
     work = Work(images=10, crops=50, megapixels=3.0, workers=2, gflops=100.0)
     small, large = (
-        extract.cost(extract.Config(backbone=name, size=224), work) for name in ("dino_vits16", "dino_vitb8")
+        extract.cost(extract.Config(backbone=name, input_size=224), work) for name in ("dino_vits16", "dino_vitb8")
     )
     assert 0 < small.seconds < large.seconds
     assert large.bytes == pytest.approx(50 * (28 * 28 * 768 * 2 + 768 * 4))
-    packed = extract.cost(extract.Config(backbone="dino_vitb8", size=224, codec="pca8"), work)
+    packed = extract.cost(extract.Config(backbone="dino_vitb8", input_size=224, codec="pca8"), work)
     assert packed.bytes < large.bytes / 8

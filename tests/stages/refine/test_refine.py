@@ -144,7 +144,7 @@ def test_every_image_gets_its_classes_at_its_displayed_size(tmp_path: Path) -> N
         "format": 1,
         "classes": 3,
         "nodata": 255,
-        "side": refine.Config().side,
+        "side": refine.Config().canvas_size,
         "sharpness": 2.0,
         "flip": False,
     }
@@ -267,7 +267,7 @@ def test_certainty_leaves_masks_as_they_are(tmp_path: Path) -> None:
 
 def test_certainty_goes_on_where_it_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_dir, _ = make_run(tmp_path)
-    config = refine.Config(side=60, crf=False, certainty=True)
+    config = refine.Config(canvas_size=60, crf=False, certainty=True)
     refine.run(config, run_dir, Runtime())
     whole = _tree(run_dir.root / "masks")
     made: list[int] = []
