@@ -1,6 +1,6 @@
 """Sizes, boxes and patch grids: the only place of strides and of the maps between pixels and patches.
 
-Pixels are counted from the top left; the centre of pixel `j` lies at `j + 0.5`. Boxes are half open.
+Pixels are counted from the top left; the center of pixel `j` lies at `j + 0.5`. Boxes are half open.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ class Grid:
         """Where the pixels of the crop, drawn at size `out`, lie on the patch grid.
 
         Returns:
-            Row positions (out.height,) and column positions (out.width,) in patches, 0 = centre of the first
-            patch. They reach half a patch outside the first and last centre.
+            Row positions (out.height,) and column positions (out.width,) in patches, 0 = center of the first
+            patch. They reach half a patch outside the first and last center.
         """
         y = (np.arange(out.height) + 0.5) * self.source.height / out.height
         x = (np.arange(out.width) + 0.5) * self.source.width / out.width
@@ -126,7 +126,7 @@ class Grid:
         """Where points of the crop, in image pixels from the crop's top left corner, lie on the patch grid.
 
         Returns:
-            Row positions like `y` and column positions like `x` in patches, 0 = centre of the first patch.
+            Row positions like `y` and column positions like `x` in patches, 0 = center of the first patch.
         """
         return (
             y * self.content.height / self.source.height / self.patch - 0.5,
@@ -222,7 +222,7 @@ def _starts(length: int, side: int, overlap: float) -> list[int]:
 
 
 def five_crops(size: Size) -> list[Box]:
-    """Four corners and the centre, each half the image's height and width (STEGO's `five` crops).
+    """Four corners and the center, each half the image's height and width (STEGO's `five` crops).
 
     Halves are rounded up, so that the corners cover every pixel of an image with odd sides.
     """

@@ -176,7 +176,7 @@ def find_samples(root: Path, *, layout: str, split: str, section: str) -> list[L
 
 
 def list_layout(images: str, *, layout: str, split: str) -> Listing:
-    """The images of a split, as `listing.list_images` gives those of a folder; listed but missing ones are put aside.
+    """The images of a split, as `listing.list_images` gives those of a folder; listed but missing ones are skipped.
 
     Raises:
         UsageError: no folder is given, or as `find_samples`.

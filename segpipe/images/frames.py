@@ -13,7 +13,7 @@ import numpy.typing as npt
 from segpipe.base.geometry import Size
 from segpipe.images.video import BadVideo, Frame, Rgb, VideoReader
 
-_SIDE = 256  # pixels along the longer side of what scenes are told apart by
+_SIDE = 256  # pixels along the longer side of what scenes are distinguished by
 _LEAST = 0.5  # seconds of a scene: a flash is none
 _USUAL = 5.0  # seconds of a scene, where something must be expected
 _COMPRESSION = 1  # of PNG: see `write_frame`

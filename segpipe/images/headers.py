@@ -45,7 +45,7 @@ class Container:
     raster: bool = False
     """Deeper than 8 bits, or a TIFF of plain bands: to be read by GDAL. Pillow reads the rest."""
     white_is_zero: bool = False
-    """A grey TIFF whose largest value is black."""
+    """A gray TIFF whose largest value is black."""
 
 
 def inspect(path: Path) -> Container:
@@ -202,7 +202,7 @@ def _mat(file: _Reader) -> Container:
 
 _TYPES = {1: "B", 3: "H", 4: "I", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_PHOTOMETRIC = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr"}
+_PHOTOMETRIC = {0: "gray", 1: "gray", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr"}
 
 
 def _tiff(file: _Reader) -> Container:
@@ -222,11 +222,11 @@ def _tiff(file: _Reader) -> Container:
     size = _size(tags.get(257, (0,))[0], tags.get(256, (0,))[0])
     bits, light = max(tags.get(258, (1,))), tags.get(262, (1,))[0]
     if light not in _PHOTOMETRIC:
-        raise ValueError(f"TIFF colour space {light} (such as Lab or raw sensor data) is not read; convert it to RGB")
+        raise ValueError(f"TIFF color space {light} (such as Lab or raw sensor data) is not read; convert it to RGB")
     # GDAL gives stored values: right for bands of 8 bits and more, wrong for inks, palettes and packed bits
     raster = (bits >= 8 and light in (1, 2, 6)) or bits > 8
     if raster and light in (3, 5):
-        raise ValueError(f"TIFF with {_PHOTOMETRIC[light]} colours of {bits} bits is not read; convert it to RGB")
+        raise ValueError(f"TIFF with {_PHOTOMETRIC[light]} colors of {bits} bits is not read; convert it to RGB")
     orientation = tags.get(274, (1,))[0]
     return Container("TIFF", size, orientation if 1 <= orientation <= 8 else 1, raster, white_is_zero=light == 0)
 

@@ -156,7 +156,7 @@ def _listing(root: Path, names: Iterable[str], rejected: Iterable[Rejected]) -> 
 
 
 def _split(root: Path, names: Sequence[str], rejected: Sequence[Rejected], endings: tuple[str, ...]) -> Listing:
-    """A listing of names that were asked for one by one: those with other endings are put aside, not passed over."""
+    """A listing of names that were asked for one by one: those with other endings are skipped, not passed over."""
     reason = "the ending is none of " + " ".join(endings)
     others = [Rejected(name, reason) for name in names if not _ends(name, endings)]
     return _listing(root, (name for name in names if _ends(name, endings)), [*rejected, *others])

@@ -1,7 +1,7 @@
 """Read still images of any common kind as 8-bit RGB, the right way up, with a mask of the pixels that hold image.
 
 Pillow reads 8-bit photographs, rasterio (GDAL) reads what is deeper than 8 bits and TIFFs of plain bands, because
-Pillow crushes 16-bit colour to 8 bits without a word. Of MATLAB files the variable `img` is the image. Which reader is
+Pillow crushes 16-bit color to 8 bits without a word. Of MATLAB files the variable `img` is the image. Which reader is
 decided by the file's header, not by its ending.
 The first page of a file with several pages, and the first frame of an animation, is the image.
 """
@@ -101,8 +101,8 @@ def read_image(
 ) -> Pixels:
     """Decode an image to 8-bit RGB as displayed.
 
-    Grey images become three equal channels, palettes and CMYK become RGB (without colour management), half-transparent
-    pixels keep their colour. Of TIFFs with more than three bands the first three are taken, of two the first.
+    Gray images become three equal channels, palettes and CMYK become RGB (without color management), half-transparent
+    pixels keep their color. Of TIFFs with more than three bands the first three are taken, of two the first.
 
     Args:
         path: the file.

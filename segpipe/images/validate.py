@@ -43,13 +43,13 @@ class Limits:
     bands: tuple[int, ...]
     """As of `Corpus.bands`."""
     max_pixels: int
-    """Larger images and frames are put aside; mosaics may have any size."""
+    """Larger images and frames are skipped; mosaics may have any size."""
 
 
 def find_images(listing: Listing, choice: Choice, limits: Limits) -> Iterator[Item | Rejected]:
     """The files of a listing in order, of videos their frames, decoded here when they are asked for.
 
-    Why a video is put aside, or was not read to its end, comes in its place.
+    Why a video is skipped, or was not read to its end, comes in its place.
     """
     for name, id_ in zip(listing.paths, make_ids(listing.paths), strict=True):  # repairing one file renames no other
         if is_video(Path(name)):

@@ -45,7 +45,7 @@ READERS: dict[bytes, Callable[[BinaryIO], ImageFile]] = {
 """By the first bytes of a file."""
 _INDEX_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
 _FEW_BITS = ("1", "P;1", "P;2", "P;4")
-# Pillow spreads the values of grey files of 2 and 4 bits over 0 to 255; these factors take that back
+# Pillow spreads the values of gray files of 2 and 4 bits over 0 to 255; these factors take that back
 _SPREAD = {"L;2": 85, "L;4": 17}
 
 

@@ -80,8 +80,8 @@ def raw_features(rgb: Bytes) -> Float32:
         raise ValueError(f"expected uint8 with whole patches of {PATCH}, got {rgb.dtype} {rgb.shape}")
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     light = lab[..., 0]
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    parts = [_color(lab), _hog(light), _lbp(light), _sift(grey, 2 * PATCH), _sift(grey, 4 * PATCH)]
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    parts = [_color(lab), _hog(light), _lbp(light), _sift(gray, 2 * PATCH), _sift(gray, 4 * PATCH)]
     return np.concatenate(parts, axis=-1)
 
 
@@ -164,7 +164,7 @@ def _hog(light: Float32) -> Float32:
     parts = []
     for span in (1, 2, 4):  # side of a histogram cell in half patches
         sums = sliding_window_view(cells, (span, span), (0, 1)).sum(axis=(-2, -1))
-        # 2 x 2 such cells are centred on the patch; the first patch begins at index 3 of the padded half patches
+        # 2 x 2 such cells are centered on the patch; the first patch begins at index 3 of the padded half patches
         first, second = 4 - span, 4
         corners = [(y, x) for y in (first, second) for x in (first, second)]
         block = np.concatenate([sums[y : y + rows : 2, x : x + cols : 2] for y, x in corners], axis=-1)
@@ -189,7 +189,7 @@ def _lbp(light: Float32) -> Float32:
 
 
 def _patterns(light: Float32, radius: float) -> npt.NDArray[np.int64]:
-    """For each pixel how many of 8 neighbours are not darker, 0 to 8, or 9 if they alternate more than twice."""
+    """For each pixel how many of 8 neighbors are not darker, 0 to 8, or 9 if they alternate more than twice."""
     height, width = light.shape
     margin = int(radius) + 1
     padded = np.pad(light, margin, mode="edge")
@@ -211,12 +211,12 @@ def _patterns(light: Float32, radius: float) -> npt.NDArray[np.int64]:
     return np.where(changes <= 2, bits.sum(axis=0), 9)
 
 
-def _sift(grey: Bytes, window: int) -> Float32:
-    """Upright SIFT descriptors at the patch centres; their 4 x 4 cells cover `window` pixels."""
-    rows, cols = grey.shape[0] // PATCH, grey.shape[1] // PATCH
+def _sift(gray: Bytes, window: int) -> Float32:
+    """Upright SIFT descriptors at the patch centers; their 4 x 4 cells cover `window` pixels."""
+    rows, cols = gray.shape[0] // PATCH, gray.shape[1] // PATCH
     size = window / 6  # OpenCV draws a cell 1.5 keypoint sizes wide
     centers = [(c * PATCH + PATCH / 2 - 0.5, r * PATCH + PATCH / 2 - 0.5) for r in range(rows) for c in range(cols)]
     keypoints = [cv2.KeyPoint(x, y, size, 0) for x, y in centers]
-    _, found = cv2.SIFT.create().compute(grey, keypoints)
+    _, found = cv2.SIFT.create().compute(gray, keypoints)
     total = np.maximum(found.sum(axis=1, keepdims=True), 1e-6)
     return np.asarray(np.sqrt(found / total), np.float32).reshape(rows, cols, 128)

@@ -1,4 +1,4 @@
-"""What to show of a run: the best patches of each class, images along a scale, features as three colours."""
+"""What to show of a run: the best patches of each class, images along a scale, features as three colors."""
 
 from __future__ import annotations
 
@@ -182,14 +182,14 @@ class ColorAxes:
     """(3,) values that become 255."""
 
     def paint(self, features: Float) -> npt.NDArray[np.uint8]:
-        """Features (..., d) as RGB colours (..., 3)."""
+        """Features (..., d) as RGB colors (..., 3)."""
         values = (np.asarray(features, np.float32) - self.mean) @ self.directions.T
         share = (values - self.low) / np.maximum(self.high - self.low, 1e-9)
         return np.asarray(np.clip(np.rint(255 * share), 0, 255), np.uint8)
 
 
 def color_axes(features: Float) -> ColorAxes:
-    """The first three principal components of features (n, d); the middle 96% of each fills its colour's range."""
+    """The first three principal components of features (n, d); the middle 96% of each fills its color's range."""
     x = np.asarray(features, np.float64)
     mean = x.mean(axis=0)
     _, vectors = np.linalg.eigh((x - mean).T @ (x - mean) / len(x))

@@ -10,7 +10,7 @@ from typing import Any
 
 INK, FAINT, RULE = "#1d2530", "#5b6673", "#d5dae0"
 PALETTE = ("#1f5fa8", "#d1702b", "#2f8f6b", INK, "#8a5aa8", "#a8842c")
-"""Line colours that stay apart for colour-blind readers and in grey."""
+"""Line colors that stay apart for color-blind readers and in gray."""
 
 _ROOMS = ("axes.", "font.", "xtick.", "ytick.", "lines.", "legend.", "grid.", "savefig.", "svg.", "image.")
 _LOOK = {

@@ -13,7 +13,7 @@ from segpipe.records.gallery import Patch
 
 @dataclass(frozen=True, slots=True)
 class ClassLabel:
-    """A found class, drawn the same wherever it appears: a chip in its colour and its name."""
+    """A found class, drawn the same wherever it appears: a chip in its color and its name."""
 
     name: str
     color: str
@@ -183,7 +183,7 @@ def _present(page: Page) -> list[tuple[str, str]]:
         ("training", "Training"),
         ("features", "Features"),
         ("run", "What was run"),
-        ("rejected", f"Files put aside ({page.rejected_total})"),
+        ("rejected", f"Files skipped ({page.rejected_total})"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Class maps as colours, alone or over the image."""
+"""Class maps as colors, alone or over the image."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def colorize(mask: Mask, colors: Picture, nodata: int) -> Picture:
 
 
 def overlay(rgb: Picture, mask: Mask, colors: Picture, *, opacity: float, borders: bool = True) -> Picture:
-    """Lay class colours over an image.
+    """Lay class colors over an image.
 
     Args:
         rgb: (H, W, 3) uint8.
-        mask: (H, W) classes; pixels of a value without a colour show the image alone.
+        mask: (H, W) classes; pixels of a value without a color show the image alone.
         colors: (K, 3) RGB of the classes.
-        opacity: share of the class colour, 0 to 1.
+        opacity: share of the class color, 0 to 1.
         borders: draw a line where two classes meet.
 
     Returns:
@@ -52,7 +52,7 @@ def overlay(rgb: Picture, mask: Mask, colors: Picture, *, opacity: float, border
 
 
 def find_borders(mask: Mask) -> npt.NDArray[np.bool_]:
-    """Pixels (H, W) whose right or lower neighbour has another class."""
+    """Pixels (H, W) whose right or lower neighbor has another class."""
     border = np.zeros(mask.shape, bool)
     border[:, :-1] |= mask[:, :-1] != mask[:, 1:]
     border[:-1] |= mask[:-1] != mask[1:]

@@ -47,7 +47,7 @@ def around(rgb: Rgb, box: Box, *, side: int, context: float = 5.0) -> Rgb:
     """A square picture of `side` pixels of a box and its surroundings, the box outlined.
 
     The square is `context` times as wide as the box and moved inside the image; where the image is smaller, the
-    picture is filled up with light grey.
+    picture is filled up with light gray.
     """
     height, width = rgb.shape[:2]
     reach = min(max(round(context * max(box.height, box.width)), 2), max(height, width))
@@ -82,9 +82,9 @@ def _start(center: float, reach: int, length: int) -> int:
 
 
 def highlight(rgb: Rgb, inside: npt.NDArray[np.bool_], color: Rgb) -> Rgb:
-    """The image with all but some pixels (H, W) faded to light grey, and their outline in a colour (3,)."""
-    grey = cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    faded = (grey * 0.3 + 255 * 0.66).astype(np.uint8)
+    """The image with all but some pixels (H, W) faded to light gray, and their outline in a color (3,)."""
+    gray = cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    faded = (gray * 0.3 + 255 * 0.66).astype(np.uint8)
     picture = np.where(inside[..., None], rgb, faded)
     area = inside.astype(np.uint8)
     picture[cv2.dilate(area, np.ones((3, 3), np.uint8)) > area] = color
@@ -103,7 +103,7 @@ def photo(rgb: Rgb, *, quality: int = 78) -> Picture:
 
 
 def drawing(rgb: Rgb) -> Picture:
-    """Encode a picture of flat colours (H, W, 3) as PNG, without loss."""
+    """Encode a picture of flat colors (H, W, 3) as PNG, without loss."""
     return _encode(rgb, ".png", "image/png", [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 

@@ -118,7 +118,7 @@ class Cover(_Record):
     weight: str
     """What counts: pixels, square meters or images."""
     unit: str
-    """What is drawn again for the interval of all images: image or site."""
+    """What is resampled for the interval of all images: image or site."""
     by: str
     """What sites are."""
     draws: int

@@ -1,4 +1,4 @@
-"""How sure masks are, to files and back: 8-bit grey PNGs beside the masks.
+"""How sure masks are, to files and back: 8-bit gray PNGs beside the masks.
 
     masks/certainty/margin/<id>.png   probability of the best class minus that of the second, 0 to 1 as 0 to 255
     masks/certainty/entropy/<id>.png  entropy divided by log(classes), 0 to 1 as 0 to 255

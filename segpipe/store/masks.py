@@ -1,6 +1,6 @@
 """The masks of a run: one index PNG per image, of a mosaic one per tile; a header, and pixel counts.
 
-    masks/<id>.png     8-bit palette PNG, value = class, 255 = no data; 16-bit grey beyond 255 classes, 65535 = no data
+    masks/<id>.png     8-bit palette PNG, value = class, 255 = no data; 16-bit gray beyond 255 classes, 65535 = no data
     masks/<id>.tiles/<top>_<left>.png  the same of a square of a mosaic whose first pixel is in that row and column
     masks/index.jsonl  one line per image: id, file, height, width, tile (side, of a mosaic), pixels (class -> count),
                        nodata (count); with refine.certainty margin (class -> mean), entropy (mean), both 0 to 1
@@ -55,8 +55,8 @@ def tile_path(directory: Path, image_id: str, tile: Box) -> Path:
 def write_mask(path: Path, mask: Mask, *, classes: int, colors: npt.NDArray[np.uint8] | None = None) -> None:
     """Write a class map as an index PNG, atomically.
 
-    Up to 255 classes the palette holds the classes' colours, so any viewer shows them; no data is black and
-    transparent. Beyond, PNG knows no palette and the values are 16-bit grey.
+    Up to 255 classes the palette holds the classes' colors, so any viewer shows them; no data is black and
+    transparent. Beyond, PNG knows no palette and the values are 16-bit gray.
 
     Args:
         path: the file; folders are made.

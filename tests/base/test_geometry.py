@@ -31,11 +31,11 @@ def test_a_square_of_whole_patches_has_no_padding(patches: int, patch: int) -> N
     assert grid.content == grid.input
 
 
-def test_patch_positions_put_patch_centres_on_their_patches() -> None:
+def test_patch_positions_put_patch_centers_on_their_patches() -> None:
     grid = plan_grid(Size(64, 96), side=round((64 * 96) ** 0.5), patch=16)
     assert (grid.rows, grid.cols) == (4, 6)
     y, x = grid.patch_positions(Size(64, 96))
-    np.testing.assert_allclose((y[7] + y[8]) / 2, 0)  # pixels 7 and 8 lie around the first patch's centre
+    np.testing.assert_allclose((y[7] + y[8]) / 2, 0)  # pixels 7 and 8 lie around the first patch's center
     np.testing.assert_allclose((x[87] + x[88]) / 2, 5)
 
 

@@ -81,9 +81,9 @@ def test_class_names_are_the_sets_own(camvid):
 
 def test_every_kind_of_file_is_read_for_the_published_protocol(tmp_path):
     labels = np.arange(24).reshape(4, 6) % 3
-    colours = np.array([(0, 0, 0), (0, 0, 255), (0, 255, 0)], np.uint8)[labels]
+    colors = np.array([(0, 0, 0), (0, 0, 255), (0, 255, 0)], np.uint8)[labels]
     Pillow.fromarray(RGB).save(tmp_path / "a.bmp")
-    Pillow.fromarray(colours).save(tmp_path / "a_mask.bmp")
+    Pillow.fromarray(colors).save(tmp_path / "a_mask.bmp")
     (found,) = published.cases_of_set(tmp_path, [LabelledImage("a.bmp", "a_mask.bmp")], layout="suim")
     rgb, decoded = found.read()
     assert np.array_equal(rgb, RGB)

@@ -125,7 +125,7 @@ def test_no_folder_at_all(tmp_path):
 
 
 def write_tile(root: Path, name: str, rgb: np.ndarray, labels: np.ndarray | None, **options) -> None:
-    """A tile as IIC's preparation leaves it: colour and infrared as `img`, values as `gt`."""
+    """A tile as IIC's preparation leaves it: color and infrared as `img`, values as `gt`."""
     (root / "imgs").mkdir(parents=True, exist_ok=True)
     (root / "gt").mkdir(exist_ok=True)
     infrared = np.full((*rgb.shape[:2], 1), 7, np.uint8)

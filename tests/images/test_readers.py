@@ -97,7 +97,7 @@ def test_content_counts_not_the_ending(tmp_path):
 
 @pytest.mark.parametrize("ending", ["png", "tif", "bmp"])
 @pytest.mark.parametrize("mode", ["L", "1", "P"])
-def test_grey_bits_and_palette(tmp_path, ending, mode):
+def test_gray_bits_and_palette(tmp_path, ending, mode):
     image = Image.fromarray(photo(21, 34)).convert(mode)
     image.save(tmp_path / f"a.{ending}")
     np.testing.assert_array_equal(read(tmp_path / f"a.{ending}").rgb, np.asarray(image.convert("RGB")))
@@ -112,11 +112,11 @@ def test_cmyk_ycbcr_and_white_is_zero(tmp_path):
     for name in ("a.jpg", "a.tif", "b.jpg", "b.tif"):
         difference = read(tmp_path / name).rgb.astype(int) - np.asarray(rgb)
         assert np.abs(difference).mean() < 8, name
-    grey = photo(24, 32)[..., 0]
-    write_tiff(tmp_path / "c.tif", 255 - grey[None], photometric="MINISWHITE")
-    np.testing.assert_array_equal(read(tmp_path / "c.tif").rgb[..., 1], grey)
-    write_tiff(tmp_path / "d.tif", 65535 - 257 * grey[None].astype(np.uint16), photometric="MINISWHITE")
-    np.testing.assert_array_equal(read(tmp_path / "d.tif", "uint16", uint16=(0, 65535)).rgb[..., 2], grey)
+    gray = photo(24, 32)[..., 0]
+    write_tiff(tmp_path / "c.tif", 255 - gray[None], photometric="MINISWHITE")
+    np.testing.assert_array_equal(read(tmp_path / "c.tif").rgb[..., 1], gray)
+    write_tiff(tmp_path / "d.tif", 65535 - 257 * gray[None].astype(np.uint16), photometric="MINISWHITE")
+    np.testing.assert_array_equal(read(tmp_path / "d.tif", "uint16", uint16=(0, 65535)).rgb[..., 2], gray)
 
 
 @pytest.mark.parametrize("ending", ["png", "tif", "webp"])
@@ -129,13 +129,13 @@ def test_alpha_zero_is_not_image(tmp_path, ending):
     np.testing.assert_array_equal(pixels.rgb[5:], rgba[5:, :, :3])
 
 
-def test_alpha_of_grey_and_palette(tmp_path):
-    grey = np.dstack([photo(20, 30)[..., 0], np.full((20, 30), 255, np.uint8)])
-    grey[:5, :, 1] = 0
-    Image.fromarray(grey, "LA").save(tmp_path / "la.png")
+def test_alpha_of_gray_and_palette(tmp_path):
+    gray = np.dstack([photo(20, 30)[..., 0], np.full((20, 30), 255, np.uint8)])
+    gray[:5, :, 1] = 0
+    Image.fromarray(gray, "LA").save(tmp_path / "la.png")
     pixels = read(tmp_path / "la.png")
-    np.testing.assert_array_equal(pixels.valid, grey[..., 1] > 0)
-    np.testing.assert_array_equal(pixels.rgb[5:, :, 0], grey[5:, :, 0])
+    np.testing.assert_array_equal(pixels.valid, gray[..., 1] > 0)
+    np.testing.assert_array_equal(pixels.rgb[5:, :, 0], gray[5:, :, 0])
 
     palette = Image.fromarray((np.arange(600).reshape(20, 30) % 4).astype(np.uint8))
     palette.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 9, 9, 200])
@@ -279,12 +279,12 @@ def test_other_number_types_are_read_as_float(tmp_path, dtype):
     assert np.abs(pixels.rgb[..., 1] - values[0] / 119.0 * 255).max() <= 1
 
 
-def test_complex_numbers_and_foreign_colour_spaces_are_put_aside(tmp_path):
+def test_complex_numbers_and_foreign_color_spaces_are_put_aside(tmp_path):
     write_tiff(tmp_path / "a.tif", np.ones((1, 9, 9), np.complex64))
     with pytest.raises(BadImage, match="complex64"):
         probe_image(tmp_path / "a.tif", max_pixels=LIMIT)
     Image.new("LAB", (9, 9)).save(tmp_path / "b.tif")
-    with pytest.raises(BadImage, match="colour space 8"):
+    with pytest.raises(BadImage, match="color space 8"):
         probe_image(tmp_path / "b.tif", max_pixels=LIMIT)
     write_tiff(tmp_path / "c.tif", np.ones((4, 9, 9), np.uint16), photometric="CMYK")
     with pytest.raises(BadImage, match="CMYK"):
@@ -306,7 +306,7 @@ def test_many_bands(tmp_path, count, used, tiled):
 def test_8_bit_nodata_and_internal_mask(tmp_path):
     bands = np.moveaxis(photo(20, 30), -1, 0).clip(1)
     bands[:, :5] = 0
-    bands[0, 7] = 0  # one band alone is a colour
+    bands[0, 7] = 0  # one band alone is a color
     write_tiff(tmp_path / "a.tif", bands, nodata=0)
     np.testing.assert_array_equal(read(tmp_path / "a.tif").valid, np.arange(20)[:, None].repeat(30, 1) >= 5)
 
@@ -364,7 +364,7 @@ def test_names_that_gdal_or_a_shell_could_misread(tmp_path):
         assert read(path, "uint16", uint16=(0.0, 300.0)).rgb.min() == 255
 
 
-# --- files put aside ------------------------------------------------------------------------------------------------
+# --- files skipped ------------------------------------------------------------------------------------------------
 
 
 def test_missing_file_folder_and_unreadable_path(tmp_path):

@@ -90,7 +90,7 @@ def test_camvid_and_its_void(tmp_path):
 
 @settings(deadline=None)
 @given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(3))))
-def test_suim_takes_the_nearest_of_eight_colours(stored):
+def test_suim_takes_the_nearest_of_eight_colors(stored):
     found = by_bits(stored)
     for y, x in np.ndindex(found.shape):
         distances = {label: np.abs(np.array(color) - stored[y, x].astype(int)).sum() for color, label in SUIM.items()}
@@ -105,7 +105,7 @@ def test_suim_masks(tmp_path):
     assert (names[0], names[1], names[5]) == ("waterbody", "human divers", "reefs and invertebrates")
 
 
-def voc_colour(index: int) -> tuple[int, int, int]:
+def voc_color(index: int) -> tuple[int, int, int]:
     """PASCAL VOC's palette, bit by bit, which MSRC's begins with."""
     channels = [0, 0, 0]
     for shift in range(8):
@@ -114,7 +114,7 @@ def voc_colour(index: int) -> tuple[int, int, int]:
     return tuple(channels)
 
 
-def test_msrc_colours(tmp_path):
+def test_msrc_colors(tmp_path):
     names = CODINGS["msrc21"].classes
     assert len(names) == 21
     assert not {"horse", "mountain", "void"} & set(names)
@@ -129,8 +129,8 @@ def test_msrc_colours(tmp_path):
         "book",
         "chair",
     ]
-    colours = [voc_colour(i) for i in range(19)]
-    stored = np.array([colours], np.uint8)
+    colors = [voc_color(i) for i in range(19)]
+    stored = np.array([colors], np.uint8)
     Pillow.fromarray(stored).save(tmp_path / "a_GT.bmp")
     labels = read_coded(tmp_path / "a_GT.bmp", "msrc21")[0]
     for name, label in zip(fine, labels.tolist(), strict=True):
@@ -144,7 +144,7 @@ def test_msrc_colours(tmp_path):
 
 @settings(deadline=None)
 @given(hnp.arrays(np.int64, (3, 4), elements=st.integers(0, 23)))
-def test_msrc_decodes_any_picture_of_its_colours(places):
+def test_msrc_decodes_any_picture_of_its_colors(places):
     from segpipe.labels.encodings import _MSRC, _MSRC_VOID
 
     palette = [*_MSRC.values(), *_MSRC_VOID.values()]

@@ -1,4 +1,4 @@
-"""Label maps: the stored index and never a colour, whatever the file; wrong files are refused in one clear line."""
+"""Label maps: the stored index and never a color, whatever the file; wrong files are refused in one clear line."""
 
 import struct
 import warnings
@@ -51,11 +51,11 @@ def raw_png(array: np.ndarray, bits: int, *, palette: bool) -> bytes:
     )
 
 
-def test_8_bit_grey_and_palette(tmp_path):
+def test_8_bit_gray_and_palette(tmp_path):
     array = values()
     array[0, :2] = 255
     wanted = np.where(array == 255, -1, array.astype(int))
-    cv2.imwrite(str(tmp_path / "grey.png"), array)
+    cv2.imwrite(str(tmp_path / "gray.png"), array)
     with_palette = PIL.Image.fromarray(array)
     with_palette.putpalette(np.random.default_rng(0).integers(256, size=768).astype(np.uint8).tobytes())
     for name in ("p.png", "p.tif", "p.bmp"):
@@ -66,7 +66,7 @@ def test_8_bit_grey_and_palette(tmp_path):
         options = {"driver": "GTiff", "width": 6, "height": 4, "count": 1, "dtype": "uint8", "compress": "deflate"}
         with rasterio.open(tmp_path / "geo.tif", "w", **options) as dataset:
             dataset.write(array, 1)
-    for name in ("grey.png", "p.png", "p.tif", "p.bmp", "clear.png", "geo.tif"):
+    for name in ("gray.png", "p.png", "p.tif", "p.bmp", "clear.png", "geo.tif"):
         found = read_label_map(tmp_path / name, image())
         assert found.dtype == np.int32
         assert np.array_equal(found, wanted), name
@@ -88,7 +88,7 @@ def test_files_of_few_bits(bits, palette, tmp_path):
     assert np.array_equal(read_label_map(tmp_path / "a.png", image()), values(bits))
 
 
-def test_a_colour_picture_is_refused(tmp_path):
+def test_a_color_picture_is_refused(tmp_path):
     for mode in ("RGB", "RGBA", "LA"):
         PIL.Image.new(mode, (6, 4)).save(tmp_path / "a.png")
         with pytest.raises(UsageError, match=rf"a\.png: a picture of mode {mode}.*index PNGs are needed"):

@@ -89,12 +89,12 @@ def test_oriented_gradients_find_the_orientation():
         assert np.linalg.norm(raw[window, :36]) == pytest.approx(1, abs=0.05)
 
 
-def test_oriented_gradients_look_at_windows_centred_on_the_patch():
+def test_oriented_gradients_look_at_windows_centered_on_the_patch():
     image = np.full((160, 160, 3), 100, np.uint8)
     image[64 - 20 : 64 - 10, 80 - 3 : 80 + 3] = 200  # 10 to 20 pixels above the patch at row 4, column 5
     hog = group(classical.raw_features(image), "hog").reshape(10, 10, 3, 37)
     seen = (np.abs(hog[4, 5, :, :36]) > 1e-6).any(axis=-1)
-    assert list(seen) == [False, False, True]  # 8 and 16 pixels around the centre miss it, 32 reach it
+    assert list(seen) == [False, False, True]  # 8 and 16 pixels around the center miss it, 32 reach it
     assert not (np.abs(hog[0, 0, :, :36]) > 1e-6).any()
 
 
@@ -163,7 +163,7 @@ def test_groups_weigh_the_same_and_directions_are_uncorrelated(pieces, whitening
     np.testing.assert_allclose(np.abs(features)[:, :20], expected[:, :20], atol=1e-3)
 
 
-def test_features_do_not_depend_on_their_neighbours_in_a_batch(whitening):
+def test_features_do_not_depend_on_their_neighbors_in_a_batch(whitening):
     wide = classical.describe(scene(64, 96), whitening)
     assert wide.shape == (4, 6, classical.DIM)
     line = (classical.raw_features(scene(64, 96))[2] - whitening.mean) @ whitening.projection

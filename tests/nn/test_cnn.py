@@ -31,5 +31,5 @@ def test_coarser_stages_are_laid_over_the_finest_in_the_order_asked_for(resnet):
     padded = torch.nn.functional.pad(x, (0, 16, 0, 16), mode="replicate")
     fine, coarse = (cnn.extract_maps(resnet, padded, stages=(s,)) for s in (3, 4))
     torch.testing.assert_close(joined[..., 512:], fine[:, :5, :3])
-    # bilinear with aligned cells: a quarter of the way from one coarse centre to the next
+    # bilinear with aligned cells: a quarter of the way from one coarse center to the next
     torch.testing.assert_close(joined[0, 0, 1, :512], 0.75 * coarse[0, 0, 0] + 0.25 * coarse[0, 0, 1])

@@ -2,7 +2,7 @@
 
 Sand with ripples, rock with cracks, branching and massive corals, algae of many blades, under uneven light and behind
 the blue-green veil that grows with distance: image = scene * exp(-beta * d) + veil * (1 - exp(-beta * d)) for each
-colour, with red lost first (the usual model of light in water, McGlamery 1980).
+color, with red lost first (the usual model of light in water, McGlamery 1980).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Scene:
     """What has been drawn so far, from far to near."""
 
     color: npt.NDArray[np.uint8]
-    """(H, W, 3) colour in white light."""
+    """(H, W, 3) color in white light."""
     labels: npt.NDArray[np.uint8]
     """(H, W)"""
     distance: Array

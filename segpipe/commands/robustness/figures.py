@@ -1,4 +1,4 @@
-"""How far masks survive disturbances, as curves: a panel per disturbance, levels along it."""
+"""How far masks stay the same under corruptions, as curves: a panel per corruption, levels along it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def family_plots(findings: Sequence[Finding]) -> list[Plot]:
     return plots
 
 
-def survival_png(findings: Sequence[Finding]) -> bytes:
+def robustness_png(findings: Sequence[Finding]) -> bytes:
     """All panels on one sheet."""
     return _draw(findings, _ACROSS, png)
 

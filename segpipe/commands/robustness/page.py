@@ -1,11 +1,11 @@
-"""The page of a probe of a run: how far its masks survive disturbances."""
+"""The page of robustness: how far masks stay the same under image corruptions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from segpipe.commands.robustness import figures as survival
+from segpipe.commands.robustness import figures as curves
 from segpipe.commands.robustness.text import amount, by_disturbance
 from segpipe.plots.html import Plot, Shot, percent, template
 from segpipe.plots.thumbnails import Rgb, photo
@@ -51,7 +51,7 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
-class SurvivalPage:
+class RobustnessPage:
     """Everything the page says."""
 
     title: str
@@ -72,7 +72,7 @@ def families(findings: Sequence[Finding], pictures: Mapping[str, Mapping[tuple[s
             family the disturbance that changes most is shown.
     """
     found = []
-    for plot in survival.family_plots(findings):
+    for plot in curves.family_plots(findings):
         rows = [finding for finding in findings if finding.family == plot.title]
         kept, miou = by_disturbance(rows, KEPT), by_disturbance(rows, MIOU)
         worst = min(kept, key=lambda name: min(_value(row) for row in kept[name]))
@@ -101,9 +101,9 @@ def _strip(name: str, kept: Sequence[Finding], shown: Mapping[tuple[str, float],
     return Strip(kept[0].disturbance, name, shots)
 
 
-def render(page: SurvivalPage) -> str:
+def render(page: RobustnessPage) -> str:
     """The page as HTML. Every text is escaped; bytes of file names that are not UTF-8 become question marks."""
-    html: str = template("survival.html.jinja").render(page=page, spread=spread)
+    html: str = template("robustness.html.jinja").render(page=page, spread=spread)
     return html.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -15,9 +15,9 @@ from segpipe.base.errors import CorpusError
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.base.version import versions
-from segpipe.commands.robustness import page as survival_page
+from segpipe.commands.robustness import page as robustness_page
 from segpipe.commands.robustness.agreement import agreement_findings
-from segpipe.commands.robustness.figures import survival_png
+from segpipe.commands.robustness.figures import robustness_png
 from segpipe.commands.robustness.measure import CorruptionResult, CorruptionSetup, choose_images, corrupt_and_segment
 from segpipe.commands.robustness.options import RobustnessOptions
 from segpipe.commands.robustness.text import sentences
@@ -128,11 +128,11 @@ def _write(
     }
     names = facts["images"]
     with_crf = "with" if facts["crf"] else "without"
-    page = survival_page.SurvivalPage(
+    page = robustness_page.RobustnessPage(
         title=f"What the masks of {facts['run']} survive",
         lead=f"{len(names)} images, {facts['classes']} classes, backbone {facts['backbone']}, {with_crf} CRF.",
         said=said,
-        families=survival_page.families(findings, pictures),
+        families=robustness_page.families(findings, pictures),
         facts=[
             ("images", ", ".join(names)),
             ("longest side", f"{facts['side']} pixels at most"),
@@ -147,6 +147,6 @@ def _write(
     lines = [asdict(finding) for finding in findings]
     aside = [asdict(each) for each in rejected]
     files.write_json(out / "probe.json", {**facts, "said": said, "rejected": aside, "findings": lines})
-    files.write_bytes(out / "probe.png", survival_png(findings))
-    files.write_text(out / "index.html", survival_page.render(page))
+    files.write_bytes(out / "probe.png", robustness_png(findings))
+    files.write_text(out / "index.html", robustness_page.render(page))
     return RobustnessResult(tuple(findings), tuple(said), out / "index.html", out / "probe.csv", tuple(rejected))

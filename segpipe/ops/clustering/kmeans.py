@@ -57,7 +57,7 @@ def spherical_kmeans(
     units, blank = unit_rows(vectors)
     if blank.any():
         units = units[~blank]
-    if not len(units):  # a corpus of one colour, centered
+    if not len(units):  # a corpus of one color, centered
         axis = np.eye(1, vectors.shape[1], dtype=np.float32)
         return Clustering(axis, np.array([len(vectors)]), 0.0, (0.0,) * restarts)
     k = min(k, distinct(units, k))

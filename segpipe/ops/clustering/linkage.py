@@ -73,7 +73,7 @@ def merge(centers: Float32, members: ClusterCounts) -> tuple[Float32, Int64, Flo
 
     Returns:
         The centers (F, d) that have members, their sizes (F,), and the merges (F - 1, 4); the first center where none
-        has any, as in a corpus of one colour.
+        has any, as in a corpus of one color.
     """
     occupied = members.sizes > 0
     if not occupied.any():

@@ -1,4 +1,4 @@
-"""Dense conditional random field: class probabilities move to the borders of the image's colours."""
+"""Dense conditional random field: class probabilities move to the borders of the image's colors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Crf:
     bilateral_sxy: float = 67.0
     """Reach of the appearance kernel, pixels."""
     bilateral_srgb: float = 3.0
-    """Reach of the appearance kernel in colour, grey levels of 0 to 255."""
+    """Reach of the appearance kernel in color, gray levels of 0 to 255."""
     bilateral_compat: float = 4.0
     """Weight of the appearance kernel."""
     iterations: int = 10

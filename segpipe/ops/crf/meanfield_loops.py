@@ -43,7 +43,7 @@ _AHEAD_SHARES = 24
 _AHEAD_MEMBERS = 12
 _VECTOR = ((),) * 8
 BATCH = 8  # pixels that go through each loop of an update together, so that none waits for itself
-_NEAR, _FAR = 3, 6  # corners of a simplex of the plane, and of position and colour together
+_NEAR, _FAR = 3, 6  # corners of a simplex of the plane, and of position and color together
 
 
 @compiled

@@ -22,7 +22,7 @@ def upsample(values: npt.NDArray[np.floating], ys: Float64, xs: Float64) -> Floa
 
     Args:
         values: (rows, cols, d).
-        ys: (h,) row positions; 0 is the centre of the first row. Positions outside the grid take its border.
+        ys: (h,) row positions; 0 is the center of the first row. Positions outside the grid take its border.
         xs: (w,) column positions.
 
     Returns:
@@ -67,7 +67,7 @@ def canvas(
 ) -> Float32:
     """Blend the codes of an image's crops into one field.
 
-    Every canvas pixel is located exactly in every crop that holds its centre, so a canvas smaller than the image
+    Every canvas pixel is located exactly in every crop that holds its center, so a canvas smaller than the image
     shifts nothing. Where crops overlap they are averaged with weights that fall off towards each crop's border.
 
     Args:

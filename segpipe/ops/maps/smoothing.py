@@ -1,4 +1,4 @@
-"""Codes lean on their neighbors: weighted means over 3 x 3 or 5 x 5 patches.
+"""Smoothing of codes: weighted means over 3 x 3 or 5 x 5 patches.
 
 What a single patch shows is noisy, and things are mostly larger than one patch.
 """

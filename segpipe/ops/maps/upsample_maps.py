@@ -84,7 +84,7 @@ def mix_heads(strengths: Sequence[Float32], colors: Rgb) -> Rgb:
     """One image of all heads: where one head alone is strong its color shows, where none is, black.
 
     The hue is the mean of the heads' colors, weighted by the square of their strengths so that the leading head shows;
-    the brightness is the root of the largest strength: on black, colors are told apart only where they are bright.
+    the brightness is the root of the largest strength: on black, colors are distinguished only where they are bright.
 
     Args:
         strengths: for each head (H, W), 0 to 1.

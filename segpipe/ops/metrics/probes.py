@@ -43,7 +43,7 @@ def read_points(patches: npt.NDArray[np.floating], ys: Float64, xs: Float64) -> 
 
     Args:
         patches: (rows, cols, d).
-        ys: (m,) row positions, 0 = centre of the first row; positions outside the grid take its border.
+        ys: (m,) row positions, 0 = center of the first row; positions outside the grid take its border.
         xs: (m,) column positions.
 
     Returns:
@@ -65,7 +65,7 @@ def read_points(patches: npt.NDArray[np.floating], ys: Float64, xs: Float64) -> 
 
 
 def nearest_box(boxes: Sequence[Box], ys: npt.NDArray[np.floating], xs: npt.NDArray[np.floating]) -> Int64:
-    """For each pixel position (m,) the index of the box whose centre is nearest, in units of the box's sides."""
+    """For each pixel position (m,) the index of the box whose center is nearest, in units of the box's sides."""
     away = [
         np.maximum(abs(ys - box.top - box.height / 2) / box.height, abs(xs - box.left - box.width / 2) / box.width)
         for box in boxes

@@ -68,7 +68,7 @@ def site_of(image: Image, index: int, table: Sites | None) -> str:
 def part_of(
     name: str, rows: npt.NDArray[np.bool_], counted: Counted, amounts: Float64, legend: Legend, *, draws: int, seed: int
 ) -> Part:
-    """The classes of some of the images, with intervals by images drawn again, frames of one scene together.
+    """The classes of some of the images, with intervals by resampling images, frames of one scene together.
 
     Args:
         name: of them.

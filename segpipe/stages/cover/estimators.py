@@ -1,6 +1,6 @@
 """How much of the ground each class covers, how sure that is, and what a few labelled pixels say against it.
 
-Pixels of one image are not independent: the image is what was sampled. So intervals come from images drawn again
+Pixels of one image are not independent: the image is what was sampled. So intervals come from resampled images
 with replacement (Efron, 1979), each draw as large as the sample; 95% means the 2.5th to the 97.5th percentile.
 """
 
@@ -35,7 +35,7 @@ def _part(amounts: Float64) -> Float64:
 
 
 def bootstrap_shares(amounts: Float64, *, draws: int, seed: int) -> Interval | None:
-    """95% interval of the share of each class, by images drawn again.
+    """95% interval of the share of each class, by resampling images.
 
     Args:
         amounts: as in `shares`; rows without any amount take no part.
@@ -97,7 +97,7 @@ def calibrate(mapped: Float64, counts: npt.NDArray[np.integer] | Float64) -> Cal
 
 
 def bootstrap_calibrated(amounts: Float64, labelled: Int64, counts: Int64, *, draws: int, seed: int) -> Interval | None:
-    """95% interval of the calibrated share of each label, by images drawn again, map and labelled pixels together.
+    """95% interval of the calibrated share of each label, by resampling images, map and labelled pixels together.
 
     In a draw without a labelled pixel in some class of the map, its rates are those of the whole sample.
 

@@ -169,7 +169,7 @@ def _batches(items: Sequence[T], workers: int) -> list[Sequence[T]]:
 def read_vectors(task: Task, drawn: Points, store: FeatureStore, head: Any) -> tuple[Float32, Float32]:
     """Codes (m, dim) and features (m, d) at an image's drawn pixels.
 
-    Where crops overlap, a pixel is read from the crop whose centre is nearest, in units of the crop's sides.
+    Where crops overlap, a pixel is read from the crop whose center is nearest, in units of the crop's sides.
     """
     from segpipe.nn.head import codes
 

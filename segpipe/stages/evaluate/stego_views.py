@@ -1,6 +1,6 @@
 """What the network and the judge see of an image under the published protocol (STEGO, Hamilton et al., ICLR 2022).
 
-The short side is scaled to 320 pixels by nearest neighbour, images and labels alike, and the middle 320 x 320 are kept:
+The short side is scaled to 320 pixels by nearest neighbor, images and labels alike, and the middle 320 x 320 are kept:
 torchvision's `Resize(320, NEAREST)` and `CenterCrop(320)` of Pillow images.
 """
 
@@ -35,7 +35,7 @@ def resized(size: Size, side: int = SIDE) -> Size:
 
 
 def crop(array: npt.NDArray[Any], side: int = SIDE) -> npt.NDArray[Any]:
-    """Scale an image or label (H, W, ...) by nearest neighbour and cut out its middle.
+    """Scale an image or label (H, W, ...) by nearest neighbor and cut out its middle.
 
     Returns:
         (side, side, ...) of the same type; every value is one of the array's.

@@ -79,7 +79,7 @@ class Config(Section):
     crf_gaussian_sxy: float = setting(1.0, "reach of the smoothness kernel in canvas pixels", gt=0)
     crf_gaussian_compat: float = setting(3.0, "weight of the smoothness kernel", ge=0)
     crf_bilateral_sxy: float = setting(67.0, "reach of the appearance kernel in canvas pixels", gt=0)
-    crf_bilateral_srgb: float = setting(3.0, "reach of the appearance kernel in grey levels of 0 to 255", gt=0)
+    crf_bilateral_srgb: float = setting(3.0, "reach of the appearance kernel in gray levels of 0 to 255", gt=0)
     crf_bilateral_compat: float = setting(4.0, "weight of the appearance kernel", ge=0)
     crf_iterations: int = setting(10, "mean-field steps of the CRF", ge=1)
     certainty: bool = setting(False, "write margin and entropy of every pixel beside the masks; masks stay the same")

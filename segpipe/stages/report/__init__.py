@@ -1,6 +1,6 @@
 """Report: one HTML page on which a person can judge the run.
 
-Reads  corpus/    the images, and the files put aside
+Reads  corpus/    the images, and the files skipped
        features/  patch features of a bounded number of crops
        head/      the head, and how its training went
        clusters/  the centers of the classes
@@ -103,7 +103,7 @@ def draw_image(inputs: GalleryInputs, found: Survey, image: int, wanted: Wanted,
 
     Args:
         inputs: the run.
-        found: how features become colours.
+        found: how features become colors.
         image: index of the image.
         wanted: what to draw.
         small: longest side of the pictures that point out a class, in pixels.
@@ -144,7 +144,7 @@ def _small_pictures(
 
 
 def view_features(inputs: GalleryInputs, found: Survey, crop: int, rgb: npt.NDArray[np.uint8]) -> page.FeatureView:
-    """A crop `rgb` (h, w, 3), its features and its codes as colours."""
+    """A crop `rgb` (h, w, 3), its features and its codes as colors."""
     box = inputs.corpus.crops[crop].box
     grid = inputs.features.header.grid(box.size)
     patches = inputs.features.patches(crop)

@@ -28,7 +28,7 @@ from segpipe.stages.report import text as wording
 Int64 = npt.NDArray[np.int64]
 
 LISTED = 200
-"""Most files put aside that the page lists."""
+"""Most files skipped that the page lists."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def confusion(
         counts: (rows, columns) pixels.
         rows: names of the labelled classes.
         columns: names of the found classes.
-        row_colors: hexadecimal colour of each row's chip, empty for none.
+        row_colors: hexadecimal color of each row's chip, empty for none.
         column_colors: the same for the columns.
 
     Returns:
@@ -73,7 +73,7 @@ def confusion(
 
 
 def _chip(axes: Any, color: str, place: tuple[float, float], coords: tuple[str, str], **options: Any) -> None:
-    """A small square in a class's colour between the axis and its label."""
+    """A small square in a class's color between the axis and its label."""
     offset = options.pop("offset")
     if color:
         options |= {"color": color, "fontsize": 9, "xycoords": coords, "xytext": offset, "textcoords": "offset points"}

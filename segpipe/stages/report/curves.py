@@ -29,7 +29,7 @@ def lines(
         series: name to (n,) values; NaN and infinite ones leave a gap.
         xlabel: what a step is.
         ylabel: what the values are.
-        references: name of a series to (n,) values to hold against it, dashed in the same colour.
+        references: name of a series to (n,) values to hold against it, dashed in the same color.
 
     Returns:
         SVG.
@@ -79,7 +79,7 @@ def histograms(
         edges: (bins + 1,) of the bins.
         counts: (n, bins) of any totals.
         xlabel: what is counted.
-        ground: (bins,) another distribution, filled in grey behind.
+        ground: (bins,) another distribution, filled in gray behind.
         marks: name to value of vertical lines.
 
     Returns:

@@ -59,7 +59,7 @@ def histogram_plots(
         shifts: by kind of pair, as used; marked where they are there.
     """
     about = (
-        "Blue, cosines of two codes, from the first step (pale) to the last (dark); grey, the same pairs' feature "
+        "Blue, cosines of two codes, from the first step (pale) to the last (dark); gray, the same pairs' feature "
         "correlations at the last step. Features to the right of the dashed shift pull their codes together, those "
         "to the left push them apart: most same things should lie right of it, most different things left."
     )

@@ -63,8 +63,8 @@ def test_every_class_is_there_and_none_fills_the_picture(reef):
     assert shares.max() < 0.5
 
 
-def test_classes_can_be_told_apart_but_not_by_colour_alone(reef):
-    """Means of colour and roughness per class: a nearest-mean rule is good, and far from perfect."""
+def test_classes_can_be_told_apart_but_not_by_color_alone(reef):
+    """Means of color and roughness per class: a nearest-mean rule is good, and far from perfect."""
     features, classes = [], []
     for _, rgb, labels in pairs(reef):
         h, w = (side // 8 * 8 for side in labels.shape)

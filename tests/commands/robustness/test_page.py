@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segpipe.commands.robustness.page import SurvivalPage, families, render
+from segpipe.commands.robustness.page import RobustnessPage, families, render
 from segpipe.commands.robustness.text import sentences
 from segpipe.ops.corruptions.registry import CORRUPTIONS
 from segpipe.records.corruption import FAMILIES
@@ -30,7 +30,7 @@ def write(folder: Path) -> Path:
     steps = [("", 0.0), *dict.fromkeys((row.disturbance, row.level) for row in rows)]
     picture = np.full((200, 300, 3), 90, np.uint8)
     pictures = {"a/long name <x-bad> " + "x" * 90: dict.fromkeys(steps, picture)}
-    page = SurvivalPage(
+    page = RobustnessPage(
         title="What the masks of " + "run" * 40 + " survive",
         lead="24 images",
         said=sentences(rows),

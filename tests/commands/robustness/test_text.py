@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from segpipe.commands.robustness.page import SurvivalPage, families, render
+from segpipe.commands.robustness.page import RobustnessPage, families, render
 from segpipe.commands.robustness.text import sentences
 from segpipe.records.finding import KEPT, MIOU, Finding
 
@@ -54,7 +54,7 @@ def test_the_page_shows_of_each_family_what_changes_most() -> None:
         ("light", ["hue"]),
     ]
     assert [shot.note for shot in made[1].strips[0].shots] == ["undisturbed", "20 degrees"]
-    html = render(SurvivalPage("Masks & more", "lead", ["said"], made, [("seed", "0")], [("x.jpg", "gone")]))
+    html = render(RobustnessPage("Masks & more", "lead", ["said"], made, [("seed", "0")], [("x.jpg", "gone")]))
     assert "a &lt;b&gt;" in html
     assert "Masks &amp; more" in html
     assert html.count("<img ") == 2 + 4 + 2

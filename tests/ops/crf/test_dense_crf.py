@@ -17,9 +17,9 @@ def _mean_field(probabilities: np.ndarray, rgb: np.ndarray, crf: Crf) -> np.ndar
     """Brute force: every pixel sends to every pixel; Gaussian kernels, symmetrically normalised, itself included."""
     classes, height, width = probabilities.shape
     at = np.array(list(itertools.product(range(height), range(width))), float)
-    colour = rgb.reshape(-1, 3).astype(float)
+    color = rgb.reshape(-1, 3).astype(float)
     near = ((at[:, None] - at) ** 2).sum(-1)
-    alike = ((colour[:, None] - colour) ** 2).sum(-1)
+    alike = ((color[:, None] - color) ** 2).sum(-1)
     total = np.zeros_like(near)
     for weight, kernel in (
         (crf.gaussian_compat, np.exp(-near / (2 * crf.gaussian_sxy**2))),
@@ -36,7 +36,7 @@ def _mean_field(probabilities: np.ndarray, rgb: np.ndarray, crf: Crf) -> np.ndar
 
 
 def _picture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Two flat colours with a little noise, the border between them slanted."""
+    """Two flat colors with a little noise, the border between them slanted."""
     y, x = np.mgrid[:height, :width]
     flat = np.where((x + 0.3 * y > width / 2)[..., None], (200, 90, 40), (60, 120, 180))
     return (flat + rng.integers(-2, 3, flat.shape)).astype(np.uint8)
@@ -79,7 +79,7 @@ def test_a_border_moves_to_the_edge_of_the_image() -> None:
     np.testing.assert_array_equal(labels, np.broadcast_to(np.arange(40) >= 20, (30, 40)))
 
 
-def test_colour_order_and_read_only_memory_make_no_difference() -> None:
+def test_color_order_and_read_only_memory_make_no_difference() -> None:
     rng = np.random.default_rng(5)
     rgb = _picture(rng, 20, 16)
     rgb.flags.writeable = False

@@ -36,7 +36,7 @@ def test_a_grid_of_one_row_or_column_is_constant_along_it(shape: tuple[int, int]
 
 
 def _ramp_codes(box: Box, *, side: int, patch: int) -> np.ndarray:
-    """What a network that outputs image coordinates would give: at each patch centre its row and column in pixels."""
+    """What a network that outputs image coordinates would give: at each patch center its row and column in pixels."""
     grid = plan_grid(box.size, side=side, patch=patch)
     y = (np.arange(grid.rows) + 0.5) * patch * box.height / grid.content.height + box.top
     x = (np.arange(grid.cols) + 0.5) * patch * box.width / grid.content.width + box.left
@@ -58,7 +58,7 @@ def test_a_ramp_stays_the_ramp_whatever_the_crops(layout: str, out_side: int) ->
     field = blend.canvas(codes, grids, boxes, image=image, out=out)
     y = (np.arange(out.height) + 0.5) * image.height / out.height
     x = (np.arange(out.width) + 0.5) * image.width / out.width
-    # within half a patch of a crop's border nothing is known beyond the last centre: the value stays behind
+    # within half a patch of a crop's border nothing is known beyond the last center: the value stays behind
     half = max(0.5 * 8 * box.height / grid.content.height for box, grid in zip(boxes, grids, strict=True)) + 1e-3
     assert np.abs(field - np.stack(np.broadcast_arrays(y[:, None], x), -1)).max() <= half
     inner_y, inner_x = (y > half) & (y < image.height - half), (x > half) & (x < image.width - half)

@@ -19,7 +19,7 @@ def _board(size: Size, square: int, classes: int) -> np.ndarray:
 
 
 def _codes_of(board: np.ndarray, box: Box, *, side: int, patch: int, classes: int) -> np.ndarray:
-    """One-hot codes: each patch says which class lies under its centre."""
+    """One-hot codes: each patch says which class lies under its center."""
     grid = plan_grid(box.size, side=side, patch=patch)
     y = ((np.arange(grid.rows) + 0.5) * patch * box.height / grid.content.height).astype(int).clip(0, box.height - 1)
     x = ((np.arange(grid.cols) + 0.5) * patch * box.width / grid.content.width).astype(int).clip(0, box.width - 1)
@@ -126,7 +126,7 @@ def test_class_probabilities_are_the_softmax_of_the_sharpened_cosines() -> None:
     found = classify(
         CropCodes([codes], [grid], [box]), SegmentConfig(centers), image=image, out=image, strip=56 * 6 * 3
     )
-    # OpenCV enlarges with the same convention: pixel centres, borders repeated
+    # OpenCV enlarges with the same convention: pixel centers, borders repeated
     assert grid.content == grid.input
     field = cv2.resize(codes.astype(np.float32), (56, 40), interpolation=cv2.INTER_LINEAR)
     logits = 2 * (field / np.linalg.norm(field, axis=-1, keepdims=True)) @ centers.T

@@ -120,4 +120,4 @@ def test_one_image_gives_no_numbers_but_a_reason():
 def test_the_nearest_box_is_counted_in_sides():
     boxes = [Box(0, 0, 10, 10), Box(0, 8, 10, 30)]
     found = probes.nearest_box(boxes, np.array([5.0, 5.0, 5.0, 5.0]), np.array([5.0, 9.0, 9.9, 20.0]))
-    assert found.tolist() == [0, 0, 1, 1]  # at column 9.5 both centres are 0.45 of their box's side away
+    assert found.tolist() == [0, 0, 1, 1]  # at column 9.5 both centers are 0.45 of their box's side away

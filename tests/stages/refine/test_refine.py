@@ -42,7 +42,7 @@ def _save(path: Path, rgb: np.ndarray, **options: Any) -> None:
 
 
 def make_run(root: Path, *, flipped: bool = False) -> tuple[RunDir, dict[str, np.ndarray]]:
-    """A run up to `cluster` whose features are the colours of the patches, and the class map of every image."""
+    """A run up to `cluster` whose features are the colors of the patches, and the class map of every image."""
     rng, truth, images, crops = np.random.default_rng(7), {}, [], []
     rotated = Pillow.Exif()
     rotated[0x0112] = 6  # stored lying, shown standing
@@ -86,7 +86,7 @@ def make_run(root: Path, *, flipped: bool = False) -> tuple[RunDir, dict[str, np
 
 
 def _save_features(path: Path, corpus: Corpus, truth: dict[str, np.ndarray], *, flipped: bool) -> None:
-    header = FeatureHeader("colour", "mean", (0,), side=96, patch=4, dim=DIM, pool="mean", flipped=flipped)
+    header = FeatureHeader("color", "mean", (0,), side=96, patch=4, dim=DIM, pool="mean", flipped=flipped)
     grids = [header.grid(crop.box.size) for crop in corpus.crops]
     create_features(path, header, np.array([(grid.rows, grid.cols) for grid in grids]))
     writer = FeatureWriter(path)
@@ -110,7 +110,7 @@ def _save_features(path: Path, corpus: Corpus, truth: dict[str, np.ndarray], *, 
 
 
 def _save_head(path: Path) -> None:
-    """A head that passes colours through: its nonlinear branch is silent, its linear one the identity."""
+    """A head that passes colors through: its nonlinear branch is silent, its linear one the identity."""
     head = Head(DIM, DIM, 0.0)
     tensors = {name: torch.zeros_like(tensor) for name, tensor in head.state_dict().items()}
     path.mkdir()

@@ -16,9 +16,9 @@ from segpipe.store.certainty import KINDS, certainty_path, has_certainty, read_c
 
 
 def export_certainty(source: Source, out: Path) -> int:
-    """8-bit grey PNGs of margin and entropy, and a picture for the eye: `certainty/margin`, `entropy`, `color`.
+    """8-bit gray PNGs of margin and entropy, and a picture for the eye: `certainty/margin`, `entropy`, `color`.
 
-    In the picture dark is certain and bright is not; pixels without a class are grey. Of a mosaic the maps lie as tiles
+    In the picture dark is certain and bright is not; pixels without a class are gray. Of a mosaic the maps lie as tiles
     as its mask does, and there is no picture.
 
     Raises:

@@ -17,7 +17,7 @@ def locate(coords: Float32, crops: Int64, grids: Int64, firsts: Int64, rows: Int
     """The four patches around each point and what each counts, by bilinear interpolation.
 
     Args:
-        coords: (M, P, 2) of (x, y) in [-1, 1], the centres of the first and last patch.
+        coords: (M, P, 2) of (x, y) in [-1, 1], the centers of the first and last patch.
         crops: (M,) that the points lie on.
         grids: (crops, 2) rows and columns.
         firsts: (crops,) row at which each begins in a table of tokens.

@@ -17,7 +17,7 @@ from torch.nn import functional
 def sample_coords(generator: torch.Generator, batch: int, samples: int) -> Tensor:
     """Random points, uniform over each item: (batch, samples, samples, 2) in [-1, 1], last axis (x, y).
 
-    -1 and 1 are the centres of the first and last patch.
+    -1 and 1 are the centers of the first and last patch.
     """
     return torch.rand((batch, samples, samples, 2), generator=generator) * 2 - 1
 
