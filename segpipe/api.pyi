@@ -629,6 +629,7 @@ def apply(
     model: AnyPath,
     images: AnyPath,
     *,
+    formats: Sequence[str] = (),
     frame_step: int | None = None,
     device: str | None = None,
     workers: int | None = None,
@@ -643,6 +644,7 @@ def apply(
         model: a file made by `segpipe bundle`.
         images: a folder of images and videos (walked recursively), one file, a glob in quotes, or a text file of
             paths.
+        formats: what to export; repeatable.
         frame_step: of videos every N-th frame is taken, 1: all of them [about one a second].
         device: where networks run: auto, cpu, cuda, cuda:1 or mps [auto].
         workers: images worked on side by side; 0 = one per processor [0].

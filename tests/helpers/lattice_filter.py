@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 
 from segpipe.ops.crf import meanfield_loops as loops
-from segpipe.ops.crf.permutohedral import Lattice
+from segpipe.ops.crf.permutohedral import PermutohedralLattice
 
 WIDTH = 8
 
@@ -58,7 +58,7 @@ def plain_filter(features: np.ndarray, values: np.ndarray) -> np.ndarray:
     )
 
 
-def our_filter(lattice: Lattice, values: np.ndarray) -> np.ndarray:
+def our_filter(lattice: PermutohedralLattice, values: np.ndarray) -> np.ndarray:
     q = np.ascontiguousarray(values, np.float32).ravel()
     v, out = np.full(lattice.vertices * WIDTH, np.nan, np.float32), np.empty_like(q)
     splat = (lattice.starts, lattice.pixels, lattice.shares, q, np.float32(1), v)

@@ -16,7 +16,7 @@ LIMITS = Limits(window=64, bands=(), max_pixels=10_000)
 
 def checked(root: Path, home: Path, choice: Choice, limits: Limits = LIMITS) -> list[Image | Rejected]:
     items = find_images(list_images(str(root), videos=True), choice, limits)
-    return [check(item, root=root, home=home, limits=limits) for item in items]
+    return [check(item, root=root, corpus_dir=home, limits=limits) for item in items]
 
 
 def test_photographs_and_frames_become_images_and_the_rest_is_told(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_apply_gives_the_bytes_of_the_run(folder: Path, run: Path, tmp_path: Pat
     model = tmp_path / "reef.segpipe"
     segpipe.bundle(run, model)
     out, dive = tmp_path / "out", folder / "day1" / "dive.mp4"
-    command = ["apply", str(model), str(dive), str(out), "--every", "3", "-f", "video,yolo", "-q"]
+    command = ["apply", str(model), str(dive), str(out), "--frame-step", "3", "-f", "video,yolo", "-q"]
     assert run_cli(command) == 0
     made = {path.stem: path.read_bytes() for path in (out / "masks" / "dive.mp4").glob("*.png")}
     assert sorted(made) == [f"{i:06}" for i in range(0, 24, 3)]
@@ -205,7 +205,14 @@ def test_frames_go_at_once_where_no_format_shows_them(
         return describe(*arguments, **more)
 
     monkeypatch.setattr(applied.masks, "describe_mask", watch)
-    arguments = ["apply", str(tmp_path / "reef.segpipe"), str(folder / "day1"), str(tmp_path / "out"), "--every", "2"]
+    arguments = [
+        "apply",
+        str(tmp_path / "reef.segpipe"),
+        str(folder / "day1"),
+        str(tmp_path / "out"),
+        "--frame-step",
+        "2",
+    ]
     assert run_cli([*arguments, "-f", "png", "--set", "runtime.workers=1", "-q"]) == 0
     assert 1 <= most <= 2
     assert len(list((tmp_path / "out" / "png").rglob("*.png"))) == 12
@@ -276,7 +283,7 @@ def test_lists_globs_and_ranges_take_videos_too(folder: Path, tmp_path: Path) ->
     assert len(load_corpus(tmp_path / "b" / "corpus").images) == 3
     with pytest.raises(UsageError, match=r"index\.frames='9,4' must be FROM,TO with FROM < TO"):
         segpipe.index(folder, tmp_path / "c", settings={"index.frames": "9,4"})
-    assert run_cli(["apply", "x.segpipe", str(folder), str(tmp_path / "out"), "--every", "0"]) == 2
+    assert run_cli(["apply", "x.segpipe", str(folder), str(tmp_path / "out"), "--frame-step", "0"]) == 2
     with pytest.raises(UsageError, match=r"none\.mp4: there is no such file"):
         segpipe.index(folder / "none.mp4", tmp_path / "d")
 

@@ -17,9 +17,9 @@ def test_a_stage_offers_all_that_the_pipeline_asks_for(stage) -> None:
     assert list(inspect.signature(stage.run).parameters) == ["config", "run_dir", "runtime"]
     before = NAMES[: NAMES.index(stage.NAME)]
     assert set(stage.NEEDS) <= set(before)
-    assert not set(stages.wants(stage)) & set(stage.NEEDS)
-    assert set(stages.wants(stage)) <= set(NAMES) - {stage.NAME}
-    assert isinstance(stages.beside(stage), tuple)
+    assert not set(stages.optional_inputs(stage)) & set(stage.NEEDS)
+    assert set(stages.optional_inputs(stage)) <= set(NAMES) - {stage.NAME}
+    assert isinstance(stages.user_files(stage), tuple)
 
 
 def test_each_artefact_has_one_maker_and_costs_are_positive() -> None:

@@ -44,7 +44,11 @@ def _apply(options: ApplyOptions, face: Face) -> Applied:
     from segpipe.commands.model.predict import list_new, open_model
     from segpipe.commands.model.predict_folder import apply_to_folder
 
-    given = {"runtime.device": options.device, "runtime.workers": options.workers}
+    given = {
+        "runtime.device": options.device,
+        "runtime.workers": options.workers,
+        "export.formats": list(options.formats) or None,
+    }
     own = {key: value for key, value in given.items() if value is not None}
     known = {name: pipeline.SECTIONS[name] for name in SECTIONS}
     settings = build(known, [Layer("", own), *face.layers])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from segpipe.base.options import Options, argument, option
+from segpipe.stages.export.settings import formats_option
 
 
 class BundleOptions(Options):
@@ -31,6 +32,7 @@ class ApplyOptions(Options):
         metavar="IMAGES",
     )
     out: Path = argument("folder for the masks, new or begun with the same bundle", metavar="OUT", faces=("terminal",))
+    formats: tuple[str, ...] = formats_option()
     frame_step: int | None = option(
         None,
         "of videos every N-th frame is taken, 1: all of them [about one a second]",

@@ -12,6 +12,7 @@ from segpipe import pipeline
 from segpipe.base.config import metavar_of, short_flags
 from segpipe.base.options import Options, argument, option
 from segpipe.stages import STAGES, Stage
+from segpipe.stages.export.settings import formats_option
 
 IMAGES = (
     "a folder of photographs, mosaics and videos (walked recursively), one file, a glob in quotes, or a text file of "
@@ -20,12 +21,6 @@ IMAGES = (
 _EVERYWHERE = ("backbone", "weights", "seed")
 """Settings that have the same short spelling in every command."""
 StageName = Literal["index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report"]
-_FORMATS: dict[str, Any] = {
-    "flags": ("--format", "-f"),
-    "metavar": "NAME[,NAME]",
-    "commas": True,
-    "of": "export.formats",
-}
 _CONFIG = f"settings to start from: a YAML file or {', '.join(pipeline.config_names())}"
 
 
@@ -51,7 +46,7 @@ class RunOptions(Options):
         limits={"ge": 0},
         of=" ".join(f"{name}.seed" for name, section in pipeline.SECTIONS.items() if "seed" in section.model_fields),
     )
-    formats: tuple[str, ...] = option((), "what to export; repeatable", **_FORMATS)
+    formats: tuple[str, ...] = formats_option()
     start: StageName | None = option(None, "first stage; the ones before it must be up to date", flags=("--from",))
     stop: StageName | None = option(None, "last stage", flags=("--to",))
     force: tuple[StageName, ...] = option((), "run this stage although it is up to date; repeatable")
@@ -70,7 +65,7 @@ def stage_options(stage: Stage) -> type[Options]:
     for key, field in stage.Config.model_fields.items():
         flags = short_flags(field) or ((f"--{key}",) if key in _EVERYWHERE else ())
         if key == "formats":
-            fields[key] = (tuple[str, ...], option((), "what to export; repeatable", **_FORMATS))
+            fields[key] = (tuple[str, ...], formats_option())
         elif flags:
             kind = next((kind | None for kind in (float, int) if kind.__name__ in str(field.annotation)), str | None)
             said = option(None, field.description or "", flags=flags, metavar=metavar_of(field), of=f"{name}.{key}")

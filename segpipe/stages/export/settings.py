@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from segpipe.base.config import Section, setting
+from segpipe.base.options import option
 
 GROUPS = {
     "pictures": ("png", "color", "overlay", "classes", "certainty", "video"),
@@ -60,3 +61,15 @@ class Config(Section):
                 hint = f"did you mean {close[0]}?" if close else f"formats are {', '.join(FORMAT_NAMES)}"
                 raise ValueError(f"holds {name!r}, which is not a format; {hint}")
         return tuple(dict.fromkeys(names))
+
+
+def formats_option() -> Any:
+    """The option of commands that export: what `export.formats` is in a config file."""
+    return option(
+        (),
+        "what to export; repeatable",
+        flags=("--format", "-f"),
+        metavar="NAME[,NAME]",
+        commas=True,
+        of="export.formats",
+    )

@@ -148,7 +148,7 @@ def test_masks_without_a_crf_cannot_be_probed_with_one(run: RunDir, monkeypatch:
     monkeypatch.setattr("segpipe.inference.segment_array.load_header", lambda path: {**made, "crf": None})
     with pytest.raises(UsageError, match="leave out --crf"):
         open_segmenter(run, Runtime(), crf=True)
-    assert np.isfinite(open_segmenter(run, Runtime(), crf=False).how.sharpness)
+    assert np.isfinite(open_segmenter(run, Runtime(), crf=False).config.sharpness)
 
 
 def test_the_command_tells_what_it_found(run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

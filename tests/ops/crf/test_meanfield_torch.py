@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segpipe.base.parallel import Crew
+from segpipe.base.parallel import ThreadTeam
 from segpipe.ops.crf.meanfield_torch import infer
 from segpipe.ops.crf.permutohedral import build_lattice
 from tests.helpers.lattice_filter import plain_filter
@@ -15,7 +15,7 @@ def test_steps_are_those_of_the_plain_filter(iterations: int) -> None:
     near = rng.normal(0, 2, (63, 2)).astype(np.float32)  # on a grid rounding would decide which corners exist
     far = np.concatenate([near / 3, rng.normal(size=(63, 3)).astype(np.float32)], axis=1)
     given, weights = rng.dirichlet(np.ones(4), 63).astype(np.float32), (1.0, 2.0)
-    with Crew(1) as crew:
+    with ThreadTeam(1) as crew:
         lattices = build_lattice(near, crew), build_lattice(far, crew)
     found = infer(given, *lattices, weights, iterations=iterations, tolerance=0.0, device="cpu")
     q = given.astype(float)

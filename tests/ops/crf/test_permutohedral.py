@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segpipe.base.parallel import Crew
+from segpipe.base.parallel import ThreadTeam
 from segpipe.ops.crf.permutohedral import build_lattice, normalize, place, roots
 from tests.helpers.lattice_filter import WIDTH, our_filter, plain_filter
 
@@ -14,7 +14,7 @@ def test_filters_as_the_plain_statement_does(d: int, spread: float, tiled: bool)
     rng = np.random.default_rng(d)
     features, values = rng.normal(scale=spread, size=(90, d)).astype(np.float32), rng.random((90, WIDTH))
     wanted = plain_filter(features.astype(float), values)
-    with Crew(1) as crew:
+    with ThreadTeam(1) as crew:
         lattice = place(features, crew, tiled=tiled)
         np.testing.assert_allclose(our_filter(lattice, values), wanted, rtol=2e-4, atol=2e-5)
         sums = plain_filter(features.astype(float), np.ones((90, 1)))
@@ -31,7 +31,7 @@ def test_filter_is_about_the_gaussian_it_stands_for() -> None:
     features = np.stack([x.ravel(), y.ravel()], 1) / 2.0
     values = np.zeros((480, WIDTH))
     values[10 * 24 + 12, 0] = 1
-    with Crew(1) as crew:
+    with ThreadTeam(1) as crew:
         found = our_filter(place(features.astype(np.float32), crew, tiled=True), values)[:, 0]
     distances = ((features - features[10 * 24 + 12]) ** 2).sum(1)
     gaussian = np.exp(-distances / 2)
@@ -45,13 +45,13 @@ def test_many_tiles_and_threads_change_no_bit() -> None:
     values = rng.random((12_000, WIDTH))
     found = []
     for threads in (1, 3):
-        with Crew(threads) as crew:
+        with ThreadTeam(threads) as crew:
             lattice = build_lattice(features, crew)
         found.append(our_filter(lattice, values))
         assert len(lattice.stages) == 2
         assert min(stage.ends.shape[1] for stage in lattice.stages) > 3
     np.testing.assert_array_equal(*found)
-    with Crew(1) as crew:
+    with ThreadTeam(1) as crew:
         whole = place(features, crew, tiled=False)
         normalize(whole, roots(whole, crew), crew)
     np.testing.assert_array_equal(our_filter(whole, values), found[0])
@@ -59,5 +59,5 @@ def test_many_tiles_and_threads_change_no_bit() -> None:
 
 def test_a_reach_that_is_too_small_is_refused() -> None:
     rng = np.random.default_rng(7)
-    with Crew(1) as crew, pytest.raises(ValueError, match="too many lattice points"):
+    with ThreadTeam(1) as crew, pytest.raises(ValueError, match="too many lattice points"):
         build_lattice((rng.random((50, 5)) * 1e6).astype(np.float32), crew)

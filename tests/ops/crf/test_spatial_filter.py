@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from segpipe.base.parallel import Crew
+from segpipe.base.parallel import ThreadTeam
 from segpipe.ops.crf import meanfield_loops as loops
 from segpipe.ops.crf import spatial_filter as plane_of
 from segpipe.ops.crf.permutohedral import build_lattice
@@ -19,7 +19,7 @@ def test_bands_of_the_plane_say_what_the_whole_says(
     rng = np.random.default_rng(6)
     values = rng.random((height * width, WIDTH))
     q = values.astype(np.float32).ravel()
-    with Crew(1) as crew:
+    with ThreadTeam(1) as crew:
         plane = plane_of.build_plane(height, width, reach, crew)
         whole = build_lattice(plane_of.positions(0, height, width, reach), crew)
     assert (len(plane.bands) > 1) == (height > 7)

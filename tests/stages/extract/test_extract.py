@@ -91,7 +91,7 @@ def plain_crop(corpus, crop, grid):
 
 def test_the_store_holds_what_one_crop_at_a_time_gives(tmp_path, weights):
     run_dir, corpus = make_run(tmp_path)
-    summary = extract.run(config(weights, flip=True), run_dir, RUNTIME)
+    summary = extract.run(config(weights, flip=True, precision="float32"), run_dir, RUNTIME)
     found = FeatureStore(run_dir.path("features"))
     found.check()
     model = timm.create_model(TINY, num_classes=0, dynamic_img_size=True).eval()

@@ -240,7 +240,7 @@ def test_crf_settings_default_to_the_published_constants() -> None:
 
 def test_certainty_leaves_masks_as_they_are(tmp_path: Path) -> None:
     run_dir, _ = make_run(tmp_path)
-    config = {"side": 60, "crf_iterations": 2}
+    config = {"canvas_size": 60, "crf_iterations": 2}
     refine.run(refine.Config(**config), run_dir, Runtime())
     plain = _tree(run_dir.root / "masks")
     refine.run(refine.Config(**config, certainty=True), run_dir, Runtime(workers=2))
