@@ -1,4 +1,3 @@
-import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from segpipe.base.config import Layer, build
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
@@ -16,7 +14,6 @@ from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.palette import class_colors
 from segpipe.stages import export
 from segpipe.store import masks
-from segpipe.store.certainty import certainty_path, write_certainty
 from segpipe.store.corpus import save_corpus
 from segpipe.store.run_dir import RunDir
 
@@ -99,43 +96,6 @@ def test_formats_for_other_programs_are_written_for_every_image(run_dir: RunDir)
     }
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "match"),
-    [
-        ("min_area", -1, r"min_area=-1 should be greater than or equal to 0"),
-        ("layers", "file", r"layers='file' should be 'crs' or 'image'"),
-        ("gsd", 0, r"gsd=0 should be greater than 0"),
-        ("sampling", "even", r"sampling='even' should be 'random', 'stratified' or 'grid'"),
-    ],
-)
-def test_wrong_settings_are_named(key: str, value: Any, match: str) -> None:
-    with pytest.raises(UsageError, match=match):
-        build({"export": export.Config}, [Layer("--set", {f"export.{key}": value})])
-
-
-def test_an_exported_mask_is_a_copy(run_dir: RunDir) -> None:
-    export.run(export.Config(formats=("png",)), run_dir, Runtime())
-    with (run_dir.path("export") / "png/one.png").open("r+b") as file:
-        file.write(b"edited")
-    masks.read_mask(run_dir.root / "masks/one.png")
-
-
-def test_the_class_table_counts_pixels_and_images(run_dir: RunDir) -> None:
-    export.run(export.Config(formats=("classes",)), run_dir, Runtime())
-    with (run_dir.path("export") / "classes.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    every = [masks.read_mask(run_dir.root / f"masks/{name}.png") for name in SIZES]
-    total = sum(int((mask < CLASSES).sum()) for mask in every)
-    assert [int(row["class"]) for row in rows] == list(range(CLASSES))
-    for k, row in enumerate(rows):
-        pixels = sum(int((mask == k).sum()) for mask in every)
-        assert int(row["pixels"]) == pixels
-        assert float(row["share"]) == pytest.approx(pixels / total, abs=1e-6)
-        assert int(row["images"]) == sum(bool((mask == k).any()) for mask in every)
-        assert row["color"] == "#" + bytes(class_colors(CLASSES)[k].tolist()).hex()
-    assert rows[CLASSES - 1]["pixels"] == "0"
-
-
 def test_the_number_of_workers_changes_nothing_and_an_old_export_is_replaced(run_dir: RunDir) -> None:
     export.run(export.Config(), run_dir, Runtime(workers=1))
     first = _tree(run_dir.path("export"))
@@ -162,46 +122,3 @@ def test_progress_is_told(run_dir: RunDir) -> None:
 
     export.run(export.Config(), run_dir, Runtime(track=track))
     assert told == [(3, "png files"), (3, "color files"), (3, "overlay files")]
-
-
-def test_formats_are_the_table_and_unknown_ones_get_a_hint() -> None:
-    assert export.Config().formats == ("png", "color", "overlay", "classes", "cog", "video")
-    assert export.Config(formats=tuple(export.FORMATS)).formats == tuple(export.FORMATS)
-    section: Any = build({"export": export.Config}, [Layer("--set", {"export.formats": "color,png,color"})])["export"]
-    assert section.formats == ("color", "png")
-    with pytest.raises(
-        UsageError, match=r"--set: export\.formats=.*'overly', which is not a format; did you mean overlay"
-    ):
-        build({"export": export.Config}, [Layer("--set", {"export.formats": ["overly"]})])
-    with pytest.raises(UsageError, match="formats are png, color, overlay, classes"):
-        build({"export": export.Config}, [Layer("--set", {"export.formats": "zzzz"})])
-    with pytest.raises(UsageError, match=r"export\.formats"):
-        build({"export": export.Config}, [Layer("--set", {"export.formats": 7})])
-
-
-def test_certainty_is_copied_and_painted(run_dir: RunDir) -> None:
-    with pytest.raises(UsageError, match="these masks came without it"):
-        export.run(export.Config(formats=("certainty",)), run_dir, Runtime())
-    directory, rng = run_dir.root / "masks", np.random.default_rng(1)
-    index = masks.load_index(directory)
-    maps = {}
-    for entry in index:
-        for kind in ("margin", "entropy"):
-            maps[kind, entry["id"]] = rng.integers(0, 256, (entry["height"], entry["width"])).astype(np.uint8)
-            write_certainty(certainty_path(directory, kind, entry["id"]), maps[kind, entry["id"]])
-    masks.save_index(directory, [{**entry, "margin": {}, "entropy": 0.5} for entry in index])
-    summary = export.run(export.Config(formats=("certainty",)), run_dir, Runtime(workers=2))
-    assert summary.files == {"certainty": 9}
-    out = run_dir.path("export") / "certainty"
-    for (kind, image_id), values in maps.items():
-        with Pillow.open(out / kind / f"{image_id}.png") as picture:
-            np.testing.assert_array_equal(np.asarray(picture), values)
-    for image_id in SIZES:
-        with Pillow.open(out / "color" / f"{image_id}.png") as picture:
-            painted = np.asarray(picture).astype(int)
-        assert painted[0, 0].tolist() == [128, 128, 128]  # no data there
-        values = maps["entropy", image_id]
-        seen = np.indices(values.shape).sum(0) > 0
-        bright, dark = (painted[where & seen].sum(-1) for where in (values > 200, values < 50))
-        if len(bright) and len(dark):
-            assert bright.min() > dark.max()

@@ -2,15 +2,13 @@ import numpy as np
 import pytest
 import shapely
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from rasterio import features
 from scipy.ndimage import gaussian_filter
 
 from segpipe.stages.export.vector.keyhole import one_ring
-from segpipe.stages.export.vector.polygonize import sweep
-from segpipe.stages.export.vector.polygons import IMAGE_TRANSFORM, outline, place, polygons_of, simplify
+from segpipe.stages.export.vector.polygons import IMAGE_TRANSFORM, outline, place, simplify
 from segpipe.stages.export.vector.regions import find_regions
-from tests.stages.export.vector.test_regions import EMPTY, cut_into_strips, maps
+from tests.stages.export.vector.test_regions import EMPTY, maps
 
 
 def smooth_map(seed, shape=(60, 80), classes=4):
@@ -50,26 +48,6 @@ def test_polygons_are_the_regions_pixel_for_pixel(mask):
     assert sorted(shapely.normalize(shapely.simplify(p, 0)).wkt for p in map(shapely.make_valid, theirs)) == sorted(
         shapely.normalize(shapely.simplify(p, 0)).wkt for p in polygons
     )
-
-
-@settings(max_examples=100, deadline=None)
-@given(maps, st.integers(1, 30), st.data())
-def test_outlines_swept_in_strips_and_read_in_parts_are_the_same_polygons(mask, most, data):
-    regions = find_regions(mask, EMPTY)
-    found = sweep(cut_into_strips(regions.labels, data))
-    parts = [polygons_of(found.rings(*span)) for span in found.parts(most)]
-    whole = outline(regions)
-    assert [polygon.wkt for part in parts for polygon in part] == [polygon.wkt for polygon in whole]
-    assert all(len(part) == 1 or shapely.get_num_coordinates(part[:-1]).sum() <= 2 * most + 5 for part in parts)
-
-
-@settings(max_examples=50, deadline=None)
-@given(maps)
-def test_rings_without_holes_hold_the_same_pixels(mask):
-    regions = find_regions(mask, EMPTY)
-    for k, polygon in enumerate(outline(regions)):
-        ring = one_ring(polygon)
-        np.testing.assert_array_equal(even_odd(ring, mask.shape), regions.labels == k)
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 1.0, 3.0, 20.0])

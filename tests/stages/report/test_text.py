@@ -1,0 +1,55 @@
+"""The sentences of a report."""
+
+from __future__ import annotations
+
+import pytest
+
+from segpipe.records.features import FeatureHeader
+from segpipe.records.manifest import StageRecord
+from segpipe.stages.report import text as wording
+
+HEADER = FeatureHeader("dino", "key", (11,), 224, 16, 384, "mean", False)
+
+
+def record(seconds: float, **summary: object) -> StageRecord:
+    return StageRecord(
+        key="a", artefact="a", parts={"settings": {"k": 7, "weights": None}}, summary=summary, seconds=seconds,
+        finished="2026-01-02T03:04:05+00:00", versions={"torch": f"2.{seconds:g}"}, machine={"device": "cpu"},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("groups", "of", "total", "scored", "start"),
+    [
+        ({"all": 1}, 1, 1, False, "The one image, ordered by how well"),
+        ({"all": 3}, 3, 3, True, "All 3 labelled images, ordered by pixel accuracy"),
+        ({"worst": 4, "median": 4, "best": 4}, 40, 40, False, "From 40 images ordered by how well"),
+        ({"worst": 1, "median": 2, "best": 1}, 600, 50000, False, "From 600 of the 50\u202f000 images"),
+        ({"median": 1}, 9, 9, True, "From 9 labelled images"),
+    ],
+)
+def test_the_rule_says_from_what_was_chosen(
+    groups: dict[str, int], of: int, total: int, scored: bool, start: str
+) -> None:
+    rule = wording.rule(groups, of=of, total=total, scored=scored)
+    assert rule.startswith(start)
+    assert rule.endswith(".")
+    assert set(wording.group_titles(scored)) >= set(groups)
+
+
+def test_the_gallery_says_how_much_was_looked_at() -> None:
+    assert "all 24 crops" in wording.gallery_note(crops=24, total=24, shown=5, used=5)
+    note = wording.gallery_note(crops=600, total=5000, shown=64, used=100)
+    assert "600 of the 5000 crops" in note
+    assert "64 largest of 100 classes" in note
+
+
+def test_the_lead_names_what_was_used() -> None:
+    assert wording.lead(1, 2, HEADER) == (
+        "1 image divided into 2 classes found without labels, from the keys of the frozen backbone dino."
+    )
+
+
+def test_missing_and_outdated_scores_are_explained() -> None:
+    assert "segpipe evaluate" in wording.scores_note(None, outdated=False)
+    assert "earlier masks" in wording.scores_note(None, outdated=True)
