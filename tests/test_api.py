@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import segpipe
+from segpipe import api
 from segpipe.stages import STAGES
 
 
@@ -22,3 +23,8 @@ def test_importing_it_loads_neither_torch_nor_faiss() -> None:
     code = "import sys, segpipe; segpipe.run; print(sorted({'torch', 'faiss', 'timm', 'numba'} & set(sys.modules)))"
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert said.strip() == "[]"
+
+
+def test_every_function_is_the_one_of_the_module() -> None:
+    for name in set(segpipe.__all__) - {"__version__"}:
+        assert getattr(segpipe, name) is getattr(api, name)
