@@ -8,6 +8,7 @@ more beside it in `<id>.tif.aux.xml` (GDAL's persistent auxiliary metadata), whe
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,9 @@ from segpipe.records.legend import Legend
 from segpipe.stages.export.formats.source import Source
 
 _BLOCK = 512
+_ONE_WRITER = threading.Lock()
+"""One thread at a time writes through GDAL: its cache of blocks belongs to the process, and a block that one thread had
+half written was once lost while another thread filled the cache (128 x 384 pixels of a map kept an older state)."""
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +100,7 @@ def large_file(
     nodata = None if legend is None else legend.nodata
     with TemporaryDirectory(prefix=".", suffix=".tmp", dir=folder) as name, rasterio.Env(**GDAL_OPTIONS), quiet():
         path = Path(name, "large.tif")
-        with rasterio.open(
+        with _ONE_WRITER, rasterio.open(
             path, "w", driver="GTiff", height=size.height, width=size.width, count=count, dtype=dtype, nodata=nodata,
             bigtiff="if_safer", zlevel=1, **layout, **place,
         ) as file:  # fmt: skip
@@ -111,7 +115,8 @@ def large_file(
 def copy(large: Path, path: Path, **options: Any) -> None:
     """Write a file of another driver from a tiled one, piece by piece; it appears whole or not at all."""
     beside = large.with_name("copy")
-    rasterio.shutil.copy(large, beside, **options)
+    with _ONE_WRITER:
+        rasterio.shutil.copy(large, beside, **options)
     beside.replace(path)
 
 

@@ -1,3 +1,6 @@
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,7 +20,7 @@ from segpipe.records.geo import Geo
 from segpipe.records.legend import Legend, plain_legend
 from segpipe.records.palette import class_colors, nodata
 from segpipe.stages import export
-from segpipe.stages.export.formats.geotiff import describe_classes, export_cog
+from segpipe.stages.export.formats.geotiff import describe_classes, export_cog, large_file
 from segpipe.stages.export.formats.pictures import export_png
 from segpipe.stages.export.formats.source import Source
 from segpipe.store import masks
@@ -110,3 +113,32 @@ def test_class_names_and_colors_are_told_in_gdals_words() -> None:
     assert [item.text for item in root.iterfind(".//Category")] == ["sand", "coral & rock"]
     rows = [[cell.text for cell in row] for row in root.iterfind(".//Row")]
     assert rows == [["0", "sand", *map(str, class_colors(2)[0])], ["1", "coral & rock", *map(str, class_colors(2)[1])]]
+
+
+def test_two_threads_do_not_write_through_gdal_at_once(tmp_path: Path) -> None:
+    """A block half written by one thread must not be thrown out of the process's cache by another."""
+    size, inside, most = Size(600, 700), 0, 0
+
+    def parts(values: np.ndarray) -> Iterator[tuple[Box, np.ndarray]]:
+        nonlocal inside, most
+        for box in tiles(size, 250):
+            inside += 1
+            most = max(most, inside)
+            time.sleep(0.01)  # the others come in here, if they can
+            yield box, values[box.slices]
+            inside -= 1
+
+    def write(seed: int) -> None:
+        values = np.random.default_rng(seed).integers(0, 255, (600, 700, 3), np.uint8)
+        (tmp_path / str(seed)).mkdir()
+        with large_file(tmp_path / str(seed), size, parts(values), count=3) as path, rasterio.open(path) as file:
+            wrong.append(int((np.moveaxis(file.read(), 0, -1) != values).sum()))
+
+    wrong: list[int] = []
+    threads = [threading.Thread(target=write, args=(seed,)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == [0, 0, 0]
+    assert most == 1
