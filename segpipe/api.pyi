@@ -370,7 +370,7 @@ def report(
 ) -> dict[str, Any]:
     """One HTML page on which a person can judge the run.
 
-    Reads  corpus/    the images, and the files skipped
+    Reads  corpus/    the images, and the skipped files
            features/  patch features of a bounded number of crops
            head/      the head, and how its training went
            clusters/  the centers of the classes

@@ -202,7 +202,7 @@ def color_axes(features: Float) -> ColorAxes:
     return ColorAxes(*(np.asarray(part, np.float32) for part in (mean, directions, low, high)))
 
 
-def widest(index: Iterable[Mapping[str, Any]], *, classes: int, keep: int) -> list[list[TopImage]]:
+def top_images(index: Iterable[Mapping[str, Any]], *, classes: int, keep: int) -> list[list[TopImage]]:
     """For each class the images where it covers most, largest share first.
 
     Args:

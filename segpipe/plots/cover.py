@@ -28,12 +28,12 @@ def cover_plot(cover: Cover) -> Plot:
     left = len(cover.sites) - sites
     more = f" Shown are {sites} of {len(cover.sites)} sites; cover/cover_sites.csv holds all." if left and sites else ""
     spread = (
-        f"Lines are 95% intervals by drawing {cover.unit}s again ({cover.draws} times): how much the cover would "
-        f"change with other {cover.unit}s of the same place. They know nothing of errors of the map."
+        f"Lines are 95% intervals by resampling {cover.unit}s ({cover.draws} times): how much the cover would change "
+        f"with other {cover.unit}s of the same place. They do not include errors of the map."
     )
     marks = " Diamonds are the shares corrected by labelled pixels." if any(_corrected(cover, p) for p in parts) else ""
     if marks and sites:
-        marks = marks[:-1] + ", at every site by the errors that the map makes at all of them."
+        marks = marks[:-1] + ", at every site by the errors found at all sites together."
     what = {"pixels": "of the pixels", "square meters": "of the ground", "images": "as the mean of images"}[
         cover.weight
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -16,10 +16,9 @@ Float32 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
 Style = Literal["map", "concat", "overlay", "mask", "gray"]
-STYLES: tuple[str, ...] = get_args(Style)
 
 _OPACITY = 0.75
-"""Share of the map's color where the map is strongest: what is attended can still be recognised."""
+"""Share of the map's color where the map is strongest: what is attended can still be recognized."""
 
 
 def color_table(name: str) -> Rgb:

@@ -1,23 +1,21 @@
-"""The report as one HTML page that needs nothing but itself: no script, no network, no file beside it."""
+"""HTML pages that need nothing but themselves: no script, no network, no file beside them. What all pages share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 from segpipe.plots.thumbnails import Picture, data_uri
-from segpipe.records.gallery import Patch
+from segpipe.records.corpus import Rejected
 
+Pairs = Sequence[tuple[str, str]]
+"""Names and their values, as a list of two columns shows them."""
 
-@dataclass(frozen=True, slots=True)
-class ClassLabel:
-    """A found class, drawn the same wherever it appears: a chip in its color and its name."""
-
-    name: str
-    color: str
-    """Hexadecimal, `#rrggbb`."""
+_LISTED = 200
+"""Most skipped files that a page lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,72 +26,6 @@ class Shot:
     name: str
     """What it is of; the alternative text."""
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ShareRow:
-    """One line of the table of shares."""
-
-    number: int
-    """Of the class."""
-    label: ClassLabel
-    share: float
-    """Of all pixels with a class."""
-    images: int
-    """That hold the class."""
-    margin: float | None = None
-    """Mean over its pixels of the best class's probability minus the second's; None where nobody knows."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClassCard:
-    """One class in the gallery."""
-
-    row: ShareRow
-    patches: Sequence[Shot]
-    covers: Sequence[Shot]
-
-
-@dataclass(frozen=True, slots=True)
-class Overlay:
-    """An image beside its class map."""
-
-    name: str
-    note: str
-    photo: Picture
-    painted: Picture
-    present: Sequence[tuple[ClassLabel, float]]
-    """Classes of the image with their shares, largest first."""
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureView:
-    """One crop as photograph, as backbone features and as codes."""
-
-    name: str
-    photo: Picture
-    features: Picture
-    codes: Picture
-
-
-@dataclass(slots=True)
-class Drawn:
-    """The pictures of a page, in the order they were drawn."""
-
-    overlays: dict[int, tuple[Picture, Picture]] = field(default_factory=dict)
-    """By image: photograph and class map."""
-    patches: dict[Patch, Picture] = field(default_factory=dict)
-    covers: dict[tuple[int, int], Picture] = field(default_factory=dict)
-    """By image and class."""
-    views: dict[int, FeatureView] = field(default_factory=dict)
-    """By crop."""
-
-    def update(self, other: Drawn) -> None:
-        """Take over the pictures of `other`."""
-        self.overlays |= other.overlays
-        self.patches |= other.patches
-        self.covers |= other.covers
-        self.views |= other.views
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,78 +45,71 @@ class Plot:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Overlays that were chosen for the same reason."""
+class PageSection:
+    """A heading, a text and a figure."""
 
+    anchor: str
     title: str
-    overlays: Sequence[Overlay]
+    text: str
+    plot: Plot
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Everything the page says; the template decides where and how."""
+class ExamplePanel:
+    """An image as the backbone got it, beside the map laid over it."""
+
+    caption: str
+    note: str
+    photo: Picture
+    map: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One image, as it is and changed in some ways."""
+
+    name: str
+    panels: Sequence[ExamplePanel]
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedFiles:
+    """Files that could not be used, with the reasons; of very many the first ones."""
+
+    rows: Pairs
+    total: int
+
+    @classmethod
+    def of(cls, rejected: Sequence[Rejected]) -> Self:
+        """The first ones of all that were rejected."""
+        return cls([(file.path, file.reason) for file in rejected[:_LISTED]], len(rejected))
+
+
+@dataclass(frozen=True, slots=True)
+class Page(ABC):
+    """What the template of all pages needs."""
 
     title: str
-    lead: str
-    """One sentence: what this run is."""
-    facts: Sequence[tuple[str, str, str]]
-    """Headline numbers: value, what it is, small print."""
-    groups: Sequence[Group]
-    rule: str
-    """How the overlay images were chosen."""
-    shares: Sequence[ShareRow]
-    empty: Sequence[ClassLabel]
-    """Classes without a single pixel."""
-    cards: Sequence[ClassCard]
-    gallery_note: str
-    cover: Plot | None
-    """Shares with intervals, of all images and of sites; None where `cover` did not run."""
-    cover_note: str
-    doubtful: Sequence[tuple[str, float, ClassLabel]]
-    """Images to label next: name, mean entropy, the class they stand for; empty where nobody knows."""
-    doubtful_note: str
-    covers: Sequence[Mapping[str, Any]]
-    """`tables.cover_rows`."""
-    corrected: Sequence[Mapping[str, Any]]
-    """`tables.corrected_rows`."""
-    corrected_note: str
-    scores: Mapping[str, Any] | None
-    """`tables.score_tables`, or None without labels."""
-    confusion: Plot | None
-    scores_note: str
-    merging: Plot | None
-    """How alike the classes are that merge next, over their number."""
-    training: Sequence[Plot]
-    training_note: str
-    candidates: Sequence[Mapping[str, Any]]
-    """`tables.candidate_rows`."""
-    views: Sequence[FeatureView]
-    stages: Sequence[Mapping[str, Any]]
-    settings: Sequence[tuple[str, Sequence[tuple[str, str]]]]
-    versions: Sequence[tuple[str, str]]
-    machine: Sequence[tuple[str, str]]
-    rejected: Sequence[tuple[str, str]]
-    rejected_total: int
+    intro: str
+    """One sentence under the title: what the page is about."""
+    skipped: SkippedFiles
+
+    @property
+    @abstractmethod
+    def contents(self) -> Pairs:
+        """Table of contents: anchors and titles of the sections."""
 
 
-def render(page: Page) -> str:
-    """The page as HTML. Every text is escaped; bytes of file names that are not UTF-8 become question marks."""
-    html: str = template("report.html.jinja").render(page=page, present=_present(page))
+def render(template_name: str, package: str, page: Page) -> str:
+    """A page as HTML. Every text is escaped; bytes of file names that are not UTF-8 become question marks.
+
+    Args:
+        template_name: a file that extends `base.html.jinja`.
+        package: the package it lies in.
+        page: what it shows, under the name `page`.
+    """
+    html: str = template(template_name, package).render(page=page)
     return html.encode("utf-8", "replace").decode("utf-8")
-
-
-def _present(page: Page) -> list[tuple[str, str]]:
-    """Sections for the table of contents: anchor and title."""
-    return [
-        ("images", "Chosen images"),
-        ("classes", "Classes"),
-        ("cover", "Cover"),
-        ("scores", "Scores"),
-        ("training", "Training"),
-        ("features", "Features"),
-        ("run", "What was run"),
-        ("rejected", f"Files skipped ({page.rejected_total})"),
-    ]
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -215,12 +140,12 @@ def duration(seconds: float) -> str:
 
 
 @cache
-def template(name: str) -> Any:
-    """A page's template of this folder; it escapes every text and refuses names that it is not given."""
+def template(name: str, package: str = "segpipe.plots") -> Any:
+    """A template of a package or of this one; it escapes every text and refuses names that it is not given."""
     import jinja2  # only a page being written pays for it
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("segpipe", "plots"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(home, "") for home in (package, "segpipe.plots")]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -1,4 +1,6 @@
-"""What an SVG of a figure holds."""
+"""SVG figures as tests read them."""
+
+from __future__ import annotations
 
 import re
 from xml.etree import ElementTree

@@ -95,7 +95,7 @@ def test_choose_crops_is_bounded_and_takes_the_rare_classes_first() -> None:
     assert len(crowded) == 50
 
 
-def test_widest_looks_at_all_images() -> None:
+def test_top_images_are_those_that_a_class_covers_most() -> None:
     rng = np.random.default_rng(4)
     index = [
         {
@@ -105,7 +105,7 @@ def test_widest_looks_at_all_images() -> None:
         }
         for _ in range(40)
     ]
-    wide = gallery.widest(index, classes=4, keep=3)
+    wide = gallery.top_images(index, classes=4, keep=3)
     assert wide[3] == []
     for k in range(3):
         slow = sorted(((e["pixels"].get(str(k), 0) / 100, -i) for i, e in enumerate(index)), reverse=True)[:3]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from segpipe.stages.train.losses import correspondence as ops
-from segpipe.stages.train.losses.correspondence import EAGLE, LossCrops, SampledVectors, correspondence_loss
+from segpipe.stages.train.losses.correspondence import EAGLE, LossCrops, SampledVectors
+from tests.helpers.stego_loss import correspondence_loss, stego_loss
 
 B, S, D, C = 3, 4, 6, 5
 
@@ -65,7 +66,7 @@ def test_loss_is_the_published_one(pointwise: bool, zero_clamp: bool, stabilize:
     f1, f2 = (rng.normal(0.4, 1, (B, S * S, D)) for _ in range(2))
     c1, c2 = (rng.normal(0.4, 1, (B, S * S, C)) for _ in range(2))
     tensors = [torch.tensor(x, dtype=torch.float32).view(B, S, S, -1) for x in (f1, f2, c1, c2)]
-    loss, codes, features = ops.correspondence_loss(
+    loss, codes, features = correspondence_loss(
         *tensors, shift=0.3, pointwise=pointwise, zero_clamp=zero_clamp, stabilize=stabilize
     )
     assert loss.shape == codes.shape == features.shape == (B, S, S, S, S)
@@ -82,7 +83,7 @@ def test_total_weighs_the_three_kinds_and_averages_negatives() -> None:
     ]
     shifts = {"self": 0.08, "neighbor": 0.02, "negative": 0.66}
     weights = {"self": 0.67, "neighbor": 0.25, "negative": 0.63}
-    total, terms = ops.stego_loss(
+    total, terms = stego_loss(
         points[0],
         {"self": points[:1], "neighbor": points[1:2], "negative": points[2:]},
         weights=weights,
@@ -108,7 +109,7 @@ def test_total_weighs_the_three_kinds_and_averages_negatives() -> None:
 def test_gradients_flow_through_codes_alone() -> None:
     rng = torch.Generator().manual_seed(3)
     tensors = [torch.randn(B, S, S, n, generator=rng, requires_grad=True) for n in (D, D, C, C)]
-    loss, _, features = ops.correspondence_loss(*tensors, shift=0.1, pointwise=True, zero_clamp=True, stabilize=False)
+    loss, _, features = correspondence_loss(*tensors, shift=0.1, pointwise=True, zero_clamp=True, stabilize=False)
     loss.mean().backward()
     assert not features.requires_grad
     assert [t.grad is not None for t in tensors] == [False, False, True, True]

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from segpipe.nn.head import Head, drop_channels, new_head
-from segpipe.stages.train.losses.correspondence import EAGLE, LossCrops, Shift, Term, sample_groups, stego_loss
+from segpipe.stages.train.losses.correspondence import EAGLE, LossCrops, Shift, sample_groups
 from segpipe.stages.train.objective_configs import StegoConfig
 from segpipe.stages.train.objectives.objective import Patches
 from segpipe.stages.train.objectives.stego import Stego
+from tests.helpers.stego_loss import Term, stego_loss
 
 D, DIM, S = 24, 7, 5
 PUBLISHED = {"self": 0.08, "neighbor": 0.02, "negative": 0.66}

@@ -193,7 +193,7 @@ def picture_names(clusters: int) -> dict[int, str]:
 def draw_gallery(inputs: GalleryInputs, run: Path, runtime: Runtime) -> None:
     """Draw a picture of every cluster: its best patches in their surroundings, and the images that it covers most."""
     clusters = inputs.legend.classes
-    wide = gallery.widest(inputs.index, classes=clusters, keep=_COVERS)
+    wide = gallery.top_images(inputs.index, classes=clusters, keep=_COVERS)
     crops = gallery.choose_crops(
         [[cover.image for cover in covers] for covers in wide],
         inputs.corpus.crops_of,

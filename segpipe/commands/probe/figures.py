@@ -1,4 +1,4 @@
-"""The figures of a probe of pictures: curves with their 95% intervals, and the map of places."""
+"""Figures of a probe of images: curves with their 95% intervals, and the mean map by place in the frame."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ Encoded = dict[str, bytes]
 """A figure by the ending of its file."""
 
 _ACROSS = 4
-_OCTAVES = 3  # colors reach from an eighth of an even map to eight times as much
+_OCTAVES = 3  # colors reach from an eighth of a uniform map to eight times as much
 _LEAST = 1e-3  # stands for 0, which a logarithmic axis does not have
-_SHOWN = ((OVERLAP, "map"), (PATCH, "patches"), (PICTURE, "picture"))
+_SHOWN = ((OVERLAP, "map"), (PATCH, "patches"), (PICTURE, "image"))
 
 
 def center_figure(found: FindingTable, by_place: npt.NDArray[np.float64]) -> Encoded:
-    """How much is looked at each place of the frame, and the share of the central quarter."""
+    """The mean map by place in the frame, and the share of the central quarter."""
     rows = [
         (found.get(ROLL, CENTER, 0), "as they are"),
         (found.get(ROLL, CENTER, 0.25), "rolled by a quarter"),
@@ -59,7 +59,7 @@ def center_figure(found: FindingTable, by_place: npt.NDArray[np.float64]) -> Enc
         left.grid(visible=False)
         left.set_xticks([])
         left.set_yticks([])
-        bar = figure.colorbar(shown, ax=left, shrink=0.8, label="times an even map")
+        bar = figure.colorbar(shown, ax=left, shrink=0.8, label="times a uniform map")
         bar.set_ticks(range(-reach, reach + 1), labels=[f"{2.0**at:.2g}" for at in range(-reach, reach + 1)])
         right.axvline(25, color=FAINT, linestyle="--", linewidth=0.9)
         kept = [(finding, name) for finding, name in rows if finding is not None]
@@ -67,7 +67,7 @@ def center_figure(found: FindingTable, by_place: npt.NDArray[np.float64]) -> Enc
             _bar(right, finding, place, scale=100)
         right.set_yticks(range(len(kept)), [name for _, name in kept])
         right.set_ylim(len(kept) - 0.5, -0.5)
-        right.set_xlabel("share of a quarter of the area, % (25: no lean)")
+        right.set_xlabel("share of a quarter of the area, % (25: no bias)")
         right.grid(axis="y", visible=False)
 
     return _encoded(draw, 8.0, 2.9)
@@ -90,7 +90,7 @@ def focus_figure(found: FindingTable) -> Encoded:
 
 
 def artefact_figure(found: FindingTable) -> Encoded:
-    """What artefacts in a strip draw, and what becomes of the map beside them."""
+    """How much artefacts in a strip attract, and how the rest of the map changes."""
     names = [name for name in found.disturbances(DRAWN) if name.endswith("-strip")]
     crop = found.strongest(CROP, BESIDE)
 
@@ -111,15 +111,15 @@ def artefact_figure(found: FindingTable) -> Encoded:
             right.text(0, crop.value, "strip cropped away", va="bottom", ha="left", fontsize=7.5, color=FAINT)
         left.set_yscale("log", base=2)
         left.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        left.set_title("drawn to it, times what was there before", fontsize=9)
-        right.set_title("map beside it that stays in place", fontsize=9)
+        left.set_title("on the artefact, times the share before", fontsize=9)
+        right.set_title("rest of the map that stays in place", fontsize=9)
         figure.legend(loc="outside lower center", ncols=max(1, len(names)))
 
     return _encoded(draw, 8.0, 3.3)
 
 
 def agreement_figure(found: FindingTable) -> Encoded:
-    """For every disturbance, over its strength: what of map, patches' features and the picture's vector stays."""
+    """For every corruption, over its strength: how much of map, patches' features and the image's vector stays."""
     names = [name for name in found.disturbances(PICTURE) if name != ANOTHER]
     across = min(_ACROSS, len(names))
     down = -(-len(names) // across)

@@ -1,4 +1,4 @@
-"""What a probe of pictures has found, as one HTML page that needs nothing but itself."""
+"""The page of a probe of images: what the features of a backbone are biased to, and what they are robust to."""
 
 from __future__ import annotations
 
@@ -24,71 +24,43 @@ from segpipe.commands.probe.names import (
     FindingTable,
     in_strip,
 )
-from segpipe.plots import html as report
-from segpipe.plots.html import Plot
-from segpipe.plots.thumbnails import Picture
+from segpipe.plots import html
+from segpipe.plots.html import Example, Page, PageSection, Pairs, Plot, SkippedFiles
 from segpipe.records.corpus import Rejected
 
-_LISTED = 200
-_NO_ATTENTION = " This network has no attention: wherever a map is spoken of, it is how strongly its features respond."
+_NO_ATTENTION = " This network has no attention: maps show how strongly its features respond."
 
 
 @dataclass(frozen=True, slots=True)
-class ExamplePanel:
-    """A picture as it was seen, beside the map laid over it."""
-
-    caption: str
-    note: str
-    photo: Picture
-    map: Picture
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One of the pictures, disturbed in some ways."""
-
-    name: str
-    panels: Sequence[ExamplePanel]
-
-
-@dataclass(frozen=True, slots=True)
-class PageSection:
-    """A figure and what to know about it."""
-
-    anchor: str
-    title: str
-    text: str
-    plot: Plot
-
-
-@dataclass(frozen=True, slots=True)
-class ProbePage:
+class ProbePage(Page):
     """Everything the page says."""
 
-    title: str
-    lead: str
-    sentences: Sequence[str]
+    summary: Sequence[str]
+    """Sentences under the title."""
     table: Sequence[Mapping[str, Any]]
     sections: Sequence[PageSection]
     examples: Sequence[Example]
-    examples_note: str
-    settings: Sequence[tuple[str, Sequence[tuple[str, str]]]]
-    rejected: Sequence[tuple[str, str]]
-    rejected_total: int
+    settings: Sequence[tuple[str, Pairs]]
+
+    @property
+    def contents(self) -> Pairs:
+        """Table of contents."""
+        return [
+            *([("table", "In short")] if self.table else []),
+            *((section.anchor, section.title) for section in self.sections),
+            *([("examples", "Examples")] if self.examples else []),
+            ("run", "What was run"),
+            ("rejected", f"Files skipped ({self.skipped.total})"),
+        ]
 
 
 def render(page: ProbePage) -> str:
-    """The page as HTML; every text is escaped."""
-    present = [("table", "In short")] if page.table else []
-    present += [(section.anchor, section.title) for section in page.sections]
-    present += [("examples", "Examples")] if page.examples else []
-    present += [("run", "What was run"), ("rejected", f"Files skipped ({page.rejected_total})")]
-    html: str = report.template("probe.html.jinja").render(page=page, present=present)
-    return html.encode("utf-8", "replace").decode("utf-8")
+    """The page as HTML."""
+    return html.render("probe.html.jinja", "segpipe.commands.probe", page)
 
 
 def draw_figures(found: FindingTable, by_place: npt.NDArray[np.float64] | None) -> dict[str, Encoded]:
-    """The figures that the findings bear, by name."""
+    """The figures that the findings support, by name."""
     drawn = {}
     if by_place is not None:
         drawn["center"] = figures.center_figure(found, by_place)
@@ -118,10 +90,10 @@ def compose(
     subject: ProbeSubject,
     found: FindingTable,
     drawn: Mapping[str, Encoded],
-    said: Sequence[str],
+    summary: Sequence[str],
     *,
     examples: Sequence[Example],
-    settings: Sequence[tuple[str, Sequence[tuple[str, str]]]],
+    settings: Sequence[tuple[str, Pairs]],
     rejected: Sequence[Rejected],
 ) -> ProbePage:
     """Lay out the page.
@@ -130,8 +102,8 @@ def compose(
         subject: what was probed.
         found: all findings.
         drawn: of `draw_figures`.
-        said: of `text.sentences`.
-        examples: pictures to show.
+        summary: of `text.sentences`.
+        examples: images to show.
         settings: what was run: groups of keys and values.
         rejected: files that were skipped.
     """
@@ -139,9 +111,10 @@ def compose(
     what = f"attention of CLS in {subject.where}" if attention else f"feature activation, {subject.where}"
     note = "" if attention else _NO_ATTENTION
     return ProbePage(
-        title=f"What {subject.backbone} looks at",
-        lead=f"{subject.images} images, disturbed and looked at again: {what}.{note}",
-        sentences=said,
+        title=f"Bias and robustness of {subject.backbone}",
+        intro=f"{subject.images} images and corrupted copies of them: {what}.{note}",
+        skipped=SkippedFiles.of(rejected),
+        summary=summary,
         table=_rows(found),
         sections=[
             PageSection(name, title, text, Plot("", drawn[name]["svg"], caption, wide=wide))
@@ -149,54 +122,49 @@ def compose(
             if name in drawn
         ],
         examples=examples,
-        examples_note="Left the picture as the backbone got it, right its map laid over it. Colors mean the same in "
-        "all of them: full strength is the same multiple of an even map. "
-        "Shown are the disturbances that the sentences above speak of, at their strongest.",
         settings=settings,
-        rejected=[(entry.path, entry.reason) for entry in rejected[:_LISTED]],
-        rejected_total=len(rejected),
     )
 
 
-_INTERVALS = "Bars are 95% intervals by drawing the images again."
+_INTERVALS = "Bars are 95% intervals by resampling images."
 _SECTIONS = (
     (
         "center",
         "Center",
-        "Every picture is rolled by quarters of its side along both axes, with wrap-around: 16 rolls, in which each of "
-        "its patches comes to 16 places spread evenly over the frame, 4 of them in the central quarter of the area. A "
-        "backbone that looks at content alone gives that quarter exactly 25% of its maps over all rolls, whatever the "
-        "pictures show. Without seams: only content away from where the picture's own edges meet when it is rolled.",
-        "Left: how much is looked at each place of the frame, content averaged out over all rolls and images; dashed "
-        "the central quarter. Right: its share, and that of the four corners, which are a quarter of the area too. "
+        "Every image is shifted (rolled) by quarters of its side along both axes, with wrap-around: in 16 rolls each "
+        "of its patches comes to 16 places spread evenly over the frame, 4 of them in the central quarter of the area. "
+        "A backbone that responds to content alone gives that quarter exactly 25% of its maps over all rolls, whatever "
+        "the images show. Without seams: only content away from where the image's own edges meet when it is rolled.",
+        "Left: share of the map at each place of the frame, content averaged out over all rolls and images; dashed the "
+        "central quarter. Right: its share, and that of the four corners, which are a quarter of the area too. "
         f"{_INTERVALS}",
         True,
     ),
     (
         "focus",
         "Focus",
-        "The left, right, upper and lower half of each picture are blurred in turn; what lies in a half and where it "
-        "lies cancel out, so a backbone that does not care about focus gives the sharp half exactly 50%.",
+        "The left, right, upper and lower half of each image are blurred in turn; the content and the place of a half "
+        "cancel out, so a backbone that does not depend on focus gives the sharp half exactly 50%.",
         f"Share of the map on the half that stayed sharp, over the blur of the other half. {_INTERVALS}",
         False,
     ),
     (
         "artefacts",
         "Artefacts",
-        "Artefacts are put into the upper or lower quarter of each picture. Drawn to it: the share of the map on what "
-        "was touched, by the share of the same pixels before; 1 means that nothing is drawn. Beside it: how much of "
-        "the rest of the map stays in place; the dashed line is the map of the picture with the strip cropped away, "
-        "which no artefact reaches. Where a curve lies below the line, cropping restores more than it costs.",
+        "Artefacts are put into the upper or lower quarter of each image. Left: the share of the map on the changed "
+        "pixels, divided by their share before; 1 means that the artefact attracts nothing. Right: how much of the "
+        "rest of the map stays the same; the dashed line is the map of the image with that strip cropped away. Where a "
+        "curve lies below the line, cropping restores more than it costs.",
         f"Over the artefacts' strength. {_INTERVALS}",
         True,
     ),
     (
         "agreement",
         "What stays the same",
-        "Each picture is disturbed as a whole, and what is seen is brought back to the picture's own places. Map: the "
-        "share of its mass that stays in place. Patches: cosine of the patches' features. Picture: cosine of the "
-        "pictures' vectors. Features are seen from the mean of all pictures.",
-        f"Dotted in the same colors: what another picture gives, by chance. {_INTERVALS}",
+        "Each whole image is corrupted, and the result is compared with the original, place by place. Map: the share "
+        "of its mass that stays in place. Patches: cosine of the patches' features. Image: cosine of the images' "
+        "vectors. The mean over all images is subtracted from features first.",
+        f"Dotted in the same colors: another image instead, which is what chance gives. {_INTERVALS}",
         True,
     ),
 )
@@ -209,7 +177,7 @@ def _rows(found: FindingTable) -> list[dict[str, Any]]:
         another = name == ANOTHER
         rows.append(
             {
-                "name": "another picture" if another else name,
+                "name": "another image" if another else name,
                 "family": levels[0].family,
                 "levels": "" if another else ", ".join(f"{each.level:g}" for each in levels),
                 "unit": "what chance gives" if another else levels[0].unit,

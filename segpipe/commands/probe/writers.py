@@ -28,13 +28,14 @@ from segpipe.commands.probe.experiment import (
 from segpipe.commands.probe.measures import ProbePlan, half_masks
 from segpipe.commands.probe.names import CENTER, HALF_BLUR, ROLL, SHARP, FindingTable
 from segpipe.commands.probe.options import MEASURES, ProbeOptions
-from segpipe.commands.probe.page import Example, ExamplePanel, ProbeSubject, compose, draw_figures, render
+from segpipe.commands.probe.page import ProbeSubject, compose, draw_figures, render
 from segpipe.commands.probe.places import roll_frame
 from segpipe.commands.probe.text import notable, sentences
 from segpipe.inference.backbone_view import fit_to_images, open_backbone_view, relative_to_uniform
 from segpipe.ops.corruptions.registry import choose_corruptions, corrupt
 from segpipe.ops.maps import upsample_maps
 from segpipe.plots.heatmap import color_table, draw, tint
+from segpipe.plots.html import Example, ExamplePanel
 from segpipe.plots.thumbnails import photo
 from segpipe.records.corpus import Rejected
 from segpipe.records.finding import Finding
@@ -104,13 +105,13 @@ def _write(
     out: Path, plan: ProbePlan, found: ProbeResult, examples: Sequence[Example], settings: Mapping[str, Any]
 ) -> ProbeOutput:
     known, view, squares = FindingTable(found.findings), plan.view, found.squares
-    said, used = tuple(sentences(known, view.kind, found.by_place)), versions()
+    summary, used = tuple(sentences(known, view.kind, found.by_place)), versions()
     drawn = draw_figures(known, found.by_place)
     page = compose(
         ProbeSubject(view.name, view.kind, view.where, len(squares.names)),
         known,
         drawn,
-        said,
+        summary,
         examples=examples,
         settings=[
             ("Probe", [(key, _text(value)) for key, value in settings.items()]),
@@ -118,23 +119,23 @@ def _write(
         ],
         rejected=squares.rejected,
     )
-    facts = {
+    metadata = {
         "settings": settings,
         "images": list(squares.names),
-        "said": said,
+        "said": summary,
         "by_place": None if found.by_place is None else np.round(found.by_place, 5).tolist(),
         "seconds": round(found.seconds, 1),
         "versions": used,
     }
     out.mkdir(parents=True, exist_ok=True)
     save_findings(out / "probe.csv", found.findings)
-    files.write_json(out / "probe.json", facts)
+    files.write_json(out / "probe.json", metadata)
     for name, encoded in drawn.items():
         for ending, content in encoded.items():
             files.write_bytes(out / "plots" / f"{name}.{ending}", content)
     files.write_jsonl(out / "rejected.jsonl", [asdict(entry) for entry in squares.rejected])
     files.write_text(out / "index.html", render(page))
-    return ProbeOutput(found.findings, said, out / "index.html", squares.rejected)
+    return ProbeOutput(found.findings, summary, out / "index.html", squares.rejected)
 
 
 def _text(value: Any) -> str:

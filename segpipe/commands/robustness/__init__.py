@@ -26,7 +26,7 @@ def _work(options: RobustnessOptions, face: Face) -> RobustnessResult:
 
 
 def _report(done: RobustnessResult, options: RobustnessOptions) -> Report:
-    lines = [*done.said, f"page     {done.page}"]
+    lines = [*done.summary, f"page     {done.page}"]
     return Report(lines, skipped=done.rejected, listed_in=done.page.parent / "probe.json")
 
 

@@ -1,4 +1,4 @@
-"""How far masks stay the same under corruptions, as curves: a panel per corruption, levels along it."""
+"""Figures of the robustness of masks: a panel per corruption, agreement over its levels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNITS = {" at 480 px long side": " at 480", "gray levels of sigma at middle gra
 
 
 def family_plots(findings: Sequence[Finding]) -> list[Plot]:
-    """A figure per family of disturbances, for the page."""
+    """A figure per family of corruptions, for the page."""
     plots = []
     for family, group in groupby(findings, key=lambda finding: finding.family):
         rows = list(group)
@@ -61,7 +61,7 @@ def _panel(axes: Any, name: str, rows: Sequence[Finding], measures: Sequence[str
         own = {row.level: row for row in rows if row.measure == measure}
         places = [place for place, level in enumerate(levels) if level in own and own[level].value is not None]
         values = [100 * (own[levels[place]].value or 0.0) for place in places]
-        # undisturbed is 100% by definition: the curve starts there
+        # the original is 100% by definition: the curve starts there
         axes.plot(
             [-1, *places], [100.0, *values], color=PALETTE[i], marker="o", markersize=3, linewidth=1.5, label=measure
         )

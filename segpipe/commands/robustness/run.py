@@ -15,16 +15,17 @@ from segpipe.base.errors import CorpusError
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.base.version import versions
-from segpipe.commands.robustness import page as robustness_page
 from segpipe.commands.robustness.agreement import agreement_findings
 from segpipe.commands.robustness.figures import robustness_png
 from segpipe.commands.robustness.measure import CorruptionResult, CorruptionSetup, choose_images, corrupt_and_segment
 from segpipe.commands.robustness.options import RobustnessOptions
+from segpipe.commands.robustness.page import RobustnessPage, families, render
 from segpipe.commands.robustness.text import sentences
 from segpipe.inference.encoder import single_threaded
 from segpipe.inference.segment_array import Rgb, open_segmenter
 from segpipe.ops.corruptions.registry import choose_corruptions
 from segpipe.ops.crf.dense_crf import prepare
+from segpipe.plots.html import SkippedFiles
 from segpipe.records.corpus import Corpus, Rejected
 from segpipe.records.finding import Finding
 from segpipe.store.class_names import open_legend
@@ -41,8 +42,8 @@ class RobustnessResult:
     """What was found, and what was written."""
 
     findings: tuple[Finding, ...]
-    said: tuple[str, ...]
-    """What a person should take home."""
+    summary: tuple[str, ...]
+    """The main results, in sentences."""
     page: Path
     table: Path
     rejected: tuple[Rejected, ...]
@@ -80,7 +81,7 @@ def probe_run(run_dir: RunDir, options: RobustnessOptions, runtime: Runtime) -> 
         for i, (corruption, level) in enumerate(steps)
         for finding in agreement_findings(corruption, level, counts[:, i], resamples=_RESAMPLES, seed=seed)
     ]
-    facts = {
+    metadata = {
         "run": run_dir.root.name,
         "backbone": segmenter.header.backbone,
         "classes": setup.legend.classes,
@@ -91,7 +92,7 @@ def probe_run(run_dir: RunDir, options: RobustnessOptions, runtime: Runtime) -> 
         "resamples": _RESAMPLES,
         "versions": versions(),
     }
-    return _write(options.out or run_dir.root / "probe", facts, findings, results, rejected)
+    return _write(options.out or run_dir.root / "probe", metadata, findings, results, rejected)
 
 
 def _measure_all(
@@ -116,37 +117,37 @@ def _measure_all(
 
 def _write(
     out: Path,
-    facts: dict[str, Any],
+    metadata: dict[str, Any],
     findings: Sequence[Finding],
     results: Sequence[CorruptionResult],
     rejected: Sequence[Rejected],
 ) -> RobustnessResult:
-    said = sentences(findings)
+    summary = sentences(findings)
     steps = [("", 0.0), *dict.fromkeys((finding.disturbance, finding.level) for finding in findings)]
     pictures: dict[str, dict[tuple[str, float], Rgb]] = {
         each.name: dict(zip(steps, each.shown, strict=True)) for each in results if each.shown
     }
-    names = facts["images"]
-    with_crf = "with" if facts["crf"] else "without"
-    page = robustness_page.RobustnessPage(
-        title=f"What the masks of {facts['run']} survive",
-        lead=f"{len(names)} images, {facts['classes']} classes, backbone {facts['backbone']}, {with_crf} CRF.",
-        said=said,
-        families=robustness_page.families(findings, pictures),
-        facts=[
+    names = metadata["images"]
+    with_crf = "with" if metadata["crf"] else "without"
+    page = RobustnessPage(
+        title=f"How robust the masks of {metadata['run']} are",
+        intro=f"{len(names)} images, {metadata['classes']} classes, backbone {metadata['backbone']}, {with_crf} CRF.",
+        skipped=SkippedFiles.of(rejected),
+        summary=summary,
+        families=families(findings, pictures),
+        metadata=[
             ("images", ", ".join(names)),
-            ("longest side", f"{facts['side']} pixels at most"),
-            ("seed", str(facts["seed"])),
-            ("resamples of the intervals", str(facts["resamples"])),
-            *facts["versions"].items(),
+            ("longest side", f"{metadata['side']} pixels at most"),
+            ("seed", str(metadata["seed"])),
+            ("resamples of the intervals", str(metadata["resamples"])),
+            *metadata["versions"].items(),
         ],
-        rejected=[(each.path, each.reason) for each in rejected],
     )
     out.mkdir(parents=True, exist_ok=True)
     save_findings(out / "probe.csv", findings)
     lines = [asdict(finding) for finding in findings]
-    aside = [asdict(each) for each in rejected]
-    files.write_json(out / "probe.json", {**facts, "said": said, "rejected": aside, "findings": lines})
+    skipped = [asdict(each) for each in rejected]
+    files.write_json(out / "probe.json", {**metadata, "said": summary, "rejected": skipped, "findings": lines})
     files.write_bytes(out / "probe.png", robustness_png(findings))
-    files.write_text(out / "index.html", robustness_page.render(page))
-    return RobustnessResult(tuple(findings), tuple(said), out / "index.html", out / "probe.csv", tuple(rejected))
+    files.write_text(out / "index.html", render(page))
+    return RobustnessResult(tuple(findings), tuple(summary), out / "index.html", out / "probe.csv", tuple(rejected))

@@ -1,4 +1,4 @@
-"""What a probe of a run has found, in sentences."""
+"""Sentences on the robustness of the masks of a run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from segpipe.records.finding import ENOUGH, KEPT, MIOU, Finding, tolerated
 _WORST = 3
 
 
-def by_disturbance(findings: Sequence[Finding], measure: str = KEPT) -> dict[str, list[Finding]]:
-    """The findings of one measure, disturbance by disturbance, as they come."""
+def by_corruption(findings: Sequence[Finding], measure: str = KEPT) -> dict[str, list[Finding]]:
+    """The findings of one measure, corruption by corruption, as they come."""
     found: dict[str, list[Finding]] = {}
     for finding in findings:
         if finding.measure == measure:
@@ -21,24 +21,24 @@ def by_disturbance(findings: Sequence[Finding], measure: str = KEPT) -> dict[str
 
 
 def sentences(findings: Sequence[Finding]) -> list[str]:
-    """What a person should take home, three sentences or four."""
-    kept = {name: rows for name, rows in by_disturbance(findings).items() if all(r.value is not None for r in rows)}
+    """The main results, in three or four sentences."""
+    kept = {name: rows for name, rows in by_corruption(findings).items() if all(r.value is not None for r in rows)}
     if not kept:
-        return ["No pixel could be compared: the disturbances leave nothing of these images."]
-    said = [_overall(kept)]
+        return ["No pixel could be compared: the corruptions leave nothing of these images."]
+    summary = [_overall(kept)]
     whole = [name for name, rows in kept.items() if tolerated(rows) == rows[-1].level]
     some = {name: tolerated(rows) for name, rows in kept.items() if name not in whole}
     up_to = [f"{name} {brief(level, kept[name][0].unit)}" for name, level in some.items() if level is not None]
     least = f"At least {percent(ENOUGH, 0)} of the pixels keep their class"
     if whole:
-        said.append(f"{least} at every level of {listed(whole)}.")
+        summary.append(f"{least} at every level of {listed(whole)}.")
     if up_to:
-        said.append(f"{least} up to {listed(up_to)}.")
+        summary.append(f"{least} up to {listed(up_to)}.")
     none = [name for name, level in some.items() if level is None]
     if none:
-        said.append(f"Fewer than {percent(ENOUGH, 0)} do already at the weakest level of {listed(none)}.")
-    said.append(_most(findings, kept))
-    return said
+        summary.append(f"Fewer than {percent(ENOUGH, 0)} do already at the weakest level of {listed(none)}.")
+    summary.append(_most(findings, kept))
+    return summary
 
 
 def _overall(kept: Mapping[str, Sequence[Finding]]) -> str:
@@ -48,7 +48,7 @@ def _overall(kept: Mapping[str, Sequence[Finding]]) -> str:
         ends = [f"{percent(row.value)} of their pixels at {amount(row.level, row.unit)}" for row in rows]
         return f"Under {name} the masks keep {listed(ends)}."
     return (
-        f"At the weakest level of {len(kept)} disturbances the masks keep {percent(median(weakest), 0)} of their "
+        f"At the weakest level of {len(kept)} corruptions the masks keep {percent(median(weakest), 0)} of their "
         f"pixels (median; {percent(min(weakest), 0)} to {percent(max(weakest), 0)}), at the strongest "
         f"{percent(median(strongest), 0)} ({percent(min(strongest), 0)} to {percent(max(strongest), 0)})."
     )
@@ -75,7 +75,7 @@ def amount(level: float, unit: str) -> str:
     >>> amount(1, "stops"), amount(2, "stops from end to end")
     ('1 stop', '2 stops from end to end')
     """
-    if unit == "left to right":  # a mirrored picture: there is one level
+    if unit == "left to right":  # a mirrored image: there is one level
         return unit
     if unit.startswith("share"):
         return f"{percent(level, 0)} {unit.removeprefix('share ')}"

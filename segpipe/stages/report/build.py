@@ -3,172 +3,133 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from segpipe.plots.cover import cover_plot
-from segpipe.plots.html import ClassCard, ClassLabel, Drawn, Group, Overlay, Page, Plot, ShareRow, Shot, percent
-from segpipe.records import cover as records
-from segpipe.records.candidates import Candidate
-from segpipe.records.corpus import Corpus, Rejected
-from segpipe.records.features import FeatureHeader
-from segpipe.records.gallery import Patch, TopImage
+from segpipe.plots.html import Plot, Shot, SkippedFiles, percent
 from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
 from segpipe.records.palette import hex_colors
-from segpipe.records.scores import ImageScore, Scores
-from segpipe.stages.report import confusion_matrix as matrix
-from segpipe.stages.report import merge_curve as merging
-from segpipe.stages.report import tables
-from segpipe.stages.report import text as wording
-
-Int64 = npt.NDArray[np.int64]
-
-LISTED = 200
-"""Most files skipped that the page lists."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What `evaluate` found."""
-
-    scores: Scores
-    images: Sequence[ImageScore]
-    labels: Sequence[str]
-    """Names of the labelled classes: the rows of `confusion`."""
-    confusion: Int64
-    """(labelled classes, found classes + 1), the last column is no data."""
-
-    @property
-    def ranks(self) -> bool:
-        """Whether the images shown are ordered by accuracy: only where their whole masks were judged."""
-        return self.scores.protocol_name == "whole"
+from segpipe.records.scores import Scores
+from segpipe.stages.report import tables, text
+from segpipe.stages.report.confusion_matrix import confusion_plot
+from segpipe.stages.report.merge_curve import merging_plot
+from segpipe.stages.report.page import (
+    ClassCard,
+    ClassesPart,
+    ClassLabel,
+    CoverPart,
+    ImageOverlay,
+    ImagesPart,
+    OverlayGroup,
+    ProvenancePart,
+    ReportPage,
+    ScoresPart,
+    ShareRow,
+    TrainingPart,
+)
+from segpipe.stages.report.report_data import Int64, ReportData
 
 
-@dataclass(frozen=True, slots=True)
-class Certainty:
-    """How sure the masks are."""
-
-    margins: Sequence[float | None]
-    """Mean per class; None for a class without pixels."""
-    entropy: Mapping[int, float]
-    """Mean by image."""
-    next: Sequence[tuple[int, int]]
-    """Images to label next, and the class that each stands for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """All that the page is made of."""
-
-    title: str
-    corpus: Corpus
-    rejected: Sequence[Rejected]
-    header: FeatureHeader
-    clusters: int
-    """How many were asked for."""
-    legend: Legend
-    """The classes, made of clusters."""
-    index: Sequence[Mapping[str, Any]]
-    """Pixel counts per image by class, as the masks' index has them by cluster."""
-    pixels: Int64
-    """(classes,) of all masks."""
-    holding: Int64
-    """(classes,) images that hold the class."""
-    manifest: Manifest
-    stages: Sequence[str]
-    """Names of the stages in their order."""
-    judged: Judged | None
-    outdated: bool
-    """There are scores, and they belong to earlier masks."""
-    cover: records.Cover | None
-    stale_cover: bool
-    """There is one, and it is of other masks or other names."""
-    certainty: Certainty | None
-    """None where the masks came without it."""
-    crops: int
-    """How many crops were looked at."""
-    fit: Mapping[int, float]
-    """For each image looked at the mean cosine of its patches to their class centers."""
-    groups: Mapping[str, Mapping[int, float]]
-    """Images to show beside their class maps, by the reason for which they were chosen, with accuracy or fit."""
-    best: Mapping[int, Sequence[Patch]]
-    """Per class in the gallery."""
-    widest: Mapping[int, Sequence[TopImage]]
-    """Per class in the gallery."""
-    drawn: Drawn
-    training: Sequence[Plot]
-    candidates: Sequence[Candidate]
-
-    def name(self, image: int) -> str:
-        """The id of an image."""
-        return self.corpus.images[image].id
-
-
-def compose(found: Findings) -> Page:
+def compose(found: ReportData) -> ReportPage:
     """Lay out the page."""
-    scores = found.judged.scores if found.judged else None
-    ranked = found.judged if found.judged and found.judged.ranks else None
-    labels = class_labels(found.legend, scores)
-    clusters = cluster_labels(found.legend, labels)
-    sure = found.certainty
-    rows, empty = share_rows(labels, found.pixels, found.holding, sure.margins if sure else None)
-    manifest, images = found.manifest, found.corpus.images
-    return Page(
+    labels = class_labels(found.legend, found.evaluation.scores if found.evaluation else None)
+    classes = classes_part(found, labels)
+    used = len(classes.shares)
+    return ReportPage(
         title=found.title,
-        lead=wording.lead(len(images), len(rows), found.header),
-        facts=wording.headline(run_numbers(found, used=len(rows))),
-        groups=overlay_groups(found, labels),
-        rule=wording.rule(
-            {name: len(group) for name, group in found.groups.items()},
-            of=len(ranked.images) if ranked else len(found.fit),
-            total=len(images),
-            scored=ranked is not None,
+        intro=text.intro(len(found.corpus.images), used, found.header),
+        skipped=SkippedFiles.of(found.rejected),
+        headline=text.headline(run_numbers(found, used=used)),
+        images=images_part(found, labels),
+        classes=classes,
+        cover=cover_part(found),
+        scores=scores_part(found, cluster_labels(found.legend, labels)),
+        training=TrainingPart(
+            text.training_note(bool(found.training), found.candidates),
+            tables.candidate_rows(found.candidates),
+            found.training,
         ),
-        shares=rows,
-        empty=empty,
-        cards=class_cards(found, rows),
-        cover=cover_plot(found.cover) if found.cover else None,
-        cover_note=wording.cover_note(found.cover, stale=found.stale_cover),
-        doubtful=[(found.name(i), sure.entropy[i], labels[k]) for i, k in sure.next] if sure else [],
-        doubtful_note=wording.doubtful_note(known=sure is not None),
-        covers=tables.cover_rows(found.cover) if found.cover else [],
-        corrected=tables.corrected_rows(found.cover) if found.cover else [],
-        corrected_note=wording.corrected_note(found.cover),
-        merging=merging_curve(manifest),
-        gallery_note=wording.gallery_note(
-            crops=found.crops, total=len(found.corpus.crops), shown=len(found.best), used=len(rows)
-        ),
-        scores=tables.score_tables(scores, [label.color for label in clusters]) if scores else None,
-        confusion=confusion_plot(found.judged, clusters) if found.judged else None,
-        scores_note=wording.scores_note(scores, outdated=found.outdated),
-        training=found.training,
-        training_note=wording.training_note(bool(found.training), found.candidates),
-        candidates=tables.candidate_rows(found.candidates),
-        views=list(found.drawn.views.values()),
-        stages=tables.stage_rows(manifest, found.stages),
-        settings=tables.setting_rows(manifest, found.stages),
-        versions=tables.version_rows(manifest),
-        machine=tables.machine_rows(manifest),
-        rejected=[(file.path, file.reason) for file in found.rejected[:LISTED]],
-        rejected_total=len(found.rejected),
+        features=list(found.pictures.features.values()),
+        run=provenance_part(found.manifest, found.stages),
     )
 
 
-def run_numbers(found: Findings, *, used: int) -> wording.RunNumbers:
+def images_part(found: ReportData, labels: Sequence[ClassLabel]) -> ImagesPart:
+    """The chosen images beside their class maps."""
+    ranked = found.evaluation if found.evaluation and found.evaluation.ranks else None
+    rule = text.rule(
+        {name: len(group) for name, group in found.groups.items()},
+        of=len(ranked.images) if ranked else len(found.fit),
+        total=len(found.corpus.images),
+        scored=ranked is not None,
+    )
+    return ImagesPart(overlay_groups(found, labels), rule)
+
+
+def classes_part(found: ReportData, labels: Sequence[ClassLabel]) -> ClassesPart:
+    """Shares, gallery, and the images to label next."""
+    sure = found.certainty
+    rows, empty = share_rows(labels, found.pixels, found.holding, sure.margins if sure else None)
+    return ClassesPart(
+        shares=rows,
+        empty=empty,
+        merging=merging_curve(found.manifest),
+        cards=class_cards(found, rows),
+        gallery_note=text.gallery_note(
+            crops=found.crops, total=len(found.corpus.crops), shown=len(found.best), used=len(rows)
+        ),
+        uncertain=[(found.name(i), sure.entropy[i], labels[k]) for i, k in sure.next] if sure else [],
+        uncertain_note=text.uncertain_note(known=sure is not None),
+    )
+
+
+def cover_part(found: ReportData) -> CoverPart:
+    """Cover, where it was estimated."""
+    cover = found.cover
+    return CoverPart(
+        note=text.cover_note(cover, stale=found.stale_cover),
+        plot=cover_plot(cover) if cover else None,
+        rows=tables.cover_rows(cover) if cover else [],
+        corrected=tables.corrected_rows(cover) if cover else [],
+        corrected_note=text.corrected_note(cover),
+    )
+
+
+def scores_part(found: ReportData, clusters: Sequence[ClassLabel]) -> ScoresPart:
+    """Scores, where there are labels."""
+    evaluation = found.evaluation
+    scores = evaluation.scores if evaluation else None
+    return ScoresPart(
+        note=text.scores_note(scores, outdated=found.outdated),
+        tables=tables.score_tables(scores, [label.color for label in clusters]) if scores else None,
+        confusion=confusion_plot(evaluation, clusters) if evaluation else None,
+    )
+
+
+def provenance_part(manifest: Manifest, stages: Sequence[str]) -> ProvenancePart:
+    """Stages, settings, versions and machine."""
+    return ProvenancePart(
+        tables.stage_rows(manifest, stages),
+        tables.setting_rows(manifest, stages),
+        tables.version_rows(manifest),
+        tables.machine_rows(manifest),
+    )
+
+
+def run_numbers(found: ReportData, *, used: int) -> text.RunNumbers:
     """The numbers that head the page; `used` classes have pixels."""
     images = found.corpus.images
-    return wording.RunNumbers(
+    return text.RunNumbers(
         images=len(images),
         megapixels=sum(image.size.height * image.size.width for image in images) / 1e6,
         classes=found.legend.classes,
         clusters=found.clusters,
         used=used,
         fit=float(np.mean(list(found.fit.values()))),
-        scores=found.judged.scores if found.judged else None,
+        scores=found.evaluation.scores if found.evaluation else None,
         seconds=sum(record.seconds for record in found.manifest.stages.values()),
         rejected=len(found.rejected),
     )
@@ -180,7 +141,7 @@ def merging_curve(manifest: Manifest) -> Plot | None:
     told = record.summary if record else {}
     if "heights" not in told:
         return None
-    return merging.merging_plot(told["heights"], k=told["k"], alike=told["alike"])
+    return merging_plot(told["heights"], k=told["k"], alike=told["alike"])
 
 
 def class_labels(legend: Legend, scores: Scores | None) -> list[ClassLabel]:
@@ -221,43 +182,43 @@ def share_rows(
     return rows, [label for k, label in enumerate(labels) if not pixels[k]]
 
 
-def class_cards(found: Findings, rows: Sequence[ShareRow]) -> list[ClassCard]:
+def class_cards(found: ReportData, rows: Sequence[ShareRow]) -> list[ClassCard]:
     """The gallery, largest class first."""
     return [
-        ClassCard(row, patch_shots(found, row.number), cover_shots(found, row.number))
+        ClassCard(row, patch_shots(found, row.number), top_image_shots(found, row.number))
         for row in rows
         if row.number in found.best
     ]
 
 
-def patch_shots(found: Findings, label: int) -> list[Shot]:
+def patch_shots(found: ReportData, label: int) -> list[Shot]:
     """The best patches of a class with their cosines."""
     return [
-        Shot(found.drawn.patches[patch], f"patch of {found.name(patch.image)}", f"{patch.cosine:.2f}")
+        Shot(found.pictures.patches[patch], f"patch of {found.name(patch.image)}", f"{patch.cosine:.2f}")
         for patch in found.best[label]
     ]
 
 
-def cover_shots(found: Findings, label: int) -> list[Shot]:
+def top_image_shots(found: ReportData, label: int) -> list[Shot]:
     """The images that a class covers most, with the shares."""
     return [
-        Shot(found.drawn.covers[cover.image, label], found.name(cover.image), percent(cover.share, 0))
-        for cover in found.widest[label]
+        Shot(found.pictures.top_images[top.image, label], found.name(top.image), percent(top.share, 0))
+        for top in found.top_images[label]
     ]
 
 
-def overlay_groups(found: Findings, labels: Sequence[ClassLabel]) -> list[Group]:
+def overlay_groups(found: ReportData, labels: Sequence[ClassLabel]) -> list[OverlayGroup]:
     """The images beside their class maps."""
-    ranked = found.judged is not None and found.judged.ranks
-    titles = wording.group_titles(scored=ranked)
+    ranked = found.evaluation is not None and found.evaluation.ranks
+    titles = text.group_titles(scored=ranked)
     note = "accuracy {:.0%}" if ranked else "fit {:.2f}"
 
-    def shown(image: int, value: float) -> Overlay:
+    def shown(image: int, value: float) -> ImageOverlay:
         classes = present(found.index[image], labels)
-        return Overlay(found.name(image), note.format(value), *found.drawn.overlays[image], classes)
+        return ImageOverlay(found.name(image), note.format(value), *found.pictures.overlays[image], classes)
 
     return [
-        Group(titles[name], [shown(image, value) for image, value in group.items()])
+        OverlayGroup(titles[name], [shown(image, value) for image, value in group.items()])
         for name, group in found.groups.items()
     ]
 
@@ -267,27 +228,3 @@ def present(entry: Mapping[str, Any], labels: Sequence[ClassLabel]) -> list[tupl
     total = max(1, sum(entry["pixels"].values()))
     shares = sorted(((count / total, int(k)) for k, count in entry["pixels"].items()), reverse=True)
     return [(labels[k], share) for share, k in shares if share >= 0.02]
-
-
-def confusion_plot(judged: Judged, labels: Sequence[ClassLabel]) -> Plot | None:
-    """The confusion matrix, matched pairs on the diagonal; None where no pixel is labelled."""
-    if not judged.confusion.any():
-        return None
-    matching = judged.scores.unsupervised.matching
-    counts, rows, columns = tables.order_confusion(judged.labels, judged.confusion, matching)
-    clusters = tables.label_clusters(matching)
-    names = [judged.labels[i] for i in rows]
-    found = [labels[k] if k < len(labels) else ClassLabel("no data", "") for k in columns]
-    drawn = matrix.confusion(
-        counts,
-        names,
-        [label.name for label in found],
-        row_colors=[labels[clusters[name]].color if name in clusters else "" for name in names],
-        column_colors=[label.color for label in found],
-    )
-    caption = (
-        "Where the labelled pixels of each class (row) went (columns), in percent of the row. Matched pairs lie on the "
-        "diagonal from the top left; a found class to the right of it was left without a partner, and its pixels "
-        "count as errors. A dark cell off the diagonal names a confusion."
-    )
-    return Plot("Confusion matrix", drawn, caption, wide=True)

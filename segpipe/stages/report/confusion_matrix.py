@@ -1,4 +1,4 @@
-"""The confusion matrix as a picture."""
+"""Figure of the confusion matrix."""
 
 from __future__ import annotations
 
@@ -9,10 +9,38 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.plots.figure import FAINT, INK, drawing, svg
+from segpipe.plots.html import Plot
+from segpipe.stages.report import tables
+from segpipe.stages.report.page import ClassLabel
+from segpipe.stages.report.report_data import Evaluation
 
 NUMBERS_UP_TO = 22
 """Most columns whose cells have room for a number."""
 _BLUES = ("#ffffff", "#dbe7f4", "#8fb6dc", "#1f5fa8", "#0d2f57")
+
+
+def confusion_plot(evaluation: Evaluation, labels: Sequence[ClassLabel]) -> Plot | None:
+    """The confusion matrix, matched pairs on the diagonal; None where no pixel is labelled."""
+    if not evaluation.confusion.any():
+        return None
+    matching = evaluation.scores.unsupervised.matching
+    counts, rows, columns = tables.order_confusion(evaluation.labels, evaluation.confusion, matching)
+    clusters = tables.label_clusters(matching)
+    names = [evaluation.labels[i] for i in rows]
+    found = [labels[k] if k < len(labels) else ClassLabel("no data", "") for k in columns]
+    drawn = confusion(
+        counts,
+        names,
+        [label.name for label in found],
+        row_colors=[labels[clusters[name]].color if name in clusters else "" for name in names],
+        column_colors=[label.color for label in found],
+    )
+    caption = (
+        "Where the labelled pixels of each class (row) went (columns), in percent of the row. Matched pairs lie on the "
+        "diagonal from the top left; a found class to the right of it was left without a partner, and its pixels "
+        "count as errors. A dark cell off the diagonal names a confusion."
+    )
+    return Plot("Confusion matrix", drawn, caption, wide=True)
 
 
 def confusion(

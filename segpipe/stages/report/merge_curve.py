@@ -1,4 +1,4 @@
-"""How the classes of a run merge: the curve behind the number of classes."""
+"""Merge curve: how similar the next two classes to merge are, behind the choice of the number of classes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from segpipe.plots.html import Plot
 
 
 def merging_plot(heights: Sequence[float], *, k: int, alike: float) -> Plot | None:
-    """Likeness of the two classes that merge next, over the number of classes that there are.
+    """Similarity of the two classes that merge next, over the number of classes.
 
     Args:
         heights: mean cosine between the members of the classes merged last, next to last, and so on.
@@ -33,11 +33,12 @@ def merging_plot(heights: Sequence[float], *, k: int, alike: float) -> Plot | No
             f"this run: {k}", (k, 1), xytext=(4, -2), xycoords=("data", "axes fraction"),
             textcoords="offset points", va="top", fontsize=8, color=PALETTE[1],
         )  # fmt: skip
-        axes.set(xlabel="classes", ylabel="mean cosine of the two most alike")
+        axes.set(xlabel="classes", ylabel="mean cosine of the two most similar")
         drawn = svg(figure)
     caption = (
-        "With so many classes, how alike the next two to merge are: the mean cosine between a patch of one and a patch "
-        f"of the other. cluster.k=auto stops where it falls below {alike:g} (dashed). The tree is kept: another number "
-        "is cut from it in seconds, with segpipe cluster RUN --set cluster.k=N and segpipe refine RUN."
+        "For each number of classes, how similar the next two to merge are: the mean cosine between a patch of one and "
+        f"a patch of the other. cluster.k=auto stops merging where it falls below {alike:g} (dashed). The tree is "
+        "kept: another number of classes takes seconds, with segpipe cluster RUN --set cluster.k=N and "
+        "segpipe refine RUN."
     )
     return Plot("How many classes", drawn, caption)

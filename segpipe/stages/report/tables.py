@@ -1,4 +1,4 @@
-"""What the tables of a report say: rows made from the manifest and the scores."""
+"""Tables of a report: rows from the manifest, the scores and the cover."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def score_tables(scores: Scores, colors: Sequence[str]) -> dict[str, Any]:
         colors: of the clusters, `#rrggbb`.
 
     Returns:
-        `rows`: one per way of judging, with `ours` and `baseline` pairs and their intervals; `iou`: one per
+        `rows`: one per measure, with `ours` and `baseline` pairs and their intervals; `iou`: one per
         labelled class that has pixels, in the order of the labels.
     """
     ours, baseline = scores.unsupervised, scores.baseline_kmeans
     linear, knn = scores.linear_probe, scores.knn_probe
-    probed = "trained on labels, judged on images it has not seen: how much the vectors know"
+    probed = "trained on labels, tested on other images: how much information the vectors hold"
     strict = "each found class stands for at most one labelled class; all its other pixels are errors"
-    generous = "each found class stands for the labelled class it meets most"
+    generous = "each found class stands for the labelled class that it overlaps most"
     rows = [
         _row("Unsupervised, one-to-one", strict, ours, baseline),
         _row("Unsupervised, many-to-one", generous, scores.many_to_one, baseline.many_to_one),

@@ -1,4 +1,4 @@
-"""The sentences and headline numbers of a report, from plain facts."""
+"""Sentences and headline numbers of a report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def plural(count: int, noun: str, nouns: str = "") -> str:
     return f"{text(count)} {noun if count == 1 else nouns or noun + 's'}"
 
 
-def lead(images: int, classes: int, header: FeatureHeader) -> str:
+def intro(images: int, classes: int, header: FeatureHeader) -> str:
     """One sentence: what this run is."""
     return (
         f"{plural(images, 'image')} divided into {plural(classes, 'class', 'classes')} found without labels, "
@@ -106,22 +106,22 @@ def group_titles(scored: bool) -> dict[str, str]:
 
 
 def gallery_note(*, crops: int, total: int, shown: int, used: int) -> str:
-    """How the gallery was filled: `crops` of `total` were looked at, `shown` of `used` classes are in it."""
-    looked = (
+    """How the gallery was filled: `crops` of `total` were sampled, `shown` of `used` classes are in it."""
+    sampled = (
         f"all {plural(total, 'crop')} of the corpus"
         if crops == total
         else f"{text(crops)} of the {text(total)} crops (of the images that each class covers most, the rest at random)"
     )
     note = (
-        "Left, the patches with the highest cosine to the class center, at most two of an image, "
-        f"found in {looked}; the outlined square is the patch, around it lies what surrounds it. "
+        "Left, the patches that are most similar to the class center (highest cosine), at most two of an image, "
+        f"from {sampled}; the outlined square is the patch, shown with its surroundings. "
         "Right, the images of the whole corpus where the class covers most, the rest of each image faded."
     )
     return note if shown == used else f"{note} Shown are the {shown} largest of {used} classes."
 
 
 def training_note(shown: bool, candidates: Sequence[Candidate]) -> str:
-    """How the head came to be, and how to read the curves."""
+    """How the head was made."""
     kept = next((found for found in candidates if found.chosen), None)
     which = "" if kept is None or len(candidates) == 1 else f"Of {len(candidates)} candidates {kept.name} was kept. "
     if kept is not None and not kept.steps:
@@ -129,27 +129,29 @@ def training_note(shown: bool, candidates: Sequence[Candidate]) -> str:
     if not shown:
         return f"{which}The run holds no record of the training."
     return (
-        f"{which}The head learns codes that say what the frozen features say of each pair of patches, more sharply: "
-        "within an image, between images that look alike, and between random ones. No label takes part."
+        f"{which}The head learns codes in which similar patches become more similar and different ones more different, "
+        "as the frozen features say: within an image, between similar images, and between random ones. "
+        "No label takes part."
     )
 
 
-def doubtful_note(*, known: bool) -> str:
+def uncertain_note(*, known: bool) -> str:
     """How the images to label next were chosen, or what to do to know them."""
     if not known:
         return (
-            "The masks of this run came without it: segpipe refine RUN --set refine.certainty=true writes how sure "
-            "every pixel is, and then this page lists the images that are worth labelling next."
+            "The masks of this run were made without certainty. segpipe refine RUN --set refine.certainty=true writes "
+            "how certain every pixel is; then this page lists the images that are worth labelling next."
         )
     return (
-        "Images whose class maps are least certain, by mean entropy of their pixels (0 = sure everywhere, 1 = all "
-        "classes as likely). Each stands for the class whose doubt it holds the largest part of; the first of every "
-        "class come first, so that they are not all alike. Certainty is the model's own: it can be sure and wrong."
+        "Images whose class maps are least certain, by the mean entropy of their pixels (0 = certain everywhere, 1 = "
+        "all classes equally likely). Each stands for one class, the one of whose uncertainty in the whole corpus it "
+        "holds the largest part; the least certain image of every class comes first, so that the list is varied. "
+        "Certainty is the model's own: it can be certain and wrong."
     )
 
 
 def cover_note(cover: Cover | None, *, stale: bool) -> str:
-    """What cover stands on, or why there is none."""
+    """What cover is based on, or why there is none."""
     if stale:
         return "This run's cover is of earlier masks or names and is left out; run segpipe cover, then segpipe report."
     if cover is None:
@@ -167,7 +169,7 @@ def cover_note(cover: Cover | None, *, stale: bool) -> str:
 
 
 def corrected_note(cover: Cover | None) -> str:
-    """What the corrected shares stand on; empty without labels."""
+    """What the corrected shares are based on; empty without labels."""
     if cover is None or cover.correction is None:
         return ""
     found = cover.correction
@@ -176,32 +178,32 @@ def corrected_note(cover: Cover | None) -> str:
         ""
         if found.mean_error is None
         else f" Image by image, the map's share of a class differs from that of the label of its name by "
-        f"{percent(found.mean_error)} on average (points of an image are few: part of it is their own chance)."
+        f"{percent(found.mean_error)} on average (an image has few points: part of this is chance)."
     )
     if nameless:
         error += f" No class of the map is called {', '.join(nameless)}."
     unseen = (
-        f" Nothing is known of {percent(found.unseen)} of the map: no label lies in {', '.join(found.unseen_classes)}."
+        f" For {percent(found.unseen)} of the map nothing is known: no label lies in {', '.join(found.unseen_classes)}."
         if found.unseen_classes
         else ""
     )
     by_site = (
-        f" The same by site, for {plural(len(found.sites), 'site')}, is in cover/cover_sites_corrected.csv: the errors "
-        "of all of them, applied to the map of each. That is right where a class of the map is the same mix of labels "
-        "everywhere; where sites differ much, it draws them together."
+        f" cover/cover_sites_corrected.csv holds the same for {plural(len(found.sites), 'site')}: the errors found at "
+        "all sites together, applied to the map of each. That is right if a class of the map is the same mix of labels "
+        "at every site; if it is not, the differences between sites are underestimated."
         if found.sites
         else ""
     )
     return (
         f"From {plural(found.pixels, 'labelled pixel')} in {plural(found.images, 'image')}: how often each class of "
-        "the map is which label, times how much of the map it covers (Olofsson et al. 2014). That is right on average "
-        "also where the map confuses classes, if the labelled pixels were drawn by chance; intervals by drawing images "
-        f"again.{error}{unseen}{by_site}"
+        "the map is which label, times how much of the map it covers (Olofsson et al. 2014). If the labelled pixels "
+        "were chosen at random, this is right on average even where the map confuses classes. Intervals are by "
+        f"resampling images (bootstrap).{error}{unseen}{by_site}"
     )
 
 
 def scores_note(scores: Scores | None, *, outdated: bool) -> str:
-    """What the scores stand on, or why there are none."""
+    """What the scores are based on, or why there are none."""
     if outdated:
         return (
             "The scores of this run belong to earlier masks and are left out; "
@@ -215,5 +217,5 @@ def scores_note(scores: Scores | None, *, outdated: bool) -> str:
     return (
         f"Against {plural(scores.labelled_pixels, 'labelled pixel')} in {plural(scores.images, 'image')}, "
         f"by the protocol “{scores.protocol_name}” (below). "
-        f"Labels were used for this judgement only, never to find the classes."
+        "Labels were used only for this comparison, never to find the classes."
     )

@@ -1,4 +1,4 @@
-"""The figures that say how a training went."""
+"""Figures of the training: loss, correlations and their distributions."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def history_plots(rows: Sequence[Mapping[str, float]]) -> list[Plot]:
     codes = _columns(rows, {f"code_{kind}": name for kind, name in KINDS.items()})
     features = _columns(rows, {f"feature_{kind}": name for kind, name in KINDS.items()})
     about_loss = (
-        "The loss and its parts (in STEGO by where the two points of a pair come from): pale every logged step, "
-        "strong a running mean. It can be negative where it is made of correlations, and only its levelling off says "
-        "that training is done."
+        "The loss and its parts (in STEGO by where the two points of a pair come from): pale lines are every logged "
+        "step, strong ones a running mean. A loss that is made of correlations can be negative; training is done when "
+        "it no longer falls."
     )
     about_codes = (
-        "Mean cosine of two codes (solid) and of the features under them, as the loss compares them (dashed). Good: "
-        "the codes of random crops stay well below those within a crop. All three near 1: the codes have collapsed."
+        "Mean cosine of two codes (solid) and of their features, as the loss compares them (dashed). Good: the codes "
+        "of random crops stay well below those within a crop. All three near 1: the codes have collapsed."
     )
     plots = [Plot("Loss", curves.lines(steps, loss, xlabel="step", ylabel="loss"), about_loss)]
     if codes:
@@ -59,9 +59,9 @@ def histogram_plots(
         shifts: by kind of pair, as used; marked where they are there.
     """
     about = (
-        "Blue, cosines of two codes, from the first step (pale) to the last (dark); gray, the same pairs' feature "
-        "correlations at the last step. Features to the right of the dashed shift pull their codes together, those "
-        "to the left push them apart: most same things should lie right of it, most different things left."
+        "Blue, cosines of two codes, from the first step (pale) to the last (dark); gray, the feature correlations of "
+        "the same pairs at the last step. Pairs to the right of the shift (dashed) are pulled together, those to the "
+        "left are pushed apart: most pairs of the same kind of thing should lie right of it, most others left."
     )
     plots = list[Plot]()
     for kind, name in KINDS.items():

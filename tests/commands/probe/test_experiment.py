@@ -1,4 +1,4 @@
-"""Probes of backbones whose answers are known: planted leans are found, and where there is none none is."""
+"""Probes of backbones whose answers are known: planted biases are found, and where there is none none is."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -109,7 +109,7 @@ def probed(view, measures, names=(), count=6, side=8, workers=1, seed=0):
     return FindingTable(found.findings), found
 
 
-def test_a_backbone_that_looks_at_content_alone_leans_nowhere():
+def test_a_backbone_that_looks_at_content_alone_has_no_bias():
     found, raw = probed(made_view(brightness), ("center",))
     assert found.get(ROLL, CENTER, 0).low > 0.27  # the photographs do
     for measure in (CENTER, CENTER_INNER):
@@ -121,21 +121,21 @@ def test_a_backbone_that_looks_at_content_alone_leans_nowhere():
         for measure in (OVERLAP, PATCH, PATCH_INNER):
             assert found.get(ROLL, measure, level).value == pytest.approx(1, abs=1e-5)
         assert found.get(ROLL, CHANGE, level).value == pytest.approx(0, abs=1e-5)
-    assert "no lean" in sentences(found, "attention")[0]
+    assert "no bias" in sentences(found, "attention")[0]
     assert raw.by_place.shape == (8, 8)
     assert found.get(ALL_ROLLS, CORNERS, 16).value == pytest.approx(0.25, abs=1e-6)
     assert not any("of the frame hold" in said for said in sentences(found, "attention", raw.by_place))
 
 
-def test_a_planted_lean_to_the_center_is_found():
+def test_a_planted_bias_to_the_center_is_found():
     found, raw = probed(made_view(to_the_middle), ("center",))
     share = found.get(ALL_ROLLS, CENTER_INNER, 16)
     assert share.low > 0.4
     assert found.get(ALL_ROLLS, DISTANCE, 16).high < 0.9
     assert found.get(ROLL, OVERLAP, 0.5).high < 0.8
     assert found.get(ROLL, CHANGE, 0.5).low > 0.1
-    assert found.get(ROLL, PATCH, 0.5).value == pytest.approx(1, abs=1e-5)  # its features do not lean
-    assert sentences(found, "attention")[0].startswith("Attention leans to the center:")
+    assert found.get(ROLL, PATCH, 0.5).value == pytest.approx(1, abs=1e-5)  # its features have no bias
+    assert sentences(found, "attention")[0].startswith("Attention is biased toward the center:")
     assert raw.by_place[3:5, 3:5].min() > 2 > 0.5 > raw.by_place[0, 0]
 
 
@@ -166,7 +166,7 @@ def open_vit(path: Path, monkeypatch: pytest.MonkeyPatch) -> BackboneView:
     return open_backbone_view(VIT, path, Runtime(), block=0)
 
 
-def test_a_vit_without_positions_leans_nowhere(vits: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vit_without_positions_has_no_bias(vits: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     found, _ = probed(open_vit(vits["blind"], monkeypatch), ("center",), count=3, side=4)
     for measure in (CENTER, CENTER_INNER):
         share = found.get(ALL_ROLLS, measure, 16)
@@ -176,12 +176,12 @@ def test_a_vit_without_positions_leans_nowhere(vits: dict[str, Path], monkeypatc
     assert found.get(ROLL, PICTURE, 0.5).value == pytest.approx(1, abs=1e-4)
 
 
-def test_a_vit_whose_positions_call_to_the_center_leans_there(
+def test_a_vit_whose_positions_call_to_the_center_is_biased_there(
     vits: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found, _ = probed(open_vit(vits["planted"], monkeypatch), ("center",), count=3, side=4)
     assert found.get(ALL_ROLLS, CENTER, 16).low > 0.3
-    assert sentences(found, "attention")[0].startswith("Attention leans to the center:")
+    assert sentences(found, "attention")[0].startswith("Attention is biased toward the center:")
     assert found.get(ROLL, PATCH, 0.5).value < 0.999  # its features know their place too
 
 
@@ -198,7 +198,7 @@ def test_places_that_draw_whatever_lies_there_are_told():
     assert found.get(ALL_ROLLS, CORNERS, 16).low > 0.7
     assert hot_spots(raw.by_place) == (4, pytest.approx(2 / 3 + 1 / 48))
     said = sentences(found, "attention", raw.by_place)
-    assert said[0].startswith("Attention leans to the edges:")
+    assert said[0].startswith("Attention is biased toward the edges:")
     assert said[1].startswith("4 of the 64 places of the frame hold 6")
 
 
@@ -209,11 +209,11 @@ def test_focus():
     assert levels[2].low > 0.5  # those before are a quarter of a pixel here and less
     assert levels[-1].low > 0.8
     assert [each.value for each in levels] == sorted(each.value for each in levels)
-    assert sentences(found, "activation")[0].startswith("Activation prefers what is sharp")
+    assert sentences(found, "activation")[0].startswith("Activation prefers sharp regions")
     blind, _ = probed(made_view(nothing), ("focus",), ("blur",))
     share = blind.strongest(HALF_BLUR, SHARP)
     assert share.value == share.low == share.high == pytest.approx(0.5)
-    assert "does not care" in sentences(blind, "attention")[0]
+    assert "does not depend on focus" in sentences(blind, "attention")[0]
 
 
 def test_an_artefact_that_captures_attention_is_found_and_cropping_it_away_restores_the_map():
@@ -224,14 +224,14 @@ def test_an_artefact_that_captures_attention_is_found_and_cropping_it_away_resto
     assert found.strongest("text", DRAWN).low > 2
     assert found.strongest("text-strip", LEFT).high < 0.9  # what it takes the rest loses
     assert found.get("jpeg-strip", DRAWN, 50).value == pytest.approx(1, abs=0.2)
-    assert any("text draws most attention" in said for said in sentences(found, "attention"))
+    assert any("text attracts most attention" in said for said in sentences(found, "attention"))
     assert found.get(CROP, BESIDE, 0.25).value == pytest.approx(1)  # each patch is seen by itself
     blind, _ = probed(made_view(nothing), ("artefacts",), names)
     for name in names:
         for finding in blind.levels(f"{name}-strip", DRAWN):
             assert finding.value == pytest.approx(1)
         assert blind.strongest(f"{name}-strip", GAIN).value == pytest.approx(0)
-    assert sentences(blind, "attention")[0].startswith("No artefact draws attention")
+    assert sentences(blind, "attention")[0].startswith("No artefact attracts attention")
 
 
 def spread(gray):

@@ -28,9 +28,10 @@ from segpipe.commands.probe.names import (
     FindingTable,
     in_strip,
 )
-from segpipe.commands.probe.page import Example, ExamplePanel, ProbeSubject, compose, draw_figures, render
+from segpipe.commands.probe.page import ProbeSubject, compose, draw_figures, render
 from segpipe.commands.probe.text import sentences
 from segpipe.ops.corruptions.registry import CORRUPTIONS
+from segpipe.plots.html import Example, ExamplePanel
 from segpipe.plots.thumbnails import photo
 from segpipe.records.corpus import Rejected
 from segpipe.records.finding import Finding

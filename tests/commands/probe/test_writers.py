@@ -16,7 +16,7 @@ from segpipe.base.errors import UsageError
 from segpipe.cli.entry import run_cli
 from segpipe.commands.probe.names import ALL_ROLLS, CENTER, PATCH, SHARP, FindingTable
 from segpipe.images.video import write_video
-from segpipe.store.findings import load_findings
+from tests.helpers.findings import load_findings
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 

@@ -10,6 +10,7 @@ import pytest
 from segpipe.commands.robustness.page import RobustnessPage, families, render
 from segpipe.commands.robustness.text import sentences
 from segpipe.ops.corruptions.registry import CORRUPTIONS
+from segpipe.plots.html import SkippedFiles
 from segpipe.records.corruption import FAMILIES
 from segpipe.records.finding import KEPT, MIOU, Finding
 from tests.helpers import chromium
@@ -31,12 +32,12 @@ def write(folder: Path) -> Path:
     picture = np.full((200, 300, 3), 90, np.uint8)
     pictures = {"a/long name <x-bad> " + "x" * 90: dict.fromkeys(steps, picture)}
     page = RobustnessPage(
-        title="What the masks of " + "run" * 40 + " survive",
-        lead="24 images",
-        said=sentences(rows),
+        title="How robust the masks of " + "run" * 40 + " are",
+        intro="24 images",
+        skipped=SkippedFiles([("b<x-bad>.jpg", "not an image " * 20), ("d" * 200, "empty")], 2),
+        summary=sentences(rows),
         families=families(rows, pictures),
-        facts=[("images", "long/" * 60)],
-        rejected=[("b<x-bad>.jpg", "not an image " * 20), ("d" * 200, "empty")],
+        metadata=[("images", "long/" * 60)],
     )
     path = folder / "index.html"
     path.write_text(render(page), "utf-8")

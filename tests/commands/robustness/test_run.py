@@ -26,8 +26,8 @@ from segpipe.records.finding import KEPT, MIOU
 from segpipe.records.legend import plain_legend
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
-from segpipe.store.findings import load_findings
 from segpipe.store.run_dir import RunDir
+from tests.helpers.findings import load_findings
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -92,7 +92,7 @@ def test_everything_is_written_and_does_not_depend_on_workers(run: RunDir, tmp_p
     assert all(row.images == 2 and 0 <= row.low <= row.high <= 1 for row in rows)
     written = json.loads((run.root / "probe" / "probe.json").read_text())
     assert len(written["images"]) == 2
-    assert written["said"] == list(found.said)
+    assert written["said"] == list(found.summary)
     assert [row["value"] for row in written["findings"]] == pytest.approx([row.value for row in rows], abs=1e-7)
     assert (run.root / "probe" / "probe.png").read_bytes()[:4] == b"\x89PNG"
 
@@ -102,7 +102,7 @@ def test_the_page_needs_nothing_but_itself(run: RunDir, tmp_path: Path) -> None:
         run, options_of(run, tmp_path, max_images=1, corruptions=["text", "hue"], max_side=120), Runtime()
     )
     html = found.page.read_text("utf-8")
-    assert all(sentence in html for sentence in found.said)
+    assert all(sentence in html for sentence in found.summary)
     assert set(re.findall(r'src="([a-z]+:)', html)) == {"data:"}
     assert "<script" not in html
     # one image: the picture as it was and at each level, for each of two families; and two figures
@@ -113,8 +113,8 @@ def test_the_page_needs_nothing_but_itself(run: RunDir, tmp_path: Path) -> None:
 def test_the_weights_of_the_page_are_the_words(run: RunDir, tmp_path: Path) -> None:
     found = probe_run(run, options_of(run, tmp_path, max_images=2, corruptions=["noise"], max_side=160), Runtime())
     kept = [row for row in found.findings if row.measure == KEPT]
-    assert f"{100 * kept[-1].value:.1f}% of their pixels at 45 gray levels" in found.said[0]
-    assert found.said[-1].startswith("They change most under noise at 45")
+    assert f"{100 * kept[-1].value:.1f}% of their pixels at 45 gray levels" in found.summary[0]
+    assert found.summary[-1].startswith("They change most under noise at 45")
 
 
 def test_a_file_that_changed_meanwhile_is_put_aside(run: RunDir, tmp_path: Path) -> None:

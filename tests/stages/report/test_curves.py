@@ -1,4 +1,4 @@
-"""Curves of a training: lines and histograms."""
+"""Curves and histograms of the training: valid SVG of the right things, the same bytes for the same data."""
 
 from __future__ import annotations
 

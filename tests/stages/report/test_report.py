@@ -234,7 +234,7 @@ def test_certainty_names_the_images_to_label_next(tmp_path: Path) -> None:
     names = NAMES[:4]
     run_dir = report_run.make_run(tmp_path, names, classes=3)
     page, _, html = write(run_dir, images=3)
-    assert "refine.certainty=true writes how sure" in page.text
+    assert "refine.certainty=true writes how certain" in page.text
     assert ">certainty<" not in html
     index = report.masks.load_index(run_dir.path("masks"))
     entropy = [0.2, 0.9, 0.8, 0.1]

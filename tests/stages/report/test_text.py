@@ -1,21 +1,13 @@
-"""The sentences of a report."""
+"""Sentences of the report."""
 
 from __future__ import annotations
 
 import pytest
 
 from segpipe.records.features import FeatureHeader
-from segpipe.records.manifest import StageRecord
-from segpipe.stages.report import text as wording
+from segpipe.stages.report import text
 
 HEADER = FeatureHeader("dino", "key", (11,), 224, 16, 384, "mean", False)
-
-
-def record(seconds: float, **summary: object) -> StageRecord:
-    return StageRecord(
-        key="a", artefact="a", parts={"settings": {"k": 7, "weights": None}}, summary=summary, seconds=seconds,
-        finished="2026-01-02T03:04:05+00:00", versions={"torch": f"2.{seconds:g}"}, machine={"device": "cpu"},
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -31,25 +23,25 @@ def record(seconds: float, **summary: object) -> StageRecord:
 def test_the_rule_says_from_what_was_chosen(
     groups: dict[str, int], of: int, total: int, scored: bool, start: str
 ) -> None:
-    rule = wording.rule(groups, of=of, total=total, scored=scored)
+    rule = text.rule(groups, of=of, total=total, scored=scored)
     assert rule.startswith(start)
     assert rule.endswith(".")
-    assert set(wording.group_titles(scored)) >= set(groups)
+    assert set(text.group_titles(scored)) >= set(groups)
 
 
-def test_the_gallery_says_how_much_was_looked_at() -> None:
-    assert "all 24 crops" in wording.gallery_note(crops=24, total=24, shown=5, used=5)
-    note = wording.gallery_note(crops=600, total=5000, shown=64, used=100)
+def test_the_gallery_says_how_much_was_sampled() -> None:
+    assert "all 24 crops" in text.gallery_note(crops=24, total=24, shown=5, used=5)
+    note = text.gallery_note(crops=600, total=5000, shown=64, used=100)
     assert "600 of the 5000 crops" in note
     assert "64 largest of 100 classes" in note
 
 
-def test_the_lead_names_what_was_used() -> None:
-    assert wording.lead(1, 2, HEADER) == (
+def test_the_intro_names_what_was_used() -> None:
+    assert text.intro(1, 2, HEADER) == (
         "1 image divided into 2 classes found without labels, from the keys of the frozen backbone dino."
     )
 
 
 def test_missing_and_outdated_scores_are_explained() -> None:
-    assert "segpipe evaluate" in wording.scores_note(None, outdated=False)
-    assert "earlier masks" in wording.scores_note(None, outdated=True)
+    assert "segpipe evaluate" in text.scores_note(None, outdated=False)
+    assert "earlier masks" in text.scores_note(None, outdated=True)

@@ -1,4 +1,4 @@
-"""The figures that say how a training went."""
+"""The figures of the training."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """STEGO's loss over the pairs of points of one step and its gradient, computed for some anchors at a time.
 
-The same numbers as `correspondence.stego_loss` and its graph, up to rounding: there everything of a step is one graph,
+The same numbers as the plain loss on whole crops, up to rounding: there everything of a step is one graph,
 here every product of matrices is written out, and the anchors come in parts whose order of summing is fixed, so that
 threads can share the work and change nothing.
 

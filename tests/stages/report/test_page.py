@@ -1,7 +1,8 @@
-"""The report in a real browser: nothing missing, nothing cut off, nothing asked of the network."""
+"""The report's page: its contents, and in a real browser nothing missing, cut off or asked of the network."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pytest
 from segpipe.base.runtime import Runtime
 from segpipe.records.corpus import Rejected
 from segpipe.stages import report
+from segpipe.stages.report.page import ReportPage, render
 from tests.helpers import chromium, report_run
 
 PROGRAM = chromium.find()
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this machine (apt-get install chromium)")
+in_browser = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this machine (apt-get install chromium)")
 
 
 def write(root: Path, kind: str) -> Path:
@@ -40,8 +42,21 @@ def tab() -> Iterator[chromium.Tab]:
         yield tab
 
 
+@in_browser
 @pytest.mark.parametrize("kind", ["plain", "one", "many"])
 def test_the_page_is_whole_at_any_width(kind: str, tab: chromium.Tab, tmp_path: Path) -> None:
     page = write(tmp_path, kind)
     for width in (1280, 400):
         assert chromium.look(tab, page, width)["images"] > 3
+
+
+def test_every_section_is_in_the_table_of_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages: list[ReportPage] = []
+    monkeypatch.setattr(report, "render", lambda page: pages.append(page) or render(page))
+    rejected = [Rejected("b.jpg", "empty")] * 3
+    run_dir = report_run.make_run(tmp_path, ["a", "b"], classes=2, rejected=rejected)
+    report.run(report.Config(), run_dir, Runtime())
+    (page,) = pages
+    html = (run_dir.root / "report" / "index.html").read_text("utf-8")
+    assert re.findall(r'<h2 id="(\w+)"', html) == [anchor for anchor, _ in page.contents]
+    assert page.contents[-1] == ("rejected", "Files skipped (3)")
