@@ -196,7 +196,7 @@ def test_published_configs_are_those_of_the_released_models(
         assert values == pytest.approx(wanted, abs=5e-5)
     assert (train["samples"], train["negatives"], train["neighbors"], train["lr"]) == (11, 5, 7, 5e-4)
     assert (train["method"], train["shifts"], train["rescue"]) == ("stego", "published", False)
-    assert (found["extract"]["size"], found["mine"]["same_image"]) == (224, True)
+    assert (found["extract"]["input_size"], found["mine"]["same_image"]) == (224, True)
     assert (found["index"]["layout"], found["index"]["split"]) == (layout, "train")
     evaluate = found["evaluate"]
     assert (evaluate["layout"], evaluate["split"], evaluate["protocol"]) == (layout, "val", "published")

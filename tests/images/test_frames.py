@@ -101,7 +101,7 @@ def test_without_a_frame_rate_one_must_say_which(film: Path, monkeypatch: pytest
 
     probe = video.probe_video
     monkeypatch.setattr(video, "probe_video", lambda path: replace(probe(path), fps=0.0))
-    with pytest.raises(BadVideo, match=r"does not say how many frames it has a second; .* index\.every=25"):
+    with pytest.raises(BadVideo, match=r"does not say how many frames it has a second; .* index\.frame_step=25"):
         FrameTaker(film, Choice())
     assert taken(film, every=10) == [0, 10, 20, 30]
     assert taken(film, scenes=27.0) == [0, 7, 18, 20, 33]

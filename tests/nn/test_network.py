@@ -114,7 +114,7 @@ def test_a_batch_too_large_for_the_memory_is_halved_and_a_crop_named(monkeypatch
     np.testing.assert_allclose(parts, whole, atol=1e-5)
     np.testing.assert_allclose(parts_cls, whole_cls, atol=1e-5)
     room = 0
-    with pytest.raises(MachineError, match=r"32 x 32 pixels .*cpu; lower extract\.size"):
+    with pytest.raises(MachineError, match=r"32 x 32 pixels .*cpu; lower extract\.input_size"):
         network(images)
 
 

@@ -283,7 +283,7 @@ def test_resuming_takes_finished_tiles_as_they_are(made: tuple[RunDir, np.ndarra
     before = (run.path("masks") / "mosaic.tiles" / kept[0]).read_bytes()
     times = {name: (partial / "mosaic.tiles" / name).stat().st_mtime_ns for name in kept[1:]}
     settings: Any = pipeline.resolve(run)["refine"]
-    refine.run(settings.model_copy(update={"side": 48, "crf_iterations": 2}), again, Runtime(workers=1))
+    refine.run(settings.model_copy(update={"canvas_size": 48, "crf_iterations": 2}), again, Runtime(workers=1))
     found = again.path("masks") / "mosaic.tiles"
     assert (found / kept[0]).read_bytes() == before
     assert {name: (found / name).stat().st_mtime_ns for name in times} == times

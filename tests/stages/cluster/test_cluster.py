@@ -23,7 +23,7 @@ from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
 from tests.helpers.planted_run import plant
 
-SMALL = {"k": 4, "restarts": 2, "iterations": 20, "prototypes": 20, "method": "tree"}
+SMALL = {"k": 4, "n_init": 2, "max_iter": 20, "prototypes": 20, "method": "tree"}
 
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
