@@ -22,4 +22,3 @@ COMMANDS: tuple[Command, ...] = (
     demo.COMMAND,
 )
 """In the order in which they are listed."""
-BY_NAME = {command.name: command for command in COMMANDS}

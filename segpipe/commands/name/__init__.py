@@ -10,6 +10,7 @@ from segpipe import pipeline
 from segpipe.base.options import Command, Face, Report
 from segpipe.base.tables import plain_table
 from segpipe.commands.name.options import NameOptions
+from segpipe.records.palette import hex_color
 
 if TYPE_CHECKING:
     from segpipe.commands.name.run import Named, Proposed
@@ -66,7 +67,7 @@ def _value(found: Named) -> dict[int, dict[str, Any]]:
         entry = found.naming.entries[k]
         said[k] = {
             "name": entry.name,
-            "color": "#{:02x}{:02x}{:02x}".format(*entry.color),
+            "color": hex_color(entry.color),
             "merge_into": entry.merge_into,
             "ignore": entry.ignore,
             "share": found.shares[k],
