@@ -559,11 +559,12 @@ def robustness(
 ) -> list[Finding]:
     """Measure how far the masks of a finished RUN stay the same when its images are corrupted.
 
-    OUT, by default RUN/probe, gets index.html, probe.csv with 95% intervals over the images, probe.json and a figure.
+    OUT, by default RUN/robustness, gets index.html, robustness.csv with 95% intervals over the images, robustness.json
+    and a figure.
 
     Args:
         run: the run directory.
-        out: folder for the page and the table [RUN/probe].
+        out: folder for the page and the table [RUN/robustness].
         max_images: how many images of the run, spread over it; 0: all.
         seed: seed of all that is random.
         corruptions: names of image corruptions [all].
@@ -571,7 +572,7 @@ def robustness(
         max_side: longest side in pixels to which photographs are scaled before they are corrupted.
 
     Returns:
-        the rows of `probe.csv`.
+        the rows of `robustness.csv`.
 
     Raises:
         SegpipeError: its text says what is wrong and the way out.

@@ -1,4 +1,4 @@
-"""Writes what is made from the declared options: the types of the Python functions and the reference of commands.
+"""Writes what is made from declarations: the types of the Python functions and the pages of docs/reference/.
 
 python tools/generate.py            write segpipe/api.pyi and docs/reference/
 python tools/generate.py --check    say whether they are up to date
@@ -12,7 +12,7 @@ import typing
 from pathlib import Path
 from typing import Any, Literal
 
-from segpipe import pipeline
+import reference
 from segpipe.base.functions import docstring_of
 from segpipe.base.options import Command, Declared, declared, without_none
 from segpipe.commands import COMMANDS
@@ -93,62 +93,14 @@ def make_stub() -> str:
     return _HEAD + "".join(f"\n{stub(each)}" for each in COMMANDS if "python" in each.faces)
 
 
-def table(command: Command) -> str:
-    """What the reference says of a command."""
-    text = (command.options.__doc__ or "").replace("\b\n", "")
-    lines = [f"## segpipe {command.name}", "", *(line.strip() for line in text.splitlines()), ""]
-    options = list(declared(command.options))
-    if options:
-        lines += ["| terminal | Python | default | meaning |", "|---|---|---|---|"]
-        lines += [_row(each) for each in options]
-    if command.sections and len(command.sections) < len(pipeline.SECTIONS):
-        names = ", ".join(f"[{name}](settings.md#{name})" for name in command.sections)
-        lines += ["", f"Settings: {names}."]
-    elif command.sections:
-        lines += ["", "Settings: [those of every stage](settings.md)."]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _row(option: Declared) -> str:
-    spelled = option.spelling
-    terminal = f"`{spelled.metavar}`" if spelled.argument else ", ".join(f"`{flag}`" for flag in option.flags)
-    python = f"`{option.name}`" if "python" in spelled.faces else ""
-    default = "" if option.required or option.default in (None, ()) else f"`{option.default}`"
-    text = option.description.replace("|", "\\|")
-    return f"| {terminal if 'terminal' in spelled.faces else ''} | {python} | {default} | {text} |"
-
-
-def make_commands() -> str:
-    """The text of `docs/reference/commands.md`."""
-    head = "# Commands\n\nMade by `python tools/generate.py` from the declared options.\n"
-    return "\n".join([head, *(table(command) for command in COMMANDS)])
-
-
-def make_settings() -> str:
-    """The text of `docs/reference/settings.md`."""
-    lines = [
-        "# Settings",
-        "",
-        "Made by `python tools/generate.py`. In the terminal `--cluster.k 12` or `--set cluster.k=12`, in Python "
-        '`settings={"cluster.k": 12}`, in a config file `cluster: {k: 12}`.',
-    ]
-    for name, section in pipeline.SECTIONS.items():
-        if section.model_fields:
-            lines += ["", f"## {name}", "", "| setting | default | meaning |", "|---|---|---|"]
-        for key, field in section.model_fields.items():
-            default = field.get_default()
-            shown = "null" if default is None else str(default).lower() if isinstance(default, bool) else default
-            text = (field.description or "").replace("|", "\\|")
-            lines.append(
-                f"| `{name}.{key}` | `{shown}` | {text} |" if shown != "" else f"| `{name}.{key}` | | {text} |"
-            )
-    return "\n".join(lines) + "\n"
-
-
 FILES = {
     "segpipe/api.pyi": make_stub,
-    "docs/reference/commands.md": make_commands,
-    "docs/reference/settings.md": make_settings,
+    "docs/reference/commands.md": reference.make_commands,
+    "docs/reference/settings.md": reference.make_settings,
+    "docs/reference/python.md": lambda: reference.make_python(make_stub()),
+    "docs/reference/run-directory.md": reference.make_run_directory,
+    "docs/reference/formats.md": reference.make_formats,
+    "docs/reference/exit-codes.md": reference.make_exits,
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Union
 
@@ -211,6 +211,8 @@ class Command:
     sections: tuple[str, ...] = ()
     """Stages whose settings it takes."""
     examples: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What it writes: patterns of paths, and what such a file holds; the first that fits counts."""
     faces: tuple[Literal["terminal", "python"], ...] = ("terminal", "python")
 
     @property

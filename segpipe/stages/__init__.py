@@ -39,6 +39,11 @@ class Stage(Protocol):
         ...
 
     @property
+    def FILES(self) -> Mapping[str, str]:
+        """What lies in its artefact: patterns of paths, and what such a file holds; the first that fits counts."""
+        ...
+
+    @property
     def Config(self) -> type[Section]:
         """The stage's settings."""
         ...

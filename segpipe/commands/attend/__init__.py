@@ -51,4 +51,17 @@ COMMAND = Command(
     returned="`pictures`, how many were processed; `files`, how many were written; `rejected`, path to reason of "
     "what was skipped",
     examples=EXAMPLES,
+    files={
+        "OUT/sheets/*": "the image with all its maps, and how many times an even map each of them reaches",
+        "OUT/mean/*": "attention of the mean of all heads",
+        "OUT/head00/*": "attention of the first head; `head01/` and so on are the others",
+        "OUT/colors/*": "all heads in one picture, each in a color",
+        "OUT/rollout/*": "attention rollout from the input to the block (Abnar and Zuidema 2020)",
+        "OUT/activation/*": "of networks without attention: how strongly their features respond",
+        "OUT/mean_mask/*": "with `--threshold`: the strongest pixels that hold this share of a map's mass",
+        "OUT/mean_contour/*": "with `--threshold`: the image with their outline (of each map)",
+        "OUT/npz/*": "with `--npz`: all maps as floats, over pixels and over patches",
+        "OUT/attend.json": "backbone, settings and versions",
+        "OUT/rejected.jsonl": "a skipped file a line: `path`, `reason`",
+    },
 )

@@ -92,6 +92,10 @@ BUNDLE = Command(
     lambda lines, options: Report(lines),
     _nothing,
     examples="segpipe bundle runs/reef reef.segpipe\n",
+    files={
+        "FILE": "a zip: network, head, clusters, names, settings and `LICENCES.txt`; no image, no path, no pickle",
+        "FILE, ending in .onnx": "with `--onnx`: pixels of a crop, `rgb` uint8 (batch, side, side, 3), to codes",
+    },
 )
 APPLY = Command(
     "apply",
@@ -105,4 +109,10 @@ APPLY = Command(
     sections=SECTIONS,
     examples="segpipe apply reef.segpipe new_photos maps\n"
     "segpipe apply reef.segpipe dive.mp4 maps --frame-step 5 --format png,video\n",
+    files={
+        "OUT/masks/*": "masks as those of a run",
+        "OUT/*/*": "the formats of `export.formats`, as in `RUN/export/`",
+        "OUT/classes.csv": "the classes, their colors and shares",
+        "OUT/rejected.jsonl": "a skipped file a line: `path`, `reason`",
+    },
 )

@@ -87,4 +87,11 @@ COMMAND = Command(
     returned="for every cluster what classes.yaml says of it (name, color, merge_into, ignore, share from 0 to 1, "
     "picture), and as `class` what it is on the map; None where it is left out",
     examples=EXAMPLES,
+    files={
+        "RUN/classes.yaml": "what a person says of the clusters",
+        "RUN/classes.yaml.before": "the text before names were carried over to other clusters",
+        "RUN/gallery/*.png": "of each cluster the patches that show it best",
+        "RUN/gallery/*": "which masks the names were given to",
+        "RUN/splits.npz": "with `--split`: which clusters are cut, and the centers of their parts",
+    },
 )

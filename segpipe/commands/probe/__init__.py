@@ -45,4 +45,11 @@ COMMAND = Command(
     returns="list[Finding]",
     returned="the rows of `probe.csv`",
     examples=EXAMPLES,
+    files={
+        "OUT/index.html": "a page with sentences, curves, a table and examples",
+        "OUT/probe.csv": "every number with its 95% interval over images",
+        "OUT/probe.json": "settings, images, sentences and versions",
+        "OUT/plots/*": "the figures as SVG and PNG",
+        "OUT/rejected.jsonl": "a skipped file a line: `path`, `reason`",
+    },
 )

@@ -27,7 +27,7 @@ def _work(options: RobustnessOptions, face: Face) -> RobustnessResult:
 
 def _report(done: RobustnessResult, options: RobustnessOptions) -> Report:
     lines = [*done.summary, f"page     {done.page}"]
-    return Report(lines, skipped=done.rejected, listed_in=done.page.parent / "probe.json")
+    return Report(lines, skipped=done.rejected, listed_in=done.page.parent / "robustness.json")
 
 
 def _value(done: RobustnessResult) -> list[Finding]:
@@ -41,6 +41,12 @@ COMMAND = Command(
     _report,
     _value,
     returns="list[Finding]",
-    returned="the rows of `probe.csv`",
+    returned="the rows of `robustness.csv`",
     examples=EXAMPLES,
+    files={
+        "RUN/robustness/index.html": "a page with sentences, curves, a table and examples",
+        "RUN/robustness/robustness.csv": "every number with its 95% interval over images",
+        "RUN/robustness/robustness.png": "the curves",
+        "RUN/robustness/robustness.json": "settings, sentences, all numbers and skipped files",
+    },
 )

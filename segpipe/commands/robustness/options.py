@@ -10,11 +10,12 @@ from segpipe.base.options import Options, argument, option
 class RobustnessOptions(Options):
     """Measure how far the masks of a finished RUN stay the same when its images are corrupted.
 
-    OUT, by default RUN/probe, gets index.html, probe.csv with 95% intervals over the images, probe.json and a figure.
+    OUT, by default RUN/robustness, gets index.html, robustness.csv with 95% intervals over the images, robustness.json
+    and a figure.
     """
 
     run: Path = argument("the run directory", metavar="RUN")
-    out: Path | None = argument("folder for the page and the table [RUN/probe]", default=None, metavar="OUT")
+    out: Path | None = argument("folder for the page and the table [RUN/robustness]", default=None, metavar="OUT")
     max_images: int = option(
         24, "how many images of the run, spread over it; 0: all", limits={"ge": 0}, metavar="N", was=("count", "images")
     )

@@ -92,7 +92,7 @@ def probe_run(run_dir: RunDir, options: RobustnessOptions, runtime: Runtime) -> 
         "resamples": _RESAMPLES,
         "versions": versions(),
     }
-    return _write(options.out or run_dir.root / "probe", metadata, findings, results, rejected)
+    return _write(options.out or run_dir.root / "robustness", metadata, findings, results, rejected)
 
 
 def _measure_all(
@@ -144,10 +144,12 @@ def _write(
         ],
     )
     out.mkdir(parents=True, exist_ok=True)
-    save_findings(out / "probe.csv", findings)
+    save_findings(out / "robustness.csv", findings)
     lines = [asdict(finding) for finding in findings]
     skipped = [asdict(each) for each in rejected]
-    files.write_json(out / "probe.json", {**metadata, "said": summary, "rejected": skipped, "findings": lines})
-    files.write_bytes(out / "probe.png", robustness_png(findings))
+    files.write_json(out / "robustness.json", {**metadata, "said": summary, "rejected": skipped, "findings": lines})
+    files.write_bytes(out / "robustness.png", robustness_png(findings))
     files.write_text(out / "index.html", render(page))
-    return RobustnessResult(tuple(findings), tuple(summary), out / "index.html", out / "probe.csv", tuple(rejected))
+    return RobustnessResult(
+        tuple(findings), tuple(summary), out / "index.html", out / "robustness.csv", tuple(rejected)
+    )

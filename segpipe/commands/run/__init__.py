@@ -98,6 +98,11 @@ RUN = Command(
     examples="segpipe run photos runs/reef\n"
     "segpipe run photos runs/reef --backbone classical --cluster.k 8\n"
     "segpipe run photos runs/reef --config underwater --to refine\n",
+    files={
+        "RUN/config.yaml": "all settings, with their meaning",
+        "RUN/manifest.json": "what ran, when, on what, with which versions, and what each stage says of itself",
+        "RUN/.lock": "held while a command works on the run",
+    },
 )
 STAGE_COMMANDS = tuple(
     Command(
@@ -111,6 +116,7 @@ STAGE_COMMANDS = tuple(
         if stage.NAME == "evaluate"
         else "what the stage says of itself",
         sections=(stage.NAME, "runtime"),
+        files={f"RUN/{stage.ARTEFACT}/{pattern}": text for pattern, text in stage.FILES.items()},
     )
     for stage in STAGES
 )

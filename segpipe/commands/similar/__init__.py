@@ -46,4 +46,8 @@ COMMAND = Command(
     returns="list[tuple[str, float, tuple[float, float] | None]]",
     returned="for each image found its id, its cosine and, with a point, the row and column of the most similar patch",
     examples=EXAMPLES,
+    files={
+        "RUN/similar/*/similar.png": "a contact sheet; with a point colors say how much every place is like it",
+        "RUN/similar/*/similar.csv": "the images found, their cosines and the most similar places",
+    },
 )

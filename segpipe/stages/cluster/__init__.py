@@ -43,6 +43,12 @@ NAME = "cluster"
 ARTEFACT = "clusters"
 NEEDS = ("index", "extract", "train")
 FORMAT = 5
+FILES = {
+    "clusters.npz": "`centers` (k, c) float32: the classes' centers among the codes",
+    "tree.npz": (
+        "`centers` and `sizes` of the small clusters, `merges` in scipy's linkage format, and a pool of patches"
+    ),
+}
 
 TREE = "tree.npz"
 _PER_CLASS = 4  # small clusters for each class wanted, at least

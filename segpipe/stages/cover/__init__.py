@@ -47,6 +47,16 @@ ARTEFACT = "cover"
 NEEDS = ("index", "refine")
 USER_FILES = (CLASSES,)
 FORMAT = 2
+FILES = {
+    "cover_images.csv": "share, pixels and area of each class in each image",
+    "cover_sites.csv": "the same by site, with 95% intervals",
+    "cover_all.csv": "the same over all images",
+    "cover_corrected.csv": "with labels: cover corrected by the errors of the map",
+    "cover_sites_corrected.csv": "with labels and several sites: each site corrected by the errors of all",
+    "cover_confusion.csv": "with labels: how often each class of the map is which label",
+    "cover.png": "bars with intervals, by site where there are several",
+    "cover.json": "all of it",
+}
 
 log = logging.getLogger(__name__)
 

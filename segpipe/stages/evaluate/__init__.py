@@ -43,6 +43,14 @@ NAME = "evaluate"
 ARTEFACT = "scores"
 NEEDS = ("index", "extract", "train", "cluster", "refine")
 FORMAT = 1
+FILES = {
+    "scores.json": (
+        "accuracy, mIoU and IoU of each class with 95% intervals, many-to-one scores, probes, the k-means "
+        "baseline, the protocol"
+    ),
+    "images.jsonl": "an image a line: `id`, `labelled_pixels`, `accuracy`, `miou`",
+    "confusion.csv": "labelled pixels by class (rows) and matched cluster (columns)",
+}
 
 log = logging.getLogger(__name__)
 

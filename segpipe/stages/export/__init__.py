@@ -17,6 +17,7 @@ from segpipe.records.corpus import Corpus
 from segpipe.records.legend import Legend
 from segpipe.stages.export.formats import FORMATS
 from segpipe.stages.export.formats.source import Source
+from segpipe.stages.export.settings import GROUPS
 from segpipe.stages.export.settings import Config as Config
 from segpipe.store import masks
 from segpipe.store.class_names import CLASSES, open_legend
@@ -28,6 +29,7 @@ ARTEFACT = "export"
 NEEDS = ("index", "refine")
 USER_FILES = (CLASSES,)
 FORMAT = 2
+FILES = {info.files: f"`--format {name}`: {info.holds}" for group in GROUPS.values() for name, info in group.items()}
 
 
 _SHOWING = ("overlay", "video", "yolo", "fiftyone")  # formats that read or copy the images themselves

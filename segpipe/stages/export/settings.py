@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import field_validator
@@ -10,12 +11,82 @@ from pydantic import field_validator
 from segpipe.base.config import Section, setting
 from segpipe.base.options import option
 
+
+@dataclass(frozen=True, slots=True)
+class FormatInfo:
+    """What the reference says of a format."""
+
+    files: str
+    """Pattern of their paths in `export/`."""
+    holds: str
+    opens: str
+    """Programs that read it."""
+
+
 GROUPS = {
-    "pictures": ("png", "color", "overlay", "classes", "certainty", "video"),
-    "maps": ("cog", "gpkg", "geoparquet", "points"),
-    "labels": ("coco", "yolo", "cvat", "labelstudio", "fiftyone", "coralnet", "taglab"),
+    "pictures": {
+        "png": FormatInfo("png/*.png", "index PNGs: value = class, 255 = no class", "anything"),
+        "color": FormatInfo("color/*.png", "the same in the classes' colors", "anything"),
+        "overlay": FormatInfo("overlay/*.jpg", "the colors over the image", "anything"),
+        "classes": FormatInfo(
+            "classes.csv", "number, name, color, pixels, share and images of every class", "anything"
+        ),
+        "certainty": FormatInfo(
+            "certainty/*", "margin and entropy of every pixel, 0 to 1 as 0 to 255; needs `refine.certainty`", "anything"
+        ),
+        "video": FormatInfo(
+            "video/*.webm", "the frames that were taken of a video, the colors over them", "browsers, VLC, ffmpeg"
+        ),
+    },
+    "maps": {
+        "cog": FormatInfo(
+            "cog/*.tif*",
+            "Cloud-Optimized GeoTIFFs of images that lie on the earth, with color table, class names and overviews",
+            "QGIS, ArcGIS, GDAL",
+        ),
+        "gpkg": FormatInfo(
+            "gpkg/*",
+            "`map.gpkg`: a polygon per region with class, name, area, perimeter, image; `map.qml`: names and colors",
+            "QGIS, ArcGIS, GDAL, geopandas",
+        ),
+        "geoparquet": FormatInfo(
+            "geoparquet/*.parquet", "the same as GeoParquet 1.1; needs `segpipe[parquet]`", "geopandas, DuckDB, QGIS"
+        ),
+        "points": FormatInfo(
+            "points/points.gpkg",
+            "photographs with GPS as points, each with the share of every class",
+            "QGIS, ArcGIS, GDAL",
+        ),
+    },
+    "labels": {
+        "coco": FormatInfo(
+            "coco/*",
+            "`annotations.json`: a mask per region, as run lengths or, with `export.coco=polygon`, as outlines",
+            "pycocotools, Detectron2, CVAT, FiftyOne",
+        ),
+        "yolo": FormatInfo(
+            "yolo/*", "`data.yaml`, `labels/`, `images/`: outlines of regions", "Ultralytics YOLO (segment)"
+        ),
+        "cvat": FormatInfo(
+            "cvat/*", '`annotations.zip`, and `labels.json` for a task\'s "Raw" labels', "CVAT (Segmentation mask 1.1)"
+        ),
+        "labelstudio": FormatInfo(
+            "labelstudio/*", "`tasks.json`: brush masks as predictions; `config.xml`: the interface", "Label Studio"
+        ),
+        "fiftyone": FormatInfo(
+            "fiftyone/*",
+            "`data/`, `labels/`, `mask_targets.json` (0 is no class)",
+            "FiftyOne",
+        ),
+        "coralnet": FormatInfo(
+            "coralnet.csv", "Name, Row, Column, Label of sampled points", "CoralNet, `segpipe evaluate --labels`"
+        ),
+        "taglab": FormatInfo(
+            "taglab/*", "label maps in the classes' colors and `dictionary.json`", "TagLab (import label map)"
+        ),
+    },
 }
-"""Names of all formats, by what is imported to write them."""
+"""All formats by name, grouped by what is imported to write them."""
 FORMAT_NAMES = tuple(name for names in GROUPS.values() for name in names)
 
 

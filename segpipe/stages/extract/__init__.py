@@ -39,6 +39,14 @@ NAME = "extract"
 ARTEFACT = "features"
 NEEDS = ("index",)
 FORMAT = 1
+FILES = {
+    "store.zarr/*": (
+        "zarr v3 with checksums: `patches` (crops, rows, cols, d), packed as `extract.codec` says; `vectors` "
+        "(crops, d), one pooled vector each; `grids` (crops, 2), rows and cols in use; `valid` (crops, rows, "
+        "cols), the share of a patch that shows image; `done` (crops,)"
+    ),
+    "whitening.safetensors": "of `classical` features: mean and directions by which they are whitened",
+}
 
 Float32 = npt.NDArray[np.float32]
 

@@ -40,6 +40,16 @@ NAME = "index"
 ARTEFACT = "corpus"
 NEEDS: tuple[str, ...] = ()
 FORMAT = 1
+FILES = {
+    "corpus.jsonl": (
+        "an image a line: `id`, `path`, `size` (height, width), `depth`, `sha256`, place on the earth, "
+        "`crops` (top, left, height, width)"
+    ),
+    "header.json": "the images' folder, how many there are, and how deep pixels are scaled to 8 bits",
+    "rejected.jsonl": "a skipped file a line: `path`, `reason`",
+    "frames/*": "the frames that were taken of videos: `VIDEO/000120.png` is frame 120, counted from 0",
+    "valid/*": "of every mosaic which pixels hold image",
+}
 
 _SAMPLED_IMAGES = 64
 _SAMPLED_PIXELS = 20_000

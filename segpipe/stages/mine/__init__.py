@@ -29,6 +29,9 @@ NAME = "mine"
 ARTEFACT = "pairs"
 NEEDS = ("index", "extract")
 FORMAT = 1
+FILES = {
+    "pairs.npz": "`neighbors` (crops, k) int64, nearest first, and `scores` (crops, k) float32, their cosines",
+}
 
 log = logging.getLogger(__name__)
 

@@ -60,6 +60,17 @@ ARTEFACT = "masks"
 NEEDS = ("index", "extract", "train", "cluster")
 USER_FILES = (SPLITS,)
 FORMAT = 2
+FILES = {
+    "*.png": (
+        "a mask per image at its own size, under the image's id: value = cluster, 255 = no data (above 255 "
+        "clusters 16 bits, 65535)"
+    ),
+    "*.tiles/*.png": "the mask of a mosaic in tiles named `<top>_<left>.png`",
+    "certainty/*": "`margin/` and `entropy/`, with `refine.certainty=true`: 0 to 1 as 0 to 255",
+    "index.jsonl": "a mask a line: `id`, `file`, `height`, `width`, `pixels` of every cluster, `nodata`",
+    "header.json": "number of classes, the no-data value, canvas and CRF settings",
+    "made.npz": "of which clusters the masks were made, and which splits they hold",
+}
 
 log = logging.getLogger(__name__)
 

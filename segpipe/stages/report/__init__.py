@@ -50,6 +50,9 @@ NEEDS = ("index", "extract", "mine", "train", "cluster", "refine")
 OPTIONAL_INPUTS = ("evaluate", "export", "cover")
 USER_FILES = (CLASSES,)
 FORMAT = 2
+FILES = {
+    "index.html": "the page; it needs no other file",
+}
 
 _ORDER = (*NEEDS, "export", "evaluate", "cover")
 _CARDS, _TOP = 64, 3

@@ -42,6 +42,14 @@ NAME = "train"
 ARTEFACT = "head"
 NEEDS = ("index", "extract", "mine")
 FORMAT = 3
+FILES = {
+    "head.safetensors": "the head that turns features into codes",
+    "candidates.json": "what was tried, its neighbor agreement, and why one was kept",
+    "candidates/*": "`history.jsonl` of the trainings that were not kept",
+    "history.jsonl": "a logged step a line: losses and mean correlations",
+    "histograms.npz": "correlations of features and codes at some steps",
+    "tb/*": "TensorBoard events, where it is installed",
+}
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,10 @@ from segpipe.records.finding import Finding
 def test_sentences_are_told_and_findings_returned() -> None:
     row = Finding("blur", "focus", 2.0, "px", "mask mIoU", 0.5, None, None, 1)
     gone = Rejected("b.jpg", "is gone")
-    done = RobustnessResult((row,), ("Half of it stays.",), Path("r/probe/index.html"), Path("r/probe.csv"), (gone,))
+    done = RobustnessResult(
+        (row,), ("Half of it stays.",), Path("r/robustness/index.html"), Path("r/robustness.csv"), (gone,)
+    )
     report = COMMAND.report(done, make(RobustnessOptions, {"run": "r"}))
-    assert report.lines == ["Half of it stays.", "page     r/probe/index.html"]
-    assert (report.listed_in, list(report.skipped)) == (Path("r/probe/probe.json"), [gone])
+    assert report.lines == ["Half of it stays.", "page     r/robustness/index.html"]
+    assert (report.listed_in, list(report.skipped)) == (Path("r/robustness/robustness.json"), [gone])
     assert COMMAND.value(done) == [row]

@@ -82,7 +82,7 @@ def test_a_picture_in_memory_gets_the_parts_of_a_split_cluster_too(run: RunDir, 
 def test_everything_is_written_and_does_not_depend_on_workers(run: RunDir, tmp_path: Path) -> None:
     options = {"max_images": 2, "corruptions": NAMES, "max_side": 160, "seed": 5}
     found = probe_run(run, options_of(run, None, **options), Runtime())
-    assert found.page == run.root / "probe" / "index.html"
+    assert found.page == run.root / "robustness" / "index.html"
     more = probe_run(run, options_of(run, tmp_path / "two", **options), Runtime(workers=2))
     assert more.findings == found.findings
     assert found.table.read_bytes() == more.table.read_bytes()
@@ -90,11 +90,11 @@ def test_everything_is_written_and_does_not_depend_on_workers(run: RunDir, tmp_p
     assert [row.disturbance for row in rows] == ["zoom-in"] * 6 + ["text"] * 6
     assert {row.measure for row in rows} == {KEPT, MIOU}
     assert all(row.images == 2 and 0 <= row.low <= row.high <= 1 for row in rows)
-    written = json.loads((run.root / "probe" / "probe.json").read_text())
+    written = json.loads((run.root / "robustness" / "robustness.json").read_text())
     assert len(written["images"]) == 2
     assert written["said"] == list(found.summary)
     assert [row["value"] for row in written["findings"]] == pytest.approx([row.value for row in rows], abs=1e-7)
-    assert (run.root / "probe" / "probe.png").read_bytes()[:4] == b"\x89PNG"
+    assert (run.root / "robustness" / "robustness.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_the_page_needs_nothing_but_itself(run: RunDir, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_the_command_tells_what_it_found(run: RunDir, tmp_path: Path, capsys: py
     assert said.startswith("Under dark the masks keep ")
     assert said.endswith(f"page     {tmp_path / 'index.html'}\n")
     twin = segpipe.robustness(run.root, tmp_path / "twin", max_images=1, corruptions=["dark"], max_side=64)
-    assert (tmp_path / "twin" / "probe.csv").read_bytes() == (tmp_path / "probe.csv").read_bytes()
+    assert (tmp_path / "twin" / "robustness.csv").read_bytes() == (tmp_path / "robustness.csv").read_bytes()
     assert len(twin) == 6
 
 
@@ -177,7 +177,7 @@ def test_probe_of_a_run_is_called_robustness_now(
         "segpipe.robustness: count=",
         "segpipe.robustness: side=",
     }
-    assert (tmp_path / "old" / "probe.csv").read_bytes() == (tmp_path / "python" / "probe.csv").read_bytes()
+    assert (tmp_path / "old" / "robustness.csv").read_bytes() == (tmp_path / "python" / "robustness.csv").read_bytes()
 
 
 def test_images_need_a_folder_to_write_to(run: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
