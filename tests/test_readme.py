@@ -1,45 +1,38 @@
-"""The README names what is there."""
+"""The README: short, its links lead somewhere, its numbers are those of the pages."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-import segpipe
 from segpipe.cli.app import cli
+from tests.helpers.pages import PAGES
 from tests.helpers.places import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
+NAMED = [(page, link) for page in PAGES for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))]
 
 
-def test_the_file_tree_lists_every_package() -> None:
-    tree = README.split("segpipe/\n", 1)[1].split("```", 1)[0]
-    listed, parent = set(), ""
-    for line in tree.splitlines():
-        names = re.findall(
-            r"([\w/]+)/(?=\s|$)", line.split("   ", 1)[0] if line.startswith("  ") and line[2] != " " else line
-        )
-        if line.startswith("    "):
-            listed |= {f"{parent}/{name}" for name in names}
-        elif names:
-            parent = names[0]
-            listed.add(parent)
-    package = Path(segpipe.__path__[0])
-    packages = {path.parent.relative_to(package).as_posix() for path in package.glob("*/**/__init__.py")}
-    assert listed == {name for name in packages if name.count("/") < 2}
+def test_it_is_short() -> None:
+    assert len(README.splitlines()) <= 250
+    assert len(README.split()) <= 1500
 
 
 def test_every_command_it_shows_exists() -> None:
-    blocks = "".join(re.findall(r"```bash\n(.*?)```", README, re.DOTALL))
-    shown = set(re.findall(r"^segpipe (\w+)", blocks, re.MULTILINE))
+    shown = set(re.findall(r"\bsegpipe ([a-z]+)\b", "".join(re.findall(r"`{1,3}[^`]*`{1,3}", README))))
     assert shown
     assert shown <= set(cli.commands)
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))
-def test_its_links_lead_somewhere(link: str) -> None:
-    assert link.startswith("http") or (ROOT / link).exists()
+@pytest.mark.parametrize(("page", "link"), NAMED, ids=[f"{page.stem}-{link}" for page, link in NAMED])
+def test_links_lead_somewhere(page, link) -> None:  # type: ignore[no-untyped-def]
+    assert link.startswith("http") or (page.parent / link).exists()
 
 
-def test_nothing_is_left_to_fill_in() -> None:
-    assert not re.search(r"@[A-Z]+@", README)
+def test_its_results_are_those_of_the_measured_quality() -> None:
+    rows = [line for line in README.splitlines() if "±" in line]
+    assert len(rows) == 2
+    measured = (ROOT / "docs/explanation/quality.md").read_text("utf-8")
+    for row in rows:
+        title, *numbers = (cell.strip() for cell in row.strip("|").split("|"))
+        line = next(line for line in measured.splitlines() if line.startswith(f"| {title} |"))
+        assert [cell.split("/")[1].strip() for cell in line.strip("|").split("|")[1:]] == numbers

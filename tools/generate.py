@@ -1,6 +1,6 @@
-"""Writes what is made from declarations: the types of the Python functions and the pages of docs/reference/.
+"""Writes what is made from declarations: types of the Python functions, pages of docs/reference/, drawings.
 
-python tools/generate.py            write segpipe/api.pyi and docs/reference/
+python tools/generate.py            write segpipe/api.pyi, docs/reference/ and two drawings
 python tools/generate.py --check    say whether they are up to date
 """
 
@@ -12,6 +12,7 @@ import typing
 from pathlib import Path
 from typing import Any, Literal
 
+import drawings
 import reference
 from segpipe.base.functions import docstring_of
 from segpipe.base.options import Command, Declared, declared, without_none
@@ -101,6 +102,8 @@ FILES = {
     "docs/reference/run-directory.md": reference.make_run_directory,
     "docs/reference/formats.md": reference.make_formats,
     "docs/reference/exit-codes.md": reference.make_exits,
+    "docs/pictures/stages.svg": drawings.draw_stages,
+    "docs/pictures/floors.svg": drawings.draw_floors,
 }
 
 

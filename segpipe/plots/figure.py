@@ -70,8 +70,8 @@ def svg(figure: Any) -> bytes:
     return out.getvalue()
 
 
-def png(figure: Any) -> bytes:
-    """The figure as a PNG file of 200 dots per inch; call it inside the `drawing` block."""
+def png(figure: Any, *, dpi: int = 200) -> bytes:
+    """The figure as a PNG file; call it inside the `drawing` block."""
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=200, metadata={"Software": None})
+    figure.savefig(out, format="png", dpi=dpi, metadata={"Software": None})
     return out.getvalue()

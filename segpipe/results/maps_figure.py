@@ -80,7 +80,7 @@ def draw_maps(views: Sequence[MapView], legend: Legend) -> Any:
                 place.set_axis_off()
             axes[0].set_title(view.name)
         figure.legend(handles=_handles(listed, labels, legend), loc="outside right upper", handlelength=1.2)
-        figure._repr_png_ = partial(png, figure)
+        figure._repr_png_ = partial(png, figure, dpi=100)  # in a notebook
     return figure
 
 

@@ -76,11 +76,11 @@ def test_the_examples_of_the_documentation_run_as_written(
     (tmp_path / "runs" / "demo").symlink_to(done)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(segpipe, "Run", Run, raising=False)
-    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "python.md").read_text("utf-8")
     examples = re.findall(r"```python\n(.*?)```", page, re.S)
     names: dict[str, object] = {}
     for example in examples:
-        exec(compile(example, "docs/python.md", "exec"), names)
+        exec(compile(example, "docs/howto/python.md", "exec"), names)
     said = capsys.readouterr().out
     assert len(examples) == 7
     assert said.startswith("Run('runs/demo': finished)\n")
