@@ -68,7 +68,7 @@ def function_of(command: Command) -> Callable[..., Any]:
             for name, value in given.items()
             if value is not None or defaults.get(name) is None
         }
-        face = Face(given=frozenset(values), layers=(Layer("settings", settings),) if settings else ())
+        face = Face(layers=(Layer("settings", settings),) if settings else ())
         try:
             options = make(command.options, {**_unasked(command), **values})
             return command.python(options, face) if command.python else command.value(command.work(options, face))

@@ -160,8 +160,6 @@ class Face:
     """What a command is given besides its options by who calls it."""
 
     track: Track = no_track
-    given: frozenset[str] = frozenset()
-    """Names of the options that were given, rather than left at their defaults."""
     layers: tuple[Layer, ...] = ()
     """Settings of stages that were given one by one; later ones win."""
 

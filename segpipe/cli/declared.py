@@ -96,7 +96,7 @@ class DeclaredCommand(click.Command):
                 given.add(new)
             own = {name: _split(values[name], option) for name, option in self.known.items() if name in given}
             layers, settings = self._layers(values, given)
-            face = Face(terminal.tracker(screen, quiet=values["quiet"]), frozenset(given), layers)
+            face = Face(terminal.tracker(screen, quiet=values["quiet"]), layers)
             try:
                 options = make(self.declaration.options, own)
                 result = self.declaration.work(options, face)

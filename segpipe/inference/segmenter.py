@@ -62,7 +62,7 @@ def tile_side(crops: ImageCrops, config: SegmentConfig) -> int | None:
 def segment_tile(
     crops: ImageCrops, tile: Box, config: SegmentConfig, read: ReadCodes, *, lattice: TileLattice | None = None
 ) -> tuple[Labels, tuple[Map, Map] | None]:
-    """The classes (h, w) of a tile and, where wanted, their margin and entropy, as of `certainty_pixels`.
+    """The classes (h, w) of a tile and, where wanted, their margin and entropy, as of `certainty_at`.
 
     Pixels that hold no image are `nodata`, and 0 in the others.
 

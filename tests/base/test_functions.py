@@ -21,8 +21,8 @@ class Echo(Options):
     count: int = option(4, "how many", limits={"ge": 1}, was=("number",))
 
 
-def work(options: Echo, face: Face) -> tuple[Path, int, frozenset[str], dict[str, object]]:
-    return options.place, options.count, face.given, dict(face.layers[0].values) if face.layers else {}
+def work(options: Echo, face: Face) -> tuple[Path, int, dict[str, object]]:
+    return options.place, options.count, dict(face.layers[0].values) if face.layers else {}
 
 
 ECHO = Command("echo", Echo, work, returns="tuple[Path, int]", returned="what was given", sections=("cluster",))
@@ -30,8 +30,8 @@ echo = function_of(ECHO)
 
 
 def test_values_and_settings_arrive() -> None:
-    assert echo("a") == (Path("a"), 4, {"place"}, {})
-    assert echo(Path("a"), count=2, settings={"cluster.k": 3}) == (Path("a"), 2, {"place", "count"}, {"cluster.k": 3})
+    assert echo("a") == (Path("a"), 4, {})
+    assert echo(Path("a"), count=2, settings={"cluster.k": 3}) == (Path("a"), 2, {"cluster.k": 3})
     assert echo("a", count=None)[1] == 4
 
 

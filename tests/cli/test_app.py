@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segpipe.base.version import __version__
+from segpipe.cli import app
 from segpipe.cli.entry import run_cli
+from segpipe.commands import COMMANDS
 from segpipe.commands.demo.synthetic import write_reef_corpus
 
 SMALL = ["--set", "extract.input_size=112", "--set", "train.steps=20", "--set", "refine.crf=false"]
@@ -38,6 +41,21 @@ def done(reef: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     code = run_cli(arguments)
     return code, capsys.readouterr().err
+
+
+def test_commands_are_listed_in_the_order_in_which_they_are_declared(capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["--help"]) == 0
+    section = capsys.readouterr().out.split("\nCommands:\n")[1].split("\n\n")[0]
+    listed = [line.split()[0] for line in section.splitlines() if re.match(r"  \S", line)]
+    assert listed == [*(command.name for command in COMMANDS), "completion"]
+
+
+def test_what_was_typed_is_taken_where_nothing_is_given(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["segpipe", "--version"])
+    assert app.run() == 0
+    assert capsys.readouterr().out == f"segpipe, version {__version__}\n"
 
 
 def test_run_leaves_every_artefact(reef: Path, done: Path) -> None:

@@ -13,10 +13,13 @@ import pytest
 
 import segpipe
 from segpipe import api, pipeline
-from segpipe.base.errors import UsageError
+from segpipe.base.config import Layer
+from segpipe.base.errors import RenamedWarning, UsageError, named
 from segpipe.base.functions import docstring_of, signature_of
-from segpipe.base.options import Command, declared
+from segpipe.base.options import Command, Face, Options, Report, argument, declared
+from segpipe.base.options import option as declare
 from segpipe.cli.app import cli
+from segpipe.cli.declared import click_command
 from segpipe.cli.entry import run_cli
 from segpipe.commands import COMMANDS
 from tests.helpers.places import ROOT
@@ -169,3 +172,53 @@ def test_values_complete_too() -> None:
     option = next(each for each in made.params if each.opts == ["--cluster.method"])
     names = [item.value for item in option.type.shell_complete(context, option, "")]
     assert names == ["auto", "tree", "kmeans"]
+
+
+class Echo(Options):
+    """Say what was given."""
+
+    place: Path = argument("a place", metavar="PLACE")
+    count: int = declare(4, "a count", limits={"ge": 1}, was=("number_of",))
+    names: tuple[str, ...] = declare((), "names", flags=("--name", "-n"), commas=True)
+
+
+def typed(*words: str) -> tuple[Echo, tuple[Layer, ...], int]:
+    """What a command's work is given for what was typed, and the exit code."""
+    given: list[tuple[Echo, Face]] = []
+
+    def work(options: Echo, face: Face) -> None:
+        given.append((options, face))
+        if options.count == 99:
+            raise UsageError(f"{named('count', 99)} is too many for {named('place', options.place)}; give fewer")
+
+    command = Command("echo", Echo, work, lambda result, options: Report(code=7), sections=("index", "cluster"))
+    code = click_command(command).main(args=[*words, "-q"], standalone_mode=False)
+    ((options, face),) = given
+    return options, face.layers, code
+
+
+def test_what_is_typed_becomes_options_and_a_report_says_the_exit_code() -> None:
+    options, layers, code = typed("here", "-n", "a, b", "--name", "c")
+    assert options == Echo(place=Path("here"), names=("a", "b", "c"))
+    assert (layers, code) == ((), 7)
+
+
+def test_settings_are_layers_and_those_of_set_win() -> None:
+    layers = typed("here", "--set", "cluster.k=6", "--cluster.k", "5", "--index.bands", "4,3,2")[1]
+    assert [dict(layer.values) for layer in layers] == [{"cluster.k": 5, "index.bands": "4,3,2"}, {"cluster.k": 6}]
+
+
+def test_earlier_names_of_options_and_settings_are_taken_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options, layers, _ = typed("here", "--number-of", "9", "--index.every", "25")
+    assert options.count == 9
+    assert capsys.readouterr().err == "warning: --number-of is called --count now\n"
+    with pytest.warns(RenamedWarning, match=r"^command line: index\.every is called index\.frame_step now$"):
+        settings = pipeline.resolve(pipeline.open_run(tmp_path / "run"), layers=layers)
+    assert settings["index"].model_dump()["frame_step"] == 25
+
+
+def test_an_error_of_the_work_is_said_as_it_was_typed() -> None:
+    with pytest.raises(UsageError, match=r"^--count 99 is too many for here; give fewer$"):
+        typed("here", "--count", "99")

@@ -1,5 +1,6 @@
 """Features, codes, masks and probabilities of a run."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from segpipe.base.geometry import Box, Size
 from segpipe.cli.entry import run_cli
 from segpipe.ops.maps.segment import label_at, label_pixels
 from segpipe.results import Run
+from segpipe.results.arrays import class_mask, cluster_mask, mask_entry
+from segpipe.results.reader import RunReader
 from tests.helpers.run_view import BAY, ONE, error_of
 
 
@@ -128,3 +131,24 @@ def test_probabilities_of_a_mosaic_join_those_of_its_tiles(mosaic: Path) -> None
     np.testing.assert_allclose(found.sum(axis=-1), 1, atol=1e-5)
     y, x = ((np.arange(length) + 0.5) / 1.25 - 0.5 for length in mask.shape)
     np.testing.assert_array_equal(label_at(found, y, x), mask)
+
+
+def test_classes_come_with_the_legend_that_says_what_they_are(copy: Path) -> None:
+    assert run_cli(["name", str(copy), "--merge", "1", "0", "-q"]) == 0
+    reader = RunReader(copy)
+    index = reader.find(ONE)
+    found, legend = class_mask(reader, index)
+    assert legend.names == ("cluster 0", "cluster 2", "cluster 3", "cluster 4")
+    np.testing.assert_array_equal(found, np.array([0, 0, 1, 2, 3])[cluster_mask(reader, index)])
+
+
+def test_an_image_that_the_masks_do_not_know_is_named(copy: Path) -> None:
+    path = copy / "masks" / "index.jsonl"
+    lines = path.read_text("utf-8").splitlines()
+    path.write_text("".join(f"{line}\n" for line in lines if json.loads(line)["id"] != ONE), "utf-8")
+    reader = RunReader(copy)
+    said = error_of(lambda: mask_entry(reader, reader.find(ONE)))
+    assert said == f"{path} has no {ONE}; run `segpipe refine {copy}`"
+    height, width = cluster_mask(reader, reader.find(BAY)).shape
+    entry = mask_entry(reader, reader.find(BAY))
+    assert (entry["height"], entry["width"]) == (height, width)

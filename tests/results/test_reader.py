@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import segpipe
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.cli.entry import run_cli
 from segpipe.results import Run
+from segpipe.results.reader import RunReader, reading
 from tests.helpers.run_view import ONE, READERS, error_of
 
 SHARD = "features/store.zarr/patches/c/0/0/0/0"
@@ -140,3 +143,47 @@ def test_a_photograph_that_is_gone_or_changed(reef: Path, copy: Path, tmp_path: 
     assert run.mask(ONE).shape  # which needs no photograph
     assert len(run.images) == 6
     assert "cannot be opened any more" in run._repr_html_()
+
+
+@pytest.fixture
+def twins(tmp_path: Path) -> Path:
+    """A run that has found two images of one name."""
+    for i, folder in enumerate(("east", "west")):
+        (tmp_path / "images" / folder).mkdir(parents=True)
+        pixels = np.full((16, 16, 3), 90 * i, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / folder / "0001.png")
+    segpipe.index(tmp_path / "images", tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_name_of_several_images_asks_for_more_of_the_path(twins: Path) -> None:
+    reader = RunReader(twins)
+    said = error_of(lambda: reader.find("0001"))
+    assert said == f"0001 may mean 2 images of {twins} (east/0001, west/0001); give more of its path"
+    assert [reader.find(name) for name in ("east/0001", "west/0001.png")] == [0, 1]
+
+
+def test_what_was_opened_is_kept_until_its_stage_runs_again(twins: Path) -> None:
+    reader = RunReader(twins)
+    first = reader.corpus
+    assert reader.corpus is first
+    (twins.parent / "images" / "west" / "0001.png").unlink()
+    assert reader.corpus is first
+    segpipe.index(twins.parent / "images", twins)
+    assert [image.id for image in reader.corpus.images] == ["east/0001"]
+    assert reader.missing() == ["extract", "mine", "train", "cluster", "refine", "export", "cover", "report"]
+
+
+def test_a_damaged_file_is_one_line_of_its_reader_s_many() -> None:
+    path = Path("run/masks/index.jsonl")
+    for error, what in ((ValueError("line 3 is odd\nand so on"), "line 3 is odd"), (KeyError(), "KeyError")):
+        with pytest.raises(UsageError) as caught, reading(path, "segpipe refine run --force"):
+            raise error
+        expected = f"{path} is missing or damaged ({what}); make it again with `segpipe refine run --force`"
+        assert str(caught.value) == expected
+    own = CorpusError("photo.jpg has changed")
+    with pytest.raises(CorpusError) as passed, reading(path, "x"):
+        raise own
+    assert passed.value is own
+    with pytest.raises(ZeroDivisionError), reading(path, "x"):  # a mistake of ours
+        _ = 1 / 0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import segpipe
-from segpipe.results import Run
+from segpipe.results.run import Run
 from tests.helpers.run_view import BAY, ONE, READERS, error_of
 
 

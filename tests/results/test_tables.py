@@ -11,6 +11,7 @@ from PIL import Image
 
 from segpipe.cli.entry import run_cli
 from segpipe.results import Run
+from segpipe.results.tables import CLASS_COLUMNS, COVER_COLUMNS, table
 from tests.helpers.run_view import BAY, ONE
 
 
@@ -95,3 +96,18 @@ def test_tables_are_frames_where_pandas_is(done: Path, pandas: ModuleType) -> No
     assert run.cover["area"].isna().all()
     assert run.classes["share"].sum() == pytest.approx(1)
     assert run.images.set_index("id").loc[BAY, "site"] == "bay"
+
+
+def test_rows_without_pandas_are_the_rows() -> None:
+    rows = [{"share": None}]
+    assert table(rows, ["share"]) is rows
+
+
+def test_frames_have_their_columns_when_empty_and_numbers_where_one_is_missing(pandas: ModuleType) -> None:
+    assert list(table([], CLASS_COLUMNS).columns) == list(CLASS_COLUMNS)
+    row = {"number": 0, "name": "sand", "share": 0.5, "low": None, "high": None, "pixels": 8, "area": None}
+    frame = table([row, {**row, "number": 1, "area": 2}], COVER_COLUMNS)
+    assert list(frame.columns) == list(COVER_COLUMNS)
+    assert [str(frame[name].dtype) for name in ("share", "low", "area", "pixels")] == ["float64"] * 3 + ["int64"]
+    assert frame["area"].sum() == 2
+    assert frame["low"].isna().all()

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import UsageError, named
 from segpipe.ops.clustering.kmeans import spherical_kmeans
 from segpipe.ops.clustering.linkage import branch
 from segpipe.ops.gallery import assign_parts
@@ -72,7 +72,8 @@ def cut_cluster(
         found = _along_tree(model, tree, cluster, parts)
         if found is None and by == "tree":
             raise UsageError(
-                f"cluster {cluster} is no branch of at least {parts} small clusters of the tree; leave out --by tree"
+                f"cluster {cluster} is no branch of at least {parts} small clusters of the tree; leave out "
+                f"{named('by', 'tree')}"
             )
     if found is not None and (by == "tree" or min(found.shares) >= LEAST):
         return found

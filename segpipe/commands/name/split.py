@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from segpipe import pipeline
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import UsageError, named
 from segpipe.base.files import write_bytes
 from segpipe.base.runtime import Runtime
 from segpipe.commands.name import cluster_split as splitting
@@ -92,7 +92,7 @@ def _joined(run_dir: RunDir, naming: Naming, cluster: int, into: int) -> tuple[S
     splits = own_splits(run_dir)
     parts = splitting.parts_of(splits, cluster)
     if len(parts) == 1:
-        raise UsageError(f"--split {cluster} --into {into}: nothing was split off cluster {cluster}; give 2 or more")
+        raise UsageError(f"{named('into', into)}: nothing was split off cluster {cluster}; give 2 or more")
     kept, numbers = splitting.join_parts(splits, cluster)
     entries = splitting.join_entries(naming, cluster, parts, numbers)
     notes = [f"clusters {', '.join(map(str, parts))} are one again: {numbers[cluster]}"]

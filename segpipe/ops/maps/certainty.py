@@ -8,9 +8,8 @@ from collections import defaultdict
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.geometry import Size
 from segpipe.ops.maps import blend
-from segpipe.ops.maps.segment import Positions, places
+from segpipe.ops.maps.segment import Positions
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -19,29 +18,18 @@ Map = npt.NDArray[np.uint8]
 _STRIP = 1 << 22  # numbers in one strip: 16 MB of float32
 
 
-def certainty_pixels(probabilities: Float32, image: Size, *, strip: int = _STRIP) -> tuple[Map, Map]:
-    """Margin and entropy of every pixel, probabilities interpolated bilinearly to the image's size as labels are.
-
-    Args:
-        probabilities: (h, w, K), the last axis sums to 1.
-        image: the size wanted.
-        strip: numbers held at once.
-
-    Returns:
-        (H, W) margin: probability of the best class minus that of the second, 0 to 1 as 0 to 255. (H, W) entropy
-        divided by log K: 0 = one class is certain, 255 = all are as likely. With one class 255 and 0.
-    """
-    return certainty_at(probabilities, *places(probabilities, image), strip=strip)
-
-
 def certainty_at(probabilities: Float32, y: Positions, x: Positions, *, strip: int = _STRIP) -> tuple[Map, Map]:
-    """Margin and entropy at every combination of rows and columns, as of `certainty_pixels`.
+    """Margin and entropy at every combination of rows and columns, probabilities interpolated bilinearly.
 
     Args:
         probabilities: (h, w, K), the last axis sums to 1.
         y: (H,) positions in rows, 0 is the center of the first; None for those of the rows themselves.
         x: (W,) positions in columns; None where `y` is.
         strip: numbers held at once.
+
+    Returns:
+        (H, W) margin: probability of the best class minus that of the second, 0 to 1 as 0 to 255. (H, W) entropy
+        divided by log K: 0 = one class is certain, 255 = all are as likely. With one class 255 and 0.
     """
     height, width = (len(at) if at is not None else n for at, n in zip((y, x), probabilities.shape, strict=False))
     margin, entropy = (np.empty((height, width), np.uint8) for _ in range(2))

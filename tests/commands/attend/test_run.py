@@ -15,7 +15,9 @@ from safetensors.torch import load_file, save_file
 import segpipe
 from segpipe.base.errors import UsageError
 from segpipe.base.options import make
+from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
+from segpipe.commands.attend import run
 from segpipe.commands.attend.options import AttendOptions
 from segpipe.images.video import VideoReader, write_video
 
@@ -322,3 +324,26 @@ def test_the_five_dino_networks_have_one_name() -> None:
     assert names == ["dino_vits16", "dino_vits8", "dino_vitb16", "dino_vitb8", "dino_resnet50"]
     assert backbones(backbone="a", weights="w", compare=["b=c.pth"]) == [("a", Path("w")), ("b", Path("c.pth"))]
     assert backbones() == [("dino_vits16", None)]
+
+
+def test_full_strength_is_one_value_for_all_pictures_where_it_is_shared(images: Path, tmp_path: Path) -> None:
+    """The quantile 0.99 of every patch that shows image, in multiples of its picture's mean: by the arrays written."""
+    given = {"images": str(images), "backbone": "classical", "input_size": 64, "npz": True}
+    strengths = {}
+    for scale in ("own", "shared", "2.5"):
+        done = run.attend(make(AttendOptions, {**given, "out": tmp_path / scale, "scale": scale}), Runtime())
+        assert (done.pictures, done.unit, done.film, len(done.rejected)) == (2, "images", False, 1)
+        strengths[scale] = json.loads((tmp_path / scale / "attend.json").read_text("utf-8"))["full_strength"]
+    assert (strengths["own"], strengths["2.5"]) == (None, 2.5)
+    found = [np.load(path) for path in (tmp_path / "shared" / "npz").rglob("*.npz")]
+    maps = [(each["activation_patches"].astype(float), each["valid_patches"]) for each in found]
+    pooled = np.concatenate([(values / values.mean())[valid] for values, valid in maps])
+    assert strengths["shared"] == {"classical activation": pytest.approx(np.quantile(pooled, 0.99), rel=1e-5)}
+
+
+def test_frames_of_a_folder_are_some_of_its_images(images: Path, tmp_path: Path) -> None:
+    given = {"images": str(images), "out": tmp_path, "backbone": "classical", "input_size": 32}
+    done = run.attend(make(AttendOptions, {**given, "frames": (0, 1)}), Runtime())
+    assert (done.pictures, [path.name for path in (tmp_path / "activation").iterdir()]) == (1, ["a.png"])
+    with pytest.raises(UsageError, match=rf"^frames=5 9: {images} holds 3 images$"):
+        run.attend(make(AttendOptions, {**given, "frames": (5, 9)}), Runtime())

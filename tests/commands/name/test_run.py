@@ -5,11 +5,19 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
+from segpipe.base.errors import UsageError
+from segpipe.base.options import make
+from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
 from segpipe.commands.demo.synthetic import write_reef_corpus
+from segpipe.commands.name.options import NameOptions
+from segpipe.commands.name.run import Named, name_clusters
+from segpipe.pipeline import existing_run
 
 SETS = ("extract.input_size=112", "refine.crf=false", "train.method=pca", "cluster.k=6", "cluster.method=tree")
 SMALL = [part for text in SETS for part in ("--set", text)]
@@ -157,3 +165,33 @@ def test_a_slip_in_the_file_stops_export_with_its_line(run: Path, capsys: pytest
     for command in ("export", "cover", "report"):
         assert run_cli([command, str(run)]) == 2
         assert f"classes.yaml:{line}: cluster 0, ignore: 'perhaps' is neither true nor false" in capsys.readouterr().err
+
+
+def named(run: Path, **options: object) -> Named:
+    return name_clusters(existing_run(run), make(NameOptions, {"run": run, **options}), Runtime())
+
+
+def test_shares_are_those_of_the_pixels_and_pictures_are_told(run: Path) -> None:
+    found = named(run)
+    pixels = sum(
+        np.bincount(np.asarray(Image.open(path)).ravel(), minlength=6) for path in (run / "masks").rglob("*.png")
+    )
+    assert dict(found.shares) == pytest.approx(dict(enumerate(pixels / pixels.sum())))
+    assert (found.path, found.written, found.notes, found.proposed) == (run / "classes.yaml", True, (), None)
+    assert list(found.legend.names) == [f"cluster {k}" for k in range(6)]
+    assert list(found.pictures) == list(range(6))
+    assert all((run / name).is_file() for name in found.pictures.values())
+    assert not named(run).written
+
+
+def test_a_name_of_several_clusters_means_none_of_them(run: Path) -> None:
+    named(run)
+    path = run / "classes.yaml"
+    text = path.read_text("utf-8").replace('name: ""', 'name: "sand"', 2)
+    path.write_text(text, "utf-8")
+    with pytest.raises(UsageError, match=r"^split=sand: clusters 0, 1 have that name; give the number of one$"):
+        named(run, split="sand")
+    assert path.read_text("utf-8") == text
+    merged = named(run, merge=[("sand", 4)])  # but both can be merged
+    assert [entry.merge_into for entry in merged.naming.entries.values()] == [4, 4, None, None, None, None]
+    assert merged.legend.classes_of.tolist() == [2, 2, 0, 1, 2, 3]

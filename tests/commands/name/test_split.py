@@ -13,7 +13,11 @@ from PIL import Image
 
 import segpipe
 from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
+from segpipe.commands.name.split import split_cluster
+from segpipe.pipeline import existing_run
+from segpipe.records.class_names import Entry, Naming
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import CropFeatures, FeatureStore, FeatureWriter, create_features
@@ -213,9 +217,12 @@ def test_parts_can_be_cut_again_and_joined_and_the_run_is_as_it_was(fields: Path
     ("arguments", "message"),
     [
         (["--split", "9"], "--split 9: there is no cluster '9', and none of that name; clusters go from 0 to 2"),
-        (["--split", "0", "--into", "1"], "nothing was split off cluster 0; give 2 or more"),
+        (["--split", "0", "--into", "1"], "error: --into 1: nothing was split off cluster 0; give 2 or more"),
         (["--split", "0", "--into", "3000"], "cluster 0 holds only|cluster 0 has .* patches that are kept, too few"),
-        (["--split", "0", "--into", "3000", "--by", "tree"], "no branch of at least 3000 small clusters of the tree"),
+        (
+            ["--split", "0", "--into", "3000", "--by", "tree"],
+            "of at least 3000 small clusters of the tree; leave out --by tree",
+        ),
         (["--split", "0", "--merge", "1", "2"], "--split 0 goes alone"),
         (["--into", "2"], "--into and --by say how a cluster is split"),
     ],
@@ -263,3 +270,31 @@ def test_other_clusters_are_not_split_and_it_is_said(fields: Path, run: Path, ca
     segpipe.refine(run)
     assert int(masks.load_header(run / "masks")["classes"]) == 4
     assert set(np.unique(inside(fields, run)[1])) == {0, 1, 2, 3}
+
+
+def test_the_parts_of_a_cluster_and_what_joins_them_again_are_told(fields: Path, run: Path) -> None:
+    """Two fields of equal number: whatever else is said of a cluster, its parts hold half of it each."""
+    cluster, run_dir = mixed(fields, run), existing_run(run)
+    other, third = (k for k in range(3) if k != cluster)
+    said = {cluster: Entry((1, 2, 3), "green", merge_into=other), other: Entry((4, 5, 6)),
+            third: Entry((7, 8, 9), merge_into="green")}  # fmt: skip
+    cut = split_cluster(run_dir, Naming(said), cluster, Runtime(), into=2, by="kmeans")
+    kinds, clusters = inside(fields, run)
+    assert len(set(clusters[kinds == 2])) == len(set(clusters[kinds == 3])) == 1
+    assert (dict(cut.origin), list(cut.naming.entries)) == ({0: 0, 1: 1, 2: 2}, [cluster, other, third, 3])
+    assert cut.naming.entries[cluster] == Entry((1, 2, 3), "green 1")
+    assert cut.naming.entries[third].merge_into == cluster
+    first, *more = cut.notes
+    patches = 6 * ROWS * COLS * 4 // 2  # four in a field, two kinds of four
+    assert f"cluster {cluster} (green) was cut by k-means of {patches} of its patches: " in first
+    assert f": {cluster} has 50% of them, 3 has 50% of them; " in first
+    assert more == [
+        "labels called green do not stand for green 1 or green 2: rename parts that are still green",
+        f"its parts stand by themselves; it was merged into {other} before",
+        f"cluster {third} was merged into 'green' and joins cluster {cluster} now",
+    ]
+    whole = split_cluster(run_dir, cut.naming, cluster, Runtime(), into=1)
+    assert whole.notes == [f"clusters {cluster}, 3 are one again: {cluster}"]
+    assert (dict(whole.origin), whole.naming.entries[cluster].name) == ({0: 0, 1: 1, 2: 2}, "green")
+    with pytest.raises(UsageError, match=rf"^into=1: nothing was split off cluster {cluster}; give 2 or more$"):
+        split_cluster(run_dir, whole.naming, cluster, Runtime(), into=1)

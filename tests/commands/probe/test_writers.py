@@ -1,5 +1,7 @@
 """`segpipe probe IMAGES`: what a user types and gets."""
 
+import base64
+import io
 import json
 import re
 from pathlib import Path
@@ -13,9 +15,18 @@ from safetensors.torch import save_file
 
 import segpipe
 from segpipe.base.errors import UsageError
+from segpipe.base.options import make
+from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
-from segpipe.commands.probe.names import ALL_ROLLS, CENTER, PATCH, SHARP, FindingTable
+from segpipe.commands.probe.experiment import SquareImages
+from segpipe.commands.probe.measures import ProbePlan
+from segpipe.commands.probe.names import ALL_ROLLS, CENTER, PATCH, ROLL, SHARP, FindingTable
+from segpipe.commands.probe.options import ProbeOptions
+from segpipe.commands.probe.writers import make_examples, probe_images
 from segpipe.images.video import write_video
+from segpipe.inference.backbone_view import BackboneView, PatchView
+from segpipe.plots.thumbnails import Picture
+from segpipe.records.finding import Finding
 from tests.helpers.findings import load_findings
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -184,3 +195,45 @@ def test_what_cannot_be_written_or_read_is_said_first(
     assert "is a file; name a folder as OUT" in capsys.readouterr().err
     assert probe(images / "broken.jpg", tmp_path / "out", "--backbone", "classical") == 3
     assert "not one picture could be used; broken.jpg: empty file" in capsys.readouterr().err
+
+
+def looks_at_the_upper_left(pictures):  # type: ignore[no-untyped-def]
+    seen = np.zeros((8, 8), np.float32)
+    seen[0, 0] = 1
+    return [PatchView(seen, np.ones((8, 8, 3), np.float32), np.ones(3, np.float32)) for _ in pictures]
+
+
+def pixels_of(picture: Picture) -> np.ndarray:
+    encoded = picture.uri.removeprefix("data:image/webp;base64,")
+    with Image.open(io.BytesIO(base64.b64decode(encoded))) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_examples_are_spread_over_the_images_and_show_the_map_over_what_was_seen() -> None:
+    squares = np.full((7, 64, 64, 3), 60, np.uint8)
+    for i, square in enumerate(squares):
+        square[32:, 32:] = 90 + 20 * i
+    view = BackboneView("made", "attention", "block 0", 8, ("mean",), lambda images: [], looks_at_the_upper_left)
+    images = SquareImages(squares, tuple("abcdefg"), tuple(range(7)), ())
+    plan = ProbePlan(view, 8, ("center",), (), 0)
+    rolled = FindingTable([Finding(ROLL, "place", 0.5, "of the side", CENTER, 0.4, 0.3, 0.5, 7)])
+    found = make_examples(images, plan, rolled)
+    assert [example.name for example in found] == ["b", "d", "f"]
+    for row, example in zip((1, 3, 5), found, strict=True):
+        plain, moved = example.panels
+        assert (plain.caption, moved.caption) == ("as it is", ROLL)
+        np.testing.assert_allclose(pixels_of(plain.photo), squares[row], atol=12)  # WebP loses a little
+        np.testing.assert_allclose(pixels_of(moved.photo), squares[row][::-1, ::-1], atol=12)
+        over = np.abs(pixels_of(plain.map) - squares[row]).max(axis=2)
+        assert over[:4, :4].min() > 60
+        assert over[20:].max() <= 12
+    (alone,) = make_examples(images, plan, FindingTable([]))[0].panels
+    assert alone.caption == "as it is"
+
+
+def test_images_of_no_run_need_a_folder_to_write_to(images: Path) -> None:
+    options = make(ProbeOptions, {"images": str(images), "backbone": "classical"})
+    with pytest.raises(
+        UsageError, match=rf"^{images} is not a run \(no config\.yaml\), so name the folder to write to"
+    ):
+        probe_images(options, Runtime())

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from segpipe.base.geometry import Size
 from segpipe.ops.maps.blend import upsample
-from segpipe.ops.maps.certainty import certainty_pixels, label_next
+from segpipe.ops.maps.certainty import label_next
 from segpipe.ops.maps.segment import label_pixels
+from tests.helpers.certainty import certainty_pixels
 
 
 @settings(max_examples=60, deadline=None)
