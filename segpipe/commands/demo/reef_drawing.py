@@ -46,7 +46,7 @@ def winding(rng: np.random.Generator, h: int, w: int, step: float) -> Array:
     """Winding ridges and valleys (h, w), -1 to 1, as brain corals have."""
     white = rng.standard_normal((h, w)).astype(np.float32)
     band = cv2.GaussianBlur(white, (0, 0), step) - cv2.GaussianBlur(white, (0, 0), 1.7 * step)
-    return np.tanh(1.6 * band / (band.std() + 1e-6))
+    return np.asarray(np.tanh(1.6 * band / (band.std() + 1e-6)), np.float32)
 
 
 def rounded(mask: npt.NDArray[np.bool_], reach: float) -> Array:
