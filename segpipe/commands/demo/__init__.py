@@ -28,7 +28,8 @@ def _report_sample(done: Sample, options: SampleOptions) -> Report:
     lines = [f"{what:<8} {options.out / name}{more}" for what, name, more in done.lines]
     if done.earlier:
         lines.append(f"{options.out} was there already and is left as it is")
-    command = ["segpipe", "run", str(options.out / done.images), "runs/sample", "--backbone", "classical", *done.flags]
+    run = Path("runs") / (options.out.name or "sample")
+    command = ["segpipe", "run", str(options.out / done.images), str(run), "--backbone", "classical", *done.flags]
     return Report([*lines, f"next: {shlex.join(command)}"])
 
 

@@ -29,7 +29,7 @@ class Sample:
     images: str
     """What `segpipe run` is given."""
     flags: tuple[str, ...]
-    """And with which options."""
+    """And with which options: both sets of classes are five."""
     earlier: bool
     """Whether it was there already."""
 
@@ -93,6 +93,7 @@ def _draw(folder: Path, kind: Kind, count: int, seed: int) -> None:
 
 
 def _describe(folder: Path, kind: Kind, count: int, *, earlier: bool) -> Sample:
+    flags = ("--cluster.k", "5")
     labels = ("labels", "labels", "  (index PNGs; names in classes.txt)")
     if kind == "photos":
         lines = (
@@ -101,7 +102,9 @@ def _describe(folder: Path, kind: Kind, count: int, *, earlier: bool) -> Sample:
             ("points", "points.csv", f"  ({samples.POINTS} a photograph)"),
             ("sites", "sites.csv", "  (column transect)"),
         )
-        return Sample(folder, lines, "images", (), earlier)
+        return Sample(folder, lines, "images", flags, earlier)
     if kind == "mosaic":
-        return Sample(folder, (("mosaic", "mosaic.tif", ""), labels), "mosaic.tif", ("--cluster.k", "5"), earlier)
-    return Sample(folder, (("video", "dive.webm", ""), labels), "dive.webm", ("--index.frame_step", "10"), earlier)
+        return Sample(folder, (("mosaic", "mosaic.tif", ""), labels), "mosaic.tif", flags, earlier)
+    return Sample(
+        folder, (("video", "dive.webm", ""), labels), "dive.webm", ("--index.frame_step", "10", *flags), earlier
+    )
