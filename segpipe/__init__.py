@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         report,
         robustness,
         run,
+        sample,
         similar,
         train,
     )
@@ -54,6 +55,7 @@ __all__ = [
     "report",
     "robustness",
     "run",
+    "sample",
     "similar",
     "train",
 ]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from segpipe.records.finding import Finding
@@ -654,6 +655,32 @@ def apply(
     Returns:
         one after the other the image's id and its mask (H, W): classes as the bundle names them, 255 (65535
         beyond 255 classes) where there is none; a file that cannot be used is skipped with a warning in the log.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def sample(
+    kind: Literal["photos", "mosaic", "video"],
+    out: AnyPath,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+) -> Path:
+    """Write sample images with exact labels: photographs of a reef, an orthomosaic, or a video.
+
+    All is drawn on this machine, nothing is fetched. KIND is photos, mosaic or video. Beside them lie labels/ (index
+    PNGs, 255 = no data) and classes.txt; with photos also points.csv and sites.csv. OUT appears whole or not at all; it
+    is a new or empty folder, and the same sample in it is left as it is.
+
+    Args:
+        kind: photos, mosaic or video.
+        out: folder for the sample, new or empty.
+        count: how many photographs; of photos only [24].
+        seed: another seed draws another reef.
+
+    Returns:
+        the folder.
 
     Raises:
         SegpipeError: its text says what is wrong and the way out.

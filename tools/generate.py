@@ -24,6 +24,7 @@ _HEAD = '''"""Types of `api.py`. Made by `python tools/generate.py`: change the 
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from segpipe.records.finding import Finding

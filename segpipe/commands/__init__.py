@@ -19,6 +19,7 @@ COMMANDS: tuple[Command, ...] = (
     diff.COMMAND,
     backbones.COMMAND,
     doctor.COMMAND,
-    demo.COMMAND,
+    demo.SAMPLE,
+    demo.DEMO,
 )
 """In the order in which they are listed."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import UsageError, named
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.inference.codes import encode, open_head
@@ -58,7 +58,7 @@ def open_segmenter(run_dir: RunDir, runtime: Runtime, *, crf: bool) -> Segmenter
     """
     made, features = load_header(run_dir.path("masks")), run_dir.path("features")
     if crf and made["crf"] is None:
-        raise UsageError(f"{run_dir.root} was refined without a CRF (refine.crf=false); leave out --crf")
+        raise UsageError(f"{run_dir.root} was refined without a CRF (refine.crf=false); leave out {named('crf', True)}")
     clusters, header = open_clusters(run_dir), FeatureStore(features).header
     config = SegmentConfig.from_header(clusters, made, crf=crf)
     encoder = reopen_encoder(header, features, runtime)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.errors import CorpusError, UsageError, named
 from segpipe.base.geometry import Box, Size, tiles
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
@@ -91,15 +91,17 @@ class Truth:
         return LabelReader(self.layout, self.values)
 
 
-def label_files(labels: Path, classes: Path | None) -> list[Path]:
-    """The files that `read_truth` will read where there is no layout.
+def label_files(labels: Path, classes: Path | None, *, section: str = "") -> list[Path]:
+    """The files that `read_truth` will read where there is no layout; `section` is whose settings name them.
 
     Raises:
         UsageError: one of the paths does not exist.
     """
     for name, path in (("labels", labels), ("classes", classes)):
         if path is not None and not path.exists():
-            raise UsageError(f"--{name} {path}: no such file or folder; check the path")
+            raise UsageError(
+                f"{named(f'{section}.{name}' if section else name, path)}: no such file or folder; check the path"
+            )
     found = list_label_files(labels) if labels.is_dir() else [labels]
     return [*found, *([classes] if classes else [])]
 
@@ -153,7 +155,9 @@ def layout_samples(labels: Path, classes: Path | None, *, layout: str, split: st
         UsageError: class names are given although the layout brings its own, or something is missing.
     """
     if classes is not None:
-        raise UsageError(f"--classes {classes}: the layout {layout} names its own classes; leave --classes out")
+        raise UsageError(
+            f"{named('evaluate.classes', classes)}: the layout {layout} names its own classes; leave it out"
+        )
     samples = find_samples(labels, layout=layout, split=split, section="evaluate")
     return existing(labels, samples, layout=layout)
 

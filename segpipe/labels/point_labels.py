@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.csv_files import IMAGE_COLUMN, column_of, read_table
-from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.errors import CorpusError, UsageError, named
 from segpipe.images.id_lookup import ImageNames
 from segpipe.records.corpus import Image
 
@@ -101,7 +101,7 @@ def read_points(path: Path, images: Sequence[Image], *, classes: tuple[str, ...]
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Line number and the four wanted fields of every row that is not empty."""
     columns: dict[str, int] | None = None
-    for line, fields in read_table(path, option="--labels"):
+    for line, fields in read_table(path, option=named("labels")):
         if columns is None:
             columns = _columns(fields, path)
             continue

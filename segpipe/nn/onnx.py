@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from segpipe.base import files
-from segpipe.base.errors import MachineError, UsageError
+from segpipe.base.errors import MachineError, UsageError, named
 from segpipe.nn import cnn, vit
 from segpipe.nn.backbones import Backbone
 from segpipe.nn.batching import normalize
@@ -68,7 +68,7 @@ def write_onnx(row: Backbone, model: torch.nn.Module, head: Head, header: Featur
         import onnxscript  # noqa: F401  torch's exporter is built on it
     except ImportError as error:
         raise MachineError(
-            f"--onnx needs {error.name}, which is not installed; run `pip install segpipe[onnx]`"
+            f"{named('onnx', True)} needs {error.name}, which is not installed; run `pip install segpipe[onnx]`"
         ) from error
     side = max(1, round(header.side / header.patch)) * header.patch
     graph = Graph(row, model.eval(), head.eval(), header).eval()

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import UsageError, named
 from segpipe.plots.overlay import draw_borders, find_borders
 
 Rgb = npt.NDArray[np.uint8]
@@ -34,7 +34,7 @@ def color_table(name: str) -> Rgb:
     if name not in colormaps:
         near = difflib.get_close_matches(name, list(colormaps), 1)
         hint = f"did you mean {near[0]}?" if near else "take inferno, viridis, magma, gray or another of matplotlib's"
-        raise UsageError(f"--cmap {name} is not a color map; {hint}")
+        raise UsageError(f"{named('cmap', name)} is not a color map; {hint}")
     return np.asarray(np.rint(colormaps[name](np.linspace(0, 1, 256))[:, :3] * 255), np.uint8)
 
 

@@ -72,7 +72,7 @@ def test_images_are_known_by_file_or_by_path(camvid):
 
 
 def test_class_names_are_the_sets_own(camvid):
-    with pytest.raises(UsageError, match=r"--classes names\.txt: the layout camvid names its own classes"):
+    with pytest.raises(UsageError, match=r"evaluate\.classes=names\.txt: the layout camvid names its own classes"):
         layout_samples(camvid, Path("names.txt"), layout="camvid", split="train")
     (camvid / "trainannot" / "d.png").unlink()
     with pytest.raises(UsageError, match=r"d\.png: the layout camvid expects this label file .*\(1 of 4 labels are\)"):

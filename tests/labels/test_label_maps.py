@@ -220,9 +220,9 @@ def test_the_files_that_are_read_can_be_listed(tmp_path):
         tmp_path / "classes.txt",
     ]
     assert label_files(tmp_path / "points.csv", None) == [tmp_path / "points.csv"]
-    with pytest.raises(UsageError, match=r"--labels .*nowhere: no such file"):
+    with pytest.raises(UsageError, match=r"labels=.*nowhere: no such file"):
         label_files(tmp_path / "nowhere", None)
-    with pytest.raises(UsageError, match=r"--classes .*nowhere: no such file"):
+    with pytest.raises(UsageError, match=r"classes=.*nowhere: no such file"):
         label_files(tmp_path / "labels", tmp_path / "nowhere")
 
 

@@ -23,7 +23,7 @@ def test_colors_are_matplotlib_s():
 
 
 def test_an_unknown_color_map_has_a_way_out():
-    with pytest.raises(UsageError, match="--cmap infrno is not a color map; did you mean inferno"):
+    with pytest.raises(UsageError, match="cmap=infrno is not a color map; did you mean inferno"):
         color_table("infrno")
 
 

@@ -1,24 +1,39 @@
-"""`segpipe demo`: a small synthetic reef with exact labels, and every stage on it."""
+"""`segpipe sample`: drawn data with exact labels; `segpipe demo`: every stage on a small drawn reef."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segpipe import pipeline
 from segpipe.base.files import absolute
-from segpipe.base.options import Command, Face, Options, Report, argument
+from segpipe.base.options import Command, Face, Report
+from segpipe.commands.demo.options import DemoOptions, SampleOptions
 from segpipe.store.corpus import load_rejected
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_scores
 
-
-class DemoOptions(Options):
-    """Make a small synthetic reef with exact labels and run every stage on it; no download."""
-
-    run: Path = argument("the run directory [runs/demo]", default=Path("runs/demo"), metavar="RUN")
+if TYPE_CHECKING:
+    from segpipe.commands.demo.writers import Sample
 
 
-def _work(options: DemoOptions, face: Face) -> RunDir:
+def _sample(options: SampleOptions, face: Face) -> Sample:
+    from segpipe.commands.demo.writers import write_sample
+
+    return write_sample(options)
+
+
+def _report_sample(done: Sample, options: SampleOptions) -> Report:
+    lines = [f"{what:<8} {options.out / name}{more}" for what, name, more in done.lines]
+    if done.earlier:
+        lines.append(f"{options.out} was there already and is left as it is")
+    run = Path("runs") / (options.out.name or "sample")
+    command = ["segpipe", "run", str(options.out / done.images), str(run), "--backbone", "classical", *done.flags]
+    return Report([*lines, f"next: {shlex.join(command)}"])
+
+
+def _demo(options: DemoOptions, face: Face) -> RunDir:
     from segpipe.commands.demo.synthetic import write_reef_corpus
 
     reef = options.run / "reef"
@@ -35,7 +50,7 @@ def _work(options: DemoOptions, face: Face) -> RunDir:
     return run_dir
 
 
-def _report(done: RunDir, options: DemoOptions) -> Report:
+def _report_demo(done: RunDir, options: DemoOptions) -> Report:
     from segpipe.stages.evaluate.score_table import score_table
 
     lines = [score_table(load_scores(done.path("scores"))), f"report   {done.root / 'report' / 'index.html'}"]
@@ -43,4 +58,18 @@ def _report(done: RunDir, options: DemoOptions) -> Report:
     return Report(lines, skipped=skipped, listed_in=done.root / "corpus" / "rejected.jsonl")
 
 
-COMMAND = Command("demo", DemoOptions, _work, _report, sections=tuple(pipeline.SECTIONS), faces=("terminal",))
+def _folder(done: Sample) -> Path:
+    return done.folder
+
+
+SAMPLE = Command(
+    "sample",
+    SampleOptions,
+    _sample,
+    _report_sample,
+    _folder,
+    returns="Path",
+    returned="the folder",
+    examples="segpipe sample photos sample\nsegpipe sample mosaic survey\nsegpipe sample video dive --seed 3\n",
+)
+DEMO = Command("demo", DemoOptions, _demo, _report_demo, sections=tuple(pipeline.SECTIONS), faces=("terminal",))

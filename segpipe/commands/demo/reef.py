@@ -16,14 +16,22 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Size
+from segpipe.commands.demo.reef_drawing import (
+    CORAL_COLORS,
+    Array,
+    Bools,
+    filled,
+    noise,
+    ragged,
+    rounded,
+    slope,
+    winding,
+)
 
 CLASSES = ("water", "sand", "coral", "algae", "rock")
 _WATER, _SAND, _CORAL, _ALGAE, _ROCK = range(5)
-_CORAL_COLORS = ((204, 124, 62), (212, 104, 112), (190, 104, 158), (220, 142, 92), (218, 108, 56))
 _BETA = np.array([0.30, 0.085, 0.065])
 """Attenuation of red, green and blue per unit of distance; the nearest ground is one unit away."""
-
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(slots=True)
@@ -54,9 +62,7 @@ class _Scene:
         views = (self.color[part], self.labels[part], self.distance[part], self.relief[part])
         return _Scene(*views, self.unit, self.horizon - top, self.floor - top), x - left, y - top
 
-    def paint(
-        self, mask: npt.NDArray[np.bool_], color: Array, label: int, base: float, relief: Array, reach: float
-    ) -> None:
+    def paint(self, mask: Bools, color: Array, label: int, base: float, relief: Array, reach: float) -> None:
         """Put an object that stands on row `base` over what is there, with its shadow."""
         foot = max(1, round(0.10 * reach))
         cast = np.roll(mask, foot, axis=0).astype(np.float32)
@@ -109,14 +115,14 @@ def _ground(rng: np.random.Generator, size: Size) -> _Scene:
     rows = np.arange(h, dtype=np.float32)[:, None]
     share = np.clip((rows - horizon) / (h - horizon), 0, 1)
     distance = np.broadcast_to(1.15 / (share + 0.15), (h, w)).astype(np.float32)
-    edge = horizon + 0.025 * h * _noise(rng, h, w, 60 * unit, 4)[:1]
+    edge = horizon + 0.025 * h * noise(rng, h, w, 60 * unit, 4)[:1]
     water = rows < edge
     # ripples of one length on the ground: they close up with distance until they blur
     pace = 5.5 * math.tau / 1.15
-    phase = pace * distance + 1.7 * _noise(rng, h, w, 70 * unit, 3) + 0.008 / unit * np.arange(w, dtype=np.float32)
+    phase = pace * distance + 1.7 * noise(rng, h, w, 70 * unit, 3) + 0.008 / unit * np.arange(w, dtype=np.float32)
     fine = pace * distance**2 / (1.15 * (h - horizon)) / math.tau  # ripples per row
     ripples = np.sin(phase + 0.5 * np.sin(phase)) * np.exp(-((3.0 * fine) ** 2))
-    grain = 0.6 * _noise(rng, h, w, 2.0 * unit, 2) + 0.6 * _noise(rng, h, w, 40 * unit, 3)
+    grain = 0.6 * noise(rng, h, w, 2.0 * unit, 2) + 0.6 * noise(rng, h, w, 40 * unit, 3)
     sand = np.array([214, 196, 158]) + (11 * grain)[..., None]
     sand[rng.random((h, w)) < 0.004] *= 0.6  # bits of shell and stone
     color = np.where(water[..., None], np.array([120, 190, 205]), sand)
@@ -144,12 +150,12 @@ def _stand(draw: Draw, rng: np.random.Generator, scene: _Scene, x: float, y: flo
 def _rock(rng: np.random.Generator, scene: _Scene, x: float, y: float, reach: float) -> None:
     mask = _blob(rng, scene, x, y - 0.25 * reach, reach * rng.uniform(0.8, 1.3), 0.5 * reach, rough=0.16)
     h, w = mask.shape
-    lumps = _noise(rng, h, w, 0.5 * reach, 5)
-    cracks = np.exp(-((_noise(rng, h, w, 0.35 * reach, 3) / 0.07) ** 2))
+    lumps = noise(rng, h, w, 0.5 * reach, 5)
+    cracks = np.exp(-((noise(rng, h, w, 0.35 * reach, 3) / 0.07) ** 2))
     color = (
         np.array(rng.choice([(92, 80, 70), (80, 76, 78), (98, 82, 66)])) * (1 + 0.17 * lumps - 0.45 * cracks)[..., None]
     )
-    relief = _rounded(mask, reach) + _slope(lumps, 0.05 * reach)
+    relief = rounded(mask, reach) + slope(lumps, 0.05 * reach)
     scene.paint(mask, color.astype(np.float32), _ROCK, y, relief, reach)
 
 
@@ -158,20 +164,18 @@ def _massive(rng: np.random.Generator, scene: _Scene, x: float, y: float, reach:
     mask = _blob(rng, scene, x, y - 0.22 * reach, 0.5 * reach, 0.36 * reach, rough=0.05)
     h, w = mask.shape
     step = max(1.1, 0.020 * reach)
-    white = rng.standard_normal((h, w)).astype(np.float32)
-    band = cv2.GaussianBlur(white, (0, 0), step) - cv2.GaussianBlur(white, (0, 0), 1.7 * step)
-    winding = np.tanh(1.6 * band / (band.std() + 1e-6))
+    valleys = winding(rng, h, w, step)
     color = (
-        np.array(_CORAL_COLORS[rng.integers(5)])
-        * (0.92 + 0.26 * winding + 0.06 * _noise(rng, h, w, 30 * scene.unit, 2))[..., None]
+        np.array(CORAL_COLORS[rng.integers(5)])
+        * (0.92 + 0.26 * valleys + 0.06 * noise(rng, h, w, 30 * scene.unit, 2))[..., None]
     )
-    scene.paint(mask, color.astype(np.float32), _CORAL, y, _rounded(mask, reach), reach)
+    scene.paint(mask, color.astype(np.float32), _CORAL, y, rounded(mask, reach), reach)
 
 
 def _branching(rng: np.random.Generator, scene: _Scene, x: float, y: float, reach: float) -> None:
     """A thicket that forks again and again, light at the tips, dark between the branches."""
     h, w = scene.labels.shape
-    tint = np.array(_CORAL_COLORS[rng.integers(5)])
+    tint = np.array(CORAL_COLORS[rng.integers(5)])
     color, drawn = np.empty((h, w, 3), np.uint8), np.zeros((h, w), np.uint8)
     color[:] = (0.38 * tint).astype(np.uint8)
     lines: list[tuple[int, tuple[int, int], tuple[int, int], float]] = []
@@ -203,7 +207,7 @@ def _branching(rng: np.random.Generator, scene: _Scene, x: float, y: float, reac
         cv2.circle(color, (round(left * 8), round(top * 8)), max(4, round(8 * 0.5 * thick)), tip, -1, cv2.LINE_AA, 3)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * max(1, round(0.05 * reach)) + 1,) * 2)
     mask = cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, kernel) > 0
-    scene.paint(mask, color.astype(np.float32), _CORAL, y, 0.35 + 0.65 * _rounded(mask, reach), reach)
+    scene.paint(mask, color.astype(np.float32), _CORAL, y, 0.35 + 0.65 * rounded(mask, reach), reach)
 
 
 def _algae(rng: np.random.Generator, scene: _Scene, x: float, y: float, reach: float) -> None:
@@ -229,7 +233,7 @@ def _algae(rng: np.random.Generator, scene: _Scene, x: float, y: float, reach: f
     for blade, shade in zip(blades, np.clip(shades, 0, 255).tolist(), strict=True):
         cv2.polylines(drawn, [blade], False, 1, wide, cv2.LINE_8, 3)
         cv2.polylines(color, [blade], False, shade, wide, cv2.LINE_AA, 3)
-    scene.paint(drawn > 0, color.astype(np.float32), _ALGAE, y, 0.5 + 0.5 * _rounded(drawn > 0, reach), reach)
+    scene.paint(drawn > 0, color.astype(np.float32), _ALGAE, y, 0.5 + 0.5 * rounded(drawn > 0, reach), reach)
 
 
 def _photograph(rng: np.random.Generator, scene: _Scene) -> npt.NDArray[np.uint8]:
@@ -237,14 +241,14 @@ def _photograph(rng: np.random.Generator, scene: _Scene) -> npt.NDArray[np.uint8
     h, w = scene.labels.shape
     unit, wet = scene.unit, scene.labels == _WATER
     near = 1 / (1 + 0.35 * scene.distance)
-    net = np.exp(-np.abs(_noise(rng, h, w, 34 * unit, 2)) / 0.12)  # sunlight focused by waves
-    sun = 0.92 + 0.16 * _noise(rng, h, w, 0.7 * w, 2) + 0.55 * net * near
+    net = np.exp(-np.abs(noise(rng, h, w, 34 * unit, 2)) / 0.12)  # sunlight focused by waves
+    sun = 0.92 + 0.16 * noise(rng, h, w, 0.7 * w, 2) + 0.55 * net * near
     lit = scene.color * (scene.relief * np.where(wet, 1, sun))[..., None] * rng.uniform(0.86, 1.1)
     veil = np.array([24, 112, 142]) * rng.uniform(0.85, 1.15) + rng.normal(0, 7, 3)
     clear = np.exp(-rng.uniform(0.6, 0.95) * _BETA * scene.distance[..., None])
     picture = lit * clear + veil * (1 - clear)
     up = np.clip(1 - np.arange(h)[:, None] / max(scene.horizon, 1), 0, 1)  # brighter towards the surface
-    rays = _noise(rng, 1, w, 26 * unit, 3) * up * 0.10
+    rays = noise(rng, 1, w, 26 * unit, 3) * up * 0.10
     glow = (0.55 * up + rays) * np.exp(-(((np.arange(w) - rng.uniform(0, w)) / (0.8 * w)) ** 2))
     picture += (np.where(wet, 1.0, 0.3) * glow)[..., None] * np.array([90, 120, 105])
     for _ in range(rng.integers(10, 40)):  # particles in the water
@@ -258,48 +262,12 @@ def _photograph(rng: np.random.Generator, scene: _Scene) -> npt.NDArray[np.uint8
     return taken
 
 
-def _noise(rng: np.random.Generator, h: int, w: int, cell: float, octaves: int) -> Array:
-    """Smooth noise (h, w), standard deviation about 1: each octave half as coarse and 0.55 times as strong."""
-    total, weight = np.zeros((h, w), np.float32), 0.0
-    for octave in range(octaves):
-        step = max(1.0, cell / 2**octave)
-        shape = (min(h, math.ceil(h / step)) + 2, min(w, math.ceil(w / step)) + 2)
-        layer = cv2.resize(rng.standard_normal(shape, np.float32), (w, h), interpolation=cv2.INTER_CUBIC)
-        total += 0.55**octave * layer.reshape(h, w)
-        weight += 0.55 ** (2 * octave) * 0.6  # interpolated noise has about 0.6 of the variance
-    return total / np.float32(math.sqrt(weight))
-
-
 def _blob(
     rng: np.random.Generator, scene: _Scene, x: float, y: float, wide: float, tall: float, *, rough: float
-) -> npt.NDArray[np.bool_]:
+) -> Bools:
     """A filled round shape with an uneven outline and a flat foot."""
-    angle = np.linspace(0, math.tau, 72, endpoint=False)
-    radius = np.ones(72)
-    for wave in range(2, 12):
-        radius += rough / wave**0.7 * rng.normal() * np.cos(wave * angle + rng.uniform(0, math.tau))
+    angle, radius = ragged(rng, rough)
     rows = y + tall * radius * np.sin(angle)
-    outline = np.stack(
-        [
-            x + wide * radius * np.cos(angle),
-            np.minimum(rows, y + tall * (0.55 + 0.4 * rough * np.sin(5 * angle + radius))),
-        ],
-        axis=1,
-    )
-    canvas = np.zeros(scene.labels.shape, np.uint8)
-    cv2.fillPoly(canvas, [np.round(outline * 8).astype(np.int32)], 1, cv2.LINE_8, 3)
-    return canvas > 0
-
-
-def _rounded(mask: npt.NDArray[np.bool_], reach: float) -> Array:
-    """Brightness of a rounded body lit from above: light on its shoulder, dark at its foot."""
-    inner = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    body = np.sqrt(np.minimum(inner / (0.3 * reach), 1))
-    return 0.85 + _slope(cv2.GaussianBlur(body, (0, 0), max(1.0, 0.03 * reach)), 0.16 * reach)
-
-
-def _slope(height: Array, strength: float) -> Array:
-    """What light from above and a little from the left adds on a surface."""
-    wide = np.pad(height, 1, mode="edge")
-    slope = 0.5 * (wide[2:, 1:-1] - wide[:-2, 1:-1]) + 0.2 * (wide[1:-1, 2:] - wide[1:-1, :-2])
-    return (0.4 * np.tanh(strength * slope / 0.4)).astype(np.float32)
+    foot = y + tall * (0.55 + 0.4 * rough * np.sin(5 * angle + radius))
+    outline = np.stack([x + wide * radius * np.cos(angle), np.minimum(rows, foot)], axis=1)
+    return filled(outline, *scene.labels.shape)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segpipe import pipeline
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime
 from segpipe.base.version import __version__
 from segpipe.inference.codes import HEAD, open_head
@@ -97,6 +97,9 @@ def export_onnx(run_dir: RunDir, path: Path) -> float:
     header = FeatureStore(run_dir.path("features")).header
     row = find_backbone(header.backbone)
     if row.kind == "classical":
-        raise UsageError("extract.backbone=classical is no network, so there is no ONNX of it; leave out --onnx")
+        raise UsageError(
+            f"{named('extract.backbone', 'classical')} is no network, so there is no ONNX of it; "
+            f"leave out {named('onnx', True)}"
+        )
     model, _ = load_network(row, weights=Path(header.weights) if header.weights else None)
     return write_onnx(row, model, open_head(run_dir.path("head")), header, path)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import UsageError, named
 from segpipe.base.geometry import Size
 from segpipe.images.corpus_reader import read_reduced
 from segpipe.ops.clustering import knn
@@ -82,6 +82,10 @@ def similar_images(query: Float32, vectors: Float32, corpus: Corpus, *, k: int, 
     return [Match(image, score) for image, score in ranked[:k]]
 
 
+def _point(row: float, col: float) -> str:
+    return named("point", (f"{row:g}", f"{col:g}"))
+
+
 def vector_at(view: ImageFeatures, mean: Float32, row: float, col: float) -> Float32:
     """The unit feature (d,) at a point, bilinearly between patches, of the crop whose middle is nearest.
 
@@ -97,7 +101,7 @@ def vector_at(view: ImageFeatures, mean: Float32, row: float, col: float) -> Flo
     size = view.image.size
     if not (0 <= row < size.height and 0 <= col < size.width):
         raise UsageError(
-            f"--point {row:g} {col:g} is outside {view.image.id}, which has {size.height} rows and {size.width} columns"
+            f"{_point(row, col)} is outside {view.image.id}, which has {size.height} rows and {size.width} columns"
         )
     boxes = [view.corpus.crops[i].box for i in view.rows]
     y, x = np.array([row + 0.5]), np.array([col + 0.5])
@@ -105,7 +109,7 @@ def vector_at(view: ImageFeatures, mean: Float32, row: float, col: float) -> Flo
     crop, box = view.rows[nearest], boxes[nearest]
     at = view.features.header.grid(box.size).locate(y - box.top, x - box.left)
     if not view.features.valid(crop)[round(max(0.0, at[0][0])), round(max(0.0, at[1][0]))]:
-        raise UsageError(f"--point {row:g} {col:g}: {view.image.id} shows no image there")
+        raise UsageError(f"{_point(row, col)}: {view.image.id} shows no image there")
     found = probes.read_points(view.features.patches(crop), *at)[0] - mean
     return np.asarray(found / np.linalg.norm(found), np.float32)
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from segpipe.base import files
 from segpipe.base.config import AbsolutePath, Section, setting
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime
 from segpipe.labels.counting import count_labelled
 from segpipe.labels.ground_truth import label_files
@@ -114,7 +114,7 @@ class Summary(BaseModel):
 def input_files(config: Config) -> list[Path]:
     """The user's tables and labels."""
     tables = [config.sites] if config.sites else []
-    return tables + (label_files(config.labels, config.classes) if config.labels else [])
+    return tables + (label_files(config.labels, config.classes, section=NAME) if config.labels else [])
 
 
 def open_sites(config: Config, corpus: Corpus) -> Sites | None:
@@ -126,7 +126,10 @@ def open_sites(config: Config, corpus: Corpus) -> Sites | None:
     """
     if config.sites is None:
         if config.by not in ("", FOLDER):
-            raise UsageError(f"--by {config.by} is a column of a table of sites; give it with --sites, or --by folder")
+            raise UsageError(
+                f"{named('cover.by', config.by)} is a column of a table of sites; give it with "
+                f"{named('cover.sites')}, or {named('cover.by', FOLDER)}"
+            )
         return None
     table = read_sites(config.sites, corpus.images, by=None if config.by == FOLDER else config.by)
     if table.unmatched:

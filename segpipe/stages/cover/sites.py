@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segpipe.base.csv_files import IMAGE_COLUMN, column_of, plain, read_table
-from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.errors import CorpusError, UsageError, named
 from segpipe.images.id_lookup import ImageNames
 from segpipe.records.corpus import Image
 
@@ -47,7 +47,7 @@ def read_sites(path: Path, images: Sequence[Image], *, by: str | None) -> Sites:
         UsageError: a column or row is wrong; the message gives file and line.
         CorpusError: no row belongs to an image.
     """
-    rows = read_table(path, option="--sites")
+    rows = read_table(path, option=named("cover.sites"))
     line, header = next(rows, (1, []))
     image_at = column_of(header, IMAGE_COLUMN)
     if image_at is None:
@@ -87,7 +87,7 @@ def _site_column(path: Path, line: int, header: Sequence[str], by: str, image_at
         if place is None:
             close = difflib.get_close_matches(by, header, 1)
             hint = f"did you mean {close[0]!r}?" if close else f"columns are {', '.join(header)}"
-            raise UsageError(f"{path}:{line}: --by {by}: there is no such column; {hint}")
+            raise UsageError(f"{path}:{line}: {named('cover.by', by)}: there is no such column; {hint}")
         return place
     place = column_of(header, _SITES)
     if place is not None:
@@ -95,8 +95,10 @@ def _site_column(path: Path, line: int, header: Sequence[str], by: str, image_at
     gsd_at = column_of(header, _GSD)
     others = [i for i in range(len(header)) if i not in (image_at, gsd_at)]
     if len(others) != 1:
-        named = ", ".join(header[i] for i in others)
-        raise UsageError(f"{path}:{line}: which column says the site? give --by, one of {named or 'no other'}")
+        known = ", ".join(header[i] for i in others)
+        raise UsageError(
+            f"{path}:{line}: which column says the site? give {named('cover.by')}, one of {known or 'no other'}"
+        )
     return others[0]
 
 

@@ -1,4 +1,4 @@
-"""`segpipe demo`: a reef is drawn once, and every stage works on it."""
+"""`segpipe demo`: every stage on a reef that is drawn once; `segpipe sample`, in the terminal and in Python."""
 
 import io
 import json
@@ -11,10 +11,15 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+import segpipe
 from segpipe import pipeline
 from segpipe.base.config import Layer
+from segpipe.base.errors import UsageError
 from segpipe.base.options import Face, make
-from segpipe.commands.demo import COMMAND, DemoOptions
+from segpipe.cli.entry import run_cli
+from segpipe.commands import demo as room
+from segpipe.commands.demo import DEMO
+from segpipe.commands.demo.options import DemoOptions
 from segpipe.commands.demo.synthetic import CLASSES, write_reef_corpus
 from segpipe.stages import STAGES
 
@@ -32,7 +37,7 @@ QUICK = {
 
 
 def demo(run: Path, settings: Mapping[str, Any]) -> Any:
-    return COMMAND.work(make(DemoOptions, {"run": run}), Face(layers=(Layer("settings", settings),)))
+    return DEMO.work(make(DemoOptions, {"run": run}), Face(layers=(Layer("settings", settings),)))
 
 
 def test_the_reef_is_drawn_once_and_settings_that_are_given_win(
@@ -58,7 +63,7 @@ def test_every_stage_is_done_and_the_scores_are_those_of_the_masks(tmp_path: Pat
     write_reef_corpus(tmp_path / "reef", images=4, seed=1)  # quicker than its own
     done = demo(tmp_path, QUICK)
     assert list(done.manifest().stages) == [stage.NAME for stage in STAGES]
-    report = COMMAND.report(done, make(DemoOptions, {"run": tmp_path}))
+    report = DEMO.report(done, make(DemoOptions, {"run": tmp_path}))
     table, last = report.lines
     assert last == f"report   {tmp_path / 'report' / 'index.html'}"
     assert (tmp_path / "report" / "index.html").is_file()
@@ -74,3 +79,48 @@ def test_every_stage_is_done_and_the_scores_are_those_of_the_masks(tmp_path: Pat
     Console(file=out, width=200).print(table)
     (said,) = (line for line in out.getvalue().splitlines() if line.startswith("classes of this run"))
     assert f" {100 * right / pixels:.1f} " in said
+
+
+def test_the_terminal_says_what_was_written_and_what_comes_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "my sample"
+    command = ["sample", "photos", str(out), "--count", "3"]
+    assert run_cli(command) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in said] == ["photos", "labels", "points", "sites", "next:"]
+    assert said[-1] == f"next: segpipe run '{out / 'images'}' 'runs/my sample' --backbone classical --cluster.k 5"
+    assert len([path for path in (out / "images").rglob("*") if path.is_file()]) == 3
+    assert run_cli(command) == 0
+    assert f"{out} was there already and is left as it is" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["mosaic", "OUT", "--count", "3"], "error: --count 3 is for photos only; leave it out for mosaic"),
+        (["photos", "."], "error: . is not empty and holds no sample; choose another folder"),
+    ],
+)
+def test_refusals_are_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    (tmp_path / "notes.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    assert run_cli(["sample", *arguments]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(said)
+
+
+def test_python_returns_the_folder(tmp_path: Path) -> None:
+    out = segpipe.sample("photos", tmp_path / "out", count=1, seed=4)
+    assert out == tmp_path / "out"
+    assert (out / "points.csv").is_file()
+    with pytest.raises(UsageError, match="kind=film"):
+        segpipe.sample("film", tmp_path / "other")  # type: ignore[arg-type]
+    assert [command.name for command in (room.SAMPLE, room.DEMO)] == ["sample", "demo"]

@@ -83,7 +83,7 @@ def test_weights_that_are_others_now_are_refused_though_size_and_time_are_the_sa
 
 
 def test_classical_features_have_no_onnx(whole: Finished, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"extract\.backbone=classical is no network.*leave out --onnx"):
+    with pytest.raises(UsageError, match=r"extract\.backbone=classical is no network.*leave out onnx=True"):
         export_onnx(existing_run(whole[0]), tmp_path / "codes.onnx")
     assert not (tmp_path / "codes.onnx").exists()
 

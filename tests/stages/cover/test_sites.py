@@ -38,8 +38,8 @@ def test_the_only_other_column_needs_no_name(tmp_path: Path) -> None:
     ("text", "by", "error", "message"),
     [
         ("site\nx\n", "", UsageError, r"sites.csv:1: no column for 'image' among site"),
-        ("image,aa,bb\nx,1,2\n", "", UsageError, r"which column says the site\? give --by, one of aa, bb"),
-        ("image,site\na/one,x\n", "sit", UsageError, r"--by sit: there is no such column; did you mean 'site'"),
+        ("image,aa,bb\nx,1,2\n", "", UsageError, r"which column says the site\? give cover.by, one of aa, bb"),
+        ("image,site\na/one,x\n", "sit", UsageError, r"cover.by=sit: there is no such column; did you mean 'site'"),
         ("image,site\none,x\n", "", UsageError, r"sites.csv:2: 'one' fits 2 images, such as a/one.jpg and b/one.jpg"),
         ("image,site\na/one,x\na/one,y\n", "", UsageError, r"sites.csv:3: .* 'y' here and to 'x' on line 2"),
         ("image,site,gsd\na/one,x,-1\n", "", UsageError, r"sites.csv:2: gsd '-1' is no length"),
