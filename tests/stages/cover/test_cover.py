@@ -161,7 +161,7 @@ def test_left_out_clusters_are_in_no_share(run_dir: RunDir) -> None:
 
 
 def test_mistakes_are_told(run_dir: RunDir, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cover.by=transect is a column of a table of sites"):
+    with pytest.raises(UsageError, match=r"cover\.by=transect is a column of a table of sites"):
         cover.run(cover.Config(by="transect"), run_dir, Runtime())
     path = tmp_path / "t.csv"
     path.write_text("image,site\nnobody,x\n")
