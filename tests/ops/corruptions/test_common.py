@@ -77,8 +77,8 @@ def test_light_is_changed_under_the_curve_of_srgb() -> None:
 
 
 def test_what_is_pasted_is_mixed_by_its_opacity() -> None:
-    ground, color = np.full((1, 3, 3), 100, np.uint8), np.full((1, 3, 3), (200, 0, 100), np.uint8)
+    ground, color = np.full((1, 3, 3), (0, 100, 255), np.uint8), np.full((1, 3, 3), (255, 200, 0), np.uint8)
     found = paste(ground, np.array([[0, 51, 255]], np.uint8), color)
-    assert found.rgb.tolist() == [[[100] * 3, [120, 80, 100], [200, 0, 100]]]
+    assert found.rgb.tolist() == [[[0, 100, 255], [51, 120, 204], [255, 200, 0]]]
     assert found.touched is not None
     assert found.touched.tolist() == [[False, True, True]]

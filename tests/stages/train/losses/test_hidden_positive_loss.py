@@ -94,3 +94,13 @@ def test_of_one_material_neighbors_are_averaged_and_of_two_none_cross_the_border
             np.ones((*part.shape[:2], 1)), window, mode="constant"
         )
         np.testing.assert_allclose(two[:, columns], mean, atol=1e-6)
+
+
+def test_neighbors_less_similar_than_the_crops_mean_are_not_mixed_in() -> None:
+    """Patches at 0, 40 and 80 degrees: to the middle one both others are less similar than its mean, itself counted."""
+    angles = torch.tensor([0.0, 40.0, 80.0]) * math.pi / 180
+    features = torch.stack([angles.cos(), angles.sin()], dim=-1)[None]
+    found = mix_neighbors(AXES[None], features, torch.ones(1, 3, dtype=torch.bool), torch.tensor([[1, 3]]))
+    near = math.cos(math.radians(40))
+    expected = [[1 / (1 + near), near / (1 + near), 0], [0, 1, 0], [0, near / (1 + near), 1 / (1 + near)]]
+    np.testing.assert_allclose(found[0], expected, atol=1e-6)
