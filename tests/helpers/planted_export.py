@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 from rasterio.crs import CRS
 from scipy.ndimage import gaussian_filter
 
-from segpipe.base.geometry import Box, Size
+from segpipe.base.geometry import Box, Size, tiles
 from segpipe.base.runtime import Runtime
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.geo import Geo
@@ -82,3 +82,23 @@ def plant(root: Path, *, legend: Legend = LEGEND, names: tuple[str, ...] = tuple
 def named(source: Source, name: str) -> Image:
     """An image by its id."""
     return next(image for image in source.corpus.images if image.id == name)
+
+
+def with_mask(source: Source, name: str, mask: np.ndarray) -> Source:
+    """The same with another mask of clusters for an image."""
+    masks.write_mask(masks.mask_path(source.directory, name), mask, classes=CLUSTERS)
+    own = masks.describe_mask(name, mask, classes=CLUSTERS)
+    return replace(source, index=[own if entry["id"] == name else entry for entry in source.index])
+
+
+def in_tiles(source: Source, name: str, side: int) -> Source:
+    """The same with an image's mask cut into tiles, as that of a mosaic is."""
+    image = named(source, name)
+    whole = masks.mask_path(source.directory, name)
+    for tile in tiles(image.size, side):
+        part = masks.read_mask(whole)[tile.slices]
+        masks.write_mask(masks.tile_path(source.directory, name, tile), part, classes=CLUSTERS)
+    whole.unlink()
+    index = [{**entry, "tile": side} if entry["id"] == name else entry for entry in source.index]
+    images = tuple(replace(each, mosaic=True) if each is image else each for each in source.corpus.images)
+    return replace(source, index=index, corpus=replace(source.corpus, images=images))

@@ -46,4 +46,5 @@ def export_certainty(source: Source, out: Path) -> int:
         painted[source.mask(image) == source.legend.nodata] = 128
         Pillow.fromarray(np.asarray(painted, np.uint8)).save(path, "PNG")
 
-    return 3 * source.each(write, out / "certainty" / "color", ".png")
+    source.each(write, out / "certainty" / "color", ".png")
+    return sum(len(KINDS) * len(source.pieces(image)) + (not image.mosaic) for image in source.corpus.images)

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,9 @@ from rasterio import features
 from rasterio.transform import Affine
 
 from segpipe.base.errors import MachineError
-from segpipe.base.geometry import tiles
 from segpipe.stages.export.formats import gis_layers as maps
+from segpipe.stages.export.formats.qml import polygon_style
 from segpipe.stages.export.formats.source import Source
-from segpipe.store import masks
 from tests.helpers.planted_export import (
     CLUSTERS,
     COLORS,
@@ -30,6 +28,7 @@ from tests.helpers.planted_export import (
     SITE,
     UTM33,
     UTM34,
+    in_tiles,
     named,
     plant,
 )
@@ -83,6 +82,18 @@ def test_a_geopackage_says_where_it_lies(tmp_path: Path) -> None:
     assert pyproj.CRS(known["dive_site"]).is_engineering
     assert pyproj.CRS(known["dive_site"]).name == pyproj.CRS(SITE).name == "dive site"
     assert known["unnamed"] is known["pixels"] is None
+
+
+def test_a_geopackage_holds_the_style_of_every_layer(tmp_path: Path) -> None:
+    maps.export_gpkg(plant(tmp_path), tmp_path / "out")
+    text = (tmp_path / "out/gpkg/map.qml").read_text("utf-8")
+    assert text == polygon_style(NAMES, COLORS)
+    meta, _, _, columns = raw.read(tmp_path / "out/gpkg/map.gpkg", layer="layer_styles")
+    styles = dict(zip(meta["fields"], columns, strict=True))
+    assert set(styles["f_table_name"]) == set(LAYERS)
+    assert set(styles["styleQML"]) == {text}
+    assert styles["useAsDefault"].all()
+    assert set(styles["f_geometry_column"]) == {"geom"}
 
 
 def test_areas_are_those_of_the_pixels(tmp_path: Path) -> None:
@@ -205,11 +216,7 @@ def test_maps_do_not_depend_on_tiles_and_on_how_many_outlines_are_held(
     maps.export_gpkg(source, tmp_path / "one")
     maps.export_geoparquet(source, tmp_path / "one")
     monkeypatch.setattr("segpipe.stages.export.formats.geo_polygons._CORNERS", 60)
-    entry, mosaic = dict(source.index[0]), source.corpus.images[0]
-    for tile in tiles(mosaic.size, 16):
-        mask = masks.read_mask(masks.mask_path(source.directory, mosaic.id))[tile.slices]
-        masks.write_mask(masks.tile_path(source.directory, mosaic.id, tile), mask, classes=CLUSTERS)
-    tiled = replace(source, index=[{**entry, "tile": 16}, source.index[1]])
+    tiled = in_tiles(source, "north up", 16)
     maps.export_gpkg(tiled, tmp_path / "many")
     maps.export_geoparquet(tiled, tmp_path / "many")
     for layer in ("epsg_32633", "pixels"):

@@ -1,30 +1,15 @@
 """Layer styles of QGIS."""
 
-from pathlib import Path
 from xml.etree import ElementTree as Xml
 
-from pyogrio import raw
+import numpy as np
 
-from segpipe.stages.export.formats import gis_layers as maps
-from tests.helpers.planted_export import (
-    COLORS,
-    NAMES,
-    plant,
-)
-
-LAYERS = {
-    "epsg_32633": ("north up", "south up"),
-    "epsg_32634": ("rotated/ü 1",),
-    "epsg_4326": ("degrees",),
-    "dive_site": ("site",),
-    "unnamed": ("no system",),
-    "pixels": ("photo", "photo.2", "sub dir/=3+1"),
-}
+from segpipe.stages.export.formats.qml import polygon_style
+from tests.helpers.planted_export import COLORS, NAMES
 
 
-def test_the_style_names_and_colors_the_classes(tmp_path: Path) -> None:
-    maps.export_gpkg(plant(tmp_path), tmp_path / "out")
-    text = (tmp_path / "out/gpkg/map.qml").read_text("utf-8")
+def test_the_style_names_and_colors_the_classes() -> None:
+    text = polygon_style(NAMES, COLORS)
     root = Xml.fromstring(text)
     assert root.tag == "qgis"
     renderer = root.find("renderer-v2")
@@ -37,9 +22,24 @@ def test_the_style_names_and_colors_the_classes(tmp_path: Path) -> None:
         assert category.get("value") == str(k)
         options = {o.get("name"): o.get("value") for o in symbols[category.get("symbol")].iter("Option")}
         assert options["color"] == ",".join(map(str, (*COLORS[k].tolist(), 255)))
-    meta, _, _, columns = raw.read(tmp_path / "out/gpkg/map.gpkg", layer="layer_styles")
-    styles = dict(zip(meta["fields"], columns, strict=True))
-    assert set(styles["f_table_name"]) == set(LAYERS)
-    assert set(styles["styleQML"]) == {text}
-    assert styles["useAsDefault"].all()
-    assert set(styles["f_geometry_column"]) == {"geom"}
+
+
+def test_a_style_is_xml_whatever_classes_are_called() -> None:
+    names = ("tab\tand\x00zero", "<&>\"'", "\N{SNOWMAN}")
+    text = polygon_style(names, np.zeros((3, 3), np.uint8), attribute="kl&sse")
+    assert text.startswith("<!DOCTYPE qgis ")
+    root = Xml.fromstring(text)
+    labels = [category.get("label") for category in root.iter("category")]
+    assert labels == ["tab and zero", "<&>\"'", "\N{SNOWMAN}"]
+    renderer = root.find("renderer-v2")
+    assert renderer is not None
+    assert renderer.get("attr") == "kl&sse"
+    assert root.findtext("layerGeometryType") == "2"  # polygons, to QGIS
+
+
+def test_fills_have_no_outline_so_that_pixels_lie_beside_each_other() -> None:
+    root = Xml.fromstring(polygon_style(("sand",), np.array([[1, 2, 3]], np.uint8)))
+    (layer,) = root.iter("layer")
+    assert layer.get("class") == "SimpleFill"
+    options = {option.get("name"): option.get("value") for option in layer.iter("Option")}
+    assert options == {None: None, "color": "1,2,3,255", "style": "solid", "outline_style": "no"}
