@@ -109,7 +109,7 @@ def demo() -> None:
 def photos() -> None:
     """Those of the tutorial on photographs."""
     sample("photos", "sample")
-    call("run sample/images runs/sample --backbone classical --cluster.k 8")
+    call("run sample/images runs/sample --backbone classical --cluster.k 10")
     columns = [
         [read(Path(f"sample/images/{name}.jpg"))] for name in ("bay/reef_02", "reef_05", "bay/reef_08", "reef_11")
     ]
