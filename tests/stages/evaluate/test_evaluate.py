@@ -1,6 +1,7 @@
 """Evaluate on a small run made by hand, whose every number can be worked out another way."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn import metrics as sk
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size, five_crops, windows
 from segpipe.base.runtime import Runtime
+from segpipe.cli.entry import run_cli
 from segpipe.labels.point_labels import Points
 from segpipe.nn.head import Head, describe_head
 from segpipe.records.clusters import ClusterModel
@@ -26,6 +28,7 @@ from segpipe.store.corpus import save_corpus
 from segpipe.store.features import CropFeatures, FeatureStore, FeatureWriter, create_features
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_confusion, load_image_scores, load_scores
+from tests.helpers.city_reef import NAMES, judge
 
 MAKERS = {
     **{"corpus": "index", "features": "extract", "head": "train", "clusters": "cluster"},
@@ -281,3 +284,88 @@ def test_vectors_are_read_where_the_pixels_are(tmp_path):
     codes, features = whole.read_vectors(task, drawn, FeatureStore(tmp_path), head)
     np.testing.assert_allclose(features, np.stack([rows + 0.5, cols + 0.5], 1), atol=0.1)  # float16 at 100
     np.testing.assert_allclose(codes[:, 0], rows + cols + 1, atol=0.2)
+
+
+def test_whole_images_of_the_runs_split(city: Path) -> None:
+    summary, scores = judge(city, "evaluate.split=train")
+    assert (scores.images, scores.protocol_name, summary.protocol) == (3, "whole", "whole")
+    assert len(scores.classes) == 27
+    assert scores.protocol.startswith("Whole images at their own size.")
+    labels, masks = [], []
+    for path in sorted((city / "set" / "gtFine" / "train").rglob("*.png")):
+        ids = np.asarray(Pillow.open(path)).astype(int)
+        name = path.name.replace("gtFine_labelIds", "leftImg8bit")
+        mask = np.asarray(Pillow.open(city / "run" / "masks" / "leftImg8bit" / "train" / "ulm" / name))
+        labels.append(ids[ids >= 7] - 7)
+        masks.append(mask[ids >= 7])
+    label, mask = np.concatenate(labels), np.concatenate(masks)
+    assert scores.labelled_pixels == len(label)
+    matching = {int(k): scores.classes.index(c) for k, c in scores.unsupervised.matching.items() if c is not None}
+    found = np.array([matching.get(k, 99) for k in mask.tolist()])
+    assert scores.unsupervised.accuracy == pytest.approx(sk.accuracy_score(label, found))
+    assert {name for name, iou in scores.unsupervised.per_class_iou.items() if iou is not None} <= set(NAMES)
+
+
+def test_a_split_outside_the_run_cannot_be_judged_whole(city: Path) -> None:
+    with pytest.raises(CorpusError, match=r"none of the 3 labels .* belongs to an image.*evaluate\.protocol=publ"):
+        judge(city, "evaluate.split=val")
+
+
+def test_labels_of_a_set_that_do_not_fit_are_left_out_of_whole_images(city: Path) -> None:
+    (label,) = (city / "set" / "gtFine" / "train").rglob("ulm_000001*")
+    kept = label.read_bytes()
+    try:
+        Pillow.fromarray(np.full((20, 30), 7, np.uint8)).save(label)
+        _, scores = judge(city, "evaluate.split=train")
+        assert (scores.images, scores.unmatched.labels) == (2, 1)
+        assert "30 x 20 pixels where leftImg8bit/train" in scores.unmatched.examples[0]
+        with Pillow.open(
+            str(label).replace("gtFine/", "leftImg8bit/").replace("gtFine_labelIds", "leftImg8bit")
+        ) as rgb:
+            Pillow.new("L", rgb.size).save(label)
+        _, scores = judge(city, "evaluate.split=train")
+        assert (scores.images, scores.unmatched.labels, scores.unmatched.empty) == (2, 0, 1)
+    finally:
+        label.write_bytes(kept)
+
+
+def test_what_a_user_sees_of_a_published_set(city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(shutil.copytree(city / "run", tmp_path / "run"))  # the command notes its settings in the run
+    arguments = ["evaluate", run, "--labels", str(city / "set"), "-q", "--set", "evaluate.protocol=published"]
+    assert run_cli([*arguments, "--set", "evaluate.split=val"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "3 labelled images" in shown
+    assert "protocol published: As STEGO" in shown
+    assert run_cli(["report", run, "-q"]) == 0
+    page = (tmp_path / "run" / "report" / "index.html").read_text("utf-8")
+    assert "Protocol <b>published</b>. As STEGO" in page
+    assert "Lowest accuracy" not in page
+    for sets, message in (
+        (["evaluate.split=valid"], "evaluate.split=valid is no split of cityscapes27; choose train or val or test"),
+        (["evaluate.split=''"], "evaluate.split is not set for cityscapes27; choose train or val or test"),
+        (["evaluate.layout=cityscapes"], "evaluate.layout='cityscapes' is no layout; choose folder, cocostuff27"),
+        (["evaluate.layout=folder", "evaluate.split=val"], "evaluate.split=val: a plain folder has no splits"),
+        (
+            ["evaluate.layout=cityscapes27", "evaluate.split=val", "evaluate.classes=classes.txt"],
+            "names its own classes; leave --classes out",
+        ),
+        (["evaluate.classes=null", "evaluate.split=test"], "expects leftImg8bit/test/ in there and it is missing"),
+    ):
+        assert run_cli([*arguments, *(part for pair in sets for part in ("--set", pair))]) == 2
+        error = capsys.readouterr().err
+        assert message in " ".join(error.split())
+
+
+def test_the_files_of_a_published_set_the_scores_depend_on(city: Path) -> None:
+    config = evaluate.Config(labels=city / "set", layout="cityscapes27", split="val")
+    assert [path.parts[-4] for path in evaluate.input_files(config)] == ["gtFine"] * 3
+    published = config.model_copy(update={"protocol": "published"})
+    assert [path.parts[-4] for path in evaluate.input_files(published)] == ["gtFine"] * 3 + ["leftImg8bit"] * 3
+    gone = city / "set" / "gtFine" / "val" / "bonn" / "bonn_000004_000019_gtFine_labelIds.png"
+    kept = gone.read_bytes()
+    gone.unlink()
+    try:
+        with pytest.raises(UsageError, match=r"gtFine_labelIds\.png: the layout .* \(1 of 3 labels are\); add it"):
+            evaluate.input_files(config)
+    finally:
+        gone.write_bytes(kept)
