@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box
 from segpipe.inference.inputs import SegmentInputs, codes_of, image_crops, refine_tile, split_tile, tile_paths
 from segpipe.inference.reuse_masks import find_reusable, save_made
-from segpipe.nn.head import Head, build_head, describe_head
+from segpipe.nn.head import linear_head
 from segpipe.ops.maps.segment_config import SegmentConfig
 from segpipe.records.clusters import ClusterModel, Split
 from segpipe.store import masks
@@ -29,17 +28,12 @@ def striped(tmp_path_factory: pytest.TempPathFactory) -> Striped:
     return plant(tmp_path_factory.mktemp("striped"))
 
 
-def doubling() -> Head:
-    """Its nonlinear branch is silent."""
-    head = Head(4, 4, 0.0)
-    tensors = {name: torch.zeros_like(tensor) for name, tensor in head.state_dict().items()}
-    return build_head(tensors | {"linear.weight": 2 * torch.eye(4)}, describe_head(head))
-
-
 def inputs_of(striped: Striped, *, splits: tuple[Split, ...] = (), certainty: bool = False) -> SegmentInputs:
     clusters = ClusterModel(CENTERS, 1.0, MEMBERS, splits=splits)
     config = SegmentConfig(CENTERS, MEMBERS, certainty=certainty, splits=splits)
-    return SegmentInputs(striped.corpus, FeatureStore(striped.features), doubling(), clusters, config)
+    return SegmentInputs(
+        striped.corpus, FeatureStore(striped.features), linear_head(2 * np.eye(4), np.zeros(4)), clusters, config
+    )
 
 
 @pytest.mark.parametrize("index", [PHOTO, MOSAIC])
