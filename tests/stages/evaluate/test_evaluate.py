@@ -11,21 +11,19 @@ from PIL import Image as Pillow
 from sklearn import metrics as sk
 
 from segpipe.base.errors import CorpusError, UsageError
-from segpipe.base.geometry import Box, Size, five_crops, windows
+from segpipe.base.geometry import Box, Size, five_crops
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
-from segpipe.labels.point_labels import Points
 from segpipe.nn.head import Head, describe_head
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
 from segpipe.stages import evaluate
-from segpipe.stages.evaluate import full_resolution as whole
 from segpipe.store import masks
 from segpipe.store.checkpoints import save_tensors
 from segpipe.store.clusters import save_clusters
 from segpipe.store.corpus import save_corpus
-from segpipe.store.features import CropFeatures, FeatureStore, FeatureWriter, create_features
+from segpipe.store.features import CropFeatures, FeatureWriter, create_features
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_confusion, load_image_scores, load_scores
 from tests.helpers.city_reef import NAMES, judge
@@ -256,34 +254,6 @@ def test_a_mask_or_an_image_that_no_longer_fits_is_named(made, tmp_path):
     (tmp_path / "images" / "a.png").unlink()
     with pytest.raises(CorpusError, match=r"a\.png cannot be opened any more"):
         go((tmp_path, run), tmp_path / "labels")
-
-
-def test_vectors_are_read_where_the_pixels_are(tmp_path):
-    """Features that say their own place in the image give it back at any pixel, through overlapping crops too."""
-    size = Size(90, 120)
-    crops = tuple(Crop(0, box) for box in windows(size, side=60, overlap=0.5))
-    corpus = Corpus(tmp_path, (Image("a", "a.png", size, "uint8", "", 1),), crops)
-    header = FeatureHeader("made", "place", (0,), side=48, patch=8, dim=2, pool="mean", flipped=False)
-    grids = [header.grid(crop.box.size) for crop in crops]
-    create_features(tmp_path, header, np.array([(grid.rows, grid.cols) for grid in grids]))
-    writer = FeatureWriter(tmp_path)
-    found = []
-    for crop, grid in zip(crops, grids, strict=True):
-        y = crop.box.top + (np.arange(grid.rows) + 0.5) * 8 * crop.box.height / grid.content.height
-        x = crop.box.left + (np.arange(grid.cols) + 0.5) * 8 * crop.box.width / grid.content.width
-        places = np.stack(np.meshgrid(y, x, indexing="ij"), -1)
-        found.append(CropFeatures(places, np.zeros(2), np.ones(places.shape[:2], bool)))
-    writer.write(range(len(crops)), found)
-    head = Head(2, 1, 0.0).eval()
-    for name, tensor in head.state_dict().items():
-        tensor[:] = torch.tensor([[1.0, 1.0]]) if name == "linear.weight" else 0
-    rng = np.random.default_rng(0)
-    rows, cols = rng.integers(8, size.height - 8, 200), rng.integers(8, size.width - 8, 200)
-    task = whole.Task(0, corpus, range(len(crops)), Path())
-    drawn = Points(rows, cols, np.zeros(200, np.int64))
-    codes, features = whole.read_vectors(task, drawn, FeatureStore(tmp_path), head)
-    np.testing.assert_allclose(features, np.stack([rows + 0.5, cols + 0.5], 1), atol=0.1)  # float16 at 100
-    np.testing.assert_allclose(codes[:, 0], rows + cols + 1, atol=0.2)
 
 
 def test_whole_images_of_the_runs_split(city: Path) -> None:
