@@ -28,7 +28,7 @@ def striped(tmp_path_factory: pytest.TempPathFactory) -> Striped:
 
 def inputs_of(striped: Striped, legend: Legend) -> GalleryInputs:
     def encode(patches: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        return patches.astype(np.float32) * valid[..., None]
+        return patches.astype(np.float32)
 
     store = FeatureStore(striped.features)
     return GalleryInputs(striped.corpus, store, encode, ClusterModel(CENTERS, 1.0), Path(), [], legend)
@@ -87,10 +87,12 @@ def test_the_drawing_of_patches_follows_the_seed_and_colors_tell_the_classes_apa
     assert len(np.unique(every.code_axes.paint(np.eye(4)), axis=0)) == 4
 
 
-def test_the_artefacts_of_a_run_are_opened_by_the_names_of_its_classes(tmp_path: Path) -> None:
+def test_a_run_is_opened_by_a_legend_or_by_the_names_of_its_classes(tmp_path: Path) -> None:
     """The features say the class exactly, so every best patch must lie in a field of its class."""
     names = [f"{i}" for i in range(5)]
     run_dir = report_run.make_run(tmp_path, names, classes=3)
+    entries = {0: Entry((9, 9, 9), "sand"), 1: Entry((1, 2, 3), "tape", ignore=True), 2: Entry((1, 2, 3), "sand")}
+    (run_dir.root / "classes.yaml").write_text(naming_text(Naming(entries), {}, {}), "utf-8")
     plain = open_inputs(run_dir, plain_legend(3))
     found = survey(plain, [(image, image) for image in range(5)], keep=6, per_crop=8, seed=0)
     for label, patches in enumerate(found.best):
@@ -99,8 +101,6 @@ def test_the_artefacts_of_a_run_are_opened_by_the_names_of_its_classes(tmp_path:
             mask = masks.read_mask(masks.mask_path(plain.masks, names[patch.image]))
             assert (mask[plain.box(patch).slices] == label).all()
     assert min(found.fit.values()) > 0.9
-    entries = {0: Entry((9, 9, 9), "sand"), 1: Entry((1, 2, 3), "tape", ignore=True), 2: Entry((1, 2, 3), "sand")}
-    (run_dir.root / "classes.yaml").write_text(naming_text(Naming(entries), {}, {}), "utf-8")
     named = open_inputs(run_dir)
     assert named.legend.names == ("sand",)
     for before, after in zip(plain.index, named.index, strict=True):

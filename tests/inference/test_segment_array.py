@@ -52,8 +52,9 @@ def segmenter_of(
     members: np.ndarray | None = None,
     splits: tuple[Split, ...] = (),
     flip: bool = False,
+    smooth: float = 0.0,
 ) -> Segmenter:
-    clusters = ClusterModel(np.eye(3, dtype=np.float32), 1.0, members, splits=splits)
+    clusters = ClusterModel(np.eye(3, dtype=np.float32), 1.0, members, smooth, splits=splits)
     header = FeatureHeader("colors", "token", (0,), 64, 8, 3, "mean", flipped=flip)
     config = SegmentConfig(clusters.centers, members, flip=flip, splits=splits)
     head = linear_head(3 * np.eye(3), np.zeros(3))
@@ -68,6 +69,17 @@ def test_stripes_come_back_and_a_hole_has_no_class(flip: bool) -> None:
     valid[3:20, 5:11] = False
     found = segment_picture(segmenter, COLORS[STRIPES], valid, name="reef")
     np.testing.assert_array_equal(found, np.where(valid, STRIPES, 255))
+
+
+def test_the_mirrored_picture_has_its_hole_mirrored() -> None:
+    """Smoothing takes nothing from the hole, beside which a stripe of a single patch lies."""
+    valid = np.ones(STRIPES.shape, bool)
+    valid[:, 24:32] = False
+    plain, averaged = (
+        segment_picture(segmenter_of(flip=flip, smooth=0.3), COLORS[STRIPES], valid, name="reef")
+        for flip in (False, True)
+    )
+    np.testing.assert_array_equal(plain, averaged)
 
 
 def test_parts_of_a_split_cluster_have_their_numbers() -> None:
@@ -121,6 +133,7 @@ def test_a_picture_gets_the_parts_of_a_split_cluster_that_the_run_gave_its_file(
 
 def test_masks_without_a_crf_cannot_be_made_with_one(run: RunDir, tmp_path: Path) -> None:
     assert open_segmenter(run, Runtime(), crf=True).config.crf is not None
+    assert open_segmenter(run, Runtime(), crf=False).config.crf is None
     plain = open_run(Path(shutil.copytree(run.root, tmp_path / "run")))
     masks.save_header(plain.path("masks"), {**masks.load_header(plain.path("masks")), "crf": None})
     with pytest.raises(UsageError, match=r"was refined without a CRF \(refine\.crf=false\); leave out --crf"):

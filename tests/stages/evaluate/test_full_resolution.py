@@ -131,6 +131,14 @@ def test_tiles_of_a_mosaic_give_pixels_by_how_many_are_labelled(striped: Striped
     upper, of = np.mean(found.drawn.rows < 64), 108 * 128
     spread = np.sqrt(44 / 108 * 64 / 108 / 4000 * (of - 4000) / (of - 1))
     assert abs(upper - 44 / 108) < 4 * spread
+    setup, tasks = plan(striped, label_maps(striped, tmp_path), quota=400)
+    (found,) = whole.count_images([tasks[MOSAIC]], setup)
+    rows, cols = found.drawn.rows, found.drawn.cols
+    left, right = (
+        set(zip(rows[own].tolist(), (cols[own] % 64).tolist(), strict=True))
+        for own in ((rows >= 64) & (cols < 64), (rows >= 64) & (cols >= 64))
+    )
+    assert len(left & right) < 15  # some 119 of 4096 each: by chance three or four are the same
 
 
 def test_points_are_counted_where_they_lie(striped: Striped) -> None:

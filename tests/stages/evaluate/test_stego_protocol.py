@@ -19,7 +19,7 @@ from segpipe.images.datasets import LabelledImage
 from segpipe.inference.encoder import Encoder, reopen_encoder
 from segpipe.inference.patch_sampler import open_sample
 from segpipe.labels.ground_truth import Truth
-from segpipe.nn.head import build_head
+from segpipe.nn.head import build_head, linear_head
 from segpipe.ops.crf.dense_crf import Crf, refine_probabilities
 from segpipe.ops.maps.smoothing import smooth
 from segpipe.records.clusters import ClusterModel
@@ -181,12 +181,14 @@ def case_of(name: str, classes: np.ndarray, labels: np.ndarray) -> published.Cas
 def gathered(
     cases: list[published.Case], describe: Callable[[np.ndarray], tuple[np.ndarray, None]] = describe_colors
 ) -> published.CropResult:
-    """Judged by an encoder of colors; in the run cluster 2 is red, 1 green and 0 blue, in the baseline all is red."""
-    clusters = ClusterModel(np.eye(3, dtype=np.float32)[::-1].copy(), 1.0)
-    baseline = ClusterModel(np.array([[1, 0, 0], [-1, 0, 0]], np.float32), 1.0)
+    """Judged by an encoder of colors: clusters of codes are blue, red and green, those of the baseline red or not."""
+    head = linear_head(np.eye(3)[[2, 0, 1]], np.zeros(3))
+    clusters = ClusterModel(np.eye(3, dtype=np.float32), 1.0)
+    redness, nothing = np.array([[1, -1, -1]], np.float32), np.zeros(3, np.float32)
+    baseline = ClusterModel(np.array([[1], [-1]], np.float32), 1.0, mean=nothing, components=redness)
     setup = published.plan(PATCH, clusters, baseline, None, classes=3)
     encoder = Encoder(describe, PATCH, 3, "colors")
-    return published.gather(cases, setup, encoder, None, Runtime(workers=1), quota=40, seed=3)
+    return published.gather(cases, setup, encoder, head, Runtime(workers=1), quota=40, seed=3)
 
 
 def test_crops_of_plain_colors_are_counted_exactly() -> None:
@@ -207,12 +209,12 @@ def test_crops_of_plain_colors_are_counted_exactly() -> None:
     assert found.empty == 1
     evidence = found.evidence
     red, green, blue = 96 * 320, 64 * 320 + 64 * 320, 256 * 320
-    np.testing.assert_array_equal(evidence.masks.total(), [[0, 0, red, 0], [0, green, 0, 0], [blue, 0, 0, 0]])
-    np.testing.assert_array_equal(evidence.baseline.total()[0], [red, 0, 0])
+    np.testing.assert_array_equal(evidence.masks.total(), [[0, red, 0, 0], [0, 0, green, 0], [blue, 0, 0, 0]])
+    np.testing.assert_array_equal(evidence.baseline.total(), [[red, 0, 0], [0, green, 0], [0, blue, 0]])
     assert evidence.masks.images == 2
     assert evidence.images.tolist() == [0] * 40 + [2] * 40  # their places among the cases
-    for vectors in (evidence.codes, evidence.features):
-        np.testing.assert_array_equal(vectors.argmax(axis=1), evidence.labels)
+    np.testing.assert_array_equal(evidence.features.argmax(axis=1), evidence.labels)
+    np.testing.assert_array_equal(evidence.codes.argmax(axis=1), (evidence.labels + 1) % 3)
     assert set(evidence.labels[:40].tolist()) == {0, 1}
 
 
