@@ -5,15 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from scipy.io import savemat
 
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
-from segpipe.images.datasets import LabelledImage
 from segpipe.labels.ground_truth import layout_samples, read_layout
 from segpipe.records.corpus import Corpus, Crop, Image
-from segpipe.stages.evaluate import stego_protocol as published
 
 SIZE = Size(4, 6)
 RGB = np.random.default_rng(0).integers(256, size=(4, 6, 3), dtype=np.uint8)
@@ -77,21 +74,3 @@ def test_class_names_are_the_sets_own(camvid):
     (camvid / "trainannot" / "d.png").unlink()
     with pytest.raises(UsageError, match=r"d\.png: the layout camvid expects this label file .*\(1 of 4 labels are\)"):
         layout_samples(camvid, None, layout="camvid", split="train")
-
-
-def test_every_kind_of_file_is_read_for_the_published_protocol(tmp_path):
-    labels = np.arange(24).reshape(4, 6) % 3
-    colors = np.array([(0, 0, 0), (0, 0, 255), (0, 255, 0)], np.uint8)[labels]
-    Pillow.fromarray(RGB).save(tmp_path / "a.bmp")
-    Pillow.fromarray(colors).save(tmp_path / "a_mask.bmp")
-    (found,) = published.cases_of_set(tmp_path, [LabelledImage("a.bmp", "a_mask.bmp")], layout="suim")
-    rgb, decoded = found.read()
-    assert np.array_equal(rgb, RGB)
-    assert np.array_equal(decoded, labels)
-    savemat(tmp_path / "1.mat", {"img": np.dstack([RGB, RGB[..., :1]])})
-    savemat(tmp_path / "gt.mat", {"gt": np.array([4, 5, 3], np.uint8)[labels]})
-    (found,) = published.cases_of_set(tmp_path, [LabelledImage("1.mat", "gt.mat")], layout="potsdam3")
-    rgb, decoded = found.read()
-    assert (found.name, found.path) == ("1", tmp_path / "1.mat")
-    assert np.array_equal(rgb, RGB)
-    assert np.array_equal(decoded, labels)

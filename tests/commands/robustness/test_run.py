@@ -3,10 +3,8 @@
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import segpipe
@@ -19,12 +17,10 @@ from segpipe.commands.robustness import run as surviving
 from segpipe.commands.robustness.measure import CorruptionSetup
 from segpipe.commands.robustness.options import RobustnessOptions
 from segpipe.commands.robustness.run import probe_run
-from segpipe.images.corpus_reader import read_original
-from segpipe.inference.segment_array import open_segmenter, segment_picture
+from segpipe.inference.segment_array import open_segmenter
 from segpipe.pipeline import open_run
 from segpipe.records.finding import KEPT, MIOU
 from segpipe.records.legend import plain_legend
-from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
 from segpipe.store.run_dir import RunDir
 from tests.helpers.findings import load_findings
@@ -53,30 +49,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 
 def options_of(run: RunDir, out: Path | None, **options: object) -> RobustnessOptions:
     return make(RobustnessOptions, {"run": run.root, "out": out, **options})
-
-
-def test_a_picture_in_memory_gets_the_mask_that_the_run_gave_its_file(run: RunDir) -> None:
-    segmenter, corpus = open_segmenter(run, Runtime(), crf=True), load_corpus(run.path("corpus"))
-    lines = {line["id"]: line for line in masks.load_index(run.path("masks"))}
-    for image in corpus.images:
-        pixels = read_original(corpus, image)
-        found = segment_picture(segmenter, pixels.rgb, pixels.valid, name=image.id)
-        assert (found == masks.read_part(run.path("masks"), lines[image.id])).all()
-
-
-def test_a_picture_in_memory_gets_the_parts_of_a_split_cluster_too(run: RunDir, tmp_path: Path) -> None:
-    shutil.copytree(run.root, tmp_path / "run")
-    split = open_run(tmp_path / "run")
-    segpipe.name(split.root, split=0, into=2)
-    segmenter, corpus = open_segmenter(split, Runtime(), crf=True), load_corpus(split.path("corpus"))
-    lines = {line["id"]: line for line in masks.load_index(split.path("masks"))}
-    seen = set[int]()
-    for image in corpus.images:
-        pixels = read_original(corpus, image)
-        found = segment_picture(segmenter, pixels.rgb, pixels.valid, name=image.id)
-        assert (found == masks.read_part(split.path("masks"), lines[image.id])).all()
-        seen |= set(np.unique(found).tolist())
-    assert {0, 4} <= seen
 
 
 def test_everything_is_written_and_does_not_depend_on_workers(run: RunDir, tmp_path: Path) -> None:
@@ -141,14 +113,6 @@ def test_mistakes_are_said_with_the_way_out(run: RunDir, tmp_path: Path) -> None
     begun = open_run(tmp_path / "begun")
     with pytest.raises(UsageError, match="is not up to date"):
         probe_run(begun, options_of(begun, None), Runtime())
-
-
-def test_masks_without_a_crf_cannot_be_probed_with_one(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = masks.load_header(run.path("masks"))
-    monkeypatch.setattr("segpipe.inference.segment_array.load_header", lambda path: {**made, "crf": None})
-    with pytest.raises(UsageError, match="leave out --crf"):
-        open_segmenter(run, Runtime(), crf=True)
-    assert np.isfinite(open_segmenter(run, Runtime(), crf=False).config.sharpness)
 
 
 def test_the_command_tells_what_it_found(run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,6 @@ from sklearn.preprocessing import StandardScaler
 
 from segpipe.base.geometry import Box
 from segpipe.ops.metrics import probes
-from segpipe.stages.evaluate import scoring
 
 
 @settings(deadline=None, max_examples=40)
@@ -100,21 +99,6 @@ def test_a_fold_with_one_class_is_predicted_as_that_class():
         probes.linear_probe, np.eye(4, dtype=np.float32), np.array([0, 0, 1, 1]), images, n_classes=2, folds=5, seed=0
     )
     assert np.array_equal(table, [[0, 2, 0], [2, 0, 0]])
-
-
-def test_one_image_gives_no_numbers_but_a_reason():
-    vectors, labels, _ = blobs(images=1)
-    probe = scoring.score_probe(
-        probes.linear_probe,
-        {"codes": vectors, "features": vectors},
-        labels,
-        np.zeros(len(labels), np.int64),
-        n_classes=3,
-        folds=5,
-        seed=0,
-    )
-    assert probe.codes.accuracy is None
-    assert "two labelled images" in probe.reason
 
 
 def test_the_nearest_box_is_counted_in_sides():

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from segpipe.records.legend import plain_legend
-from segpipe.records.scores import confusion_of, join
 from segpipe.stages.cover.estimates import Counted, part_of, whole_part
-from segpipe.stages.evaluate.scoring import score_clusters
 
 PIXELS = np.random.default_rng(0).integers(1, 100, (7, 3))
 
@@ -43,14 +41,3 @@ def test_notes_say_what_was_drawn(repeats: int, apart: bool, rows: int, note: st
     chosen = np.arange(len(found.names)) < rows
     part = part_of("all", chosen, found, found.pixels * 1.0, plain_legend(3), draws=100, seed=0)
     assert (part.note, part.images) == (note, rows)
-
-
-def test_scores_of_a_scene_are_drawn_together() -> None:
-    rng = np.random.default_rng(0)
-    tables = [rng.integers(1, 50, (3, 4)) for _ in range(6)]
-    alone = score_clusters(join([confusion_of(table) for table in tables]), "abc", resamples=200, seed=0)[0]
-    film = join([confusion_of(table) for table in tables for _ in range(3)])
-    together, _, images = score_clusters(film, "abc", resamples=200, seed=0, together=np.arange(18) // 3)
-    assert together.accuracy_ci == pytest.approx(alone.accuracy_ci)
-    assert together.miou_ci == pytest.approx(alone.miou_ci)
-    assert len(images.tp) == 18  # scores of single frames stay

@@ -1,6 +1,7 @@
 """Evaluate on a small run made by hand, whose every number can be worked out another way."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,22 +11,22 @@ from PIL import Image as Pillow
 from sklearn import metrics as sk
 
 from segpipe.base.errors import CorpusError, UsageError
-from segpipe.base.geometry import Box, Size, five_crops, windows
+from segpipe.base.geometry import Box, Size, five_crops
 from segpipe.base.runtime import Runtime
-from segpipe.labels.point_labels import Points
+from segpipe.cli.entry import run_cli
 from segpipe.nn.head import Head, describe_head
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
 from segpipe.stages import evaluate
-from segpipe.stages.evaluate import full_resolution as whole
 from segpipe.store import masks
 from segpipe.store.checkpoints import save_tensors
 from segpipe.store.clusters import save_clusters
 from segpipe.store.corpus import save_corpus
-from segpipe.store.features import CropFeatures, FeatureStore, FeatureWriter, create_features
+from segpipe.store.features import CropFeatures, FeatureWriter, create_features
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_confusion, load_image_scores, load_scores
+from tests.helpers.city_reef import NAMES, judge
 
 MAKERS = {
     **{"corpus": "index", "features": "extract", "head": "train", "clusters": "cluster"},
@@ -255,29 +256,86 @@ def test_a_mask_or_an_image_that_no_longer_fits_is_named(made, tmp_path):
         go((tmp_path, run), tmp_path / "labels")
 
 
-def test_vectors_are_read_where_the_pixels_are(tmp_path):
-    """Features that say their own place in the image give it back at any pixel, through overlapping crops too."""
-    size = Size(90, 120)
-    crops = tuple(Crop(0, box) for box in windows(size, side=60, overlap=0.5))
-    corpus = Corpus(tmp_path, (Image("a", "a.png", size, "uint8", "", 1),), crops)
-    header = FeatureHeader("made", "place", (0,), side=48, patch=8, dim=2, pool="mean", flipped=False)
-    grids = [header.grid(crop.box.size) for crop in crops]
-    create_features(tmp_path, header, np.array([(grid.rows, grid.cols) for grid in grids]))
-    writer = FeatureWriter(tmp_path)
-    found = []
-    for crop, grid in zip(crops, grids, strict=True):
-        y = crop.box.top + (np.arange(grid.rows) + 0.5) * 8 * crop.box.height / grid.content.height
-        x = crop.box.left + (np.arange(grid.cols) + 0.5) * 8 * crop.box.width / grid.content.width
-        places = np.stack(np.meshgrid(y, x, indexing="ij"), -1)
-        found.append(CropFeatures(places, np.zeros(2), np.ones(places.shape[:2], bool)))
-    writer.write(range(len(crops)), found)
-    head = Head(2, 1, 0.0).eval()
-    for name, tensor in head.state_dict().items():
-        tensor[:] = torch.tensor([[1.0, 1.0]]) if name == "linear.weight" else 0
-    rng = np.random.default_rng(0)
-    rows, cols = rng.integers(8, size.height - 8, 200), rng.integers(8, size.width - 8, 200)
-    task = whole.Task(0, corpus, range(len(crops)), Path())
-    drawn = Points(rows, cols, np.zeros(200, np.int64))
-    codes, features = whole.read_vectors(task, drawn, FeatureStore(tmp_path), head)
-    np.testing.assert_allclose(features, np.stack([rows + 0.5, cols + 0.5], 1), atol=0.1)  # float16 at 100
-    np.testing.assert_allclose(codes[:, 0], rows + cols + 1, atol=0.2)
+def test_whole_images_of_the_runs_split(city: Path) -> None:
+    summary, scores = judge(city, "evaluate.split=train")
+    assert (scores.images, scores.protocol_name, summary.protocol) == (3, "whole", "whole")
+    assert len(scores.classes) == 27
+    assert scores.protocol.startswith("Whole images at their own size.")
+    labels, masks = [], []
+    for path in sorted((city / "set" / "gtFine" / "train").rglob("*.png")):
+        ids = np.asarray(Pillow.open(path)).astype(int)
+        name = path.name.replace("gtFine_labelIds", "leftImg8bit")
+        mask = np.asarray(Pillow.open(city / "run" / "masks" / "leftImg8bit" / "train" / "ulm" / name))
+        labels.append(ids[ids >= 7] - 7)
+        masks.append(mask[ids >= 7])
+    label, mask = np.concatenate(labels), np.concatenate(masks)
+    assert scores.labelled_pixels == len(label)
+    matching = {int(k): scores.classes.index(c) for k, c in scores.unsupervised.matching.items() if c is not None}
+    found = np.array([matching.get(k, 99) for k in mask.tolist()])
+    assert scores.unsupervised.accuracy == pytest.approx(sk.accuracy_score(label, found))
+    assert {name for name, iou in scores.unsupervised.per_class_iou.items() if iou is not None} <= set(NAMES)
+
+
+def test_a_split_outside_the_run_cannot_be_judged_whole(city: Path) -> None:
+    with pytest.raises(CorpusError, match=r"none of the 3 labels .* belongs to an image.*evaluate\.protocol=publ"):
+        judge(city, "evaluate.split=val")
+
+
+def test_labels_of_a_set_that_do_not_fit_are_left_out_of_whole_images(city: Path) -> None:
+    (label,) = (city / "set" / "gtFine" / "train").rglob("ulm_000001*")
+    kept = label.read_bytes()
+    try:
+        Pillow.fromarray(np.full((20, 30), 7, np.uint8)).save(label)
+        _, scores = judge(city, "evaluate.split=train")
+        assert (scores.images, scores.unmatched.labels) == (2, 1)
+        assert "30 x 20 pixels where leftImg8bit/train" in scores.unmatched.examples[0]
+        with Pillow.open(
+            str(label).replace("gtFine/", "leftImg8bit/").replace("gtFine_labelIds", "leftImg8bit")
+        ) as rgb:
+            Pillow.new("L", rgb.size).save(label)
+        _, scores = judge(city, "evaluate.split=train")
+        assert (scores.images, scores.unmatched.labels, scores.unmatched.empty) == (2, 0, 1)
+    finally:
+        label.write_bytes(kept)
+
+
+def test_what_a_user_sees_of_a_published_set(city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(shutil.copytree(city / "run", tmp_path / "run"))  # the command notes its settings in the run
+    arguments = ["evaluate", run, "--labels", str(city / "set"), "-q", "--set", "evaluate.protocol=published"]
+    assert run_cli([*arguments, "--set", "evaluate.split=val"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "3 labelled images" in shown
+    assert "protocol published: As STEGO" in shown
+    assert run_cli(["report", run, "-q"]) == 0
+    page = (tmp_path / "run" / "report" / "index.html").read_text("utf-8")
+    assert "Protocol <b>published</b>. As STEGO" in page
+    assert "Lowest accuracy" not in page
+    for sets, message in (
+        (["evaluate.split=valid"], "evaluate.split=valid is no split of cityscapes27; choose train or val or test"),
+        (["evaluate.split=''"], "evaluate.split is not set for cityscapes27; choose train or val or test"),
+        (["evaluate.layout=cityscapes"], "evaluate.layout='cityscapes' is no layout; choose folder, cocostuff27"),
+        (["evaluate.layout=folder", "evaluate.split=val"], "evaluate.split=val: a plain folder has no splits"),
+        (
+            ["evaluate.layout=cityscapes27", "evaluate.split=val", "evaluate.classes=classes.txt"],
+            "names its own classes; leave --classes out",
+        ),
+        (["evaluate.classes=null", "evaluate.split=test"], "expects leftImg8bit/test/ in there and it is missing"),
+    ):
+        assert run_cli([*arguments, *(part for pair in sets for part in ("--set", pair))]) == 2
+        error = capsys.readouterr().err
+        assert message in " ".join(error.split())
+
+
+def test_the_files_of_a_published_set_the_scores_depend_on(city: Path) -> None:
+    config = evaluate.Config(labels=city / "set", layout="cityscapes27", split="val")
+    assert [path.parts[-4] for path in evaluate.input_files(config)] == ["gtFine"] * 3
+    published = config.model_copy(update={"protocol": "published"})
+    assert [path.parts[-4] for path in evaluate.input_files(published)] == ["gtFine"] * 3 + ["leftImg8bit"] * 3
+    gone = city / "set" / "gtFine" / "val" / "bonn" / "bonn_000004_000019_gtFine_labelIds.png"
+    kept = gone.read_bytes()
+    gone.unlink()
+    try:
+        with pytest.raises(UsageError, match=r"gtFine_labelIds\.png: the layout .* \(1 of 3 labels are\); add it"):
+            evaluate.input_files(config)
+    finally:
+        gone.write_bytes(kept)

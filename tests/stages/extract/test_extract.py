@@ -12,7 +12,7 @@ import timm
 import torch
 
 from segpipe.base.cost import Work
-from segpipe.base.errors import CorpusError, MachineError, UsageError
+from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.inference import extraction as describing
@@ -20,7 +20,6 @@ from segpipe.inference.encoder import reopen_encoder
 from segpipe.nn import classical, precision
 from segpipe.nn.network import Network
 from segpipe.records.corpus import Corpus, Crop, Image
-from segpipe.records.features import FeatureHeader
 from segpipe.stages import extract
 from segpipe.store import features as store
 from segpipe.store.corpus import save_corpus
@@ -319,51 +318,6 @@ def test_progress_counts_crops(tmp_path, weights):
 
     extract.run(config(weights), run_dir, Runtime(workers=1, track=track))
     assert seen == [(len(corpus.crops), "crops", 0)]
-
-
-HEADER = FeatureHeader("x", "token", (-1,), 32, 16, 3, "mean", False)
-
-
-def shards_of(corpus, describe, pending=None, batch=4):
-    pending = pending or [range(len(corpus.crops))]
-    return list(describing.describe_shards(corpus, HEADER, pending, describe=describe, batch=batch, workers=2))
-
-
-def colors(images):
-    n, height, width, _ = images.shape
-    return images.reshape(n, height // 16, 16, width // 16, 16, 3).mean(axis=(2, 4)).astype(np.float32), None
-
-
-def test_shards_come_in_order_with_their_rows(tmp_path):
-    _, corpus = make_run(tmp_path)
-    found = shards_of(corpus, colors, [range(2), range(4, 7)])
-    assert [(rows, len(features)) for rows, features in found] == [(range(2), 2), (range(4, 7), 3)]
-    for rows, features in found:
-        for row, item in zip(rows, features, strict=True):
-            grid = HEADER.grid(corpus.crops[row].box.size)
-            expected = colors(plain_crop(corpus, corpus.crops[row], grid)[None])[0][0]
-            assert item.patches.dtype == np.float16
-            np.testing.assert_allclose(item.patches, expected, atol=0.1)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, 70_000.0, -70_000.0])
-def test_features_that_16_bits_cannot_hold_name_the_image(tmp_path, bad):
-    _, corpus = make_run(tmp_path)
-
-    def describe(images):
-        patches, _ = colors(images)
-        patches[-1, 0, 0, 0] = bad
-        return patches, None
-
-    with pytest.raises(MachineError, match=r"images.\d\.png: .*not finite, or too large for 16 bits"):
-        shards_of(corpus, describe)
-
-
-def test_an_image_that_changed_since_index_is_named(tmp_path):
-    _, corpus = make_run(tmp_path)
-    (corpus.root / "3.png").write_bytes(b"short")
-    with pytest.raises(CorpusError, match=r"3\.png has changed since it was indexed"):
-        shards_of(corpus, colors)
 
 
 @pytest.mark.parametrize(

@@ -210,3 +210,13 @@ def test_real_photographs(tmp_path):
         pytest.skip(f"{photos} is not here")
     summary, _, rejected = indexed(photos, tmp_path / "run")
     assert (summary.images, rejected) == (591, [])
+
+
+def test_of_a_published_set_the_split_alone_is_taken(tmp_path: Path) -> None:
+    for place in ("train/ulm/ulm_1", "train/ulm/ulm_2", "val/bonn/bonn_3"):
+        for top, ending in (("leftImg8bit", "leftImg8bit"), ("gtFine", "gtFine_labelIds")):
+            path = tmp_path / "set" / top / f"{place}_{ending}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Pillow.fromarray(noise(20, 30, len(place))).save(path)
+    _, corpus, _ = indexed(tmp_path / "set", tmp_path / "run", layout="cityscapes27", split="train")
+    assert [image.path for image in corpus.images] == [f"leftImg8bit/train/ulm/ulm_{i}_leftImg8bit.png" for i in (1, 2)]

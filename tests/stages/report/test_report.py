@@ -164,20 +164,6 @@ def test_the_same_run_gives_the_same_page(tmp_path: Path) -> None:
     assert write(run_dir)[2] == write(run_dir)[2]
 
 
-def test_patches_shown_belong_to_their_class(tmp_path: Path) -> None:
-    """The features say the class exactly, so every best patch must lie in a field of its class."""
-    run_dir = report_run.make_run(tmp_path, NAMES[:5], classes=3)
-    inputs = report.open_inputs(run_dir)
-    crops = [(image, image) for image in range(5)]
-    found = report.survey(inputs, crops, keep=6, per_crop=8, seed=0)
-    for label, patches in enumerate(found.best):
-        assert len(patches) == 6
-        for patch in patches:
-            mask = report.masks.read_mask(report.masks.mask_path(inputs.masks, NAMES[patch.image]))
-            assert mask[patch.row * report_run.PATCH, patch.col * report_run.PATCH] == label
-    assert min(found.fit.values()) > 0.9
-
-
 def test_a_missing_artefact_names_its_stage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="segpipe index"):
         report.run(report.Config(), RunDir(tmp_path, report_run.MAKERS), Runtime())

@@ -24,11 +24,9 @@ from segpipe.commands.demo.synthetic import reef_scene
 from segpipe.commands.diff.compare import compare
 from segpipe.images.corpus_reader import read_original, read_reduced, read_region
 from segpipe.images.decoding import quiet
-from segpipe.labels.ground_truth import read_truth
 from segpipe.plots.overlay import colorize
 from segpipe.records.palette import class_colors
 from segpipe.stages import MAKERS, export, index, refine
-from segpipe.stages.evaluate.stego_protocol import cases_of_run
 from segpipe.store import masks
 from segpipe.store.class_names import open_legend
 from segpipe.store.corpus import load_corpus
@@ -231,14 +229,6 @@ def test_a_cluster_of_a_mosaic_is_named_and_split(made: tuple[RunDir, np.ndarray
     ((_, mask),) = segpipe.apply(tmp_path / "model.segpipe", mosaic, workers=1)
     classes = open_legend(again, 5).read(after["mosaic"])
     np.testing.assert_array_equal(mask, classes)
-
-
-def test_the_published_protocol_refuses_mosaics(made: tuple[RunDir, np.ndarray]) -> None:
-    run, _ = made
-    corpus = load_corpus(run.path("corpus"))
-    truth = read_truth(run.root.parent / "labels", None, corpus, Runtime(workers=1))
-    with pytest.raises(UsageError, match=r"a mosaic such as mosaic\.tif; set evaluate\.protocol=whole"):
-        cases_of_run(corpus, truth)
 
 
 def test_control_points_are_told_how_to_become_a_place(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
