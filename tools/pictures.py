@@ -114,10 +114,10 @@ def photos() -> None:
         [read(Path(f"sample/images/{name}.jpg"))] for name in ("bay/reef_02", "reef_05", "bay/reef_08", "reef_11")
     ]
     save("photos-images.jpg", in_rows([[each for column in columns for each in column]]))
-    screenshot("runs/sample/report/index.html", "photos-report.png", 1100, 1000)
     call("name runs/sample --points sample/points.csv --classes sample/classes.txt")
     save("photos-gallery.png", read(sorted(Path("runs/sample/gallery").glob("*.png"))[2]))
     call("run sample/images runs/sample")
+    screenshot("runs/sample/report/index.html", "photos-report.jpg", 1100, 1000)
     save("photos-overlay.jpg", of_run("runs/sample", ["bay/reef_02", "reef_05", "bay/reef_08"]))
     call(
         "cover runs/sample --sites sample/sites.csv --by transect --points sample/points.csv "
@@ -129,16 +129,13 @@ def photos() -> None:
 def mosaic() -> None:
     """Those of the tutorial on mosaics."""
     sample("mosaic", "seabed")
-    call(
-        "run seabed/mosaic.tif runs/seabed --backbone classical --cluster.k 6 --index.window 224 "
-        "--format cog,gpkg,classes"
-    )
+    call("run seabed/mosaic.tif runs/seabed --backbone classical --cluster.k 5 --format cog,gpkg,classes")
     call("name runs/seabed --labels seabed/labels --classes seabed/classes.txt")
     call("run seabed/mosaic.tif runs/seabed")
     save("mosaic-image.jpg", at_height(read(Path("seabed/mosaic.tif")), 560))
     save("mosaic-map.jpg", in_rows([[read(Path("seabed/mosaic.tif")), _map_of("runs/seabed")]], height=420))
     call("export runs/seabed --export.min_area 200 --export.simplify 2")
-    save("mosaic-polygons.png", _polygons("seabed/mosaic.tif", "runs/seabed/export/gpkg/map.gpkg"))
+    save("mosaic-polygons.jpg", _polygons("seabed/mosaic.tif", "runs/seabed/export/gpkg/map.gpkg"))
 
 
 def _map_of(run: str) -> Rgb:

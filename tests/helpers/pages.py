@@ -22,19 +22,21 @@ QUICK = {
     "train.method": "pca",
     "cluster.k": 5,
     "refine.canvas_size": 160,
-    "refine.crf": "false",
     "evaluate.n_resamples": 20,
-    "cover.n_resamples": 50,
+    "cover.n_resamples": 100,
+    "runtime.workers": 1,
 }
 """Settings of the runs of a test: no weights are at hand, and what a page says is seen on coarse maps too."""
 SMALL = {
     "run": [f"--{key}={value}" for key, value in QUICK.items()],
     "index": ["--config=quick.yaml"],
     "attend": ["--backbone=classical", "--input-size=96"],
-    "probe": ["--backbone=classical", "--max-images=2", "--input-size=96"],
-    "robustness": ["--max-images=2", "--max-side=96"],
+    "probe": ["--backbone=classical", "--input-size=96"],
+    "robustness": ["--max-side=96"],
 }
 """Options that come before those of the page, by command: what the page says wins."""
+LIMITS = {"probe": ["--max-images=2"], "robustness": ["--max-images=2"]}
+"""Options that come after those of the page."""
 
 
 def quick_config() -> str:
@@ -70,7 +72,8 @@ def blocks(page: Path) -> list[Block]:
     return [Block(name, each["kind"], each["text"], each["why"]) for each in found]
 
 
-def small(words: Sequence[str]) -> list[str]:
-    """The arguments of a `segpipe` command, with what makes it small before those of the page."""
+def small(words: Sequence[str], here: Path) -> list[str]:
+    """The arguments of a `segpipe` command with what makes it small; a run that was begun keeps its settings."""
     command, *rest = words
-    return [command, *SMALL.get(command, []), *rest]
+    begun = command == "run" and any((here / word / "config.yaml").exists() for word in rest)
+    return [command, *([] if begun else SMALL.get(command, [])), *rest, *LIMITS.get(command, [])]

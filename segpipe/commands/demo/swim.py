@@ -17,13 +17,10 @@ SIZE = Size(240, 320)
 
 _STEP = 12  # pixels from frame to frame
 _SWAY = 10  # pixels up and down
-_CLEAR = (np.ones(3), np.zeros(3))
-_TURBID = (np.array([0.62, 0.72, 0.36]), np.array([8.0, 20.0, 8.0]))
-"""What a kind of water leaves of red, green and blue, and what it adds."""
 
 
 def swim(rng: np.random.Generator, frames: int, size: Size = SIZE) -> Iterator[tuple[Bytes, Bytes]]:
-    """Two swims of half the frames each: one through clear water, one through green, turbid water.
+    """Two swims of half the frames each, along two reefs, with a cut between them.
 
     The camera moves by whole pixels, so labels are exact in every frame.
 
@@ -31,12 +28,10 @@ def swim(rng: np.random.Generator, frames: int, size: Size = SIZE) -> Iterator[t
         Frame (H, W, 3) RGB and labels (H, W), values index `reef.CLASSES`.
     """
     first = frames // 2
-    for count, water in ((first, _CLEAR), (frames - first, _TURBID)):
+    for count in (first, frames - first):
         wide = Size(size.height + 2 * _SWAY, size.width + _STEP * count)
         rgb, labels = reef_scene(rng, wide)
-        kept, added = water
-        seen = np.clip(np.rint(rgb * kept + added), 0, 255).astype(np.uint8)
         for i in range(count):
             top = round(_SWAY * (1 + math.sin(math.tau * i / 25)))
             part = (slice(top, top + size.height), slice(_STEP * i, _STEP * i + size.width))
-            yield np.ascontiguousarray(seen[part]), np.ascontiguousarray(labels[part])
+            yield np.ascontiguousarray(rgb[part]), np.ascontiguousarray(labels[part])
