@@ -22,8 +22,10 @@ from segpipe.base.config import Layer, Section, build, first_name, read_sets, re
 from segpipe.base.errors import SegpipeError, UsageError, named
 from segpipe.base.runtime import Runtime, Track, no_track
 from segpipe.base.version import versions
+from segpipe.records.corpus import Rejected
 from segpipe.records.manifest import Manifest, StageRecord
 from segpipe.stages import MAKERS, STAGES, Stage, input_files, optional_inputs, user_files
+from segpipe.store.corpus import load_rejected
 from segpipe.store.run_dir import RunDir
 
 log = logging.getLogger(__name__)
@@ -118,6 +120,11 @@ def save_settings(run_dir: RunDir, settings: Settings) -> None:
 def is_run(path: Path) -> bool:
     """Whether a path is the directory of a run of which at least one stage was done."""
     return (path / "config.yaml").exists() and (path / "manifest.json").exists()
+
+
+def skipped_files(run_dir: RunDir) -> list[Rejected]:
+    """The files that `index` skipped; none before it has run."""
+    return load_rejected(run_dir.path("corpus")) if run_dir.has("corpus") else []
 
 
 def make_runtime(settings: Settings, track: Track = no_track) -> Runtime:

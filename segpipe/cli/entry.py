@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from types import FrameType
 
 import click
 
 from segpipe.base.errors import MachineError, SegpipeError, Stopped
 from segpipe.cli import app
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise Stopped(number)
+from segpipe.cli.signals import Stopper
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -25,9 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # threads of torch and FAISS that wait for each other spin for a moment only, then sleep: beside other work on the
     # same processors endless spinning made training eight times slower (read when the first of them is loaded)
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    signal.signal(signal.SIGINT, _stop)
-    signal.signal(signal.SIGTERM, _stop)
-    sys.exit(run_cli(sys.argv[1:] if arguments is None else arguments))
+    stopper = Stopper()
+    stopper.install()
+    code = run_cli(sys.argv[1:] if arguments is None else arguments)
+    stopper.done()
+    sys.exit(code)
 
 
 def run_cli(arguments: Sequence[str]) -> int:

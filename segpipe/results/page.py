@@ -21,7 +21,7 @@ def render_run(reader: RunReader) -> str:
     """The HTML of a run, half-done or damaged too: what cannot be read is said in its place. All text is escaped."""
     problems: list[str] = []
     stages, classes, pictures = (_or_problem(make, reader, problems) for make in (_stage_rows, _class_rows, _pictures))
-    html: str = template("run.html.jinja").render(
+    html: str = template("run.html.jinja", "segpipe.results").render(
         path=str(reader.root),
         stages=stages,
         classes=classes[:_CLASSES],

@@ -10,7 +10,6 @@ from segpipe import pipeline
 from segpipe.base.files import absolute
 from segpipe.base.options import Command, Face, Report
 from segpipe.commands.demo.options import DemoOptions, SampleOptions
-from segpipe.store.corpus import load_rejected
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_scores
 
@@ -54,8 +53,7 @@ def _report_demo(done: RunDir, options: DemoOptions) -> Report:
     from segpipe.stages.evaluate.score_table import score_table
 
     lines = [score_table(load_scores(done.path("scores"))), f"report   {done.root / 'report' / 'index.html'}"]
-    skipped = load_rejected(done.path("corpus"))
-    return Report(lines, skipped=skipped, listed_in=done.root / "corpus" / "rejected.jsonl")
+    return Report(lines, skipped=pipeline.skipped_files(done), listed_in=done.root / "corpus" / "rejected.jsonl")
 
 
 def _folder(done: Sample) -> Path:

@@ -10,9 +10,7 @@ from segpipe import pipeline
 from segpipe.base.files import absolute
 from segpipe.base.options import Command, Face, Options, Report, declared
 from segpipe.commands.run.options import STAGE_OPTIONS, RunOptions
-from segpipe.records.corpus import Rejected
 from segpipe.stages import STAGES
-from segpipe.store.corpus import load_rejected
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_scores
 
@@ -49,17 +47,12 @@ def _run(options: RunOptions, face: Face) -> Any:
     return run_dir
 
 
-def rejected(run_dir: RunDir) -> list[Rejected]:
-    """The files that were skipped."""
-    return list(load_rejected(run_dir.path("corpus"))) if run_dir.has("corpus") else []
-
-
 def _report_run(done: Any, options: RunOptions) -> Report:
     if not isinstance(done, RunDir):
         return Report([done])
     written = {what: done.root / artefact for artefact, what in _WRITTEN.items() if (done.root / artefact).exists()}
     lines = [f"{what:8} {path}" for what, path in written.items()]
-    return Report(lines, skipped=rejected(done), listed_in=done.root / "corpus" / "rejected.jsonl")
+    return Report(lines, skipped=pipeline.skipped_files(done), listed_in=done.root / "corpus" / "rejected.jsonl")
 
 
 def _stage(name: str, options: Any, face: Face) -> RunDir:
@@ -76,7 +69,7 @@ def _report_stage(name: str, done: RunDir, options: Any) -> Report:
 
         return Report([score_table(load_scores(done.path("scores")))])
     if name == "index":
-        return Report(skipped=rejected(done), listed_in=done.root / "corpus" / "rejected.jsonl")
+        return Report(skipped=pipeline.skipped_files(done), listed_in=done.root / "corpus" / "rejected.jsonl")
     return Report()
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from segpipe import pipeline
 from segpipe.base.options import Command, Face, Options, Report, argument
 from segpipe.base.tables import plain_table
-from segpipe.store.corpus import load_rejected
 
 
 class ShowOptions(Options):
@@ -27,7 +26,7 @@ def _work(options: ShowOptions, face: Face) -> Any:
         seconds = f"{record.seconds:.1f}" if record else ""
         finished = record.finished[:16].replace("T", " ") if record else ""
         table.add_row(step.stage.NAME, state, seconds, finished, pipeline.summary_line(record) if record else "")
-    skipped = load_rejected(run_dir.path("corpus")) if run_dir.has("corpus") else []
+    skipped = pipeline.skipped_files(run_dir)
     return table, skipped
 
 

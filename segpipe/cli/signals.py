@@ -1,0 +1,65 @@
+"""Signals: Ctrl-C and SIGTERM end the command by an exception, so that what is held is given back on the way out.
+
+An exception can be lost: Python drops one that is raised in a destructor or in a callback of a library, and one that
+is raised while a library of C++ is being imported ends the process by abort. So the signal is raised again until the
+command has ended, and not within an import.
+"""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+from segpipe.base.errors import Stopped
+
+_IMPORTING = 0.1
+_LOST = 10.0
+"""Seconds until the next try: while something is imported, and after an exception that may have been lost, or be on its
+way out."""
+
+
+class Stopper:
+    """Raises `Stopped` when SIGINT or SIGTERM comes, and again until `done` is called."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def install(self) -> None:
+        """Take over the signals; the main thread alone may do so."""
+        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGTERM, self._stop)
+        if hasattr(signal, "SIGALRM"):  # not on Windows
+            signal.signal(signal.SIGALRM, self._again)
+
+    def done(self) -> None:
+        """The command has ended: nothing is raised any more."""
+        self._number = 0
+        _wake(0)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._number = number
+        if _imports(frame):
+            _wake(_IMPORTING)
+            if hasattr(signal, "SIGALRM"):
+                return
+        else:
+            _wake(_LOST)
+        raise Stopped(number)
+
+    def _again(self, number: int, frame: FrameType | None) -> None:
+        if self._number:
+            self._stop(self._number, frame)
+
+
+def _wake(seconds: float) -> None:
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether a module is being imported."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
