@@ -52,13 +52,12 @@ def _command(command: Command) -> str:
 
 
 def _paragraphs(text: str) -> list[str]:
-    """A docstring as Markdown; what a stage reads and writes, a line each."""
-    lines = [line.strip() for line in inspect.cleandoc(text).strip().splitlines()]
+    """A docstring as Markdown; the table of what a stage reads and writes keeps its columns."""
     made: list[str] = []
-    for line in lines:
-        made += [""] if line.startswith("Writes ") and made and made[-1] else []
-        made.append(line)
-    return made
+    for block in inspect.cleandoc(text).strip().split("\n\n"):
+        kept = ["```text", *block.splitlines(), "```"] if block.startswith("Reads ") else block.splitlines()
+        made += ["", *kept]
+    return made[1:]
 
 
 def _option(option: Declared) -> list[str]:
@@ -145,22 +144,25 @@ def _members(kind: type) -> list[tuple[str, Any]]:
 
 def _docstring(text: str) -> list[str]:
     """A docstring in Google's form as Markdown: arguments and errors as lists."""
-    lines: list[str] = []
-    section = ""
-    for line in text.splitlines():
-        bare = line.strip()
-        if bare in _SECTIONS and not line.startswith(" "):
-            section = bare
-            lines += [*([""] if lines and lines[-1] else []), f"**{_SECTIONS[bare]}**", ""]
-        elif section and bare and line.startswith("    ") and not line.startswith("     "):
-            name, _, rest = bare.partition(": ")
-            named = rest and section in ("Args:", "Raises:")
-            lines.append(f"- `{name}`: {rest}" if named else bare)
-        elif section and bare:
-            lines.append(f"  {bare}" if section in ("Args:", "Raises:") else bare)
+    made: list[str] = []
+    for block in text.split("\n\n"):
+        title, *rest = block.splitlines() or [""]
+        if title in _SECTIONS:
+            made += [
+                "",
+                f"**{_SECTIONS[title]}**",
+                "",
+                *map(_entry if title in ("Args:", "Raises:") else str.strip, rest),
+            ]
         else:
-            lines.append(bare)
-    return lines
+            made += ["", *_paragraphs(block)]
+    return made[1:]
+
+
+def _entry(line: str) -> str:
+    """A line of a list of arguments: `name: meaning`, or what goes on with it."""
+    name, _, meaning = line.strip().partition(": ")
+    return f"- `{name}`: {meaning}" if meaning and not line.startswith("     ") else f"  {line.strip()}"
 
 
 def make_run_directory() -> str:
