@@ -19,6 +19,10 @@ from segpipe.base.errors import LockedError, MachineError, UsageError
 from segpipe.records.manifest import Manifest, StageRecord
 
 _KEY = ".key"
+_MARKER = ".segpipe"
+_MARKER_TEXT = "This directory is a run of segpipe: its stages replace what lies in it.\n"
+_NOBODYS = {".lock", ".lock.json", ".DS_Store", "Thumbs.db", "desktop.ini"}
+"""What an empty directory may hold: left by us, or by file managers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,32 @@ class RunDir:
     def has(self, artefact: str) -> bool:
         """Whether a finished artefact of this name exists."""
         return (self.root / artefact).is_dir()
+
+    def claim(self) -> None:
+        """Make the directory a run: a new one, an empty one, or one that is a run already.
+
+        Raises:
+            UsageError: it holds files and was not begun by segpipe, whose stages would replace them.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        marker = self.root / _MARKER
+        if marker.exists():
+            return
+        held = sorted(entry.name for entry in self.root.iterdir() if entry.name not in _NOBODYS)
+        if held and not self._begun_before_markers():
+            shown = f"{', '.join(held[:3])}{' ...' if len(held) > 3 else ''}"
+            raise UsageError(
+                f"{self.root} is no run and holds other files ({shown}); choose a new directory, "
+                f"such as {self.root / 'run'}"
+            )
+        files.write_text(marker, _MARKER_TEXT)
+
+    def _begun_before_markers(self) -> bool:
+        """Whether it is a run of a version that wrote no marker: its manifest can be read."""
+        try:
+            return (self.root / "manifest.json").exists() and bool(self.manifest().stages)
+        except UsageError:
+            return False
 
     @contextmanager
     def writing(self, artefact: str) -> Iterator[Path]:
@@ -111,9 +141,10 @@ class RunDir:
         Raises:
             LockedError: another process holds it.
             MachineError: the directory cannot be written.
+            UsageError: it is not a run.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.claim()
             lock = FileLock(self.root / ".lock")
             holder = self.root / ".lock.json"
             try:

@@ -111,3 +111,38 @@ def test_a_killed_holder_leaves_no_lock(run_dir: RunDir) -> None:
     assert killed.returncode == -9
     with run_dir.lock():
         pass
+
+
+def test_a_folder_of_other_files_is_never_taken_for_a_run(tmp_path: Path) -> None:
+    own = tmp_path / "masks" / "mine.png"
+    own.parent.mkdir()
+    own.write_bytes(b"drawn by hand")
+    (tmp_path / "config.yaml").write_text("other: settings\n", "utf-8")
+    run_dir = RunDir(tmp_path, {"masks": "refine"})
+    with pytest.raises(UsageError, match=r"is no run and holds other files \(config.yaml, masks\); choose a new"):
+        run_dir.lock().__enter__()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml", "masks"]
+    assert own.read_bytes() == b"drawn by hand"
+
+
+@pytest.mark.parametrize("held", [(), (".DS_Store",), (".lock",)])
+def test_an_empty_folder_becomes_a_run_and_stays_one(tmp_path: Path, held: tuple[str, ...]) -> None:
+    for name in held:
+        (tmp_path / name).touch()
+    run_dir = RunDir(tmp_path, {})
+    with run_dir.lock():
+        (tmp_path / "notes.txt").touch()  # what a person puts there later
+    with run_dir.lock():
+        assert "run of segpipe" in (tmp_path / ".segpipe").read_text("utf-8")
+
+
+def test_a_run_of_before_markers_is_known_by_its_manifest(tmp_path: Path) -> None:
+    run_dir = RunDir(tmp_path, {"pairs": "mine"})
+    run_dir.record("mine", RECORD)
+    with run_dir.lock():
+        assert (tmp_path / ".segpipe").exists()
+    for damaged in ("{}", "[1]", '{"format": 1, "stages": {}}', "nothing"):
+        (tmp_path / ".segpipe").unlink(missing_ok=True)
+        (tmp_path / "manifest.json").write_text(damaged, "utf-8")
+        with pytest.raises(UsageError, match="is no run and holds other files"):
+            run_dir.claim()

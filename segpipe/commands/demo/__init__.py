@@ -35,10 +35,11 @@ def _report_sample(done: Sample, options: SampleOptions) -> Report:
 def _demo(options: DemoOptions, face: Face) -> RunDir:
     from segpipe.commands.demo.synthetic import write_reef_corpus
 
+    run_dir = pipeline.open_run(options.run)
+    run_dir.claim()
     reef = options.run / "reef"
     if not (reef / "classes.txt").exists():
         write_reef_corpus(reef, images=24, seed=0)
-    run_dir = pipeline.open_run(options.run)
     own = {
         "index.images": absolute(str(reef / "images")),
         "evaluate.labels": absolute(str(reef / "labels")),

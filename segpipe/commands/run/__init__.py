@@ -94,6 +94,7 @@ RUN = Command(
     files={
         "RUN/config.yaml": "all settings, with their meaning",
         "RUN/manifest.json": "what ran, when, on what, with which versions, and what each stage says of itself",
+        "RUN/.segpipe": "says that the directory is a run; one that holds other files is never taken for one",
         "RUN/.lock": "held while a command works on the run",
     },
 )

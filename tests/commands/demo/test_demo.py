@@ -60,6 +60,7 @@ def test_the_reef_is_drawn_once_and_settings_that_are_given_win(
 
 
 def test_every_stage_is_done_and_the_scores_are_those_of_the_masks(tmp_path: Path) -> None:
+    pipeline.open_run(tmp_path).claim()
     write_reef_corpus(tmp_path / "reef", images=4, seed=1)  # quicker than its own
     done = demo(tmp_path, QUICK)
     assert list(done.manifest().stages) == [stage.NAME for stage in STAGES]

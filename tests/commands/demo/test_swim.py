@@ -1,5 +1,7 @@
 """The camera moves by whole pixels, so that labels move with the picture."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from segpipe.base.geometry import Size
@@ -25,7 +27,8 @@ def test_labels_move_with_the_picture() -> None:
     np.testing.assert_array_equal(first_labels[shifts[0] :, 12:], second_labels[: 60 - shifts[0], :-12])
 
 
-def test_the_second_half_is_another_water() -> None:
-    frames = [rgb.reshape(-1, 3).mean(0) for rgb, _ in swim(np.random.default_rng(0), 8, Size(60, 80))]
-    assert all(color[2] > color[0] for color in frames[:4])
-    assert all(color[1] > color[2] + 20 for color in frames[4:])
+def test_the_picture_jumps_once_between_two_reefs() -> None:
+    frames = [rgb.astype(np.int16) for rgb, _ in swim(np.random.default_rng(0), 8, Size(60, 120))]
+    steps = [np.abs(one[:, 12:] - other[:, :-12]).mean() for one, other in pairwise(frames)]
+    assert int(np.argmax(steps)) == 3
+    assert steps[3] > 1.3 * max(each for i, each in enumerate(steps) if i != 3)
