@@ -130,7 +130,7 @@ def mosaic() -> None:
     """Those of the tutorial on mosaics."""
     sample("mosaic", "seabed")
     call("run seabed/mosaic.tif runs/seabed --backbone classical --cluster.k 5 --format cog,gpkg,classes")
-    call("name runs/seabed --labels seabed/labels --classes seabed/classes.txt")
+    call("name runs/seabed --labels seabed/labels --classes seabed/classes.txt --min-images 1")
     call("run seabed/mosaic.tif runs/seabed")
     save("mosaic-image.jpg", at_height(read(Path("seabed/mosaic.tif")), 560))
     save("mosaic-map.jpg", in_rows([[read(Path("seabed/mosaic.tif")), _map_of("runs/seabed")]], height=420))

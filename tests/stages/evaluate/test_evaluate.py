@@ -317,7 +317,7 @@ def test_what_a_user_sees_of_a_published_set(city: Path, tmp_path: Path, capsys:
         (["evaluate.layout=folder", "evaluate.split=val"], "evaluate.split=val: a plain folder has no splits"),
         (
             ["evaluate.layout=cityscapes27", "evaluate.split=val", "evaluate.classes=classes.txt"],
-            "names its own classes; leave --classes out",
+            "names its own classes; leave it out",
         ),
         (["evaluate.classes=null", "evaluate.split=test"], "expects leftImg8bit/test/ in there and it is missing"),
     ):
