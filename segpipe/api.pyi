@@ -296,7 +296,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """How well the masks, the codes and the k-means baseline agree with a few labelled images.
 
-    Reads  the user's labels (a folder of index images, a CSV of points, or a published set): no other stage does
+    Reads  the user's labels (a folder of index images, a CSV of points, or a published set)
            corpus/ features/ head/ clusters/ masks/
     Writes scores/  scores.json, a line per image, the confusion matrix
 

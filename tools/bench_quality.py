@@ -1,4 +1,4 @@
-"""Quality: methods x packs x seeds, last-step models, no label near any choice; prints the table of the README.
+"""Quality: methods x packs x seeds, last-step models, no label near any choice; prints a table of the docs.
 
 Usage: python tools/bench_quality.py DATA WORK --weights FILE [--packs NAMES] [--methods NAMES] [--seeds 3]
 

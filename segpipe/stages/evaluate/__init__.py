@@ -1,6 +1,6 @@
 """Evaluate: how well the masks, the codes and the k-means baseline agree with a few labelled images.
 
-Reads  the user's labels (a folder of index images, a CSV of points, or a published set): no other stage does
+Reads  the user's labels (a folder of index images, a CSV of points, or a published set)
        corpus/ features/ head/ clusters/ masks/
 Writes scores/  scores.json, a line per image, the confusion matrix
 """
@@ -45,7 +45,7 @@ NEEDS = ("index", "extract", "train", "cluster", "refine")
 FORMAT = 1
 FILES = {
     "scores.json": (
-        "accuracy, mIoU and IoU of each class with 95% intervals, many-to-one scores, probes, the k-means "
+        "accuracy and mIoU with 95% intervals, IoU of each class, many-to-one scores, probes, the k-means "
         "baseline, the protocol"
     ),
     "images.jsonl": "an image a line: `id`, `labelled_pixels`, `accuracy`, `miou`",

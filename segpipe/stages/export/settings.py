@@ -41,7 +41,8 @@ GROUPS = {
     "maps": {
         "cog": FormatInfo(
             "cog/*.tif*",
-            "Cloud-Optimized GeoTIFFs of images that lie on the earth, with color table, class names and overviews",
+            "Cloud-Optimized GeoTIFFs of mosaics and of images that lie on the earth, with color table, class names and "
+            "overviews",
             "QGIS, ArcGIS, GDAL",
         ),
         "gpkg": FormatInfo(
@@ -50,7 +51,9 @@ GROUPS = {
             "QGIS, ArcGIS, GDAL, geopandas",
         ),
         "geoparquet": FormatInfo(
-            "geoparquet/*.parquet", "the same as GeoParquet 1.1; needs `segpipe[parquet]`", "geopandas, DuckDB, QGIS"
+            "geoparquet/*",
+            "the same as GeoParquet 1.1, and `.qml`; needs `segpipe[parquet]`",
+            "geopandas, DuckDB, QGIS",
         ),
         "points": FormatInfo(
             "points/points.gpkg",
@@ -98,10 +101,14 @@ class Config(Section):
     )
     opacity: float = setting(0.5, "share of the class color in overlays and videos, 0 to 1", ge=0, le=1)
     min_area: int = setting(
-        0, "maps and labels: regions of fewer pixels join the neighbor they share most border with; 0: none do", ge=0
+        0,
+        "polygons and labels: regions of fewer pixels join the neighbor they share most border with; 0: none do",
+        ge=0,
     )
     simplify: float = setting(
-        0.0, "polygons: corners are dropped that cut off less than this many pixels squared; 0: exact outlines", ge=0
+        0.0,
+        "polygons: corners are dropped that cut off less than a square of this many pixels; 0: exact outlines",
+        ge=0,
     )
     gsd: float | None = setting(
         None, "meters per pixel of images whose coordinates have no length; null: areas are in pixels", gt=0
