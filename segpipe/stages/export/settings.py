@@ -41,8 +41,8 @@ GROUPS = {
     "maps": {
         "cog": FormatInfo(
             "cog/*.tif*",
-            "Cloud-Optimized GeoTIFFs of mosaics and of images that lie on the earth, with color table, class names and "
-            "overviews",
+            "Cloud-Optimized GeoTIFFs of mosaics and of images that lie on the earth, with color table, class names "
+            "and overviews",
             "QGIS, ArcGIS, GDAL",
         ),
         "gpkg": FormatInfo(
