@@ -58,14 +58,11 @@ def _page(width: float, height: float, parts: Sequence[str], title: str) -> str:
 def draw_stages() -> str:
     """The stages in their order, the directory each writes, and who reads it."""
     wide, high, gap, left = 92, 46, 26, 16
-    row = {stage.NAME: index for index, stage in enumerate(STAGES)}
     places = {
-        name: _Box(left + at % 6 * (wide + gap), 60 + at // 6 * 150, wide, high, name) for name, at in row.items()
+        stage.NAME: _Box(left + at % 6 * (wide + gap), 60 + at // 6 * 150, wide, high, stage.NAME, f"{stage.ARTEFACT}/")
+        for at, stage in enumerate(STAGES)
     }
-    parts = []
-    for stage in STAGES:
-        box = places[stage.NAME]
-        parts.append(_Box(box.x, box.y, wide, high, stage.NAME, f"{stage.ARTEFACT}/").svg())
+    parts = [place.svg() for place in places.values()]
     first = [stage.NAME for stage in STAGES[:6]]
     for before, after in itertools.pairwise(first):
         start, end = places[before], places[after]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from segpipe import pipeline
-from segpipe.base import errors
+from segpipe.base.errors import exit_code_rows
 from segpipe.base.options import Command, Declared, declared
 from segpipe.commands import COMMANDS
 from segpipe.results import Run
@@ -16,10 +16,6 @@ from segpipe.stages.export.settings import GROUPS
 
 _MADE = "Made by `python tools/generate.py`{}: change the declaration, not this page."
 
-_EXITS = {
-    0: "done",
-    1: "a mistake in segpipe: please report it with the lines that were printed",
-}
 _SECTIONS = {"Args:": "Arguments", "Returns:": "Returns", "Yields:": "Yields", "Raises:": "Raises"}
 _LABELS = {"pictures": "Pictures and tables", "maps": "Maps", "labels": "Labels for other programs"}
 
@@ -205,22 +201,8 @@ def make_formats() -> str:
 
 def make_exits() -> str:
     """The text of `docs/reference/exit-codes.md`."""
-    kinds = [errors.UsageError, errors.CorpusError, errors.MachineError, errors.LockedError]
-    known = {
-        **_EXITS,
-        **{kind.exit_code: _first_line(kind) for kind in kinds},
-        errors.SKIPPED: "done, but files were skipped; they are listed with the reason",
-        errors.Stopped(2).exit_code: "stopped by Ctrl-C; the same command goes on",
-        errors.Stopped(15).exit_code: "stopped by SIGTERM; the same command goes on",
-    }
-    rows = [[str(code), known[code]] for code in sorted(known)]
     head = ["# Exit codes", "", _MADE.format(" from the errors of the package"), ""]
-    return "\n".join([*head, *table(["code", "meaning"], rows)]) + "\n"
-
-
-def _first_line(kind: type) -> str:
-    text = (inspect.getdoc(kind) or "").splitlines()[0].removesuffix(".")
-    return text[0].lower() + text[1:]
+    return "\n".join([*head, *table(["code", "meaning"], exit_code_rows())]) + "\n"
 
 
 def _files(files: Mapping[str, str]) -> list[list[str]]:

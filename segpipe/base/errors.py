@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Speller = Callable[[str, str | None], str]
@@ -91,6 +91,26 @@ class Stopped(BaseException):
 
 SKIPPED = 4
 """Exit code of a run that finished but skipped some files (listed in corpus/rejected.jsonl)."""
+
+_STOPPED = "stopped by Ctrl-C or SIGTERM; the same command goes on from there"
+EXIT_CODES: Mapping[int, str] = {
+    0: "done",
+    SegpipeError.exit_code: "a mistake in segpipe itself (--debug shows the traceback)",
+    UsageError.exit_code: "a wrong argument, setting or config file",
+    CorpusError.exit_code: "the input cannot be worked on (no usable image, labels that match nothing)",
+    SKIPPED: "done, but some files were skipped; RUN/corpus/rejected.jsonl says why",
+    MachineError.exit_code: "this machine lacks something (weights while offline, the device, disk space)",
+    LockedError.exit_code: "another process works on the same run",
+    Stopped(2).exit_code: _STOPPED,
+    Stopped(15).exit_code: _STOPPED,
+}
+"""What each exit code means, for the help and the reference."""
+
+
+def exit_code_rows() -> list[tuple[str, str]]:
+    """The table as it is shown: codes of one meaning share a row."""
+    meanings = dict.fromkeys(EXIT_CODES.values())
+    return [(", ".join(str(code) for code, text in EXIT_CODES.items() if text == said), said) for said in meanings]
 
 
 class RenamedWarning(FutureWarning):

@@ -11,22 +11,12 @@ from click.core import ParameterSource
 
 from segpipe import pipeline
 from segpipe.base.config import Layer, Section, read_sets, renamed
-from segpipe.base.errors import SegpipeError, Speller, plainly, warn
+from segpipe.base.errors import SegpipeError, Speller, exit_code_rows, plainly, warn
 from segpipe.base.options import Command, Declared, Face, declared, make, sections_of
 from segpipe.cli import terminal
 from segpipe.cli.values import SettingType, click_type
 
-EXIT_CODES = """\b
-Exit codes:
-  0  done
-  1  a mistake in segpipe itself (--debug shows the traceback)
-  2  a wrong argument, setting or config file
-  3  the input cannot be worked on (no usable image, labels that match nothing)
-  4  done, but some files were skipped; RUN/corpus/rejected.jsonl says why
-  5  this machine lacks something (weights while offline, the device, disk space)
-  6  another process works on the same run
-  130, 143  stopped by Ctrl-C or SIGTERM; the same command goes on from there
-"""
+EXIT_CODES = "\b\nExit codes:\n" + "".join(f"  {codes}  {said}\n" for codes, said in exit_code_rows())
 _SETS = click.Option(["_sets", "--set", "-S"], multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable.")
 _COMMON = [
     click.Option(["-q", "--quiet"], is_flag=True, help="Say nothing but warnings and errors."),

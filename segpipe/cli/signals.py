@@ -12,6 +12,7 @@ from types import FrameType
 
 from segpipe.base.errors import Stopped
 
+_TIMED = hasattr(signal, "setitimer")  # not on Windows
 _IMPORTING = 0.1
 _LOST = 10.0
 """Seconds until the next try: while something is imported, and after an exception that may have been lost, or be on its
@@ -28,7 +29,7 @@ class Stopper:
         """Take over the signals; the main thread alone may do so."""
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGTERM, self._stop)
-        if hasattr(signal, "SIGALRM"):  # not on Windows
+        if _TIMED:
             signal.signal(signal.SIGALRM, self._again)
 
     def done(self) -> None:
@@ -38,13 +39,10 @@ class Stopper:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._number = number
-        if _imports(frame):
-            _wake(_IMPORTING)
-            if hasattr(signal, "SIGALRM"):
-                return
-        else:
-            _wake(_LOST)
-        raise Stopped(number)
+        waits = _TIMED and _imports(frame)
+        _wake(_IMPORTING if waits else _LOST)
+        if not waits:
+            raise Stopped(number)
 
     def _again(self, number: int, frame: FrameType | None) -> None:
         if self._number:
@@ -52,7 +50,7 @@ class Stopper:
 
 
 def _wake(seconds: float) -> None:
-    if hasattr(signal, "setitimer"):
+    if _TIMED:
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 

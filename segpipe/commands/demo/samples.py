@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import rasterio
 from PIL import Image
 from rasterio.transform import Affine
@@ -14,7 +12,7 @@ from rasterio.transform import Affine
 from segpipe.base.csv_files import csv_text
 from segpipe.commands.demo import seabed
 from segpipe.commands.demo.swim import swim
-from segpipe.commands.demo.synthetic import CLASSES, write_reef_corpus
+from segpipe.commands.demo.synthetic import CLASSES, write_class_names, write_label_map, write_reef_corpus
 from segpipe.images.rasters import GDAL_OPTIONS
 from segpipe.images.video import write_video
 
@@ -79,8 +77,8 @@ def write_mosaic(folder: Path, *, seed: int, side: int = 1600) -> None:
         ) as file,
     ):
         file.write(rgb.transpose(2, 0, 1))
-    _write_labels(folder / "labels" / "mosaic.png", labels)
-    _write_classes(folder, seabed.CLASSES)
+    write_label_map(folder / "labels" / "mosaic.png", labels)
+    write_class_names(folder, seabed.CLASSES)
 
 
 def write_dive(folder: Path, *, seed: int, frames: int = 120) -> None:
@@ -92,14 +90,5 @@ def write_dive(folder: Path, *, seed: int, frames: int = 120) -> None:
         for i, (rgb, labels) in enumerate(swim(np.random.default_rng(seed), frames)):
             append(rgb)
             if i % 10 == 0:
-                _write_labels(folder / "labels" / "dive.webm" / f"{i:06}.png", labels)
-    _write_classes(folder, CLASSES)
-
-
-def _write_labels(path: Path, labels: npt.NDArray[np.uint8]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(labels).save(path)
-
-
-def _write_classes(folder: Path, classes: Sequence[str]) -> None:
-    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in classes), "utf-8")
+                write_label_map(folder / "labels" / "dive.webm" / f"{i:06}.png", labels)
+    write_class_names(folder, CLASSES)

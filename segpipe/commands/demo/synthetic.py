@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Size
 from segpipe.commands.demo.reef import CLASSES, reef_scene
 
-__all__ = ["CLASSES", "reef_scene", "write_reef_corpus"]
+__all__ = ["CLASSES", "reef_scene", "write_class_names", "write_label_map", "write_reef_corpus"]
 
 _SIZES = ((240, 320), (320, 240), (216, 384), (256, 256), (300, 400), (240, 320))
 _NAMES = ("reef {:02d}", "jardín {:02d}", "bay/reef_{:02d}", "reef_{:02d}", "reef_{:02d}", "reef_{:02d}")
@@ -31,10 +33,9 @@ def write_reef_corpus(folder: Path, *, images: int, seed: int) -> None:
     for i, rng in enumerate(np.random.default_rng(seed).spawn(images)):
         rgb, labels = reef_scene(rng, Size(*_SIZES[i % len(_SIZES)]))
         name = _NAMES[i % len(_NAMES)].format(i)
-        photo, label = folder / "images" / name, folder / "labels" / f"{name}.png"
-        for path in (photo, label):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(labels).save(label)
+        photo = folder / "images" / name
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        write_label_map(folder / "labels" / f"{name}.png", labels)
         if i % 12 == 3:
             Image.fromarray(rgb).save(photo.with_name(f"{photo.name}.png"))
             continue
@@ -44,4 +45,15 @@ def write_reef_corpus(folder: Path, *, images: int, seed: int) -> None:
             rgb = np.rot90(rgb)
         target = photo.with_name(f"{photo.name}.jpg")
         Image.fromarray(np.ascontiguousarray(rgb)).save(target, quality=92, exif=exif)
-    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in CLASSES), "utf-8")
+    write_class_names(folder, CLASSES)
+
+
+def write_label_map(path: Path, labels: npt.NDArray[np.uint8]) -> None:
+    """Write labels (H, W) as an index PNG; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(labels).save(path)
+
+
+def write_class_names(folder: Path, classes: Sequence[str]) -> None:
+    """Write `classes.txt`, a name a line in the order of the index."""
+    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in classes), "utf-8")
