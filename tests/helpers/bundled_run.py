@@ -5,18 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import segpipe
+from tests.helpers.quick_run import CLASSICAL, SMALL
 
-SMALL: dict[str, object] = {
-    "extract.input_size": 96,
-    "train.method": "pca",
-    "cluster.k": 4,
-    "cluster.patches": 4000,
-    "refine.crf_iterations": 2,
-    "runtime.workers": 1,
-}
-"""Settings of a quick run."""
-WHOLE: dict[str, object] = {"extract.backbone": "classical"}
-PACKED: dict[str, object] = {**WHOLE, "extract.codec": "pca8", "index.crops": "windows", "index.window": 120}
+PACKED: dict[str, object] = {**CLASSICAL, "extract.codec": "pca8", "index.crops": "windows", "index.window": 120}
 """Images seen in windows, their features packed."""
 VIT = "vit_tiny_patch16_224"
 

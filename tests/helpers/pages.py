@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from tests.helpers.places import ROOT
 
 DOCS = ROOT / "docs"
@@ -41,11 +43,11 @@ LIMITS = {"probe": ["--max-images=2"], "robustness": ["--max-images=2"]}
 
 def quick_config() -> str:
     """`quick.yaml`: the same settings as a file, for commands that take no settings of other stages."""
-    sections: dict[str, list[str]] = {}
+    sections: dict[str, dict[str, object]] = {}
     for key, value in QUICK.items():
         section, name = key.split(".")
-        sections.setdefault(section, []).append(f"  {name}: {value}\n")
-    return "".join(f"{section}:\n{''.join(lines)}" for section, lines in sections.items())
+        sections.setdefault(section, {})[name] = value
+    return yaml.safe_dump(sections)
 
 
 @dataclass(frozen=True, slots=True)

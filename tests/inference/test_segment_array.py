@@ -10,7 +10,6 @@ import pytest
 import segpipe
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.runtime import Runtime
-from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.images.corpus_reader import read_original
 from segpipe.inference.encoder import Encoder
 from segpipe.inference.segment_array import Segmenter, open_segmenter, segment_picture
@@ -22,19 +21,10 @@ from segpipe.records.features import FeatureHeader
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
 from segpipe.store.run_dir import RunDir
+from tests.helpers.quick_run import reef_run
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
-SETTINGS = {
-    "extract.backbone": "classical",
-    "extract.input_size": 96,
-    "train.method": "pca",
-    "cluster.k": 4,
-    "cluster.n_init": 1,
-    "cluster.patches": 4000,
-    "refine.crf_iterations": 2,
-    "runtime.workers": 1,
-}
 COLORS = np.array([(255, 0, 0), (0, 255, 0), (0, 0, 255)], np.uint8)
 STRIPES = np.tile(np.repeat([2, 0, 1], (32, 8, 24)), (64, 1))
 """Not its own mirror image; stripes end where patches of 8 pixels do, so that every pixel is most like its own."""
@@ -103,10 +93,7 @@ def test_a_picture_whose_features_are_not_finite_is_named() -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
-    folder = tmp_path_factory.mktemp("reef")
-    write_reef_corpus(folder, images=2, seed=3)
-    segpipe.run(folder / "images", folder / "run", settings=SETTINGS, stop="refine")
-    return open_run(folder / "run")
+    return reef_run(tmp_path_factory.mktemp("reef"), images=2, settings={"cluster.n_init": 1})
 
 
 def check_masks(run: RunDir) -> set[int]:

@@ -10,7 +10,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from segpipe.commands.demo.synthetic import write_reef_corpus
-from tests.helpers.bundled_run import PACKED, VIT, WHOLE, finish
+from tests.helpers.bundled_run import PACKED, VIT, finish
+from tests.helpers.quick_run import CLASSICAL
 
 
 @pytest.fixture(scope="package")
@@ -26,7 +27,7 @@ def reef(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def whole(reef: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A run of classical features, and its bundle; not to be changed."""
-    return finish(reef, tmp_path_factory.mktemp("whole"), WHOLE)
+    return finish(reef, tmp_path_factory.mktemp("whole"), CLASSICAL)
 
 
 @pytest.fixture(scope="package")

@@ -18,7 +18,7 @@ from segpipe.commands.model import predict as applying
 from segpipe.commands.model.predict_folder import Applied, apply_to_folder
 from segpipe.stages import export
 from segpipe.store import masks
-from tests.helpers.bundled_run import SMALL, WHOLE
+from tests.helpers.quick_run import CLASSICAL, SMALL
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -99,7 +99,7 @@ def test_what_cannot_be_used_is_skipped_with_its_reason(reef: Path, tmp_path: Pa
     shallow.mkdir()
     for path in reef.glob("reef*.jpg"):
         (shallow / path.name).write_bytes(path.read_bytes())
-    segpipe.run(shallow, run, settings={**SMALL, **WHOLE}, stop="refine")
+    segpipe.run(shallow, run, settings={**SMALL, **CLASSICAL}, stop="refine")
     segpipe.bundle(run, model)
     (shallow / "broken.jpg").write_bytes(b"\xff\xd8 no image")
     (shallow / "deep.png").write_bytes((reef / "deep.png").read_bytes())

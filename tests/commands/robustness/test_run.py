@@ -12,7 +12,6 @@ from segpipe.base.errors import CorpusError, RenamedWarning, UsageError
 from segpipe.base.options import make
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
-from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.commands.robustness import run as surviving
 from segpipe.commands.robustness.measure import CorruptionSetup
 from segpipe.commands.robustness.options import RobustnessOptions
@@ -24,27 +23,16 @@ from segpipe.records.legend import plain_legend
 from segpipe.store.corpus import load_corpus
 from segpipe.store.run_dir import RunDir
 from tests.helpers.findings import load_findings
+from tests.helpers.quick_run import reef_run
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
-SETTINGS = {
-    "extract.backbone": "classical",
-    "extract.input_size": 96,
-    "train.method": "pca",
-    "cluster.k": 4,
-    "cluster.patches": 4000,
-    "refine.crf_iterations": 2,
-    "runtime.workers": 1,
-}
 NAMES = ["text", "zoom-in"]
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
-    folder = tmp_path_factory.mktemp("reef")
-    write_reef_corpus(folder, images=3, seed=3)
-    segpipe.run(folder / "images", folder / "run", settings=SETTINGS, stop="refine")
-    return open_run(folder / "run")
+    return reef_run(tmp_path_factory.mktemp("reef"), images=3)
 
 
 def options_of(run: RunDir, out: Path | None, **options: object) -> RobustnessOptions:

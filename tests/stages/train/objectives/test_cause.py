@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from segpipe.stages.train.objectives.cause import Cause
-from tests.helpers.drawn_training import differing, influence_of_missing_patches, learn, make, states, train
+from tests.helpers.drawn_training import make, states, train
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -12,20 +12,6 @@ pytestmark = pytest.mark.usefixtures("one_torch_thread")
 def alike(one: torch.Tensor, other: torch.Tensor) -> bool:
     """To rounding: the running mean of what stands still is rounded anew at every step."""
     return one.shape == other.shape and torch.allclose(one, other, atol=1e-6)
-
-
-def test_training_lowers_the_loss_and_separates_directions() -> None:
-    losses, gained = learn("cause")
-    assert sum(losses[-5:]) < sum(losses[:5])
-    assert gained > 0.2
-
-
-def test_a_training_that_goes_on_from_its_state_ends_with_the_same_bits() -> None:
-    assert differing("cause") == []
-
-
-def test_patches_without_image_take_no_part() -> None:
-    assert influence_of_missing_patches("cause") < 1e-5
 
 
 def test_first_the_codebook_alone_is_trained_then_all_but_the_codebook() -> None:

@@ -11,28 +11,11 @@ from tests.helpers.drawn_training import (
     STEPS,
     D,
     corpus,
-    differing,
-    influence_of_missing_patches,
-    learn,
     make,
     train,
 )
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
-
-def test_training_lowers_the_loss_and_separates_directions() -> None:
-    losses, gained = learn("hp")
-    assert sum(losses[-5:]) < sum(losses[:5])
-    assert gained > 0.2
-
-
-def test_a_training_that_goes_on_from_its_state_ends_with_the_same_bits() -> None:
-    assert differing("hp") == []
-
-
-def test_patches_without_image_take_no_part() -> None:
-    assert influence_of_missing_patches("hp") < 1e-5
 
 
 def test_without_a_sample_there_is_nothing_to_compare_with() -> None:
