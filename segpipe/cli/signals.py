@@ -2,21 +2,22 @@
 
 An exception can be lost: Python drops one that is raised in a destructor or in a callback of a library, and one that
 is raised while a library of C++ is being imported ends the process by abort. So the signal is raised again until the
-command has ended, and not within an import.
+command has ended, at once where Python says that it dropped it, and not within an import.
 """
 
 from __future__ import annotations
 
 import signal
+import sys
 from types import FrameType
 
 from segpipe.base.errors import Stopped
 
 _TIMED = hasattr(signal, "setitimer")  # not on Windows
-_IMPORTING = 0.1
+_SOON = 0.1
 _LOST = 10.0
-"""Seconds until the next try: while something is imported, and after an exception that may have been lost, or be on its
-way out."""
+"""Seconds until the next try: while something is imported or after an exception that was dropped, and after one that
+may have been lost, or be on its way out."""
 
 
 class Stopper:
@@ -31,6 +32,7 @@ class Stopper:
         signal.signal(signal.SIGTERM, self._stop)
         if _TIMED:
             signal.signal(signal.SIGALRM, self._again)
+        sys.unraisablehook = self._dropped
 
     def done(self) -> None:
         """The command has ended: nothing is raised any more."""
@@ -40,9 +42,16 @@ class Stopper:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._number = number
         waits = _TIMED and _imports(frame)
-        _wake(_IMPORTING if waits else _LOST)
+        _wake(_SOON if waits else _LOST)
         if not waits:
             raise Stopped(number)
+
+    def _dropped(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Python drops an exception, and says so: no traceback of ours, and the next try soon."""
+        if isinstance(unraisable.exc_value, Stopped):
+            _wake(_SOON if self._number else 0)
+        else:
+            sys.__unraisablehook__(unraisable)
 
     def _again(self, number: int, frame: FrameType | None) -> None:
         if self._number:

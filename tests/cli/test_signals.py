@@ -15,8 +15,6 @@ BEGIN = """
 import os, signal, sys, time
 from segpipe.cli import app, entry, signals
 
-signals._LOST = 0.5
-
 def slow():
     while True:
         time.sleep(0.05)
@@ -29,10 +27,12 @@ def run(tmp_path: Path, script: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
-def test_an_exception_that_is_lost_is_raised_again(tmp_path: Path, name: str, code: int) -> None:
+def test_an_exception_that_python_drops_is_raised_again(tmp_path: Path, name: str, code: int) -> None:
     done = run(
         tmp_path,
         f"""
+signals._LOST = 1000
+
 class Held:
     def __del__(self):  # Python drops exceptions of destructors
         os.kill(os.getpid(), signal.{name})
@@ -47,9 +47,48 @@ def work(arguments):
 app.run = work
 """,
     )
-    assert done.stdout == "went on\n"
-    assert done.returncode == code
-    assert done.stderr.splitlines()[-1] == "stopped; the same command goes on from here"
+    assert (done.stdout, done.returncode) == ("went on\n", code)
+    assert done.stderr == "stopped; the same command goes on from here\n"
+
+
+def test_an_exception_that_a_library_catches_is_raised_again(tmp_path: Path) -> None:
+    done = run(
+        tmp_path,
+        """
+signals._LOST = 0.5
+
+def work(arguments):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+    except BaseException:
+        print("went on", flush=True)
+    slow()
+
+app.run = work
+""",
+    )
+    assert (done.stdout, done.returncode) == ("went on\n", 143)
+    assert done.stderr == "stopped; the same command goes on from here\n"
+
+
+def test_what_python_drops_of_others_is_still_told(tmp_path: Path) -> None:
+    done = run(
+        tmp_path,
+        """
+class Broken:
+    def __del__(self):
+        raise ValueError("of a destructor")
+
+def work(arguments):
+    broken = Broken()
+    del broken
+
+app.run = work
+""",
+    )
+    assert done.returncode == 0
+    assert "ValueError: of a destructor" in done.stderr
 
 
 def test_an_import_comes_to_its_end_first(tmp_path: Path) -> None:
