@@ -78,6 +78,17 @@ def join(parts: Sequence[Confusion]) -> Confusion:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class LabelCounts:
+    """Counts of labelled pixels, and how intervals are made of them."""
+
+    counts: Confusion
+    together: Int64
+    """(images,) images of one number are drawn together."""
+    resamples: int
+    seed: int
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -89,16 +100,28 @@ class Pair(_Record):
     miou: float | None
 
 
-class Matched(Pair):
-    """Scores under one global one-to-one matching of clusters and classes."""
+class Rated(Pair):
+    """Scores with their spread, and of each class."""
 
     accuracy_ci: tuple[float, float] | None
     """95% interval by bootstrap over images; None with fewer than two images."""
     miou_ci: tuple[float, float] | None
     per_class_iou: dict[str, float | None]
     """By class name; None for a class that no labelled pixel has."""
+
+
+class Matched(Rated):
+    """Scores under one global one-to-one matching of clusters and classes."""
+
     matching: dict[str, str | None]
     """Class name by cluster number; None for a cluster without a class."""
+
+
+class NamedMap(Rated):
+    """Scores of the map under the names that a person gave its classes; nothing is matched."""
+
+    matching: dict[str, str | None]
+    """Label of each class of the map by its name; None where no label has that name."""
 
 
 class Baseline(Matched):

@@ -12,12 +12,13 @@ from segpipe import pipeline
 from segpipe.base.errors import SegpipeError, UsageError
 from segpipe.images.id_lookup import ImageNames
 from segpipe.inference.codes import open_head
+from segpipe.inference.named_scores import named_scores
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.cover import Cover
 from segpipe.records.legend import Legend
 from segpipe.records.manifest import StageRecord
-from segpipe.records.scores import Scores
+from segpipe.records.scores import NamedMap, Scores
 from segpipe.store import masks
 from segpipe.store.class_names import open_legend
 from segpipe.store.clusters import open_clusters
@@ -172,6 +173,13 @@ class RunReader:
     def scores(self) -> Scores:
         """How masks and labels agree."""
         return self._open("evaluate", "scores.json", load_scores)
+
+    @property
+    def named_scores(self) -> NamedMap | None:
+        """How the map as named and labels agree; names may have changed since: made anew."""
+        self._open("evaluate", "scores.json", load_scores)
+        with reading(self.run_dir.path("scores"), f"segpipe evaluate {self.root}"):
+            return (named_scores(self.run_dir) or (None,))[0]
 
     def find(self, name: str) -> int:
         """The index of the image that an id, path or file name means.

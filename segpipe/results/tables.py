@@ -99,7 +99,9 @@ SCORE_COLUMNS = ("score", "accuracy", "accuracy_low", "accuracy_high", "miou", "
 def score_rows(reader: RunReader) -> Rows:
     """A row per way of judging; None where nothing was measured, or has no interval."""
     scores = reader.scores
-    pairs: dict[str, Pair] = {
+    named = reader.named_scores
+    pairs: dict[str, Pair] = {} if named is None else {"map as named": named}
+    pairs |= {
         "one-to-one": scores.unsupervised,
         "many-to-one": scores.many_to_one,
         "linear probe on codes": scores.linear_probe.codes,

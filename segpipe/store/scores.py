@@ -1,9 +1,10 @@
-"""Scores to files and back: scores.json, images.jsonl, confusion.csv."""
+"""Scores to files and back: scores.json, images.jsonl, confusion.csv, counts.npz."""
 
 from __future__ import annotations
 
 import csv
 import io
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -14,9 +15,10 @@ import numpy.typing as npt
 from segpipe.base import files
 from segpipe.base.csv_files import csv_text
 from segpipe.base.errors import UsageError
-from segpipe.records.scores import ImageScore, Scores
+from segpipe.records.scores import Confusion, ImageScore, LabelCounts, Scores, confusion_of
 
-_SCORES, _IMAGES, _CONFUSION = "scores.json", "images.jsonl", "confusion.csv"
+_SCORES, _IMAGES, _CONFUSION, _COUNTS = "scores.json", "images.jsonl", "confusion.csv", "counts.npz"
+_CELLS = ("image", "label", "cluster", "count")
 _NO_DATA = "no data"
 
 T = TypeVar("T")
@@ -36,6 +38,37 @@ def save_scores(scores: Scores, images: Sequence[ImageScore], confusion: npt.NDA
     files.write_text(path / _CONFUSION, csv_text(header, rows))
     files.write_jsonl(path / _IMAGES, (image.model_dump(mode="json") for image in images))
     files.write_json(path / _SCORES, scores.model_dump(mode="json"))
+
+
+def save_counts(found: LabelCounts, path: Path) -> None:
+    """Write counts.npz into the directory `scores/`: what scores under other names of the clusters are made of."""
+    counts = found.counts
+    with files.atomic(path / _COUNTS) as beside, beside.open("wb") as file:
+        np.savez(
+            file,
+            allow_pickle=False,
+            shape=np.array([counts.images, counts.classes, counts.clusters], np.int64),
+            together=found.together,
+            bootstrap=np.array([found.resamples, found.seed], np.int64),
+            **{name: getattr(counts, name) for name in _CELLS},
+        )
+
+
+def load_counts(path: Path) -> LabelCounts:
+    """Read counts.npz; of a run that has none yet, the counts of all images together, which have no interval.
+
+    Raises:
+        UsageError: the file is missing or damaged.
+    """
+    file = path / _COUNTS
+    if not file.exists():
+        return LabelCounts(confusion_of(load_confusion(path)[1]), np.zeros(1, np.int64), 0, 0)
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+            counts = Confusion(*arrays["shape"].tolist(), *(arrays[name] for name in _CELLS))
+            return LabelCounts(counts, arrays["together"], *arrays["bootstrap"].tolist())
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{file} is missing or damaged; run `segpipe evaluate` again") from error
 
 
 def load_scores(path: Path) -> Scores:

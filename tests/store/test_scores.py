@@ -5,9 +5,17 @@ import numpy as np
 import pytest
 
 from segpipe.base.errors import UsageError
-from segpipe.records.scores import confusion_of, join
+from segpipe.ops.metrics.cluster_scores import score_images
+from segpipe.records.scores import LabelCounts, confusion_of, join
 from segpipe.stages.evaluate import scoring
-from segpipe.store.scores import load_confusion, load_image_scores, load_scores, save_scores
+from segpipe.store.scores import (
+    load_confusion,
+    load_counts,
+    load_image_scores,
+    load_scores,
+    save_counts,
+    save_scores,
+)
 
 CLASSES = ["sand, fine", "Lophelia pertusa", 'the "third"', "absent"]
 
@@ -21,7 +29,7 @@ def made():
     evidence = scoring.Evidence(counts, counts, vectors, vectors, rng.integers(3, size=60), np.arange(60) % 3)
     config = scoring.ScoreConfig(drawn=9, folds=5, resamples=100, seed=0)
     scores, images = scoring.score(evidence, CLASSES, config, labels_without_image=["x"], empty=1)
-    return scores, scoring.score_images(["a", "b/ö", "c"], images), counts.total()
+    return scores, score_images(["a", "b/ö", "c"], images), counts.total()
 
 
 def test_scores_come_back(tmp_path):
@@ -32,6 +40,24 @@ def test_scores_come_back(tmp_path):
     names, counts = load_confusion(tmp_path)
     assert names == CLASSES
     assert np.array_equal(counts, table)
+
+
+def test_counts_come_back_and_older_runs_give_theirs_without_images(tmp_path):
+    rng = np.random.default_rng(1)
+    counts = join([confusion_of(table) for table in rng.integers(0, 9, (3, 4, 6))])
+    save_counts(LabelCounts(counts, np.array([0, 0, 1]), 50, 3), tmp_path)
+    found = load_counts(tmp_path)
+    assert np.array_equal(found.counts.total(), counts.total())
+    assert found.counts.image.tolist() == counts.image.tolist()
+    assert (found.together.tolist(), found.resamples, found.seed) == ([0, 0, 1], 50, 3)
+    (tmp_path / "counts.npz").unlink()
+    save_scores(*made()[:2], counts.total(), tmp_path)
+    older = load_counts(tmp_path)
+    assert older.counts.images == 1
+    assert np.array_equal(older.counts.total(), counts.total())
+    (tmp_path / "counts.npz").write_bytes(b"PK damaged")
+    with pytest.raises(UsageError, match="segpipe evaluate"):
+        load_counts(tmp_path)
 
 
 def test_scores_json_has_the_layout_that_was_promised(tmp_path):

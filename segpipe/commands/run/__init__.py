@@ -10,12 +10,13 @@ from segpipe import pipeline
 from segpipe.base.files import absolute
 from segpipe.base.options import Command, Face, Options, Report, declared
 from segpipe.commands.run.options import STAGE_OPTIONS, RunOptions
+from segpipe.inference.named_scores import named_scores
 from segpipe.stages import STAGES
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_scores
 
 _PATHS = ("index.images", "evaluate.labels", "evaluate.classes", "cover.labels", "cover.classes", "cover.sites")
-_RETURNED = {"evaluate": "all scores, as in `scores/scores.json`"}
+_SCORES = "all scores, as in `scores/scores.json`, and as `named_map` those of the map under its names"
 _WRITTEN = {"masks": "masks", "export": "exports", "cover": "cover", "report/index.html": "report"}
 
 
@@ -67,7 +68,8 @@ def _report_stage(name: str, done: RunDir, options: Any) -> Report:
     if name == "evaluate":
         from segpipe.stages.evaluate.score_table import score_table
 
-        return Report([score_table(load_scores(done.path("scores")))])
+        named, _ = named_scores(done) or (None, None)
+        return Report([score_table(load_scores(done.path("scores")), named)])
     if name == "index":
         return Report(skipped=pipeline.skipped_files(done), listed_in=done.root / "corpus" / "rejected.jsonl")
     return Report()
@@ -75,7 +77,8 @@ def _report_stage(name: str, done: RunDir, options: Any) -> Report:
 
 def _summary(name: str, done: RunDir) -> dict[str, Any]:
     if name == "evaluate":
-        return dict(load_scores(done.path("scores")))
+        named, _ = named_scores(done) or (None, None)
+        return {**dict(load_scores(done.path("scores"))), "named_map": named}
     return dict(done.manifest().stages[name].summary)
 
 
@@ -106,9 +109,7 @@ STAGE_COMMANDS = tuple(
         partial(_report_stage, stage.NAME),
         partial(_summary, stage.NAME),
         returns="dict[str, Any]",
-        returned="all scores, as in `scores/scores.json`"
-        if stage.NAME == "evaluate"
-        else "what the stage says of itself",
+        returned=_SCORES if stage.NAME == "evaluate" else "what the stage says of itself",
         sections=(stage.NAME, "runtime"),
         files={f"RUN/{stage.ARTEFACT}/{pattern}": text for pattern, text in stage.FILES.items()},
     )

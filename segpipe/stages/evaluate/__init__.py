@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import AfterValidator, BaseModel
 
 from segpipe.base.config import AbsolutePath, Section, setting
@@ -25,9 +26,10 @@ from segpipe.inference.patch_sampler import open_sample
 from segpipe.labels.ground_truth import Truth, label_files, layout_samples, read_layout, read_truth
 from segpipe.labels.point_labels import Points
 from segpipe.ops.crf.dense_crf import Crf
+from segpipe.ops.metrics.cluster_scores import score_images
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
-from segpipe.records.scores import Scores, Unmatched
+from segpipe.records.scores import LabelCounts, Scores, Unmatched
 from segpipe.stages.evaluate import full_resolution as whole
 from segpipe.stages.evaluate import scoring
 from segpipe.stages.evaluate import stego_protocol as published
@@ -37,7 +39,7 @@ from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
 from segpipe.store.masks import load_header
 from segpipe.store.run_dir import RunDir
-from segpipe.store.scores import save_scores
+from segpipe.store.scores import save_counts, save_scores
 
 NAME = "evaluate"
 ARTEFACT = "scores"
@@ -49,7 +51,8 @@ FILES = {
         "baseline, the protocol"
     ),
     "images.jsonl": "an image a line: `id`, `labelled_pixels`, `accuracy`, `miou`",
-    "confusion.csv": "labelled pixels by class (rows) and matched cluster (columns)",
+    "confusion.csv": "labelled pixels by class (rows) and cluster (columns)",
+    "counts.npz": "the same by image; the scores of the map as named are made of it",
 }
 
 log = logging.getLogger(__name__)
@@ -140,6 +143,12 @@ class Evaluated:
     empty: int
     drawn: int
     """Labelled pixels drawn of each image, at most."""
+
+    def counted(self, config: Config) -> LabelCounts:
+        """The labelled pixels by cluster."""
+        counts, together = self.evidence.masks, self.evidence.together
+        each = np.arange(counts.images) if together is None else together
+        return LabelCounts(counts, each, config.n_resamples, config.seed)
 
 
 def quota(images: int, config: Config, *, points: bool) -> int:
@@ -274,6 +283,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         empty=found.empty,
     )
     with run_dir.writing("scores") as out:
-        save_scores(scores, scoring.score_images(found.names, images), found.evidence.masks.total(), out)
+        save_scores(scores, score_images(found.names, images), found.evidence.masks.total(), out)
+        save_counts(found.counted(config), out)
     _tell(scores.unmatched)
     return summarize(scores)

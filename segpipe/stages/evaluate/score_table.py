@@ -8,26 +8,28 @@ from typing import Any
 from rich.table import Table
 
 from segpipe.base.tables import plain_table
-from segpipe.records.scores import Scores
+from segpipe.records.scores import NamedMap, Scores
 
 
-def score_table(found: Scores) -> Table:
-    """The main scores, the run's classes beside the k-means baseline."""
+def score_table(found: Scores, named: NamedMap | None = None) -> Table:
+    """The main scores: the map under the names of its classes if it has some, clusters beside the k-means baseline."""
     scores = found.model_dump()
     table = plain_table(f"{scores['images']} labelled images", "accuracy", "95%", "mIoU", "95%")
     baseline = scores["baseline_kmeans"]
-    for name, row in (("classes of this run", scores["unsupervised"]), ("k-means baseline", baseline)):
+    if named is not None:
+        table.add_row("map as named", *_cells(named.model_dump()))
+    for name, row in (("clusters, one to one", scores["unsupervised"]), ("k-means baseline", baseline)):
         table.add_row(name, *_cells(row))
     for name, row in (
-        ("  many to one", scores["many_to_one"]),
-        ("  baseline, many to one", baseline.get("many_to_one")),
+        ("clusters, many to one", scores["many_to_one"]),
+        ("k-means baseline, many to one", baseline.get("many_to_one")),
     ):
         if row:
             table.add_row(name, *_cells(row))
     for probe in ("linear_probe", "knn_probe"):
         for kind, row in (scores.get(probe) or {}).items():
             if isinstance(row, Mapping):
-                table.add_row(f"  {probe.replace('_', ' ')} on {kind}", *_cells(row))
+                table.add_row(f"{probe.replace('_', ' ')} on {kind}", *_cells(row))
     # the whole description is in scores.json and in the report
     table.caption = f"protocol {found.protocol_name}: {found.protocol.split('. ')[0].removesuffix('.')}."
     table.caption_justify = "left"

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.metrics.confusion import ClassCounts, bootstrap, pooled, tally
+from segpipe.ops.metrics.cluster_scores import pair_of, rate
+from segpipe.ops.metrics.confusion import ClassCounts, pooled, tally
 from segpipe.ops.metrics.matching import NO_CLASS, match_majority, match_one_to_one
 from segpipe.ops.metrics.probes import NEIGHBORS, cross_validate, knn_probe, linear_probe
 from segpipe.records.scores import (
     Baseline,
     Confusion,
-    ImageScore,
     Matched,
     Pair,
     ProbeScores,
@@ -144,37 +144,10 @@ def score_clusters(
     """Scores under the one-to-one matching, under the many-to-one matching, and each image's tally under the first."""
     table = counts.total()[:, :-1]
     one, many = match_one_to_one(table), match_majority(table)
-    images = tally(counts, one)
-    whole = pooled(images)
-    spread = bootstrap(images if together is None else _joined(images, together), resamples=resamples, seed=seed)
-    matched = Matched(
-        **_pair(whole).model_dump(),
-        accuracy_ci=spread[0] if spread else None,
-        miou_ci=spread[1] if spread else None,
-        per_class_iou={name: _number(value) for name, value in zip(classes, whole.iou(), strict=True)},
-        matching={str(k): None if c == NO_CLASS else classes[c] for k, c in enumerate(one.tolist())},
-    )
-    return matched, _pair(pooled(tally(counts, many))), images
-
-
-def _joined(images: ClassCounts, together: Int64) -> ClassCounts:
-    """The tallies of images of one number as that of one image."""
-    numbers, place = np.unique(together, return_inverse=True)
-
-    def join(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        sums = np.zeros((len(numbers), values.shape[1]))
-        np.add.at(sums, place, values)
-        return sums
-
-    return ClassCounts(join(images.tp), join(images.support), join(images.predicted))
-
-
-def _pair(whole: ClassCounts) -> Pair:
-    return Pair(accuracy=_number(whole.accuracy()), miou=_number(whole.miou()))
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    rated, images = rate(counts, classes, one, resamples=resamples, seed=seed, together=together)
+    matching = {str(k): None if c == NO_CLASS else classes[c] for k, c in enumerate(one.tolist())}
+    matched = Matched(**rated.model_dump(), matching=matching)
+    return matched, pair_of(pooled(tally(counts, many))), images
 
 
 def score_probe(
@@ -197,14 +170,5 @@ def score_probe(
                 codes=nothing, features=nothing, reason="cross-validation by image needs two labelled images"
             )
         counts = confusion_of(table)
-        scores[kind] = _pair(pooled(tally(counts, np.arange(n_classes))))
+        scores[kind] = pair_of(pooled(tally(counts, np.arange(n_classes))))
     return ProbeScores(codes=scores["codes"], features=scores["features"])
-
-
-def score_images(names: Sequence[str], images: ClassCounts) -> list[ImageScore]:
-    """One line per image from its tally, fields (images, classes)."""
-    rows = zip(names, images.support.sum(-1), images.accuracy(), images.miou(), strict=True)
-    return [
-        ImageScore(id=name, labelled_pixels=int(pixels), accuracy=float(accuracy), miou=float(miou))
-        for name, pixels, accuracy, miou in rows
-    ]

@@ -22,15 +22,16 @@ from segpipe.base import files
 from segpipe.base.config import Section, setting
 from segpipe.base.runtime import Runtime
 from segpipe.inference.class_gallery import CROPS, GalleryInputs, Survey, open_inputs, survey
+from segpipe.inference.named_scores import named_scores
 from segpipe.ops import gallery
 from segpipe.ops.maps.certainty import label_next
+from segpipe.ops.metrics.cluster_scores import score_images
 from segpipe.plots.html import Plot
 from segpipe.records.candidates import Candidate
 from segpipe.records.cover import Cover
 from segpipe.records.gallery import TopImage
 from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
-from segpipe.records.scores import Scores
 from segpipe.stages.report import training
 from segpipe.stages.report.build import compose
 from segpipe.stages.report.drawing import draw_all, plan_drawing
@@ -90,8 +91,10 @@ def open_scores(run_dir: RunDir, manifest: Manifest) -> tuple[Evaluation | None,
     if any(name in manifest.stages and manifest.stages[name].artefact != key for name, key in inputs.items()):
         return None, True
     path = run_dir.path("scores")
-    found = Scores.model_validate(scores.load_scores(path))
-    return Evaluation(found, scores.load_image_scores(path), *scores.load_confusion(path)), False
+    images, (named, tallies) = scores.load_image_scores(path), named_scores(run_dir) or (None, None)
+    if tallies is not None and len(tallies.tp) == len(images):  # a run of an earlier version kept no counts by image
+        images = score_images([image.id for image in images], tallies)
+    return Evaluation(scores.load_scores(path), images, *scores.load_confusion(path), named), False
 
 
 def open_cover(run_dir: RunDir, manifest: Manifest, legend: Legend) -> tuple[Cover | None, bool]:

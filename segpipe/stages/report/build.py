@@ -30,7 +30,7 @@ from segpipe.stages.report.page import (
     ShareRow,
     TrainingPart,
 )
-from segpipe.stages.report.report_data import Int64, ReportData
+from segpipe.stages.report.report_data import Evaluation, Int64, ReportData
 
 
 def compose(found: ReportData) -> ReportPage:
@@ -65,6 +65,7 @@ def images_part(found: ReportData, labels: Sequence[ClassLabel]) -> ImagesPart:
         of=len(ranked.images) if ranked else len(found.fit),
         total=len(found.corpus.images),
         scored=ranked is not None,
+        named=ranked is not None and ranked.named is not None,
     )
     return ImagesPart(overlay_groups(found, labels), rule)
 
@@ -104,9 +105,20 @@ def scores_part(found: ReportData, clusters: Sequence[ClassLabel]) -> ScoresPart
     scores = evaluation.scores if evaluation else None
     return ScoresPart(
         note=text.scores_note(scores, outdated=found.outdated),
-        tables=tables.score_tables(scores, [label.color for label in clusters]) if scores else None,
+        tables=_score_tables(found.legend, evaluation, clusters) if evaluation else None,
         confusion=confusion_plot(evaluation, clusters) if evaluation else None,
     )
+
+
+def _score_tables(legend: Legend, evaluation: Evaluation, clusters: Sequence[ClassLabel]) -> dict[str, Any]:
+    """The scores, and the color of the class that each label is compared with."""
+    scores, named = evaluation.scores, evaluation.named
+    if named is None:
+        own = {name: clusters[k].color for name, k in tables.label_clusters(scores.unsupervised.matching).items()}
+    else:
+        colors = dict(zip(legend.names, hex_colors(legend.colors), strict=True))
+        own = {label: colors[name] for name, label in named.matching.items() if label is not None}
+    return tables.score_tables(scores, named, own)
 
 
 def provenance_part(manifest: Manifest, stages: Sequence[str]) -> ProvenancePart:
@@ -130,6 +142,7 @@ def run_numbers(found: ReportData, *, used: int) -> text.RunNumbers:
         used=used,
         fit=float(np.mean(list(found.fit.values()))),
         scores=found.evaluation.scores if found.evaluation else None,
+        named=found.evaluation.named if found.evaluation else None,
         seconds=sum(record.seconds for record in found.manifest.stages.values()),
         rejected=len(found.rejected),
     )

@@ -18,7 +18,7 @@ from segpipe.records.features import FeatureHeader
 from segpipe.records.gallery import Patch, TopImage
 from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
-from segpipe.records.scores import ImageScore, Scores
+from segpipe.records.scores import ImageScore, NamedMap, Scores
 from segpipe.stages.report.page import FeatureView
 
 Int64 = npt.NDArray[np.int64]
@@ -54,6 +54,8 @@ class Evaluation:
     """Names of the labelled classes: the rows of `confusion`."""
     confusion: Int64
     """(labelled classes, found classes + 1), the last column is no data."""
+    named: NamedMap | None = None
+    """The map under its names, where a person gave some; `images` are of it then."""
 
     @property
     def ranks(self) -> bool:

@@ -12,7 +12,7 @@ from segpipe.records.candidates import Candidate
 from segpipe.records.class_names import fold
 from segpipe.records.cover import Cover
 from segpipe.records.manifest import Manifest
-from segpipe.records.scores import Pair, Scores
+from segpipe.records.scores import NamedMap, Pair, Scores
 
 HIDDEN = {"fingerprint"}
 """Parts of a summary that say nothing to a reader."""
@@ -37,42 +37,46 @@ def label_clusters(matching: Mapping[str, str | None]) -> dict[str, int]:
     return {name: int(number) for number, name in matching.items() if name is not None}
 
 
-def score_tables(scores: Scores, colors: Sequence[str]) -> dict[str, Any]:
+def score_tables(scores: Scores, named: NamedMap | None, colors: Mapping[str, str]) -> dict[str, Any]:
     """The scores of the run beside those of the baseline.
 
     Args:
         scores: of the run.
-        colors: of the clusters, `#rrggbb`.
+        named: of the map under its names, where it has some.
+        colors: `#rrggbb` of the class that a label is compared with, by the label's name; none for labels without one.
 
     Returns:
         `rows`: one per measure, with `ours` and `baseline` pairs and their intervals; `iou`: one per
-        labelled class that has pixels, in the order of the labels.
+        labelled class that has pixels, in the order of the labels; `named`: whether that is of the named map.
     """
-    ours, baseline = scores.unsupervised, scores.baseline_kmeans
+    ours, baseline, nothing = scores.unsupervised, scores.baseline_kmeans, Pair(accuracy=None, miou=None)
     linear, knn = scores.linear_probe, scores.knn_probe
     probed = "trained on labels, tested on other images: how much information the vectors hold"
-    strict = "each found class stands for at most one labelled class; all its other pixels are errors"
-    generous = "each found class stands for the labelled class that it overlaps most"
-    rows = [
+    asked = "each class of the map under the name that you gave it; what has no name of a label is an error"
+    strict = "each cluster stands for at most one labelled class; all its other pixels are errors"
+    generous = "each cluster stands for the labelled class that it overlaps most"
+    rows = [_row("Map as named", asked, named, nothing)] if named else []
+    rows += [
         _row("Unsupervised, one-to-one", strict, ours, baseline),
         _row("Unsupervised, many-to-one", generous, scores.many_to_one, baseline.many_to_one),
         _row("Linear probe", linear.reason or probed, linear.codes, linear.features),
         _row("k-NN probe", knn.reason or probed, knn.codes, knn.features),
     ]
-    clusters = label_clusters(ours.matching)
+    rated = (named or ours).per_class_iou
     iou = [
         {
             "name": name,
-            "color": colors[clusters[name]] if name in clusters else None,
-            "ours": ours.per_class_iou.get(name),
+            "color": colors.get(name),
+            "ours": rated[name],
             "baseline": baseline.per_class_iou.get(name),
         }
         for name in scores.classes
-        if ours.per_class_iou.get(name) is not None
+        if rated.get(name) is not None
     ]
     return {
         "rows": rows,
         "iou": iou,
+        "named": named is not None,
         "images": scores.images,
         "pixels": scores.labelled_pixels,
         "protocol_name": scores.protocol_name,

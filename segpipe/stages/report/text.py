@@ -9,7 +9,7 @@ from segpipe.plots.html import duration, percent
 from segpipe.records.candidates import Candidate
 from segpipe.records.cover import Cover
 from segpipe.records.features import FeatureHeader
-from segpipe.records.scores import Scores
+from segpipe.records.scores import NamedMap, Scores
 from segpipe.stages.report.tables import text
 
 _FACETS = {"token": "patch tokens", "key": "keys", "query": "queries", "value": "values"}
@@ -45,6 +45,8 @@ class RunNumbers:
     fit: float
     """Mean cosine of patches and their class centers."""
     scores: Scores | None
+    named: NamedMap | None
+    """Scores of the map under its names."""
     seconds: float
     rejected: int
 
@@ -62,12 +64,16 @@ def headline(run: RunNumbers) -> list[tuple[str, str, str]]:
     else:
         ours, baseline = scores.unsupervised, scores.baseline_kmeans
         by = "" if scores.protocol_name == "whole" else f"; {scores.protocol_name} protocol"
-        found.append((percent(ours.accuracy), "pixel accuracy", f"baseline {percent(baseline.accuracy)}{by}"))
-        found.append((percent(ours.miou), "mean IoU", f"baseline {percent(baseline.miou)}{by}"))
+        for measure, what in (("accuracy", "pixel accuracy"), ("miou", "mean IoU")):
+            value = percent(getattr(ours, measure))
+            small = f"baseline {percent(getattr(baseline, measure))}{by}"
+            if run.named is not None:
+                value, small = percent(getattr(run.named, measure)), f"of the map as named; clusters {value}, {small}"
+            found.append((value, what, small))
     return [*found, (duration(run.seconds), "computing", "all stages")] if run.seconds else found
 
 
-def rule(groups: Mapping[str, int], *, of: int, total: int, scored: bool) -> str:
+def rule(groups: Mapping[str, int], *, of: int, total: int, scored: bool, named: bool = False) -> str:
     """How the images shown were chosen.
 
     Args:
@@ -75,9 +81,11 @@ def rule(groups: Mapping[str, int], *, of: int, total: int, scored: bool) -> str
         of: number of images chosen from.
         total: number of images of the corpus.
         scored: whether they were ordered by accuracy, else by fit.
+        named: whether the accuracy is that of the map as named.
     """
     if scored:
-        order = "pixel accuracy against the labels, under the one matching of classes used for all images"
+        under = "of the map as named" if named else "under the one matching of classes used for all images"
+        order = f"pixel accuracy against the labels, {under}"
         among = plural(of, "labelled image")
     else:
         order = (

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from segpipe.ops.metrics.cluster_scores import score_images
 from segpipe.ops.metrics.probes import linear_probe
 from segpipe.records.scores import Confusion, Pair, confusion_of, join
-from segpipe.stages.evaluate.scoring import Evidence, ScoreConfig, score, score_clusters, score_images, score_probe
+from segpipe.stages.evaluate.scoring import Evidence, ScoreConfig, score, score_clusters, score_probe
 
 CLASSES = ("sand", "coral", "absent")
 CONFIG = ScoreConfig(drawn=9, folds=4, resamples=200, seed=0)
