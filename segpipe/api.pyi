@@ -311,7 +311,7 @@ def evaluate(
         settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
 
     Returns:
-        all scores, as in `scores/scores.json`.
+        all scores, as in `scores/scores.json`, and as `named_map` those of the map under its names.
 
     Raises:
         SegpipeError: its text says what is wrong and the way out.

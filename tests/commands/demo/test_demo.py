@@ -78,7 +78,7 @@ def test_every_stage_is_done_and_the_scores_are_those_of_the_masks(tmp_path: Pat
         pixels += mask.size
     out = io.StringIO()
     Console(file=out, width=200).print(table)
-    (said,) = (line for line in out.getvalue().splitlines() if line.startswith("classes of this run"))
+    (said,) = (line for line in out.getvalue().splitlines() if line.startswith("clusters, one to one"))
     assert f" {100 * right / pixels:.1f} " in said
 
 

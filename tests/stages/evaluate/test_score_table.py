@@ -42,14 +42,14 @@ def test_every_row_stands_in_percent_beside_its_interval() -> None:
     columns = [[column.header, *column.cells] for column in table.columns]
     assert [list(row) for row in zip(*columns, strict=True)] == [
         ["12 labelled images", "accuracy", "95%", "mIoU", "95%"],
-        ["classes of this run", "81.2", "75.0 to 86.0", "61.0", "55.0 to 100.0"],
+        ["clusters, one to one", "81.2", "75.0 to 86.0", "61.0", "55.0 to 100.0"],
         ["k-means baseline", "40.0", "", "30.0", ""],
-        ["  many to one", "90.0", "", "70.0", ""],
-        ["  baseline, many to one", "45.0", "", "35.0", ""],
-        ["  linear probe on codes", "99.0", "", "95.0", ""],
-        ["  linear probe on features", "98.0", "", "94.0", ""],
-        ["  knn probe on codes", "", "", "", ""],
-        ["  knn probe on features", "", "", "", ""],
+        ["clusters, many to one", "90.0", "", "70.0", ""],
+        ["k-means baseline, many to one", "45.0", "", "35.0", ""],
+        ["linear probe on codes", "99.0", "", "95.0", ""],
+        ["linear probe on features", "98.0", "", "94.0", ""],
+        ["knn probe on codes", "", "", "", ""],
+        ["knn probe on features", "", "", "", ""],
     ]
 
 
