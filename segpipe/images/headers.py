@@ -13,6 +13,7 @@ from pathlib import Path
 
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Size
+from segpipe.base.shortage import raise_shortage
 from segpipe.images import matfile, tiff_header
 from segpipe.images.container import ByteReader, Container, sized
 from segpipe.images.tiff_header import exif_orientation
@@ -37,6 +38,7 @@ def inspect(path: Path) -> Container:
 
     Raises:
         BadImage: not a file, empty, of another format, truncated or damaged.
+        MachineError: it cannot be read, without its content being to blame.
     """
     try:
         if not path.is_file():
@@ -47,6 +49,7 @@ def inspect(path: Path) -> Container:
         with path.open("rb") as handle:
             return _parse(ByteReader(handle, length))
     except OSError as error:
+        raise_shortage(path, error)
         raise BadImage(path, f"cannot be read ({error.strerror})") from error
     except ValueError as error:
         raise BadImage(path, str(error)) from error
@@ -181,6 +184,11 @@ def _bmp(file: ByteReader) -> Container:
 
 
 def _mat(file: ByteReader) -> Container:
+    order = "<" if file.at(126, 2) == b"IM" else ">"
+    at = 128
+    while at < file.length:
+        at += 8 + file.unpack(order + "II", at)[1]
+        file.need(at)
     shape = matfile.find_shape(file.handle, matfile.IMAGE)
     if len(shape) != 3 or shape[2] < 3:
         raise ValueError(f"MATLAB file whose {matfile.IMAGE!r} is {' x '.join(map(str, shape))}, not H x W x 3 or more")

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
+import rasterio.errors
 from rasterio.windows import Window
 
 from segpipe.base import files
+from segpipe.base.errors import MachineError
 from segpipe.base.geometry import Box, Size
 from segpipe.images import rasters
 from segpipe.images.collars import Collar, fills
@@ -100,8 +102,27 @@ def _write_valid(dataset: Any, container: Container, path: Path, bands: Sequence
                 for i, collar in kept:
                     good = good & ~collar.of(number, areas[i])
             any_valid |= bool(good.any())
-            picture.write(good.astype(np.uint8), 1, window=Window(0, rows.start, dataset.width, len(good)))
+            _write_rows(path, picture, good, rows.start)
+        picture.close()
+        _check_written(path, beside)
     return any_valid
+
+
+def _write_rows(path: Path, picture: Any, good: Bools, top: int) -> None:
+    """Write rows; a failure is the disk's and not the mosaic's."""
+    try:
+        picture.write(good.astype(np.uint8), 1, window=Window(0, top, picture.width, len(good)))
+    except rasterio.errors.RasterioError as error:
+        raise MachineError(f"{path}: cannot be written; is the disk full?") from error
+
+
+def _check_written(path: Path, written: Path) -> None:
+    """Read the picture of valid pixels again: GDAL says nothing of what fails when a file is closed."""
+    try:
+        with rasterio.open(written, driver="GTiff") as picture:
+            picture.checksum(1)
+    except rasterio.errors.RasterioError as error:
+        raise MachineError(f"{path}: could not be written completely; is the disk full?") from error
 
 
 @contextmanager
