@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segpipe.base.geometry import Box, Size, five_crops, windows
+from segpipe.base.guarded import Guards
 from segpipe.images.mosaics import showing
 from segpipe.images.validate import Item, Limits, check
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected, valid_path
@@ -45,7 +46,12 @@ class CropPlan:
 
 
 def corpus_of_one(
-    plan: CropPlan, scaling: Mapping[str, tuple[float, float]], root: Path, item: Item, corpus_dir: Path
+    plan: CropPlan,
+    scaling: Mapping[str, tuple[float, float]],
+    root: Path,
+    item: Item,
+    corpus_dir: Path,
+    guards: Guards,
 ) -> Corpus | Rejected:
     """Check one file, or keep a frame, and plan its crops: a corpus of one image.
 
@@ -55,8 +61,9 @@ def corpus_of_one(
         root: folder.
         item: a file below it, or a frame of a video.
         corpus_dir: a folder for frames and the valid pixels of mosaics, in use as long as the corpus.
+        guards: processes to decode in.
     """
-    found = check(item, root=root, corpus_dir=corpus_dir, limits=plan.limits)
+    found = check(item, root=root, corpus_dir=corpus_dir, limits=plan.limits, guards=guards)
     if isinstance(found, Rejected):
         return found
     if found.depth != "uint8" and found.depth not in scaling:

@@ -11,21 +11,29 @@ from types import TracebackType
 
 from rasterio.errors import NotGeoreferencedWarning
 
+from segpipe.base.errors import MachineError
+from segpipe.base.guarded import memory_limit
+from segpipe.base.shortage import is_of_memory, raise_shortage
 from segpipe.images.headers import BadImage
 
 
 @contextmanager
 def decoding(path: Path) -> Iterator[None]:
-    """Turn whatever a decoder throws at a damaged file into `BadImage`, and keep its warnings to itself."""
+    """Turn whatever a decoder throws at a damaged file into `BadImage`, and keep its warnings to itself.
+
+    What the machine lacks is a `MachineError`: it is not the file's fault.
+    """
     try:
         with _QUIET:
             yield
-    except BadImage:
+    except (BadImage, MachineError):
         raise
-    except MemoryError as error:
-        raise BadImage(path, "needs more memory than there is") from error
     except Exception as error:  # decoders meet damaged files with any exception there is
         text = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+        limit = memory_limit()
+        if limit is not None and is_of_memory(error):
+            raise BadImage(path, f"takes more than {limit / 2**30:.1f} GiB of memory to decode") from error
+        raise_shortage(path, error)
         raise BadImage(path, f"cannot be decoded: {text[:200]}") from error
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from segpipe.base.errors import MachineError
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import Container
 from segpipe.images.readers import open_photograph
@@ -21,6 +22,8 @@ def read_gps(path: Path, container: Container) -> tuple[float, float] | None:
     try:
         with decoding(path), open_photograph(path, container) as image:
             return place(image.getexif().get_ifd(_GPS))
+    except MachineError:
+        raise
     except Exception:  # a damaged note beside a good picture is no reason to lose the picture
         return None
 

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
+import rasterio.errors
 from rasterio.windows import Window
 
 from segpipe.base import files
+from segpipe.base.errors import MachineError
 from segpipe.base.geometry import Box, Size
 from segpipe.images import rasters
 from segpipe.images.collars import Collar, fills
@@ -28,6 +30,9 @@ LARGE = 1 << 26
 """A TIFF of more pixels is read box by box even where it lies nowhere on the earth (cameras make fewer, so far)."""
 _BLOCK_BYTES = 1 << 28
 _VALID_BLOCK = 512
+_SLAB_PIXELS = 1 << 22
+_ROW_PIXELS = 1 << 25
+"""Rows of blocks with more pixels are taken block by block."""
 
 Bools = npt.NDArray[np.bool_]
 ReadBox = Callable[[Box], Pixels]
@@ -85,23 +90,78 @@ def _write_valid(dataset: Any, container: Container, path: Path, bands: Sequence
     """Write the picture of valid pixels; whether there are any."""
     collars: list[Collar] = []
     if not rasters.states_nodata(dataset, rasters.choose_bands(dataset, bands)):
-        for _, values, _ in rasters.slabs(dataset, container, bands):
-            found = fills(values)
+        for _, found, _ in _marks(dataset, container, bands):
             collars = collars or [Collar() for _ in found]
             for collar, marked in zip(collars, found, strict=True):
                 collar.add(marked)
     kept = [(i, collar) for i, collar in enumerate(collars) if collar.finish()]
     any_valid = False
     with files.atomic(path) as beside, _new_valid(beside, Size(dataset.height, dataset.width)) as picture:
-        for number, (rows, values, valid) in enumerate(rasters.slabs(dataset, container, bands)):
-            good = np.ones(values.shape[:2], bool) if valid is None else valid
-            if kept:
-                areas = fills(values)
-                for i, collar in kept:
-                    good = good & ~collar.of(number, areas[i])
+        for number, (rows, areas, good) in enumerate(_marks(dataset, container, bands)):
+            for i, collar in kept:
+                good &= ~collar.of(number, areas[i])
             any_valid |= bool(good.any())
-            picture.write(good.astype(np.uint8), 1, window=Window(0, rows.start, dataset.width, len(good)))
+            _write_rows(path, picture, good, rows.start)
+        picture.close()
+        _check_written(path, beside)
     return any_valid
+
+
+def _marks(dataset: Any, container: Container, bands: Sequence[int]) -> Iterator[tuple[slice, list[Bools], Bools]]:
+    """What decides on the valid pixels, from top to bottom, in slabs of about `_SLAB_PIXELS` pixels; each block once.
+
+    A row of large blocks, decoded, may not fit into memory: then one block is held at a time, and of the others in its
+    row one bit a pixel.
+
+    Yields:
+        Rows of the image, where they are filled (see `fills`), and which pixels are valid so far, both (rows, W).
+    """
+    height, width = dataset.block_shapes[0]
+    if height * dataset.width <= _ROW_PIXELS:
+        for rows, values, valid in rasters.slabs(dataset, container, bands):
+            yield rows, fills(values), np.ones(values.shape[:2], bool) if valid is None else valid
+        return
+    chosen = rasters.choose_bands(dataset, bands)
+    step = max(1, _SLAB_PIXELS // dataset.width // _VALID_BLOCK) * _VALID_BLOCK
+    for top in range(0, dataset.height, height):
+        rows = min(height, dataset.height - top)
+        packed = [
+            _packed_marks(dataset, container, chosen, Box(top, left, rows, min(width, dataset.width - left)))
+            for left in range(0, dataset.width, width)
+        ]
+        for first in range(0, rows, step):
+            last = min(first + step, rows)
+            *found, good = (
+                np.concatenate([np.unpackbits(bits[first:last], axis=1, count=wide) for bits, wide in row], axis=1) > 0
+                for row in zip(*packed, strict=True)
+            )
+            yield slice(top + first, top + last), found, good
+
+
+def _packed_marks(
+    dataset: Any, container: Container, bands: rasters.Bands, box: Box
+) -> list[tuple[npt.NDArray[np.uint8], int]]:
+    """The fills of a block and its valid pixels, eight to a byte (h, ceil(w / 8)), each with its width."""
+    values, valid = rasters.read_values(dataset, container, bands, box)
+    marks = [*fills(values), np.ones(values.shape[:2], bool) if valid is None else valid]
+    return [(np.packbits(mark, axis=1), box.width) for mark in marks]
+
+
+def _write_rows(path: Path, picture: Any, good: Bools, top: int) -> None:
+    """Write rows; a failure is the disk's and not the mosaic's."""
+    try:
+        picture.write(good.astype(np.uint8), 1, window=Window(0, top, picture.width, len(good)))
+    except rasterio.errors.RasterioError as error:
+        raise MachineError(f"{path}: cannot be written; is the disk full?") from error
+
+
+def _check_written(path: Path, written: Path) -> None:
+    """Read the picture of valid pixels again: GDAL says nothing of what fails when a file is closed."""
+    try:
+        with rasterio.open(written, driver="GTiff") as picture:
+            picture.checksum(1)
+    except rasterio.errors.RasterioError as error:
+        raise MachineError(f"{path}: could not be written completely; is the disk full?") from error
 
 
 @contextmanager

@@ -40,15 +40,21 @@ _SLAB_PIXELS = 1 << 22
 def open_raster(path: Path, container: Container) -> Iterator[Any]:
     """Open a raster with the one GDAL driver its content calls for, and look at no file beside it."""
     driver = _DRIVERS[container.kind]
+
+    def same_size(dataset: Any) -> Any:
+        if (dataset.height, dataset.width) != (container.size.height, container.size.width):
+            raise BadImage(path, f"{dataset.width} x {dataset.height} pixels where its header says otherwise")
+        return dataset
+
     with rasterio.Env(**GDAL_OPTIONS):
         try:
             str(path).encode()
         except UnicodeEncodeError:  # GDAL takes UTF-8 names only
             with rasterio.MemoryFile(path.read_bytes()) as memory, memory.open(driver=driver) as dataset:
-                yield dataset
+                yield same_size(dataset)
         else:
             with rasterio.open(path, driver=driver) as dataset:
-                yield dataset
+                yield same_size(dataset)
 
 
 def depth_of(dataset: Any) -> str:

@@ -161,6 +161,10 @@ def open_photograph(path: Path, container: Container) -> Iterator[ImageFile]:
 def _pillow(path: Path, container: Container, *, only_alpha: bool) -> Any:
     """Decode with Pillow: RGB or RGBA, or only the alpha channel (None where there is none)."""
     with open_photograph(path, container) as image:
+        found, said = image.size, container.size
+        if found != (said.width, said.height) and not (container.kind == "TIFF" and found == (said.height, said.width)):
+            # before anything of that size is allocated
+            raise ValueError(f"{found[0]} x {found[1]} pixels where its header says {said.width} x {said.height}")
         image.load()
         if image.has_transparency_data:
             rgba = image.convert("RGBA")
@@ -178,7 +182,7 @@ def _read_photograph(path: Path, container: Container) -> tuple[npt.NDArray[np.u
 
 def _read_mat(path: Path) -> npt.NDArray[np.uint8]:
     with path.open("rb") as handle:
-        return np.array(matfile.read_variable(handle, matfile.IMAGE)[..., :3], order="C")
+        return matfile.read_variable(handle, matfile.IMAGE, planes=3)
 
 
 def _read_raster(

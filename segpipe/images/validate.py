@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from segpipe.base.geometry import Size
+from segpipe.base.guarded import SECONDS, Gone, Guard, Guards, allow
+from segpipe.base.shortage import raise_shortage
 from segpipe.images.exif import read_gps
 from segpipe.images.frames import Choice, FrameTaker, Taken, write_frame
 from segpipe.images.headers import BadImage, inspect
@@ -18,6 +22,10 @@ from segpipe.images.rasters import read_geo
 from segpipe.images.readers import probe_image
 from segpipe.images.video import BadVideo, is_video
 from segpipe.records.corpus import FrameInfo, Image, Rejected, frame_path, valid_path
+
+_PROBE_MEMORY = 6 << 30
+_SECONDS_A_MEGAPIXEL = 2.0
+"""Of processor time at most; most files take 0.03."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,30 +53,37 @@ class Limits:
     max_pixels: int
     """Larger images and frames are skipped; mosaics may have any size."""
 
+    @property
+    def memory(self) -> int:
+        """Bytes that decoding one file may take: 16 a pixel (progressive CMYK, deep rasters) and room for blocks."""
+        return (3 << 30) + 16 * self.max_pixels
 
-def find_images(listing: Listing, choice: Choice, limits: Limits) -> Iterator[Item | Rejected]:
-    """The files of a listing in order, of videos their frames, decoded here when they are asked for.
+
+def find_images(listing: Listing, choice: Choice, limits: Limits, guards: Guards) -> Iterator[Item | Rejected]:
+    """The files of a listing in order, of videos their frames, decoded in a process of `guards` as they are asked for.
 
     Why a video is skipped, or was not read to its end, comes in its place.
     """
     for name, id_ in zip(listing.paths, make_ids(listing.paths), strict=True):  # repairing one file renames no other
         if is_video(Path(name)):
-            yield from _take_frames(listing.root / name, name, id_, choice, limits)
+            with guards.one() as guard:
+                yield from _take_frames(guard, listing.root / name, name, id_, choice, limits)
         else:
             yield Item(name, id_)
 
 
-def _take_frames(path: Path, name: str, id_: str, choice: Choice, limits: Limits) -> Iterator[Item | Rejected]:
+def _take_frames(
+    guard: Guard, path: Path, name: str, id_: str, choice: Choice, limits: Limits
+) -> Iterator[Item | Rejected]:
     try:
-        taker = FrameTaker(path, choice)
-        height, width = taker.size.height, taker.size.width
-        if height * width > limits.max_pixels:
-            yield Rejected(name, _too_large(width, height, limits))
+        size, digits = guard.call(_begin_frames, path, choice)
+        if size.height * size.width > limits.max_pixels:
+            yield Rejected(name, _too_large(size.width, size.height, limits))
             return
         count = 0
-        for taken in taker:
+        while isinstance(taken := guard.call(_next_frame), Taken):
             count += 1
-            yield Item(name, f"{id_}/{taken.frame.index:0{taker.digits}}", taken)
+            yield Item(name, f"{id_}/{taken.frame.index:0{digits}}", taken)
         if count == 1 and choice.scenes and not choice.every:
             _log.warning(
                 "%s: index.scene_threshold=%g finds no change of scene in it, so its first frame alone is taken; "
@@ -76,11 +91,36 @@ def _take_frames(path: Path, name: str, id_: str, choice: Choice, limits: Limits
                 name,
                 choice.scenes,
             )
-        shortfall = taker.shortfall()
-        if shortfall:
-            yield Rejected(name, shortfall)
+        if taken:
+            yield Rejected(name, taken)
     except BadVideo as error:
         yield Rejected(name, error.reason)
+    except Gone as gone:
+        yield Rejected(name, str(gone))
+
+
+_OPENED: list[tuple[FrameTaker, Iterator[Taken]]] = []
+"""In a guarded process: the video whose frames are being taken."""
+
+
+def _open_video(path: Path, choice: Choice) -> FrameTaker:
+    """Open a video in a process of its own, where FFmpeg may be told to open no address without others hearing it."""
+    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file")
+    return FrameTaker(path, choice)
+
+
+def _begin_frames(path: Path, choice: Choice) -> tuple[Size, int]:
+    """Open a video; the size of its frames and the digits of their numbers."""
+    _OPENED.clear()
+    taker = _open_video(path, choice)
+    _OPENED.append((taker, iter(taker)))
+    return taker.size, taker.digits
+
+
+def _next_frame() -> Taken | str:
+    """The next frame, or after the last one why there were fewer than expected."""
+    taker, frames = _OPENED[0]
+    return next(frames, None) or taker.shortfall()
 
 
 def expect_images(listing: Listing, choice: Choice) -> int:
@@ -104,17 +144,25 @@ class Expected:
 def expect_frames(videos: Sequence[Path], choice: Choice) -> Expected:
     """Open every video and believe what it says of its length; those that cannot be used count as nothing."""
     frames, taken, decoded = 0, 0.0, 0.0
-    for path in videos:
-        try:
-            taker = FrameTaker(path, choice)
-        except BadVideo:
-            continue
-        frame = taker.size.height * taker.size.width / 1e6
-        frames, taken, decoded = frames + len(taker), taken + len(taker) * frame, decoded + taker.decodes * frame
+    with Guards(_PROBE_MEMORY) as guards:
+        for path in videos:
+            try:
+                found = guards.call(_expect, path, choice)
+            except (BadVideo, Gone):
+                continue
+            frames, taken, decoded = frames + found.frames, taken + found.megapixels, decoded + found.decoded
     return Expected(frames, taken, decoded)
 
 
-def check(item: Item | Rejected, *, root: Path, corpus_dir: Path, limits: Limits) -> Image | Rejected:
+def _expect(path: Path, choice: Choice) -> Expected:
+    taker = _open_video(path, choice)
+    megapixels = taker.size.height * taker.size.width / 1e6
+    return Expected(len(taker), len(taker) * megapixels, taker.decodes * megapixels)
+
+
+def check(
+    item: Item | Rejected, *, root: Path, corpus_dir: Path, limits: Limits, guards: Guards | None = None
+) -> Image | Rejected:
     """Decode one file completely, a mosaic piece by piece, and fingerprint it; of a frame keep the pixels.
 
     Args:
@@ -122,21 +170,30 @@ def check(item: Item | Rejected, *, root: Path, corpus_dir: Path, limits: Limits
         root: folder of the files.
         corpus_dir: the directory `corpus/`, where frames and the valid pixels of a mosaic are written.
         limits: what it is checked by.
+        guards: processes to decode in; None: this one.
+
+    Raises:
+        MachineError: the file cannot be read, or the disk is full; the file is not to blame.
     """
     if isinstance(item, Rejected):
         return item
     if item.taken is not None:
         return keep_frame(item, item.taken, corpus_dir)
     try:
-        return _check_file(item, root / item.name, corpus_dir, limits)
+        work = partial(_check_file, item, root / item.name, corpus_dir, limits)
+        return work() if guards is None else guards.call(work)
     except BadImage as error:
         return Rejected(item.name, error.reason)
+    except Gone as gone:
+        return Rejected(item.name, str(gone))
     except OSError as error:
+        raise_shortage(root / item.name, error)
         return Rejected(item.name, f"cannot be read ({error.strerror})")
 
 
 def _check_file(item: Item, path: Path, corpus_dir: Path, limits: Limits) -> Image:
     container = inspect(path)
+    allow(SECONDS + _SECONDS_A_MEGAPIXEL * container.size.height * container.size.width / 1e6)
     geo, controlled = read_geo(path, container)
     if controlled:
         _log.warning(

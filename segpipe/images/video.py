@@ -8,7 +8,6 @@ the one that browsers play. Sound is not read.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,13 +19,18 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import CorpusError, MachineError, UsageError
-from segpipe.base.files import atomic
+from segpipe.base.files import absolute, atomic
+from segpipe.base.guarded import SECONDS, allow
+from segpipe.images.muting import mute, quiet_opencv
+from segpipe.images.video_header import find_container
 
 ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv")
 CODECS = {".webm": "VP80", ".mkv": "VP80", ".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG"}
 """What is written, by ending: VP8, MPEG-4 part 2, or a JPEG a frame."""
 
 _TOLERATED = 0.02  # share by which a header's count of frames may be off: containers without one are estimated
+_LARGEST = 1 << 27  # pixels of a frame: four times 8K
+_FEW = 10_000  # frames that any file may hold; more only where it has as many bytes
 _FASTEST = 1000.0  # frames a second; more is a time base that stands where the rate should be
 
 Rgb = npt.NDArray[np.uint8]
@@ -39,6 +43,9 @@ class BadVideo(CorpusError):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type[BadVideo], tuple[Path, str]]:
+        return BadVideo, (self.path, self.reason)  # survives the way back from a guarded process
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,7 @@ class VideoReader:
         self.path, self.start, self.step = path, start, step
         self.info = probe_video(path)
         self.stop = stop
+        self._most = max(_FEW, path.stat().st_size)
         self.decoded = 0
         """How many frames were met so far, those passed over included."""
 
@@ -118,7 +126,7 @@ class VideoReader:
         """Decode.
 
         Raises:
-            BadVideo: the file can no longer be opened.
+            BadVideo: the file can no longer be opened, or gives more frames than it can hold.
         """
         self.decoded = 0
         with _opened(self.path) as capture:
@@ -127,6 +135,9 @@ class VideoReader:
                 if not capture.grab():
                     return
                 self.decoded += 1
+                allow(SECONDS)  # in a guarded process: a frame may take that long, not the video
+                if self.decoded > self._most:
+                    raise BadVideo(self.path, f"gives more than {self._most} frames, more than its bytes can hold")
                 if wanted:
                     seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
                     done, bgr = capture.retrieve()
@@ -227,7 +238,7 @@ def write_video(path: Path, *, fps: float) -> Iterator[Callable[[Rgb], None]]:
 
 
 def _writer(path: Path, fps: float, width: int, height: int) -> Any:
-    with _quiet(), _mute():
+    with quiet_opencv(), mute():
         codec = cv2.VideoWriter.fourcc(*CODECS[path.suffix])
         writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, fps, (width, height))
     if not writer.isOpened():
@@ -252,44 +263,19 @@ def _check_whole(written_to: Path, path: Path, written: int) -> None:
 def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise BadVideo(path, "not a file" if path.exists() else "there is no such file")
-    with _quiet():
+    if find_container(path) is None:
+        raise BadVideo(path, f"not a video by its content; read are {', '.join(ENDINGS)} as cameras write them")
+    with quiet_opencv():
         try:
-            capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+            capture = cv2.VideoCapture(absolute(path), cv2.CAP_FFMPEG)  # a relative name could be taken for `http:`
         except (cv2.error, UnicodeEncodeError) as error:
             raise BadVideo(path, f"cannot be opened: {' '.join(str(error).split())[:200]}") from error
     try:
         if not capture.isOpened():
             raise BadVideo(path, "cannot be opened: not a video, or cut short")
+        width, height = (capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        if width * height > _LARGEST:  # before a frame is allocated
+            raise BadVideo(path, f"frames of {width:.0f} x {height:.0f} pixels are more than {_LARGEST}")
         yield capture
     finally:
         capture.release()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """OpenCV's own log lines stay away: what matters of them becomes an error with a way out.
-
-    FFmpeg's, which go past ours, too: it asks for its level when the first video is opened, to be read or written.
-    """
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(before)
-
-
-@contextmanager
-def _mute() -> Iterator[None]:
-    """For a moment nothing reaches standard error, not even what C code prints.
-
-    Opening any WebM writer prints a line that the codec's tag is not known to the container, which needs none.
-    """
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

@@ -1,3 +1,4 @@
+import errno
 import threading
 import warnings
 from pathlib import Path
@@ -8,6 +9,7 @@ import rasterio
 from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
 
+from segpipe.base.errors import MachineError
 from segpipe.images.decoding import decoding, quiet
 from segpipe.images.headers import BadImage
 from segpipe.images.readers import probe_image
@@ -66,7 +68,6 @@ def test_whatever_a_decoder_throws_becomes_one_error_of_one_line(tmp_path):
     for error, text in (
         (RuntimeError("two\n  lines"), "cannot be decoded: two lines"),
         (KeyError(), "cannot be decoded: KeyError"),
-        (MemoryError(), "needs more memory than there is"),
     ):
         with pytest.raises(BadImage) as caught, decoding(path):
             raise error
@@ -74,6 +75,9 @@ def test_whatever_a_decoder_throws_becomes_one_error_of_one_line(tmp_path):
     with pytest.raises(BadImage) as caught, decoding(path):
         raise BadImage(path, "as it is")
     assert caught.value.reason == "as it is"
+    for shortage in (MemoryError(), OSError(errno.ENOSPC, "No space left on device")):
+        with pytest.raises(MachineError, match=f"{path}: "), decoding(path):
+            raise shortage
     with pytest.raises(KeyboardInterrupt), decoding(path):
         raise KeyboardInterrupt
 

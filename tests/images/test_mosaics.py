@@ -163,3 +163,30 @@ def test_an_error_of_the_reader_is_not_the_file_s(tmp_path: Path) -> None:
     probe_mosaic(path, inspect(path), valid)
     with pytest.raises(KeyError), open_mosaic(path, valid, depth="uint8", scaling=(0, 255)):
         raise KeyError("mine")
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32", "nodata"])
+@pytest.mark.parametrize("interleave", ["pixel", "band"])
+def test_rows_of_large_blocks_are_taken_block_by_block_with_the_same_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, interleave: str
+) -> None:
+    rng = np.random.default_rng(4)
+    dtype = np.dtype("uint8" if kind == "nodata" else kind)
+    values = rng.integers(1, 200, (3, 700, 1100)).astype(dtype)
+    values[:, rng.random((700, 1100)) < 0.4] = 0
+    values[:, :, :100] = 0
+    values[:, 600:, 500:] = np.nan if kind == "float32" else np.iinfo(dtype).max
+    with rasterio.open(
+        tmp_path / "a.tif", "w", driver="GTiff", height=700, width=1100, count=3, dtype=dtype, tiled=True,
+        blockxsize=256, blockysize=256, interleave=interleave, nodata=0 if kind == "nodata" else None,
+        crs="EPSG:3857", transform=rasterio.Affine(2, 0, 9, 0, -2, 9),
+    ) as out:  # fmt: skip
+        out.write(values)
+    container, found = inspect(tmp_path / "a.tif"), []
+    monkeypatch.setattr(mosaics, "_SLAB_PIXELS", 1)
+    for most in (1 << 25, 0):
+        monkeypatch.setattr(mosaics, "_ROW_PIXELS", most)
+        mosaics.probe_mosaic(tmp_path / "a.tif", container, tmp_path / f"{most}.tif")
+        found.append(read_picture(tmp_path / f"{most}.tif") > 0)
+    np.testing.assert_array_equal(*found)
+    assert 0 < found[0].mean() < 1

@@ -5,6 +5,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from segpipe.base.geometry import Size
+from segpipe.base.guarded import Guards
 from segpipe.images.frames import Choice
 from segpipe.images.listing import list_images
 from segpipe.images.validate import Limits, check, expect_frames, expect_images, find_images
@@ -15,8 +16,9 @@ LIMITS = Limits(window=64, bands=(), max_pixels=10_000)
 
 
 def checked(root: Path, home: Path, choice: Choice, limits: Limits = LIMITS) -> list[Image | Rejected]:
-    items = find_images(list_images(str(root), videos=True), choice, limits)
-    return [check(item, root=root, corpus_dir=home, limits=limits) for item in items]
+    with Guards(limits.memory) as guards:
+        items = find_images(list_images(str(root), videos=True), choice, limits, guards)
+        return [check(item, root=root, corpus_dir=home, limits=limits, guards=guards) for item in items]
 
 
 def test_photographs_and_frames_become_images_and_the_rest_is_told(tmp_path: Path) -> None:

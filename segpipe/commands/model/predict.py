@@ -15,6 +15,7 @@ import numpy as np
 
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box, mask_tiles
+from segpipe.base.guarded import Guards
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.images.crop_plan import corpus_of_one
@@ -161,9 +162,11 @@ def apply(
     yield from listing.rejected
     settings = settings_of(model, every=every)
     choice = index.choice_of(settings)
-    work = partial(_one, model, settings, listing.root, home, on_result, frames_stay)
-    items = find_images(listing, choice, index.plan_of(settings).limits)
-    with single_threaded(model.encoder):
+    limits = index.plan_of(settings).limits
+    with Guards(limits.memory) as guards, single_threaded(model.encoder):
+        read = partial(_read, model, settings, listing.root, home, guards)
+        work = partial(_one, model, read, on_result, frames_stay)
+        items = find_images(listing, choice, limits, guards)
         if model.bundle.refine["crf"] is not None:
             for classes in model.clusters.softmax_sizes:
                 prepare(classes)
@@ -171,20 +174,22 @@ def apply(
         yield from runtime.track(done, total=expect_images(listing, choice), unit="images")
 
 
+def _read(
+    model: Model, settings: index.Config, root: Path, home: Path, guards: Guards, item: Item | Rejected
+) -> Corpus | Rejected:
+    if isinstance(item, Rejected):
+        return item
+    return corpus_of_one(index.plan_of(settings), model.bundle.scaling, root, item, home, guards)
+
+
 def _one(
     model: Model,
-    settings: index.Config,
-    root: Path,
-    home: Path,
+    read: Callable[[Item | Rejected], Corpus | Rejected],
     on_result: OnResult[T],
     frames_stay: bool,
     item: Item | Rejected,
 ) -> T | Rejected:
-    corpus = (
-        item
-        if isinstance(item, Rejected)
-        else corpus_of_one(index.plan_of(settings), model.bundle.scaling, root, item, home)
-    )
+    corpus = read(item)
     if isinstance(corpus, Rejected):
         return corpus
     try:

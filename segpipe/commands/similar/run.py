@@ -17,6 +17,7 @@ from segpipe import pipeline
 from segpipe.base import files
 from segpipe.base.csv_files import csv_text
 from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.guarded import Guards
 from segpipe.base.runtime import Runtime
 from segpipe.commands.similar import retrieval as similar
 from segpipe.commands.similar.options import SimilarOptions
@@ -135,7 +136,9 @@ def open_view(
             if corpus.path(image).resolve() == resolved:
                 return ImageFeatures(corpus, i, store)
         settings: Any = pipeline.resolve(run_dir)["index"]
-        alone = corpus_of_one(plan_of(settings), corpus.scaling, resolved.parent, Item(resolved.name, path.stem), home)
+        plan, item = plan_of(settings), Item(resolved.name, path.stem)
+        with Guards(plan.limits.memory) as guards:
+            alone = corpus_of_one(plan, corpus.scaling, resolved.parent, item, home, guards)
         if isinstance(alone, Rejected):
             raise CorpusError(f"{path}: {alone.reason}; repair it or choose another image")
         encoder = reopen_encoder(store.header, run_dir.path("features"), runtime)

@@ -23,6 +23,7 @@ from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.files import absolute
+from segpipe.base.guarded import Guards
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.images.crop_plan import CropPlan
@@ -275,10 +276,11 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     listing = list_files(config, skip=run_dir.root)
     choice, limits = choice_of(config), plan_of(config).limits
     with run_dir.writing(ARTEFACT) as out:
-        look = partial(check, root=listing.root, corpus_dir=out, limits=limits)
-        found = find_images(listing, choice, limits)
-        results = thread_map(look, found, workers=runtime.workers, ahead=2 * runtime.workers)
-        checked = list(runtime.track(results, total=expect_images(listing, choice), unit="images"))
+        with Guards(limits.memory) as guards:
+            look = partial(check, root=listing.root, corpus_dir=out, limits=limits, guards=guards)
+            found = find_images(listing, choice, limits, guards)
+            results = thread_map(look, found, workers=runtime.workers, ahead=2 * runtime.workers)
+            checked = list(runtime.track(results, total=expect_images(listing, choice), unit="images"))
         corpus, rejected = build_corpus(listing, checked, out, config=config)
         save_corpus(corpus, rejected, out)
     for item in rejected[:20]:

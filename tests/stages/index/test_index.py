@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image as Pillow
 
+from segpipe.base import guarded
 from segpipe.base.cost import Work
-from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.errors import CorpusError, MachineError, UsageError
 from segpipe.base.geometry import Size
 from segpipe.base.runtime import Runtime
 from segpipe.commands.demo.synthetic import write_reef_corpus
@@ -220,3 +222,69 @@ def test_of_a_published_set_the_split_alone_is_taken(tmp_path: Path) -> None:
             Pillow.fromarray(noise(20, 30, len(place))).save(path)
     _, corpus, _ = indexed(tmp_path / "set", tmp_path / "run", layout="cityscapes27", split="train")
     assert [image.path for image in corpus.images] == [f"leftImg8bit/train/ulm/ulm_{i}_leftImg8bit.png" for i in (1, 2)]
+
+
+def test_a_file_that_ends_its_decoder_is_skipped_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The processes are begun with a decoder that behaves as the file's name says."""
+    root, site = tmp_path / "photos", tmp_path / "site"
+    root.mkdir()
+    site.mkdir()
+    for name in ("a", "crash", "hang", "starve", "z"):
+        Pillow.fromarray(noise(20, 30)).save(root / f"{name}.png")
+    (site / "misbehaving_decoder.py").write_text(
+        "import ctypes\n"
+        "from segpipe.base import guarded\n"
+        "from segpipe.images import validate\n"
+        "from segpipe.images.decoding import decoding\n"
+        "decode = validate.probe_image\n"
+        "def probe(path, **limits):\n"
+        "    if path.stem == 'crash': ctypes.string_at(0)\n"
+        "    if path.stem == 'starve':\n"
+        "        with decoding(path): bytearray(10 << 30)\n"
+        "    if path.stem == 'hang':\n"
+        "        guarded.allow(1)\n"
+        "        while True: pass\n"
+        "    return decode(path, **limits)\n"
+        "validate.probe_image = probe\n"
+    )
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setattr(
+        guarded, "_START", f"{guarded._START.replace('serve()', '')}import misbehaving_decoder; serve()"
+    )
+    monkeypatch.setattr("segpipe.images.validate._SECONDS_A_MEGAPIXEL", 0.0)
+    _, corpus, rejected = indexed(root, tmp_path / "run")
+    assert [image.id for image in corpus.images] == ["a", "z"]
+    reasons = {item.path: item.reason for item in rejected}
+    assert reasons.keys() == {"crash.png", "hang.png", "starve.png"}
+    assert "crashed (SIGSEGV)" in reasons["crash.png"]
+    assert "too much time" in reasons["hang.png"]
+    assert "GiB of memory" in reasons["starve.png"]
+
+
+def test_what_the_machine_lacks_is_not_the_file_s_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "photos"
+    root.mkdir()
+    Pillow.fromarray(noise(20, 30)).save(root / "a.png")
+    tall = np.full((1, 600, 600), 7, np.uint8)
+    with rasterio.open(
+        root / "m.tif", "w", driver="GTiff", height=600, width=600, count=1, dtype="uint8", crs="EPSG:3857",
+        transform=rasterio.Affine(2, 0, 9, 0, -2, 9),
+    ) as out:  # fmt: skip
+        out.write(tall)
+    full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); import signal; "
+    full += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    start = guarded._START
+    monkeypatch.setattr(guarded, "_START", full + start)
+    with pytest.raises(MachineError, match=r"m\.tif"):
+        indexed(root, tmp_path / "run")
+    few = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6)); "
+    few += "fill = [open('/dev/null') for _ in range(2)]; "
+    serving = start.replace("; serve()", "; import segpipe.stages.index; ")
+    monkeypatch.setattr(guarded, "_START", f"{serving}{few}serve()")
+    with pytest.raises(MachineError, match="Too many open files"):
+        indexed(root, tmp_path / "run")
+    monkeypatch.setattr(guarded, "_START", start)
+    _, corpus, rejected = indexed(root, tmp_path / "run")
+    assert (len(corpus.images), rejected) == (2, [])
