@@ -7,9 +7,13 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import click
+
 from segpipe import pipeline
 from segpipe.base.errors import exit_code_rows
 from segpipe.base.options import Command, Declared, declared
+from segpipe.cli.app import cli
+from segpipe.cli.declared import COMMON, SETS, DeclaredCommand
 from segpipe.commands import COMMANDS
 from segpipe.results import Run
 from segpipe.stages.export.settings import GROUPS
@@ -23,7 +27,14 @@ _LABELS = {"pictures": "Pictures and tables", "maps": "Maps", "labels": "Labels 
 def make_commands() -> str:
     """The text of `docs/reference/commands.md`."""
     head = ["# Commands", "", _MADE.format(" from the options of the commands")]
-    return "\n".join([*head, "", *(_command(each) for each in COMMANDS)])
+    own = [each for each in cli.commands.values() if not isinstance(each, DeclaredCommand)]
+    common = ["## Every command", "", *table(["terminal", "meaning"], _click_rows([*COMMON, SETS])), ""]
+    texts = [f"## segpipe {each.name}\n\n{inspect.cleandoc(each.help or '')}\n" for each in own]
+    return "\n".join([*head, "", *common, *(_command(each) for each in COMMANDS), *texts])
+
+
+def _click_rows(options: Iterable[click.Option]) -> list[list[str]]:
+    return [[", ".join(f"`{flag}`" for flag in each.opts), each.help or ""] for each in options]
 
 
 def _command(command: Command) -> str:

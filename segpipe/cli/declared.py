@@ -17,12 +17,14 @@ from segpipe.cli import terminal
 from segpipe.cli.values import SettingType, click_type
 
 EXIT_CODES = "\b\nExit codes:\n" + "".join(f"  {codes}  {said}\n" for codes, said in exit_code_rows())
-_SETS = click.Option(["_sets", "--set", "-S"], multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable.")
-_COMMON = [
+SETS = click.Option(["_sets", "--set", "-S"], multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable.")
+"""Option of every command that takes settings."""
+COMMON = [
     click.Option(["-q", "--quiet"], is_flag=True, help="Say nothing but warnings and errors."),
     click.Option(["-v", "--verbose"], is_flag=True, help="Say more."),
     click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."),
 ]
+"""Options of every command."""
 
 
 class DeclaredCommand(click.Command):
@@ -39,14 +41,14 @@ class DeclaredCommand(click.Command):
         self.settings = [_setting(key, kind) for key, kind in types.items()]
         self.earlier = {_name(old): (old, new) for old, new in renamed(sections).items()}
         self.earlier_options = {f"was__{old}": name for name, o in self.known.items() for old in o.spelling.was}
-        sets = [_SETS] if sections else []
+        sets = [SETS] if sections else []
         hidden = [_hidden(old, types[new]) for old, new in self.earlier.values()]
         hidden += [_earlier(old, self.known[name]) for old, name in self.earlier_options.items()]
         own = [_parameter(option) for option in self.known.values()]
         super().__init__(
             command.name,
             callback=self.perform,
-            params=[*own, *sets, *self.settings, *hidden, *_COMMON],
+            params=[*own, *sets, *self.settings, *hidden, *COMMON],
             help=command.options.__doc__,
             epilog=_examples(command) + EXIT_CODES,
             short_help=command.summary.rstrip("."),

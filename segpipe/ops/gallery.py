@@ -206,14 +206,16 @@ def top_images(index: Iterable[Mapping[str, Any]], *, classes: int, keep: int) -
     """For each class the images where it covers most, largest share first.
 
     Args:
-        index: one entry per image with `height`, `width` and `pixels` (class to count), as the masks' index holds them.
+        index: one entry per image with `pixels` (class to count), as the masks' index holds them; shares are of all
+            that are `seen`, so that the border of a mosaic counts nowhere.
         classes: number of classes.
         keep: images per class at most.
     """
     heaps: list[list[tuple[float, int]]] = [[] for _ in range(classes)]
     for image, entry in enumerate(index):
+        seen = entry.get("seen") or sum(entry["pixels"].values())
         for name, count in entry["pixels"].items():
-            heapq.heappush(heaps[int(name)], (count / (entry["height"] * entry["width"]), -image))
+            heapq.heappush(heaps[int(name)], (count / seen, -image))
             if len(heaps[int(name)]) > keep:
                 heapq.heappop(heaps[int(name)])
     return [[TopImage(-image, share) for share, image in sorted(heap, reverse=True)] for heap in heaps]

@@ -51,7 +51,7 @@ class Corrected(_Record):
     low: float | None
     high: float | None
     standard_error: float | None
-    """If every labelled pixel were drawn by itself."""
+    """If every labelled pixel were drawn by itself: too small where several lie in one image, so no table shows it."""
     labelled: float
     """Share of the labelled pixels that have this label."""
     found: float | None

@@ -64,11 +64,11 @@ def _scaled(row: Share, end: float | None) -> float | None:
 def _save_correction(found: Correction, classes: Sequence[str], directory: Path) -> None:
     _write(
         directory / "cover_corrected.csv",
-        ["label", "points", "map_share", "corrected", "low", "high", "standard_error", "share_of_labels",
-         "share_of_map_at_labels", "note"],
+        ["label", "points", "map_share", "corrected", "low", "high", "share_of_labels", "share_of_map_at_labels",
+         "note"],
         (
             [row.label, row.pixels, _number(row.raw), _number(row.share), _number(row.low), _number(row.high),
-             _number(row.standard_error), _number(row.labelled), _number(row.found), found.note]
+             _number(row.labelled), _number(row.found), found.note]
             for row in found.labels
         ),
     )  # fmt: skip

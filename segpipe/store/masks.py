@@ -203,7 +203,10 @@ def count_pixels(index: Iterable[Mapping[str, Any]], *, classes: int) -> tuple[n
 
 
 def by_class(index: Iterable[Mapping[str, Any]], legend: Legend) -> list[dict[str, Any]]:
-    """The lines of an index by the classes of a legend; pixels of clusters that are left out count as no data."""
+    """The lines of an index by the classes of a legend; pixels of clusters that are left out count as no data.
+
+    `seen` is how many pixels have a cluster, left out or not.
+    """
     lines = []
     for entry in index:
         found, left_out = np.zeros(legend.classes, np.int64), 0
@@ -213,7 +216,8 @@ def by_class(index: Iterable[Mapping[str, Any]], legend: Legend) -> list[dict[st
             left_out += 0 if place >= 0 else count
         pixels = {str(k): int(found[k]) for k in np.flatnonzero(found)}
         kept = {key: value for key, value in entry.items() if key != "margin"}  # which is of clusters
-        lines.append({**kept, "pixels": pixels, "nodata": entry["nodata"] + left_out})
+        seen = int(found.sum()) + left_out
+        lines.append({**kept, "pixels": pixels, "nodata": entry["nodata"] + left_out, "seen": seen})
     return lines
 
 

@@ -1,15 +1,19 @@
 """Every command and every piece of Python that the documentation shows is run, on small images."""
 
 import fnmatch
+import re
 import shutil
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from segpipe.cli.entry import run_cli
 from segpipe.commands import COMMANDS
 from segpipe.commands.demo import samples, writers
+from segpipe.records.cover import Correction, Cover, Part
+from segpipe.store.cover import save_cover
 from tests.helpers.pages import PAGES, ROOT, Block, blocks, quick_config, small
 
 SHOWN = [page for page in PAGES if page.parent.name != "reference"]
@@ -97,3 +101,33 @@ def test_what_is_not_run_says_why(page: Path) -> None:
 def test_most_of_what_is_shown_is_run() -> None:
     shown = [block for page in SHOWN for block in blocks(page)]
     assert sum(block.why_not is None for block in shown) > 0.6 * len(shown)
+
+
+@pytest.mark.parametrize(("kind", "page"), [("photos", "photos"), ("mosaic", "mosaic"), ("video", "video")])
+def test_the_tutorial_goes_on_as_the_sample_says(
+    kind: str, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(writers, "_draw", lambda folder, *_: folder.joinpath("x").touch())
+    text = (ROOT / "docs" / "tutorials" / f"{page}.md").read_text("utf-8")
+    sample = next(line for line in text.splitlines() if line.startswith(f"segpipe sample {kind}"))
+    assert run_cli(sample.split()[1:]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.removeprefix("next: ") in text.splitlines()
+
+
+def test_every_column_of_the_corrected_cover_is_explained() -> None:
+    correction = Correction(
+        images=1, pixels=1, outside=0, unseen=0, unseen_classes=[], mean_error=None, labels=[], confusion=[]
+    )
+    part = Part(name="all", images=1, shares=[])
+    cover = Cover(
+        legend="", classes=[], colors=[], weight="pixels", unit="image", by="folder", draws=100, whole=part,
+        sites=[], images=[], correction=correction,
+    )  # fmt: skip
+    with TemporaryDirectory() as folder:
+        save_cover(cover, Path(folder))
+        header = (Path(folder) / "cover_corrected.csv").read_text("utf-8").splitlines()[0]
+    text = (ROOT / "docs" / "howto" / "cover.md").read_text("utf-8")
+    rows = "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
+    assert re.findall(r"`(\w+)`", rows) == header.split(",")

@@ -99,8 +99,7 @@ def test_top_images_are_those_that_a_class_covers_most() -> None:
     rng = np.random.default_rng(4)
     index = [
         {
-            "height": 10,
-            "width": 10,
+            "seen": 200,
             "pixels": {str(k): int(rng.integers(1, 50)) for k in range(3) if rng.random() > 0.3},
         }
         for _ in range(40)
@@ -108,8 +107,13 @@ def test_top_images_are_those_that_a_class_covers_most() -> None:
     wide = gallery.top_images(index, classes=4, keep=3)
     assert wide[3] == []
     for k in range(3):
-        slow = sorted(((e["pixels"].get(str(k), 0) / 100, -i) for i, e in enumerate(index)), reverse=True)[:3]
+        slow = sorted(((e["pixels"].get(str(k), 0) / 200, -i) for i, e in enumerate(index)), reverse=True)[:3]
         assert [(c.share, -c.image) for c in wide[k]] == slow
+
+
+def test_the_border_of_a_mosaic_takes_no_share() -> None:
+    (found,) = gallery.top_images([{"height": 10, "width": 10, "nodata": 60, "pixels": {"0": 40}}], classes=1, keep=1)
+    assert found[0].share == 1
 
 
 @pytest.mark.parametrize("shape", [(200, 16), (200, 2), (1, 5)])

@@ -38,7 +38,7 @@ def test_what_is_saved_is_loaded_and_tables_hold_the_same(tmp_path: Path) -> Non
     assert (image["image"], image["site"], image["pixels"]) == ("a", "north", "7")
     assert rows(tmp_path / "cover_sites.csv") == []
     (label,) = rows(tmp_path / "cover_corrected.csv")
-    assert (label["points"], label["corrected"], label["standard_error"]) == ("5", "0.3", "")
+    assert (label["points"], label["corrected"], label["low"]) == ("5", "0.3", "0.1")
     assert [row["sand"] for row in rows(tmp_path / "cover_confusion.csv")] == ["4", "1"]
     assert not (tmp_path / "cover_sites_corrected.csv").exists()
 

@@ -29,7 +29,7 @@ class Sample:
     images: str
     """What `segpipe run` is given."""
     flags: tuple[str, ...]
-    """And with which options: both sets of classes are five."""
+    """And with which options: those of the tutorials."""
     earlier: bool
     """Whether it was there already."""
 
@@ -93,7 +93,6 @@ def _draw(folder: Path, kind: Kind, count: int, seed: int) -> None:
 
 
 def _describe(folder: Path, kind: Kind, count: int, *, earlier: bool) -> Sample:
-    flags = ("--cluster.k", "5")
     labels = ("labels", "labels", "  (index PNGs; names in classes.txt)")
     if kind == "photos":
         lines = (
@@ -102,9 +101,9 @@ def _describe(folder: Path, kind: Kind, count: int, *, earlier: bool) -> Sample:
             ("points", "points.csv", f"  ({samples.POINTS} a photograph)"),
             ("sites", "sites.csv", "  (column transect)"),
         )
-        return Sample(folder, lines, "images", flags, earlier)
+        return Sample(folder, lines, "images", ("--cluster.k", "10"), earlier)
     if kind == "mosaic":
+        flags = ("--cluster.k", "5", "--format", "cog,gpkg,classes")
         return Sample(folder, (("mosaic", "mosaic.tif", ""), labels), "mosaic.tif", flags, earlier)
-    return Sample(
-        folder, (("video", "dive.webm", ""), labels), "dive.webm", ("--index.frame_step", "10", *flags), earlier
-    )
+    flags = ("--cluster.k", "6", "--index.frame_step", "5")
+    return Sample(folder, (("video", "dive.webm", ""), labels), "dive.webm", flags, earlier)

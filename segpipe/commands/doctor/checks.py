@@ -50,6 +50,13 @@ def _package(module: str, *distributions: str) -> Check:
     return check
 
 
+def _faiss(folder: Path) -> tuple[bool, str]:
+    found, said = _package("faiss", "faiss-gpu", "faiss-cpu")(folder)
+    import torch
+
+    return found, said if torch.cuda.is_available() or "gpu" not in said else f"{said} (runs without a GPU too)"
+
+
 def _crf(folder: Path) -> tuple[bool, str]:
     from segpipe.base.jit import kept_in
     from segpipe.ops.crf.dense_crf import prepare
@@ -99,7 +106,7 @@ CHECKS: dict[str, Check] = {
     "segpipe": _python,
     "torch": _package("torch", "torch"),
     "timm": _package("timm", "timm"),
-    "faiss": _package("faiss", "faiss-gpu", "faiss-cpu"),
+    "faiss": _faiss,
     "opencv": _package("cv2", "opencv-python-headless", "opencv-python"),
     "zarr": _package("zarr", "zarr"),
     "scikit-learn": _package("sklearn", "scikit-learn"),

@@ -55,9 +55,9 @@ def propose(counts: Confusion, *, least: int, spread: int, share: float) -> list
         second = int(order[1]) if len(order) > 1 and column[order[1]] else None
         why = (
             "no labelled pixel" if not pixels
-            else f"labelled {pixels} times only" if pixels < least
-            else f"labelled in {images} image only" if images < spread
-            else f"no label has {share:.0%} of its pixels" if agreement < share
+            else f"labelled {pixels} times only, not {least} (min_pixels)" if pixels < least
+            else f"labelled in {images} image only, not {spread} (min_images)" if images < spread
+            else f"no label has {share:.0%} of its pixels (min_agreement)" if agreement < share
             else ""
         )  # fmt: skip
         found.append(Proposal(None if why else int(order[0]), pixels, images, agreement, second, why))

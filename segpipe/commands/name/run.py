@@ -168,7 +168,8 @@ def _propose(run_dir: RunDir, state: _State, options: NameOptions, clusters: int
     directory = run_dir.path("masks")
     corpus = load_corpus(run_dir.path("corpus"))
     found = count_labelled(options.proposals, options.classes, corpus, directory, clusters=clusters, runtime=runtime)
-    proposals = propose(found.counts, least=options.min_pixels, spread=options.min_images, share=options.min_agreement)
+    spread = min(options.min_images, len(corpus.images))  # the clusters of a single mosaic lie in one image
+    proposals = propose(found.counts, least=options.min_pixels, spread=spread, share=options.min_agreement)
     entries = dict(state.naming.entries)
     for k, proposal in enumerate(proposals):
         if proposal.label is not None and not entries[k].name:

@@ -17,7 +17,13 @@ from segpipe.store.scores import load_scores
 
 _PATHS = ("index.images", "evaluate.labels", "evaluate.classes", "cover.labels", "cover.classes", "cover.sites")
 _SCORES = "all scores, as in `scores/scores.json`, and as `named_map` those of the map under its names"
-_WRITTEN = {"masks": "masks", "export": "exports", "cover": "cover", "report/index.html": "report"}
+_WRITTEN = {
+    "refine": ("masks", "masks"),
+    "export": ("exports", "export"),
+    "cover": ("cover", "cover"),
+    "report": ("report", "report/index.html"),
+}
+"""By stage: what it writes for people to open, and where."""
 
 
 def settings_of(options: Options) -> dict[str, Any]:
@@ -51,9 +57,8 @@ def _run(options: RunOptions, face: Face) -> Any:
 def _report_run(done: Any, options: RunOptions) -> Report:
     if not isinstance(done, RunDir):
         return Report([done])
-    written = {what: done.root / artefact for artefact, what in _WRITTEN.items() if (done.root / artefact).exists()}
-    lines = [f"{what:8} {path}" for what, path in written.items()]
-    return Report(lines, skipped=pipeline.skipped_files(done), listed_in=done.root / "corpus" / "rejected.jsonl")
+    listed = done.root / "corpus" / "rejected.jsonl"
+    return Report(_written(done, *_WRITTEN), skipped=pipeline.skipped_files(done), listed_in=listed)
 
 
 def _stage(name: str, options: Any, face: Face) -> RunDir:
@@ -72,7 +77,16 @@ def _report_stage(name: str, done: RunDir, options: Any) -> Report:
         return Report([score_table(load_scores(done.path("scores")), named)])
     if name == "index":
         return Report(skipped=pipeline.skipped_files(done), listed_in=done.root / "corpus" / "rejected.jsonl")
-    return Report()
+    return Report(_written(done, name))
+
+
+def _written(done: RunDir, *stages: str) -> list[str]:
+    """A line for what each stage leaves for people to open."""
+    return [f"{_WRITTEN[name][0]:8} {done.root / _WRITTEN[name][1]}" for name in stages if _exists(done, name)]
+
+
+def _exists(done: RunDir, name: str) -> bool:
+    return name in _WRITTEN and (done.root / _WRITTEN[name][1]).exists()
 
 
 def _summary(name: str, done: RunDir) -> dict[str, Any]:

@@ -30,6 +30,7 @@ NEEDS = ("index", "refine")
 USER_FILES = (CLASSES,)
 FORMAT = 2
 FILES = {info.files: f"`--format {name}`: {info.holds}" for group in GROUPS.values() for name, info in group.items()}
+FILES["legend.png"] = "`--format overlay`: the classes' colors and names"
 
 
 _SHOWING = ("overlay", "video", "yolo", "fiftyone")  # formats that read or copy the images themselves

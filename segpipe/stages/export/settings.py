@@ -27,7 +27,9 @@ GROUPS = {
     "pictures": {
         "png": FormatInfo("png/*.png", "index PNGs: value = class, 255 = no class", "anything"),
         "color": FormatInfo("color/*.png", "the same in the classes' colors", "anything"),
-        "overlay": FormatInfo("overlay/*.jpg", "the colors over the image", "anything"),
+        "overlay": FormatInfo(
+            "overlay/*.jpg", "the colors over the image; `legend.png` says what they mean", "anything"
+        ),
         "classes": FormatInfo(
             "classes.csv", "number, name, color, pixels, share and images of every class", "anything"
         ),

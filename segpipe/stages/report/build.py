@@ -238,6 +238,6 @@ def overlay_groups(found: ReportData, labels: Sequence[ClassLabel]) -> list[Over
 
 def present(entry: Mapping[str, Any], labels: Sequence[ClassLabel]) -> list[tuple[ClassLabel, float]]:
     """The classes that cover at least 2% of an image, largest first, from its line of the masks' index."""
-    total = max(1, sum(entry["pixels"].values()))
+    total = max(1, entry.get("seen") or sum(entry["pixels"].values()))
     shares = sorted(((count / total, int(k)) for k, count in entry["pixels"].items()), reverse=True)
     return [(labels[k], share) for share, k in shares if share >= 0.02]

@@ -90,7 +90,7 @@ def test_the_terminal_says_what_was_written_and_what_comes_next(
     assert run_cli(command) == 0
     said = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in said] == ["photos", "labels", "points", "sites", "next:"]
-    assert said[-1] == f"next: segpipe run '{out / 'images'}' 'runs/my sample' --backbone classical --cluster.k 5"
+    assert said[-1] == f"next: segpipe run '{out / 'images'}' 'runs/my sample' --backbone classical --cluster.k 10"
     assert len([path for path in (out / "images").rglob("*") if path.is_file()]) == 3
     assert run_cli(command) == 0
     assert f"{out} was there already and is left as it is" in capsys.readouterr().out

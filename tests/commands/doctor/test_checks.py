@@ -24,3 +24,12 @@ def test_a_failing_check_is_told_and_decides_the_exit_code(
     out = capsys.readouterr().out
     assert "ImportError: half installed" in out
     assert "fine" in out
+
+
+@pytest.mark.parametrize(("gpu", "said"), [(True, ""), (False, "(runs without a GPU too)")])
+def test_the_gpu_wheel_of_faiss_is_no_fault_without_one(
+    gpu: bool, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "_package", lambda *_: lambda folder: (True, "faiss-gpu 1.2"))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    assert checks.CHECKS["faiss"](tmp_path) == (True, f"faiss-gpu 1.2 {said}".strip())

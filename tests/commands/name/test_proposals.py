@@ -24,10 +24,10 @@ def test_a_majority_with_evidence_is_proposed() -> None:
     assert found[0].agreement == 12 / 15
     strict = propose(counts, least=12, spread=2, share=0.65)
     assert [p.label for p in strict] == [0, 1, None, None, None]
-    assert strict[3].why == "no label has 65% of its pixels"
-    assert strict[4].why == "labelled 11 times only"
+    assert strict[3].why == "no label has 65% of its pixels (min_agreement)"
+    assert strict[4].why == "labelled 11 times only, not 12 (min_pixels)"
     alone = propose(confusion_of(second), least=5, spread=2, share=0.5)
-    assert alone[0].why == "labelled in 1 image only"
+    assert alone[0].why == "labelled in 1 image only, not 2 (min_images)"
     # by hand: cluster 0 is label 0 (12 of 15), 1 is label 1 (30 of 31), all others are misses
     assert fits(counts, {0: 0, 1: 1}) == (12 + 30) / (first.sum() + second.sum())
 

@@ -23,7 +23,7 @@ def _tree(root: Path) -> dict[str, bytes]:
 def test_every_format_is_written_for_every_image(run_dir: RunDir) -> None:
     summary = export.run(export.Config(), run_dir, Runtime(workers=2))
     assert summary == export.Summary(
-        images=3, files={"png": 3, "color": 3, "overlay": 3, "classes": 1, "cog": 0, "video": 0}
+        images=3, files={"png": 3, "color": 3, "overlay": 4, "classes": 1, "cog": 0, "video": 0}
     )
     out, colors = run_dir.path("export"), class_colors(CLASSES)
     assert set(_tree(out)) == {
@@ -31,6 +31,7 @@ def test_every_format_is_written_for_every_image(run_dir: RunDir) -> None:
         *(f"color/{name}.png" for name in SIZES),
         *(f"overlay/{name}.jpg" for name in SIZES),
         "classes.csv",
+        "legend.png",
     }
     for name, size in SIZES.items():
         mask = masks.read_mask(out / f"png/{name}.png")

@@ -51,7 +51,8 @@ def export_cog(source: Source, out: Path) -> int:
     images = source.corpus.images
     some = [image for image in images if image.mosaic or image.geo is not None]
     photographs = sum(not image.mosaic and image.geo is None and image.moment is None for image in images)
-    if photographs:
+    asked = source.settings.formats != type(source.settings).model_fields["formats"].default
+    if photographs and (some or asked):  # of a folder of photographs nobody expects maps, unless they say so
         _log.info("cog: %d photographs lie nowhere on the earth and are left out", photographs)
     return source.each(write, out / "cog", ".tif", some) if some else 0
 

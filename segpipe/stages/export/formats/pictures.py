@@ -13,6 +13,7 @@ from segpipe.base.csv_files import csv_text
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box
 from segpipe.images.corpus_reader import read_original, read_reduced
+from segpipe.plots.legend_picture import legend_png
 from segpipe.plots.overlay import colorize, overlay
 from segpipe.records.corpus import Image
 from segpipe.records.palette import hex_colors
@@ -57,13 +58,25 @@ def export_color(source: Source, out: Path) -> int:
 
 
 def export_overlay(source: Source, out: Path) -> int:
-    """JPEGs of the images under their classes' colors, borders drawn: `overlay/<id>.jpg`. Mosaics are scaled down."""
+    """JPEGs of the images under their classes' colors, borders drawn: `overlay/<id>.jpg`. Mosaics are scaled down.
+
+    `legend.png` says which color is which class.
+    """
 
     def write(image: Image, path: Path) -> None:
         picture = draw_overlay(source, image, most=_JPEG_LIMIT)
         Pillow.fromarray(picture).save(path, "JPEG", quality=92, subsampling=0)
 
-    return source.each(write, out / "overlay", ".jpg")
+    files.write_bytes(out / "legend.png", draw_legend(source))
+    return source.each(write, out / "overlay", ".jpg") + 1
+
+
+def draw_legend(source: Source) -> bytes:
+    """A PNG of the classes' colors and names, those that some image shows, the largest first."""
+    names, legend = source.legend.names, source.legend
+    pixels, _ = masks.count_classes(source.index, legend)
+    shown = [(names[k], tuple(legend.colors[k] / 255)) for k in np.argsort(-pixels, kind="stable") if pixels[k]]
+    return legend_png(shown)
 
 
 def draw_overlay(source: Source, image: Image, *, most: int) -> npt.NDArray[np.uint8]:
