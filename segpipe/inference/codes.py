@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.base.errors import UsageError
 from segpipe.ops.maps.smoothing import smooth
 from segpipe.records.clusters import ClusterModel
 from segpipe.store.checkpoints import load_tensors
@@ -30,7 +31,13 @@ def open_head(folder: Path) -> Head:
     """
     from segpipe.nn.head import build_head
 
-    return build_head(*load_tensors(folder / HEAD))
+    tensors, meta = load_tensors(folder / HEAD)
+    try:
+        return build_head(tensors, meta)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{folder / HEAD} is damaged or no head ({error}); make it again with `segpipe train`"
+        ) from error
 
 
 def encode(

@@ -153,7 +153,12 @@ def _open_classical(folder: Path, runtime: Runtime) -> Encoder:
     from segpipe.nn import classical
 
     tensors, _ = load_tensors(folder / WHITENING)
-    whitening = classical.Whitening(tensors["mean"].numpy(), tensors["projection"].numpy())
+    try:
+        whitening = classical.Whitening(tensors["mean"].numpy(), tensors["projection"].numpy())
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{folder / WHITENING} is damaged ({error}); make it again with `segpipe extract RUN --force`"
+        ) from error
 
     def describe(images: Bytes) -> tuple[Float32, None]:
         each = partial(classical.describe, whitening=whitening)

@@ -53,8 +53,11 @@ class Whitening:
     """(RAW_DIM, dim): group scaling, PCA and whitening in one matrix."""
 
     def __post_init__(self) -> None:
-        if self.mean.shape != (RAW_DIM,) or self.projection.shape[:1] != (RAW_DIM,):
+        shapes = self.mean.shape, self.projection.shape[:1], self.projection.ndim
+        if shapes != ((RAW_DIM,), (RAW_DIM,), 2):
             raise ValueError(f"whitening must be ({RAW_DIM},) and ({RAW_DIM}, dim), got {self.mean.shape}")
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.projection).all()):
+            raise ValueError("whitening must be finite")
 
     @property
     def dim(self) -> int:

@@ -123,9 +123,16 @@ def build_head(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Head:
     """A head from its saved tensors (`Head.state_dict`) and `describe_head`, in eval mode on the CPU.
 
     Raises:
-        ValueError: tensors are missing, surplus or of another shape.
+        KeyError: what is known of the tensors is missing.
+        ValueError: tensors are missing, surplus, of another shape, or not finite.
     """
-    head = new_head(int(meta["in_dim"]), int(meta["dim"]), float(meta["dropout"]), seed=0)
+    in_dim, dim = int(meta["in_dim"]), int(meta["dim"])
+    weight = tensors.get("linear.weight")
+    if weight is None or tuple(weight.shape) != (dim, in_dim):  # before that much is allocated
+        raise ValueError(f"these tensors are not a head of {dict(meta)}")
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise ValueError("not all numbers of the head are finite")
+    head = new_head(in_dim, dim, float(meta["dropout"]), seed=0)
     try:
         head.load_state_dict(dict(tensors))
     except RuntimeError as error:

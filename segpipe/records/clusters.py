@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 Int64 = npt.NDArray[np.int64]
 
+_SMOOTHEST = 1e6
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -24,6 +26,8 @@ class Split:
     """(centers,) the part of each, 0 is the one that keeps the number."""
 
     def __post_init__(self) -> None:
+        if self.centers.ndim != 2 or not np.isfinite(self.centers).all():
+            raise ValueError(f"centers must be a finite (centers, dim) array, got {self.centers.shape}")
         if self.members.shape != (len(self.centers),) or len(np.unique(self.members)) != self.parts or self.parts < 2:
             raise ValueError(f"members {self.members.tolist()} do not make parts of {len(self.centers)} centers")
         if not 0 <= self.cluster < self.first:
@@ -69,12 +73,17 @@ class ClusterModel:
             raise ValueError(f"centers must be a finite (centers, dim) array, got {self.centers.shape}")
         if not np.allclose(np.linalg.norm(self.centers, axis=1), 1, atol=1e-3):
             raise ValueError("centers must have unit length")
-        if self.members is not None and len(self.members) != len(self.centers):
-            raise ValueError(f"{len(self.members)} members for {len(self.centers)} centers")
+        if self.members is not None:
+            _check_members(self.members, len(self.centers))
+        if not (np.isfinite(self.inertia) and 0 <= self.smooth <= _SMOOTHEST):
+            raise ValueError(f"inertia {self.inertia} or smooth {self.smooth} is out of range")
         if (self.mean is None) != (self.components is None):
             raise ValueError("mean and components come together")
-        if self.components is not None and len(self.components) != self.centers.shape[1]:
-            raise ValueError(f"components are {self.components.shape}, centers {self.centers.shape}")
+        if self.mean is not None and self.components is not None:
+            if self.components.shape != (self.centers.shape[1], *self.mean.shape):
+                raise ValueError(f"components are {self.components.shape}, centers {self.centers.shape}")
+            if not (np.isfinite(self.mean).all() and np.isfinite(self.components).all()):
+                raise ValueError("mean and components must be finite")
         count = self.whole_clusters
         for split in self.splits:
             if split.first != count or split.centers.shape[1] != self.centers.shape[1]:
@@ -121,6 +130,13 @@ class ClusterModel:
         if self.mean is None or self.components is None:
             return x
         return np.asarray((x - self.mean) @ self.components.T, np.float32)
+
+
+def _check_members(members: Int64, centers: int) -> None:
+    if members.shape != (centers,):
+        raise ValueError(f"{len(members)} members for {centers} centers")
+    if not np.issubdtype(members.dtype, np.integer) or ((members < 0) | (members >= centers)).any():
+        raise ValueError(f"members must be clusters from 0 to {centers - 1}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from segpipe.records.bundle import Bundle
 from segpipe.records.codec import Codec
 from segpipe.records.features import FeatureHeader
 from segpipe.records.legend import Legend
+from segpipe.store.array_files import load_arrays, stored_entries
 
 BACKBONE = "backbone.safetensors"
 FILES = (
@@ -40,7 +41,10 @@ FILES = (
     "codec.npz",
 )
 _FORMAT = 1
+_MOST_TEXT = 1 << 24  # bytes of bundle.json; that of 65,000 classes has 4 million
 _DATE = (1980, 1, 1, 0, 0, 0)
+_DAMAGE = (OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, RuntimeError)
+"""What a damaged zip or JSON raises: RuntimeError covers NotImplementedError of zipfile and RecursionError of json."""
 
 
 def save_bundle(bundle: Bundle, path: Path, parts: Mapping[str, Path]) -> None:
@@ -97,19 +101,30 @@ def open_bundle(path: Path, folder: Path) -> Bundle:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            facts = json.loads(archive.read("bundle.json"))
+            facts = json.loads(archive.read(_entries(archive)["bundle.json"]))
             if facts["format"] != _FORMAT:
                 raise UsageError(
                     f"{path} has format {facts['format']}, this version reads {_FORMAT}; make it again with "
                     "`segpipe bundle`"
                 )
             for info in archive.infolist():
-                if info.filename in FILES and info.compress_type == zipfile.ZIP_STORED:
-                    with archive.open(info) as source, (folder / info.filename).open("wb") as target:
-                        shutil.copyfileobj(source, target, 1 << 20)  # and the checksum is compared
+                with archive.open(info) as source, (folder / info.filename).open("wb") as target:
+                    shutil.copyfileobj(source, target, 1 << 20)  # and the checksum is compared
         return _bundle(facts)
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (*_DAMAGE, zipfile.BadZipFile) as error:
         raise UsageError(f"{path} is missing, damaged or no bundle ({error}); make it with `segpipe bundle`") from error
+
+
+def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """The entries by name: all that every bundle has, and no other than `FILES`."""
+    found = {info.filename: info for info in stored_entries(archive)}
+    surplus, missing = found.keys() - {*FILES}, {"bundle.json", "head.safetensors", "clusters.npz"} - found.keys()
+    if surplus or missing:
+        told = f"{min(surplus)!r} does not belong in it" if surplus else f"{min(missing)} is missing"
+        raise ValueError(told)
+    if found["bundle.json"].file_size > _MOST_TEXT:
+        raise ValueError(f"bundle.json has {found['bundle.json'].file_size} bytes, at most {_MOST_TEXT} are read")
+    return found
 
 
 def save_codec(codec: Codec, path: Path) -> None:
@@ -130,9 +145,9 @@ def load_codec(path: Path) -> Codec | None:
     if not path.exists():
         return None
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return Codec(int(arrays["dim"]), arrays.get("mean"), arrays.get("directions"))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        arrays = load_arrays(path)
+        return Codec(int(arrays["dim"]), arrays.get("mean"), arrays.get("directions"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path.name} of the bundle is damaged ({error}); make it with `segpipe bundle`") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.records.clusters import ClusterModel, ClusterTree, Split
+from segpipe.store.array_files import load_arrays
 from segpipe.store.run_dir import RunDir
 
 SPLITS = "splits.npz"
@@ -46,11 +46,11 @@ def load_clusters(path: Path) -> ClusterModel:
         UsageError: the file is missing or damaged.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            rest = {name: arrays[name] for name in ("members", "mean", "components") if name in arrays}
-            smooth, splits = float(arrays["smooth"]), _unpack(arrays)
-            return ClusterModel(arrays["centers"], float(arrays["inertia"]), smooth=smooth, splits=splits, **rest)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        arrays = load_arrays(path)
+        rest = {name: arrays[name] for name in ("members", "mean", "components") if name in arrays}
+        smooth, splits = float(arrays["smooth"]), _unpack(arrays)
+        return ClusterModel(arrays["centers"], float(arrays["inertia"]), smooth=smooth, splits=splits, **rest)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is missing or damaged ({error}); make it again with `segpipe cluster`") from error
 
 
@@ -96,9 +96,9 @@ def load_splits(path: Path) -> tuple[str, tuple[Split, ...]]:
         UsageError: the file is missing or damaged.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return str(arrays["of"]), _unpack(arrays)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        arrays = load_arrays(path)
+        return str(arrays["of"]), _unpack(arrays)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is missing or damaged ({error}); delete it, and split again") from error
 
 
@@ -132,19 +132,19 @@ def load_tree(path: Path) -> ClusterTree:
         UsageError: the file is missing or damaged.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return ClusterTree(
-                centers=arrays["centers"],
-                sizes=arrays["sizes"],
-                merges=arrays["merges"],
-                inertia=float(arrays["inertia"]),
-                restarts=tuple(arrays["restarts"].tolist()),
-                pool=arrays["pool"],
-                smoothed=arrays["leaning"],
-                groups=arrays["owners"],
-                patches=int(arrays["patches"]),
-                of=int(arrays["of"]),
-                origin=str(arrays["origin"]),
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        arrays = load_arrays(path)
+        return ClusterTree(
+            centers=arrays["centers"],
+            sizes=arrays["sizes"],
+            merges=arrays["merges"],
+            inertia=float(arrays["inertia"]),
+            restarts=tuple(arrays["restarts"].tolist()),
+            pool=arrays["pool"],
+            smoothed=arrays["leaning"],
+            groups=arrays["owners"],
+            patches=int(arrays["patches"]),
+            of=int(arrays["of"]),
+            origin=str(arrays["origin"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is missing or damaged ({error}); make it again with `segpipe cluster`") from error

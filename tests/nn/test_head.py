@@ -65,6 +65,10 @@ def test_a_saved_head_is_the_same_head() -> None:
     assert not again.training
     with pytest.raises(ValueError, match="not a head"):
         build_head({"mean": torch.zeros(7)}, describe_head(head))
+    with pytest.raises(ValueError, match="not a head"):  # of 40 TB
+        build_head(head.state_dict(), {"in_dim": 10**6, "dim": 10**7, "dropout": 0.1})
+    with pytest.raises(ValueError, match="finite"):
+        build_head(head.state_dict() | {"mean": torch.full((7,), torch.nan)}, describe_head(head))
     assert codes(head, np.zeros((0, 7), np.float16)).shape == (0, 3)
 
 

@@ -46,19 +46,46 @@ def test_other_files_of_a_zip_are_not_written_and_damage_is_told(tmp_path: Path)
     folder.mkdir()
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("../evil.txt", "x")
-        archive.writestr("evil.txt", "x")
-    open_bundle(path, folder)
+    with pytest.raises(UsageError, match=r"'\.\./evil\.txt' does not belong in it"):
+        open_bundle(path, folder)
     assert not list(tmp_path.rglob("evil.txt"))
-    raw = path.read_bytes()
+    raw = saved(tmp_path / "m.zip", tmp_path).read_bytes()
     for wrong in (b"", raw[: len(raw) // 2], raw.replace(b"headhead", b"hEadhead", 1)):
         (tmp_path / "wrong.zip").write_bytes(wrong)
         with pytest.raises(UsageError, match="missing, damaged or no bundle"):
             open_bundle(tmp_path / "wrong.zip", folder)
     (tmp_path / "wrong.zip").write_bytes(raw)
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
-        archive.writestr("bundle.json", json.dumps({"format": 9}))
+        for name in ("bundle.json", "head.safetensors", "clusters.npz"):
+            archive.writestr(name, json.dumps({"format": 9}))
     with pytest.raises(UsageError, match="has format 9, this version reads 1"):
         open_bundle(tmp_path / "other.zip", folder)
+
+
+def test_entries_that_are_missing_twice_there_compressed_or_too_large_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    whole = {"bundle.json": b"{}", "head.safetensors": b"h", "clusters.npz": b"c"}
+
+    def refused(entries: list[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -> str:
+        with zipfile.ZipFile(tmp_path / "m.zip", "w", method) as archive:
+            for name, content in entries:
+                archive.writestr(name, content)
+        with pytest.raises(UsageError, match=r"m\.zip is missing, damaged or no bundle") as caught:
+            open_bundle(tmp_path / "m.zip", folder)
+        assert not list(folder.iterdir())
+        return str(caught.value)
+
+    for left_out in whole:
+        entries = [(name, content) for name, content in whole.items() if name != left_out]
+        assert f"{left_out} is missing" in refused(entries)
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        assert "'head.safetensors' twice" in refused([*whole.items(), ("head.safetensors", b"x")])
+    assert "compressed" in refused(list(whole.items()), zipfile.ZIP_DEFLATED)
+    large = whole | {"bundle.json": b" " * (1 << 24) + b"{}"}
+    assert "at most 16777216 are read" in refused(list(large.items()))
+    deep = whole | {"bundle.json": b"[" * 200_000}
+    assert "recursion" in refused(list(deep.items()))
 
 
 def test_codecs_come_back(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from segpipe.base.errors import CorpusError
+from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, mask_tiles
 from segpipe.base.guarded import Guards
 from segpipe.base.parallel import thread_map
@@ -22,10 +22,11 @@ from segpipe.images.crop_plan import corpus_of_one
 from segpipe.images.listing import Listing
 from segpipe.images.validate import Item, expect_images, find_images
 from segpipe.inference.codes import open_head
-from segpipe.inference.encoder import Encoder, open_encoder, round_trip, single_threaded
+from segpipe.inference.encoder import WHITENING, Encoder, open_encoder, round_trip, single_threaded
 from segpipe.inference.inputs import SegmentInputs, image_crops, refine_tile
 from segpipe.inference.on_demand import LiveFeatures
 from segpipe.inference.segmenter import tile_side
+from segpipe.nn.backbones import find_backbone
 from segpipe.ops.crf.dense_crf import prepare
 from segpipe.ops.maps.segment_config import SegmentConfig
 from segpipe.records.bundle import Bundle
@@ -64,11 +65,18 @@ def open_model(path: Path, runtime: Runtime) -> Iterator[Model]:
         made = store.open_bundle(path, folder)
         with path.open("rb") as file:
             fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
-        weights = folder / store.BACKBONE
-        header = replace(made.header, weights=str(weights) if weights.exists() else "")
+        header = replace(made.header, weights=_weights(made.header.backbone, folder, path))
         encoder = round_trip(open_encoder(header, folder, runtime), store.load_codec(folder / "codec.npz"))
         clusters = load_clusters(folder / "clusters.npz")
         yield Model(made, fingerprint, encoder, open_head(folder), clusters, runtime.device)
+
+
+def _weights(backbone: str, folder: Path, path: Path) -> str:
+    """The file of the network's weights, empty where it has none: a bundle without them never asks the hub."""
+    name = WHITENING if find_backbone(backbone).kind == "classical" else store.BACKBONE
+    if not (folder / name).is_file():
+        raise UsageError(f"{path} is damaged: {name} is missing; make it again with `segpipe bundle`")
+    return "" if name == WHITENING else str(folder / name)
 
 
 def list_new(images: str, model: Model) -> Listing:

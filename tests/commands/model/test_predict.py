@@ -3,6 +3,7 @@
 import hashlib
 import tempfile
 import threading
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.commands.model import predict
+from segpipe.nn import hub
 from segpipe.records.corpus import Corpus, Rejected
 from tests.helpers.films import write_film
 
@@ -37,6 +39,32 @@ def test_a_bundle_is_laid_out_for_the_time_of_a_with_block(
         settings = predict.settings_of(model, every=7)
     assert not list(tmp_path.iterdir())
     assert (settings.crops, settings.window, settings.frame_step) == ("windows", 120, 7)
+
+
+@pytest.mark.parametrize("kind", ["network", "whole"])
+def test_a_bundle_without_its_weights_is_damaged_and_never_asks_the_hub(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    asked = list[str]()
+    monkeypatch.setattr(hub, "cached", lambda repo: asked.append(repo))
+    monkeypatch.setattr(hub, "fetch", lambda repo, name: asked.append(repo))
+    weights = {"network": "backbone.safetensors", "whole": "whitening.safetensors"}[kind]
+    raw = request.getfixturevalue(kind)[1].read_bytes()
+    (tmp_path / "renamed.segpipe").write_bytes(raw.replace(weights.encode(), b"C" + weights[1:].encode()))
+    with (
+        zipfile.ZipFile(request.getfixturevalue(kind)[1]) as old,
+        zipfile.ZipFile(tmp_path / "without.segpipe", "w") as new,
+    ):
+        for name in old.namelist():
+            if name != weights:
+                new.writestr(name, old.read(name))
+    for path, reason in (("renamed", "does not belong in it"), ("without", f"damaged: {weights} is missing")):
+        with (
+            pytest.raises(UsageError, match=rf"{path}\.segpipe is .*{reason}"),
+            predict.open_model(tmp_path / f"{path}.segpipe", Runtime()),
+        ):
+            pass
+    assert asked == []
 
 
 def test_images_that_are_not_there_are_named(whole: Finished, tmp_path: Path) -> None:
