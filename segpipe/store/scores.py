@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +15,7 @@ from segpipe.base import files
 from segpipe.base.csv_files import csv_text
 from segpipe.base.errors import UsageError
 from segpipe.records.scores import Confusion, ImageScore, LabelCounts, Scores, confusion_of
+from segpipe.store.array_files import load_arrays
 
 _SCORES, _IMAGES, _CONFUSION, _COUNTS = "scores.json", "images.jsonl", "confusion.csv", "counts.npz"
 _CELLS = ("image", "label", "cluster", "count")
@@ -64,10 +64,10 @@ def load_counts(path: Path) -> LabelCounts:
     if not file.exists():
         return LabelCounts(confusion_of(load_confusion(path)[1]), np.zeros(1, np.int64), 0, 0)
     try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-            counts = Confusion(*arrays["shape"].tolist(), *(arrays[name] for name in _CELLS))
-            return LabelCounts(counts, arrays["together"], *arrays["bootstrap"].tolist())
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        arrays = load_arrays(file)
+        counts = Confusion(*arrays["shape"].tolist(), *(arrays[name] for name in _CELLS))
+        return LabelCounts(counts, arrays["together"], *arrays["bootstrap"].tolist())
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise UsageError(f"{file} is missing or damaged; run `segpipe evaluate` again") from error
 
 

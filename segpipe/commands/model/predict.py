@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from pydantic import ValidationError
 
+from segpipe.base.config import reasons
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, mask_tiles
 from segpipe.base.guarded import Guards
@@ -32,7 +34,7 @@ from segpipe.ops.maps.segment_config import SegmentConfig
 from segpipe.records.bundle import Bundle
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Rejected
-from segpipe.stages import index
+from segpipe.stages import index, refine
 from segpipe.store import bundle as store
 from segpipe.store.clusters import load_clusters
 from segpipe.store.masks import Mask
@@ -65,6 +67,7 @@ def open_model(path: Path, runtime: Runtime) -> Iterator[Model]:
         made = store.open_bundle(path, folder)
         with path.open("rb") as file:
             fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
+        _check_settings(made, path)
         header = replace(made.header, weights=_weights(made.header.backbone, folder, path))
         encoder = round_trip(open_encoder(header, folder, runtime), store.load_codec(folder / "codec.npz"))
         clusters = load_clusters(folder / "clusters.npz")
@@ -77,6 +80,21 @@ def _weights(backbone: str, folder: Path, path: Path) -> str:
     if not (folder / name).is_file():
         raise UsageError(f"{path} is damaged: {name} is missing; make it again with `segpipe bundle`")
     return "" if name == WHITENING else str(folder / name)
+
+
+def _check_settings(made: Bundle, path: Path) -> None:
+    """A bundle is somebody's file: what a run would refuse is refused here, before it costs hours."""
+    try:
+        index.Config(**made.index)
+        refine.settings_of(made.refine)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        said = ": ".join([*map(str, problem["loc"]), reasons([problem])])
+        raise UsageError(f"{path} is damaged: {said}; make it again with `segpipe bundle`") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"{path} is damaged: its settings lack {error}; make it again with `segpipe bundle`"
+        ) from error
 
 
 def list_new(images: str, model: Model) -> Listing:

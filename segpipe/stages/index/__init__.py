@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, BeforeValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
@@ -84,6 +84,8 @@ def _from_to(frames: tuple[int, ...]) -> tuple[int, ...]:
     return frames
 
 
+_LEAST_STEP = 4  # pixels from a window to the next; a patch is 8 or more
+
 Frames = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_from_to)]
 Bands = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_one_or_three)]
 
@@ -118,6 +120,15 @@ class Config(Section):
         was=("scenes",),
     )
     frames: Frames = setting((), "of videos only frames FROM,TO, counted from 0, TO not included; empty: all")
+
+    @model_validator(mode="after")
+    def _windows_move(self) -> Self:
+        if self.window * (1 - self.overlap) < _LEAST_STEP:
+            raise ValueError(
+                f"window={self.window} with overlap={self.overlap} moves by less than {_LEAST_STEP} pixels; "
+                "take larger windows or less overlap"
+            )
+        return self
 
 
 class Summary(BaseModel):

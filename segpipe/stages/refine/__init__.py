@@ -82,6 +82,7 @@ class Config(Section):
         480,
         "longest side, in pixels, of the canvas on which codes become classes; of a mosaic that of a window",
         ge=16,
+        le=16_384,
         was=("side",),
     )
     sharpness: float = setting(2.0, "factor of the cosines under the softmax", gt=0)
@@ -92,7 +93,7 @@ class Config(Section):
     crf_bilateral_sxy: float = setting(67.0, "reach of the appearance kernel in canvas pixels", gt=0)
     crf_bilateral_srgb: float = setting(3.0, "reach of the appearance kernel in gray levels of 0 to 255", gt=0)
     crf_bilateral_compat: float = setting(4.0, "weight of the appearance kernel", ge=0)
-    crf_iterations: int = setting(10, "mean-field steps of the CRF", ge=1)
+    crf_iterations: int = setting(10, "mean-field steps of the CRF", ge=1, le=1000)
     certainty: bool = setting(False, "write margin and entropy of every pixel beside the masks; masks stay the same")
 
 
@@ -282,6 +283,19 @@ def cost(config: Config, work: Work) -> Cost:
     pixels = min((2.4 if work.mosaic_windows else 1) * work.megapixels * 1e6, canvases * config.canvas_size**2 * 0.75)
     per_pixel = 3e-6 + (3e-7 * config.crf_iterations if config.crf else 0)
     return Cost(8 + pixels * per_pixel / work.workers, work.megapixels * 4e4)
+
+
+def settings_of(made: Mapping[str, Any]) -> Config:
+    """The settings that masks were made with, from what a bundle says of them (see `SegmentConfig.header`).
+
+    Raises:
+        pydantic.ValidationError: a value is none that a run could have had.
+    """
+    crf = made["crf"]
+    constants = {} if crf is None else {f"crf_{name}": value for name, value in crf.items()}
+    return Config(
+        canvas_size=made["side"], sharpness=made["sharpness"], flip=made["flip"], crf=crf is not None, **constants
+    )
 
 
 def segment_config(config: Config, clusters: ClusterModel) -> SegmentConfig:

@@ -1,6 +1,7 @@
 """New images by a bundle: what is opened, in which order results come, and what a mask is joined of."""
 
 import hashlib
+import json
 import tempfile
 import threading
 import zipfile
@@ -65,6 +66,37 @@ def test_a_bundle_without_its_weights_is_damaged_and_never_asks_the_hub(
         ):
             pass
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "reason"),
+    [
+        ("refine", "crf", {"iterations": 10**9}, "crf_iterations: .*less than or equal to 1000"),
+        ("refine", "crf", {"iteration": 3}, "crf_iteration: Extra inputs"),
+        ("refine", "crf", [3], "settings lack"),
+        ("refine", "side", 10**7, "canvas_size: "),
+        ("refine", "sharpness", float("nan"), "sharpness: "),
+        ("index", "overlap", 0.999, "overlap: "),
+        ("index", "window", 16, "moves by less than 4 pixels"),
+        ("index", "max_pixels", "many", "max_pixels: "),
+        ("index", "code", "import os", "code: Extra inputs"),
+    ],
+)
+def test_settings_that_no_run_would_take_are_damage(
+    whole: Finished, tmp_path: Path, section: str, key: str, value: object, reason: str
+) -> None:
+    path = tmp_path / "odd.segpipe"
+    with zipfile.ZipFile(whole[1]) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "bundle.json":
+                facts = json.loads(content)
+                facts["index"]["overlap"] = 0.9
+                facts[section][key] = value
+                content = json.dumps(facts).encode()
+            new.writestr(name, content)
+    with pytest.raises(UsageError, match=rf"odd\.segpipe is damaged: .*{reason}"), predict.open_model(path, Runtime()):
+        pass
 
 
 def test_images_that_are_not_there_are_named(whole: Finished, tmp_path: Path) -> None:
