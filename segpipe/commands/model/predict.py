@@ -91,7 +91,7 @@ def _check_settings(made: Bundle, path: Path) -> None:
         problem = error.errors()[0]
         said = ": ".join([*map(str, problem["loc"]), reasons([problem])])
         raise UsageError(f"{path} is damaged: {said}; make it again with `segpipe bundle`") from error
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError) as error:
         raise UsageError(
             f"{path} is damaged: its settings lack {error}; make it again with `segpipe bundle`"
         ) from error

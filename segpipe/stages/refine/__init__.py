@@ -290,8 +290,11 @@ def settings_of(made: Mapping[str, Any]) -> Config:
 
     Raises:
         pydantic.ValidationError: a value is none that a run could have had.
+        KeyError, TypeError: something is missing, or is no mapping.
     """
     crf = made["crf"]
+    if not isinstance(crf, Mapping | None):
+        raise TypeError(f"constants of the CRF instead of {crf}")
     constants = {} if crf is None else {f"crf_{name}": value for name, value in crf.items()}
     return Config(
         canvas_size=made["side"], sharpness=made["sharpness"], flip=made["flip"], crf=crf is not None, **constants
