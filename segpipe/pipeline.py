@@ -24,7 +24,7 @@ from segpipe.base.runtime import Runtime, Track, no_track
 from segpipe.base.version import versions
 from segpipe.records.corpus import Rejected
 from segpipe.records.manifest import Manifest, StageRecord
-from segpipe.stages import MAKERS, STAGES, Stage, input_files, optional_inputs, user_files
+from segpipe.stages import MAKERS, STAGES, Stage, input_files, not_content, optional_inputs, user_files
 from segpipe.store.corpus import load_rejected
 from segpipe.store.run_dir import RunDir
 
@@ -60,7 +60,9 @@ def existing_run(root: Path) -> RunDir:
     """
     if not (root / "config.yaml").exists():
         raise UsageError(f"{root} is not a run (no config.yaml); begin with `segpipe run IMAGES {root}`")
-    return open_run(root)
+    run_dir = open_run(root)
+    run_dir.settle()
+    return run_dir
 
 
 # --- settings -------------------------------------------------------------------------------------------------------
@@ -274,6 +276,15 @@ def require_finished(run_dir: RunDir, stop: str) -> None:
 # --- doing it -------------------------------------------------------------------------------------------------------
 
 
+def _identity(stage: Stage, run_dir: RunDir, key: str) -> str:
+    """What later stages know an artefact by: its key and its content, which may differ although the key does not.
+
+    A forced stage, another machine or a repaired file can make something else of the same inputs.
+    """
+    content = files.content(run_dir.path(stage.ARTEFACT), without=not_content(stage))
+    return files.digest([key, content]) if content else key
+
+
 def run_stage(step: Step, settings: Settings, run_dir: RunDir, runtime: Runtime) -> StageRecord:
     """Run one stage whose inputs are finished, and write it into the manifest."""
     stage = step.stage
@@ -283,7 +294,7 @@ def run_stage(step: Step, settings: Settings, run_dir: RunDir, runtime: Runtime)
     summary = stage.run(settings[stage.NAME], run_dir, runtime).model_dump(mode="json")
     record = StageRecord(
         key=step.key,
-        artefact=str(summary.get("fingerprint") or step.key),
+        artefact=str(summary.get("fingerprint") or _identity(stage, run_dir, step.key)),
         parts=dict(step.parts or {}),
         summary=summary,
         seconds=round(time.monotonic() - started, 3),

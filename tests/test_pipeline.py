@@ -215,3 +215,30 @@ def test_a_file_that_a_person_writes_into_the_run_runs_what_reads_it(world: Worl
     assert world.go() == ["beside"]
     path.unlink()
     assert world.reasons() == {"beside": "classes.yaml changed"}
+
+
+def test_a_forced_stage_is_followed_where_it_made_something_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.go()
+    assert world.go(force=["second"]) == ["second"]  # the same content under the same key
+
+    def other(settings: Any, run_dir: RunDir, runtime: Runtime) -> Said:
+        with run_dir.writing("seconds") as out:
+            (out / "value").write_text("another machine")
+        return Said(value=0)
+
+    monkeypatch.setattr(pipeline.STAGES[1], "run", other)
+    assert world.go(force=["second"]) == ["third", "beside"]
+    assert world.go() == []
+
+
+def test_runs_of_before_content_counted_do_nothing_again(world: World) -> None:
+    world.go()
+    manifest = world.run_dir.manifest()
+    for name, record in manifest.stages.items():  # as they were written then: known by their keys
+        inputs = {needed: manifest.stages[needed].key for needed in record.parts["inputs"] if needed != "first"}
+        parts = {**record.parts, "inputs": {**record.parts["inputs"], **inputs}}
+        artefact = record.artefact if name == "first" else pipeline.files.digest(parts)
+        old = record.model_copy(update={"parts": parts, "key": pipeline.files.digest(parts), "artefact": artefact})
+        world.run_dir.record(name, old)
+        manifest = world.run_dir.manifest()
+    assert world.go() == []

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,6 +31,41 @@ def atomic(path: Path) -> Iterator[Path]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+_BESIDE = re.compile(r"\.[0-9a-f]{16}\.(\d+)\.tmp.*", re.DOTALL)
+"""What `atomic` calls a file that is being written, with its process; libraries add endings for files of theirs."""
+
+
+def is_beside(name: str) -> bool:
+    """Whether a file is called as one that is being written by `atomic`.
+
+    >>> is_beside(".0d88248fa170d41e.1234.tmp"), is_beside("notes.tmp")
+    (True, False)
+    """
+    return _BESIDE.fullmatch(name) is not None
+
+
+def sweep(folder: Path) -> None:
+    """Delete what processes that were killed inside `atomic` left in a folder and below it.
+
+    Files of processes that are alive stay, but for those of this one: call it before anything is written.
+    """
+    for place, _, names in os.walk(folder):
+        for name in names:
+            found = _BESIDE.fullmatch(name)
+            if found and (int(found[1]) == os.getpid() or not _alive(int(found[1]))):
+                Path(place, name).unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return True
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -69,6 +106,26 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def content(folder: Path, *, without: Sequence[str] = ()) -> str:
+    """SHA-256 over names and bytes of all files below a folder, hexadecimal; empty where there are none.
+
+    Args:
+        folder: what to look at.
+        without: patterns of paths, from the folder, that do not count.
+    """
+    found = sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names)
+    whole, counted = hashlib.sha256(), 0
+    for path in found:
+        name = path.relative_to(folder).as_posix()
+        if any(fnmatchcase(name, pattern) for pattern in without):
+            continue
+        with path.open("rb") as file:
+            part = hashlib.file_digest(file, "sha256").hexdigest()
+        whole.update(f"{part} {name}\0".encode("utf-8", "surrogateescape"))
+        counted += 1
+    return whole.hexdigest() if counted else ""
 
 
 def inside(root: Path, name: str) -> Path:

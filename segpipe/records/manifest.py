@@ -15,7 +15,10 @@ class StageRecord(BaseModel):
     key: str
     """Fingerprint of everything the stage's result depends on; the same key means nothing is to be done."""
     artefact: str
-    """Fingerprint that later stages build their keys from; the key, unless the stage fingerprints its content."""
+    """Fingerprint that later stages build their keys from: of key and content, or what the stage calls its content's.
+
+    Earlier versions wrote the key alone.
+    """
     parts: dict[str, Any]
     """What went into the key (settings, format, inputs), so that a change can be named."""
     summary: dict[str, Any]

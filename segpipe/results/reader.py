@@ -61,6 +61,7 @@ class RunReader:
         Raises:
             UsageError: the manifest is damaged.
         """
+        self.run_dir.settle()
         with reading(self.root / "manifest.json", f"segpipe run IMAGES {self.root}"):
             stages = self.run_dir.manifest().stages
         return {name: stages[name] for name in pipeline.BY_NAME if name in stages}

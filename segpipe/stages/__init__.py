@@ -16,7 +16,7 @@ from segpipe.store.run_dir import RunDir
 
 
 class Stage(Protocol):
-    """A stage module; optional are `input_files(config)`, `cost(config, work)`, `OPTIONAL_INPUTS`, `USER_FILES`."""
+    """A stage module; optional are `input_files`, `cost`, `OPTIONAL_INPUTS`, `USER_FILES`, `NOT_CONTENT`."""
 
     @property
     def NAME(self) -> str:
@@ -73,6 +73,11 @@ def optional_inputs(stage: Stage) -> tuple[str, ...]:
 def user_files(stage: Stage) -> tuple[str, ...]:
     """Files that a person writes into the run's directory, and that its result depends on where they exist."""
     return getattr(stage, "USER_FILES", ())
+
+
+def not_content(stage: Stage) -> tuple[str, ...]:
+    """Patterns of files in its artefact by which nobody knows it: dated, read by no stage, or told by others there."""
+    return getattr(stage, "NOT_CONTENT", ())
 
 
 def cost_of(stage: Stage, settings: Mapping[str, Section], work: Work) -> Cost:

@@ -17,6 +17,7 @@ shard has one writer and is written whole, because two writers in one shard lose
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,13 +28,17 @@ import numpy.typing as npt
 import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
+from segpipe.base import files
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.records.codec import Codec, packed_rows
 from segpipe.records.features import FeatureHeader
+from segpipe.store.zarr_groups import open_group, read_array, reading
 from segpipe.store.zarr_rows import RowReader
 
 NAME = "store.zarr"
 _FORMAT = 1
+_BEGUN = ".partial"
+"""Ending of what is not whole yet: of a store that is laid out here, and of every file that zarr writes."""
 _SHARD_BYTES = 48 << 20
 
 Float16 = npt.NDArray[np.float16]
@@ -56,7 +61,7 @@ class CropFeatures:
 def create_features(
     path: Path, header: FeatureHeader, grids: npt.NDArray[np.integer], codec: Codec | None = None
 ) -> None:
-    """Lay out an empty store for crops with these grids (n, 2).
+    """Lay out an empty store for crops with these grids (n, 2); it appears whole, or not at all.
 
     Args:
         path: the directory `features/` that will hold the store.
@@ -69,7 +74,8 @@ def create_features(
     n, (rows, cols) = len(grids), grids.max(axis=0).tolist()
     # by the features' own size: what a shard's crops take in memory does not depend on how they are packed
     per_shard = int(np.clip(_SHARD_BYTES // (2 * rows * cols * header.dim), 1, 512))
-    group = zarr.create_group(path / NAME, overwrite=True)
+    beside = path / f"{NAME}{_BEGUN}"  # zarr writes a file for every key: half of them must not be taken for a store
+    group = zarr.create_group(beside, overwrite=True)
     # features hardly compress; only the zeros of a corpus of mixed shapes do
     mixed = len(np.unique(grids, axis=0)) > 1
     packing = [BloscCodec(cname="lz4", shuffle="noshuffle", clevel=1)] if mixed else []
@@ -95,6 +101,9 @@ def create_features(
     group.create_array("grids", shape=grids.shape, dtype="uint16", chunks=grids.shape)[:] = grids
     done.attrs["shard"] = per_shard
     group.attrs.update({"format": _FORMAT, **json.loads(json.dumps(asdict(header)))})
+    shutil.rmtree(path / NAME, ignore_errors=True)
+    beside.rename(path / NAME)
+    files.sync(path)
 
 
 class FeatureStore:
@@ -107,9 +116,9 @@ class FeatureStore:
             UsageError: the store is missing, of another format, or not finished.
         """
         self._path = path
-        self._group = _open(path, "r")
+        self._group = open_group(path / NAME, "r")
         self.header = _header(self._group, path)
-        self.grids: npt.NDArray[np.int64] = np.asarray(self._array("grids")[:], np.int64)
+        self.grids = _grids(self._group, path)
         self._codec = _codec(self._group, self.header, path)
         self._patches = self._rows("patches")
         self._flipped = self._rows("flipped") if self.header.flipped else None
@@ -178,16 +187,19 @@ class FeatureStore:
         return self._checked("vectors", slice(None))
 
     def _checked(self, name: str, part: Any) -> npt.NDArray[Any]:
-        return _read(self._group, name, part, self._path)
+        return read_array(self._group, name, part, self._path / NAME)
 
 
 class FeatureWriter:
     """Fills a store shard by shard; a shard that was finished is never touched again."""
 
     def __init__(self, path: Path) -> None:
-        self._group = _open(path, "r+")
+        """Open a store that was laid out; what a killed process was writing is deleted."""
+        for left in (path / NAME).rglob(f"*{_BEGUN}"):
+            left.unlink()
+        self._group = open_group(path / NAME, "r+")
         self.header = _header(self._group, path)
-        self.grids: npt.NDArray[np.int64] = np.asarray(self._array("grids")[:], np.int64)
+        self.grids = _grids(self._group, path)
         self._codec = _codec(self._group, self.header, path)
         self._shard = int(self._array("done").attrs["shard"])
 
@@ -230,7 +242,10 @@ class FeatureWriter:
 
 def exists(path: Path) -> bool:
     """Whether a store was laid out here."""
-    return (path / NAME / "grids" / "zarr.json").exists() and "format" in dict(_open(path, "r").attrs)
+    try:  # earlier versions laid out in place
+        return (path / NAME / "grids" / "zarr.json").exists() and "format" in dict(open_group(path / NAME, "r").attrs)
+    except MachineError:
+        return False
 
 
 def stored_header(path: Path) -> FeatureHeader:
@@ -239,7 +254,7 @@ def stored_header(path: Path) -> FeatureHeader:
     Raises:
         UsageError: the store is missing or of another format.
     """
-    return _header(_open(path, "r"), path)
+    return _header(open_group(path / NAME, "r"), path)
 
 
 def stored_codec(path: Path) -> Codec | None:
@@ -249,23 +264,28 @@ def stored_codec(path: Path) -> Codec | None:
         UsageError: the store is missing or of another format.
         MachineError: its bytes changed on disk.
     """
-    group = _open(path, "r")
+    group = open_group(path / NAME, "r")
     return _codec(group, _header(group, path), path)
-
-
-def _open(path: Path, mode: Any) -> zarr.Group:
-    try:
-        return zarr.open_group(path / NAME, mode=mode)
-    except (FileNotFoundError, zarr.errors.GroupNotFoundError) as error:
-        raise UsageError(f"{path / NAME} is not a feature store; make it with `segpipe extract`") from error
 
 
 def _header(group: zarr.Group, path: Path) -> FeatureHeader:
     attributes = dict(group.attrs)
     if attributes.pop("format", None) != _FORMAT:
         raise UsageError(f"{path / NAME} has another format than {_FORMAT}; run `segpipe extract` again")
-    blocks: Any = attributes.pop("blocks")
-    return FeatureHeader(blocks=tuple(blocks), **attributes)  # type: ignore[arg-type]
+    with reading(path / NAME / "zarr.json"):
+        blocks: Any = attributes.pop("blocks")
+        return FeatureHeader(blocks=tuple(blocks), **attributes)  # type: ignore[arg-type]
+
+
+def _grids(group: zarr.Group, path: Path) -> npt.NDArray[np.int64]:
+    """Rows and columns of every crop (n, 2); they have no checksum, but none exceeds what the store has room for."""
+    grids = read_array(group, "grids", slice(None), path / NAME).astype(np.int64)
+    with reading(path / NAME / "valid"):
+        valid: Any = group["valid"]
+        count, *most = valid.shape
+    if grids.shape != (count, 2) or (grids < 1).any() or (grids > most).any():
+        raise MachineError(f"{path / NAME / 'grids'}: bytes changed on disk; delete features/ and extract again")
+    return grids
 
 
 def _codec(group: zarr.Group, header: FeatureHeader, path: Path) -> Codec | None:
@@ -273,14 +293,4 @@ def _codec(group: zarr.Group, header: FeatureHeader, path: Path) -> Codec | None
         return None
     if "directions" not in group:
         return Codec(header.dim)
-    return Codec(header.dim, *(_read(group, name, slice(None), path) for name in ("mean", "directions")))
-
-
-def _read(group: zarr.Group, name: str, part: Any, path: Path) -> npt.NDArray[Any]:
-    array: Any = group[name]
-    try:
-        return np.asarray(array[part])
-    except ValueError as error:  # zarr's word for a checksum that differs
-        raise MachineError(
-            f"{path / NAME / name}: bytes changed on disk ({error}); delete features/ and extract again"
-        ) from error
+    return Codec(header.dim, *(read_array(group, name, slice(None), path / NAME) for name in ("mean", "directions")))

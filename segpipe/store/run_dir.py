@@ -6,9 +6,9 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from segpipe.base import files
 from segpipe.base.errors import LockedError, MachineError, UsageError
 from segpipe.records.manifest import Manifest, StageRecord
+from segpipe.store import transaction
 
 _KEY = ".key"
 _MARKER = ".segpipe"
@@ -31,6 +32,8 @@ class RunDir:
 
     root: Path
     makers: Mapping[str, str]
+    under: Path | None = None
+    """Of a draft: the run that it is a draft of, where artefacts are read that the draft does not hold."""
 
     def path(self, artefact: str) -> Path:
         """The directory of a finished artefact.
@@ -38,15 +41,42 @@ class RunDir:
         Raises:
             UsageError: it does not exist; the message names the stage that makes it.
         """
-        path = self.root / artefact
-        if not path.is_dir():
-            stage = self.makers[artefact]
-            raise UsageError(f"{self.root} has no {artefact}/ yet; make it with `segpipe {stage} {self.root}`")
+        path = self._find(artefact)
+        if path is None:
+            stage, root = self.makers[artefact], self.under or self.root
+            raise UsageError(f"{root} has no {artefact}/ yet; make it with `segpipe {stage} {root}`")
         return path
 
     def has(self, artefact: str) -> bool:
         """Whether a finished artefact of this name exists."""
-        return (self.root / artefact).is_dir()
+        return self._find(artefact) is not None
+
+    def _find(self, artefact: str) -> Path | None:
+        homes = [self.root] if self.under is None else [self.root, self.under]
+        return next((home / artefact for home in homes if (home / artefact).is_dir()), None)
+
+    @contextmanager
+    def draft(self, files: Sequence[str]) -> Iterator[RunDir]:
+        """Yield a copy of the run to change; when the block ends without error all changes become the run's together.
+
+        Artefacts are read from this run until the draft has its own. The caller holds the lock.
+
+        Args:
+            files: names of the files that the draft has from the start, beside settings and manifest.
+        """
+        copied = ("config.yaml", "manifest.json", *files)
+        with transaction.staged(self.root, copied=copied, whole=self.makers) as folder:
+            yield replace(self, root=folder, under=self.root)
+
+    def settle(self) -> None:
+        """For who reads without the lock: finish a change that a killed process had decided.
+
+        Raises:
+            LockedError: another process is changing the run just now.
+        """
+        if transaction.pending(self.root):
+            with self.lock():
+                pass
 
     def claim(self) -> None:
         """Make the directory a run: a new one, an empty one, or one that is a run already.
@@ -58,7 +88,8 @@ class RunDir:
         marker = self.root / _MARKER
         if marker.exists():
             return
-        held = sorted(entry.name for entry in self.root.iterdir() if entry.name not in _NOBODYS)
+        names = (entry.name for entry in self.root.iterdir())
+        held = sorted(name for name in names if name not in _NOBODYS and not files.is_beside(name))
         if held and not self._begun_before_markers():
             shown = f"{', '.join(held[:3])}{' ...' if len(held) > 3 else ''}"
             raise UsageError(
@@ -89,22 +120,26 @@ class RunDir:
         partial, final, old = (self.root / f"{artefact}{suffix}" for suffix in (".partial", "", ".old"))
         partial.mkdir(parents=True, exist_ok=True)
         yield partial
-        (partial / _KEY).unlink(missing_ok=True)
-        shutil.rmtree(old, ignore_errors=True)
         if final.exists():
+            shutil.rmtree(old, ignore_errors=True)
             final.rename(old)
         partial.rename(final)
+        (final / _KEY).unlink(missing_ok=True)  # not before: without it the work of a process killed here was lost
         files.sync(self.root)
         shutil.rmtree(old, ignore_errors=True)
 
     def prepare(self, artefact: str, key: str) -> None:
         """Make the next attempt at an artefact belong to `key`: leftovers of any other key are deleted."""
-        partial = self.root / f"{artefact}.partial"
+        partial, final = self.root / f"{artefact}.partial", self.root / artefact
         mark = partial / _KEY
-        if partial.exists() and not (mark.exists() and mark.read_text("utf-8") == key):
+        if not partial.exists() and _belongs(final, key):  # killed between the last two steps of `resuming`
+            final.rename(partial)
+        if partial.exists() and not _belongs(partial, key):
+            mark.unlink(missing_ok=True)  # first: half deleted it must not be taken for a beginning
             shutil.rmtree(partial)
         partial.mkdir(parents=True, exist_ok=True)
-        files.write_text(mark, key)
+        if not mark.exists():
+            files.write_text(mark, key)
 
     def manifest(self) -> Manifest:
         """What is finished.
@@ -134,6 +169,14 @@ class RunDir:
             manifest.model_copy(update={"stages": stages}).model_dump_json(indent=2) + "\n",
         )
 
+    def _tidy(self) -> None:
+        """Finish or take back what a process that was killed had begun, and delete its files that were not done."""
+        transaction.recover(self.root)
+        files.sweep(self.root)
+        for stage, artefact in ((stage, artefact) for artefact, stage in self.makers.items()):
+            if stage in self.manifest().stages:
+                shutil.rmtree(self.root / f"{artefact}.old", ignore_errors=True)
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the run for this process; the system frees it even after `kill -9`.
@@ -160,8 +203,14 @@ class RunDir:
                 f"{self.root}: cannot write here ({error.strerror}); choose another run directory"
             ) from error
         try:
+            self._tidy()
             files.write_json(holder, {"pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")})
             yield
         finally:
             holder.unlink(missing_ok=True)
             lock.release()
+
+
+def _belongs(folder: Path, key: str) -> bool:
+    mark = folder / _KEY
+    return mark.exists() and mark.read_text("utf-8") == key

@@ -47,3 +47,17 @@ def test_jsonl_round_trip(tmp_path: Path) -> None:
     rows = [{"a": 1}, {"b": "line\nbreak \u2028 é"}]
     files.write_jsonl(tmp_path / "a.jsonl", rows)
     assert files.read_jsonl(tmp_path / "a.jsonl") == rows
+
+
+def test_content_is_names_and_bytes_and_nothing_else(tmp_path: Path) -> None:
+    def made(name: str, **held: str) -> str:
+        for path, text in held.items():
+            target = tmp_path / name / path.replace("__", "/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, "utf-8")
+        return files.content(tmp_path / name, without=("tb/*",))
+
+    whole = made("a", x="1", deep__y="2")
+    assert made("b", deep__y="2", x="1", tb__events="dated") == whole
+    assert len({whole, made("c", x="2", deep__y="2"), made("d", x="1", deep__z="2"), made("e", x="1")}) == 4
+    assert files.content(tmp_path / "none") == made("f", tb__events="dated") == ""

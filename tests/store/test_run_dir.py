@@ -1,4 +1,6 @@
 import multiprocessing
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -146,3 +148,84 @@ def test_a_run_of_before_markers_is_known_by_its_manifest(tmp_path: Path) -> Non
         (tmp_path / "manifest.json").write_text(damaged, "utf-8")
         with pytest.raises(UsageError, match="is no run and holds other files"):
             run_dir.claim()
+
+
+def test_what_a_killed_process_left_is_swept_when_the_run_is_opened_for_writing(run_dir: RunDir) -> None:
+    """A process that is alive keeps its files, and so does a person."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, kept = f".0123456789abcdef.{ended.pid}.tmp", f".0123456789abcdef.{os.getppid()}.tmp"
+    folder = run_dir.root / "pairs.partial" / "deep"
+    folder.mkdir(parents=True)
+    for name in (left, f"{left}-journal", kept, "notes.tmp"):
+        (folder / name).touch()
+    (run_dir.root / left).touch()  # killed before the marker was whole
+    (run_dir.root / ".segpipe").touch()
+    with run_dir.lock():
+        assert sorted(path.name for path in folder.iterdir()) == [kept, "notes.tmp"]
+    assert not (run_dir.root / left).exists()
+
+
+def test_a_folder_whose_marker_was_being_written_is_still_an_empty_one(run_dir: RunDir) -> None:
+    run_dir.root.mkdir()
+    (run_dir.root / ".0123456789abcdef.1.tmp").touch()
+    run_dir.claim()
+    assert (run_dir.root / ".segpipe").exists()
+
+
+def test_what_was_whole_but_not_recorded_is_taken_up_again(run_dir: RunDir) -> None:
+    run_dir.prepare("pairs", "key")
+    (run_dir.root / "pairs.partial" / "a").write_text("whole")
+    (run_dir.root / "pairs.partial").rename(run_dir.root / "pairs")  # killed before the key was removed
+    run_dir.prepare("pairs", "key")
+    with run_dir.resuming("pairs") as out:
+        assert (out / "a").read_text() == "whole"
+    assert [path.name for path in run_dir.path("pairs").iterdir()] == ["a"]
+
+
+def test_half_deleted_leftovers_are_no_beginning(run_dir: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_dir.prepare("pairs", "one")
+    for name in "ab":
+        (run_dir.root / "pairs.partial" / name).touch()
+
+    def killed(path: Path) -> None:
+        (path / "a").unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_dir.prepare("pairs", "two")
+    run_dir.prepare("pairs", "one")
+    assert [path.name for path in (run_dir.root / "pairs.partial").iterdir()] == [".key"]
+
+
+def test_a_draft_reads_the_run_and_becomes_it(run_dir: RunDir) -> None:
+    (run_dir.root / "pairs").mkdir(parents=True)
+    (run_dir.root / "pairs" / "old").touch()
+    (run_dir.root / "names.yaml").write_text("old")
+    with run_dir.draft(("names.yaml",)) as draft:
+        assert [path.name for path in draft.path("pairs").iterdir()] == ["old"]
+        draft.prepare("pairs", "key")
+        with draft.writing("pairs") as out:
+            (out / "new").touch()
+        draft.record("mine", RECORD)
+        (draft.root / "names.yaml").write_text("new")
+        assert [path.name for path in draft.path("pairs").iterdir()] == ["new"]
+        assert [path.name for path in run_dir.path("pairs").iterdir()] == ["old"]
+        assert run_dir.manifest().stages == {}
+    assert [path.name for path in run_dir.path("pairs").iterdir()] == ["new"]
+    assert run_dir.manifest().stages == {"mine": RECORD}
+    assert (run_dir.root / "names.yaml").read_text() == "new"
+    with pytest.raises(UsageError, match=rf"{run_dir.root} has no masks/"), run_dir.draft(()) as draft:
+        RunDir(draft.root, {"masks": "refine"}, draft.under).path("masks")
+
+
+def test_who_reads_finishes_what_was_decided(run_dir: RunDir) -> None:
+    run_dir.claim()
+    (run_dir.root / ".staging").mkdir()
+    (run_dir.root / ".staging" / "names.yaml").write_text("new")
+    (run_dir.root / ".journal.json").write_text('{"format": 1, "moves": ["names.yaml"], "removals": []}')
+    run_dir.settle()
+    assert (run_dir.root / "names.yaml").read_text() == "new"
+    assert sorted(path.name for path in run_dir.root.iterdir()) == [".lock", ".segpipe", "names.yaml"]

@@ -21,8 +21,8 @@ from segpipe.inference.class_gallery import open_inputs
 from segpipe.records.class_names import Naming, NamingError, fold
 from segpipe.records.legend import Legend, plain_legend
 from segpipe.store import masks
-from segpipe.store.class_names import CLASSES, clustering, load_naming, naming_text, save_naming
-from segpipe.store.clusters import load_tree, open_clusters
+from segpipe.store.class_names import CLASSES, Written, clustering, load_naming, naming_text, save_naming
+from segpipe.store.clusters import SPLITS, load_tree, open_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.run_dir import RunDir
 from segpipe.store.yaml_comments import Comments
@@ -84,8 +84,14 @@ def name_clusters(run_dir: RunDir, options: NameOptions, runtime: Runtime) -> Na
     """
     _require_current(run_dir, pipeline.resolve(run_dir))
     path = run_dir.root / CLASSES
-    before, after = parts.load_seen(run_dir.root), _look(run_dir)
     written = load_naming(path) if path.exists() else None
+    with run_dir.draft((SPLITS, CLASSES, f"{CLASSES}.before")) as draft:
+        return _change(run_dir, draft, written, options, runtime)
+
+
+def _change(run_dir: RunDir, draft: RunDir, written: Written | None, options: NameOptions, runtime: Runtime) -> Named:
+    """Do what the options say, reading the run and writing the draft alone."""
+    before, after = parts.load_seen(run_dir.root), _look(draft)
     if written is not None and written.naming.clustering == after.clustering:
         unknown = next((k for k in written.naming.entries if k >= after.clusters), None)
         if unknown is not None:
@@ -94,39 +100,39 @@ def name_clusters(run_dir: RunDir, options: NameOptions, runtime: Runtime) -> Na
     state = _State(carried.naming, dict(carried.origin), _tell_carried(carried) if written else [])
     if options.split is not None:
         cluster = _cluster_of(state.naming, options.split, named("split", options.split))
-        cut = split_cluster(run_dir, state.naming, cluster, runtime, into=options.into or 2, by=options.by or "auto")
-        after = _look(run_dir)
+        cut = split_cluster(draft, state.naming, cluster, runtime, into=options.into or 2, by=options.by or "auto")
+        after = _look(draft)
         state.naming = replace(cut.naming, clustering=after.clustering)
         state.origin = {now: state.origin[was] for now, was in cut.origin.items() if was in state.origin}
         state.notes += cut.notes
-    return _finish(run_dir, options, runtime, state, before, after, written.comments if written else Comments())
-
-
-def _finish(
-    run_dir: RunDir,
-    options: NameOptions,
-    runtime: Runtime,
-    state: _State,
-    before: parts.Seen | None,
-    after: parts.Seen,
-    comments: Comments,
-) -> Named:
-    pictures, clusters = parts.picture_names(after.clusters), after.clusters
-    pixels, _ = masks.count_pixels(masks.load_index(run_dir.path("masks")), classes=clusters)
-    proposed = _propose(run_dir, state, options, clusters, runtime) if options.proposals else None
-    for cluster, into in options.merge:
-        state.naming = _merge(state.naming, cluster, into)
+    clusters = after.clusters
+    pixels, _ = masks.count_pixels(masks.load_index(draft.path("masks")), classes=clusters)
+    proposed = _propose(draft, state, options, clusters, runtime) if options.proposals else None
+    for cluster_name, into in options.merge:
+        state.naming = _merge(state.naming, cluster_name, into)
     if options.suggest:
-        _suggest(run_dir, state, options.suggest, pixels)
-    legend = _legend(state.naming, clusters)
+        _suggest(draft, state, options.suggest, pixels)
+    comments = written.comments.moved(state.origin) if written else Comments()
+    said = Named(
+        path=run_dir.root / CLASSES,
+        naming=state.naming,
+        legend=_legend(state.naming, clusters),
+        shares={k: float(pixels[k] / max(1, pixels.sum())) for k in range(clusters)},
+        notes=tuple(state.notes),
+        proposed=proposed,
+        written=False,
+    )
+    _draw(run_dir, draft, before, after, runtime)
+    text = naming_text(said.naming, said.shares, said.pictures, comments)
+    return replace(said, written=save_naming(draft.root / CLASSES, text))
+
+
+def _draw(run_dir: RunDir, draft: RunDir, before: parts.Seen | None, after: parts.Seen, runtime: Runtime) -> None:
+    """Pictures of the clusters where there are none of them."""
     same = before is not None and before.clustering == after.clustering
-    if not same or not all((run_dir.root / name).exists() for name in pictures.values()):
-        parts.draw_gallery(open_inputs(run_dir, plain_legend(clusters)), run_dir.root, runtime)
-    parts.save_seen(after, run_dir.root)
-    shares = {k: float(pixels[k] / max(1, pixels.sum())) for k in range(clusters)}
-    path = run_dir.root / CLASSES
-    changed = save_naming(path, naming_text(state.naming, shares, pictures, comments.moved(state.origin)))
-    return Named(path, state.naming, legend, shares, tuple(state.notes), proposed, changed)
+    if not same or not all((run_dir.root / name).exists() for name in parts.picture_names(after.clusters).values()):
+        parts.draw_gallery(open_inputs(draft, plain_legend(after.clusters)), draft.root, runtime)
+    parts.save_seen(after, draft.root)
 
 
 def _require_current(run_dir: RunDir, settings: Settings) -> None:

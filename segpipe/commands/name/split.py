@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from segpipe import pipeline
 from segpipe.base.errors import UsageError, named
-from segpipe.base.files import write_bytes
 from segpipe.base.runtime import Runtime
 from segpipe.commands.name import cluster_split as splitting
 from segpipe.commands.name.carry_over import new_colors
@@ -32,13 +30,13 @@ class Change:
 def split_cluster(
     run_dir: RunDir, naming: Naming, cluster: int, runtime: Runtime, *, into: int, by: splitting.By = "auto"
 ) -> Change:
-    """Cut a cluster into parts and make the masks anew where it has pixels; the caller holds the run's lock.
+    """Cut a cluster into parts and make the masks anew where it has pixels.
 
     The largest part keeps the number, the others get the next free ones, so all other clusters keep theirs. What was
     cut is kept in `splits.npz`, which `refine` reads.
 
     Args:
-        run_dir: a run that is up to date up to `refine`.
+        run_dir: the draft of a run that is up to date up to `refine`.
         naming: what is said of its clusters.
         cluster: which.
         runtime: workers, progress.
@@ -46,21 +44,20 @@ def split_cluster(
         by: which way; see `parts.splitting.cut_cluster`.
 
     Raises:
-        UsageError: the cluster cannot be cut so; the run stays as it is.
-        CorpusError: an image file is gone; the run stays as it is.
+        UsageError: the cluster cannot be cut so.
+        CorpusError: an image file is gone.
     """
     if into < 2:
         splits, change = _joined(run_dir, naming, cluster, into)
     else:
         splits, change = _cut(run_dir, naming, cluster, runtime, into=into, by=by)
     settings, stage = pipeline.resolve(run_dir), pipeline.BY_NAME["refine"]
-    with _undone_if_it_fails(run_dir):
-        if splits:
-            save_splits(splits, run_dir.root / SPLITS, of=whole_clustering(run_dir))
-        else:
-            (run_dir.root / SPLITS).unlink()
-        step = pipeline.step_of(stage, settings, run_dir, run_dir.manifest())
-        pipeline.run_stage(step, settings, run_dir, runtime)
+    if splits:
+        save_splits(splits, run_dir.root / SPLITS, of=whole_clustering(run_dir))
+    else:
+        (run_dir.root / SPLITS).unlink()
+    step = pipeline.step_of(stage, settings, run_dir, run_dir.manifest())
+    pipeline.run_stage(step, settings, run_dir, runtime)
     return change
 
 
@@ -100,19 +97,3 @@ def _joined(run_dir: RunDir, naming: Naming, cluster: int, into: int) -> tuple[S
     notes += [f"later numbers close up: {', '.join(moved)}"] if moved else []
     origin = {now: was for was, now in numbers.items() if was not in parts or was == cluster}
     return kept, Change(replace(naming, entries=entries), origin, notes)
-
-
-@contextmanager
-def _undone_if_it_fails(run_dir: RunDir) -> Iterator[None]:
-    """Keep the run as it is where the new masks cannot be made: the old ones lie there until the new ones are whole."""
-    path, record = run_dir.root / SPLITS, run_dir.manifest().stages["refine"]
-    old = path.read_bytes() if path.exists() else None
-    try:
-        yield
-    except BaseException:
-        if old is None:
-            path.unlink(missing_ok=True)
-        else:
-            write_bytes(path, old)
-        run_dir.record("refine", record)
-        raise

@@ -29,6 +29,7 @@ ARTEFACT = "export"
 NEEDS = ("index", "refine")
 USER_FILES = (CLASSES,)
 FORMAT = 2
+NOT_CONTENT = ("*",)  # no stage opens it
 FILES = {info.files: f"`--format {name}`: {info.holds}" for group in GROUPS.values() for name, info in group.items()}
 FILES["legend.png"] = "`--format overlay`: the classes' colors and names"
 

@@ -204,8 +204,6 @@ def _refine_all(run_dir: RunDir, inputs: SegmentInputs, out: Path, runtime: Runt
     Workers share the processors by tiles; where there are fewer tiles than workers, each gets several threads. Masks
     that are there already change in less time than processes take to start: threads of this one do that.
     """
-    for leftover in out.rglob(".*.tmp"):
-        leftover.unlink()
     corpus, header, config = inputs.corpus, inputs.features.header, inputs.config
     sides = [tile_side(image_crops(corpus, header, i), config) for i in range(len(corpus.images))]
     items = [(i, tile) for i, side in enumerate(sides) for tile in mask_tiles(corpus.images[i].size, side)]
@@ -319,7 +317,7 @@ def segment_config(config: Config, clusters: ClusterModel) -> SegmentConfig:
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Refine the images of a run in several processes; the result does not depend on their number."""
     clusters, origin = open_clusters(run_dir), origin_of(config, run_dir)
-    reusable = find_reusable(run_dir.root / ARTEFACT, origin, clusters.splits)
+    reusable = find_reusable(run_dir.path(ARTEFACT), origin, clusters.splits) if run_dir.has(ARTEFACT) else None
     _tell_splits(run_dir, reusable)
     segmenting = segment_config(config, clusters)
     inputs = open_inputs(run_dir, clusters, segmenting, reusable)  # what is wrong is said here, not in a worker

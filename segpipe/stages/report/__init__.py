@@ -51,6 +51,7 @@ NEEDS = ("index", "extract", "mine", "train", "cluster", "refine")
 OPTIONAL_INPUTS = ("evaluate", "export", "cover")
 USER_FILES = (CLASSES,)
 FORMAT = 2
+NOT_CONTENT = ("*",)
 FILES = {
     "index.html": "the page; it needs no other file",
 }
