@@ -1,6 +1,8 @@
 """Killed with SIGKILL in every stage and started again, a run ends with the artefacts of one that was never killed."""
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from killing.trials import artefacts as compared
+from killing.trials import verdict
 from segpipe.commands.demo.synthetic import write_reef_corpus
 from tests.helpers.places import ROOT
 
@@ -73,3 +77,36 @@ def test_killed_in_every_stage(reef: Path, untouched: Path, tmp_path: Path, mome
     assert keys[0] == keys[1]
     assert (run / "report" / "index.html").exists()
     assert not list(run.glob("*.partial"))
+
+
+def test_killed_at_file_system_events(tmp_path: Path) -> None:
+    """A few of the trials of `tools/scorecard.py kills`, which found what kills by the clock did not."""
+    out = tmp_path / "found.json"
+    tool = [sys.executable, str(ROOT / "tools" / "scorecard.py"), "kills", "run", "split"]
+    options = ["--sample", "6", "--real", "1", "--json", str(out), "--folder", str(tmp_path / "work")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([*tool, *options], check=False, timeout=300, env=environment)
+    found = json.loads(out.read_text("utf-8"))
+    assert {name: row["failures"] for name, row in found.items()} == {"run": [], "split": []}
+    assert [(row["tried"], row["equal"]) for row in found.values()] == [(6, 6)] * 2
+    assert [row["killed"] for row in found.values()] == [{"equal": 1}] * 2
+
+
+def test_a_kill_that_is_not_mended_is_found(tmp_path: Path) -> None:
+    """The comparison itself: bytes, missing files and strays of a run are told apart; times are not looked at."""
+    whole = tmp_path / "whole"
+    (whole / "masks").mkdir(parents=True)
+    (whole / "masks" / "a.png").write_bytes(b"1")
+    stage = {"key": "k", "artefact": "a", "parts": {}, "finished": "now"}
+    (whole / "manifest.json").write_text(json.dumps({"stages": {"refine": stage}}), "utf-8")
+    outcomes = []
+    for name, content in (("", b""), ("masks/a.png", b"2"), ("masks/.x.tmp", b""), ("manifest.json", b"")):
+        run = tmp_path / "run"
+        shutil.rmtree(run, ignore_errors=True)
+        shutil.copytree(whole, run)
+        said = {"stages": {"refine": {**stage, "finished": "later", "key": "k2" if name == "manifest.json" else "k"}}}
+        if name and name != "manifest.json":
+            (run / name).write_bytes(content)
+        (run / "manifest.json").write_text(json.dumps(said), "utf-8")
+        outcomes.append(verdict(run, compared(whole))[0])
+    assert outcomes == ["equal", "different", "stray", "different"]

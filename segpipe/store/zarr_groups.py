@@ -38,10 +38,11 @@ def open_group(path: Path, mode: Any) -> zarr.Group:
         UsageError: there is none.
         MachineError: its bytes changed on disk.
     """
-    if not path.is_dir():
-        raise UsageError(f"{path} is not a feature store; make it with `segpipe extract`")
     with reading(path):
-        return zarr.open_group(path, mode=mode)
+        try:
+            return zarr.open_group(path, mode=mode)
+        except FileNotFoundError as error:
+            raise UsageError(f"{path} is not a feature store; make it with `segpipe extract`") from error
 
 
 def read_array(group: zarr.Group, name: str, part: Any, path: Path) -> npt.NDArray[Any]:

@@ -26,11 +26,9 @@ class Case:
     """Beginnings of names that hold the time of day."""
 
 
-def _run(
-    images: str, *sets: str, method: Sequence[str] = ("train.method=pca",), to: str = "report", more: Sequence[str] = ()
-) -> list[str]:
+def _run(images: str, *sets: str, method: Sequence[str] = ("train.method=pca",), to: str = "report") -> list[str]:
     options = [part for pair in (*_QUICK, *_LIGHT, *method, *sets) for part in ("--set", pair)]
-    return ["run", images, "{run}", "--config", "demo", "-q", "--to", to, *options, *more]
+    return ["run", images, "{run}", "--config", "demo", "-q", "--to", to, *options]
 
 
 _PHOTOS = "{data}/images"
@@ -43,7 +41,7 @@ CASES: dict[str, Case] = {
     "stego": Case(_run(_PHOTOS, method=_STEGO, to="train")),
     "again": Case(_run(_PHOTOS, "cluster.k=5", to="refine"), [_MASKS]),
     "mosaic": Case(
-        _run("{data}/mosaic.tif", "index.window=192", "index.overlap=0", to="refine", more=["--min-images", "1"]),
+        _run("{data}/mosaic.tif", "index.window=192", "index.overlap=0", to="refine"),
         data="mosaic",
     ),
     "video": Case(_run("{data}/dive.webm", to="refine"), data="video"),
@@ -51,7 +49,7 @@ CASES: dict[str, Case] = {
     "split first": Case(_SPLIT, [_MASKS], once=True),
     "join": Case(["name", "{run}", "--split", "1", "--into", "1", "-q"], [*_CURRENT, _SPLIT], once=True),
     "merge": Case(["name", "{run}", "--merge", "3", "1", "-q"], _CURRENT),
-    "export": Case(["export", "{run}", "--format", "index", "--format", "coco", "--format", "color", "-q"], [_MASKS]),
+    "export": Case(["export", "{run}", "--format", "yolo", "--format", "coco", "--format", "color", "-q"], [_MASKS]),
     "evaluate": Case(
         ["evaluate", "{run}", "--labels", "{data}/labels", "--classes", "{data}/classes.txt", "-q"], [_MASKS]
     ),
