@@ -14,6 +14,9 @@ from typing import Any
 
 from segpipe.base.errors import UsageError
 
+OUTPUT_MARKER = ".segpipe"
+"""File by which a folder says that segpipe made it."""
+
 
 def absolute(path: str | os.PathLike[str]) -> str:
     """A path or glob that keeps its meaning in another working directory: `..` goes by name, links and globs stay."""

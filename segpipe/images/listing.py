@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from segpipe.base.errors import CorpusError, UsageError, named
+from segpipe.base.files import OUTPUT_MARKER
 from segpipe.images.video import ENDINGS as VIDEOS
 from segpipe.images.video import is_video
 from segpipe.records.corpus import Rejected
@@ -37,7 +38,8 @@ class Listing:
 def list_images(images: str, *, skip: Path | None = None, videos: bool = False) -> Listing:
     """Find the images that the setting `index.images` means.
 
-    A folder is searched with all its sub-folders, without hidden files and folders and without run directories.
+    A folder is searched with all its sub-folders, without hidden files and folders and without runs and
+    other folders that segpipe made.
     Links are followed where they stay inside the folder, each file is listed once. In a glob `**` stands for any
     number of folders; its root is the folder before the first wildcard. A text file (.txt, .lst) names one file per
     line, absolute or relative to itself; its root is the deepest folder that holds all of them.
@@ -239,7 +241,7 @@ def _walk(
         except OSError as error:
             rejected.append(Rejected(folder or ".", f"the folder cannot be read ({error.strerror})"))
             continue
-        if folder and _is_run(real, {entry.name for entry in entries}):
+        if folder and _is_ours(real, {entry.name for entry in entries}):
             continue
         for entry in entries:
             name = f"{folder}/{entry.name}" if folder else entry.name
@@ -265,8 +267,10 @@ def _inside(real: str, folder: str | None) -> bool:
     return folder is not None and (real == folder or real.startswith(folder.rstrip("/") + "/"))
 
 
-def _is_run(real: str, names: set[str]) -> bool:
-    """Whether a folder is a run directory, whose masks are no photographs."""
+def _is_ours(real: str, names: set[str]) -> bool:
+    """Whether a folder is a run or another output of segpipe, whose masks are no photographs."""
+    if os.path.exists(f"{real}/{OUTPUT_MARKER}"):  # noqa: PTH110
+        return True
     return {"config.yaml", "corpus"} <= names and os.path.exists(f"{real}/corpus/corpus.jsonl")  # noqa: PTH110
 
 

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from segpipe.base import files
-from segpipe.base.errors import LockedError, MachineError, UsageError
+from segpipe.base.errors import UsageError
 from segpipe.records.manifest import Manifest, StageRecord
 from segpipe.store import transaction
+from segpipe.store.ownership import RUN, claim, locked
 
 _KEY = ".key"
-_MARKER = ".segpipe"
-_MARKER_TEXT = "This directory is a run of segpipe: its stages replace what lies in it.\n"
-_NOBODYS = {".lock", ".lock.json", ".DS_Store", "Thumbs.db", "desktop.ini"}
-"""What an empty directory may hold: left by us, or by file managers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +77,7 @@ class RunDir:
         Raises:
             UsageError: it holds files and was not begun by segpipe, whose stages would replace them.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        marker = self.root / _MARKER
-        if marker.exists():
-            return
-        names = (entry.name for entry in self.root.iterdir())
-        held = sorted(name for name in names if name not in _NOBODYS and not files.is_beside(name))
-        if held and not self._begun_before_markers():
-            shown = f"{', '.join(held[:3])}{' ...' if len(held) > 3 else ''}"
-            raise UsageError(
-                f"{self.root} is no run and holds other files ({shown}); choose a new directory, "
-                f"such as {self.root / 'run'}"
-            )
-        files.write_text(marker, _MARKER_TEXT)
+        claim(self.root, RUN, earlier=self._begun_before_markers)
 
     def _begun_before_markers(self) -> bool:
         """Whether it is a run of a version that wrote no marker: its manifest can be read."""
@@ -186,29 +167,9 @@ class RunDir:
             MachineError: the directory cannot be written.
             UsageError: it is not a run.
         """
-        try:
-            self.claim()
-            lock = FileLock(self.root / ".lock")
-            holder = self.root / ".lock.json"
-            try:
-                lock.acquire(timeout=0)
-            except Timeout as error:
-                who = json.loads(holder.read_text("utf-8")) if holder.exists() else {}
-                raise LockedError(
-                    f"{self.root} is in use by process {who.get('pid', 'unknown')} since {who.get('since', '?')}; "
-                    "wait for it to end or choose another run directory"
-                ) from error
-        except OSError as error:
-            raise MachineError(
-                f"{self.root}: cannot write here ({error.strerror}); choose another run directory"
-            ) from error
-        try:
+        with locked(self.root, RUN, earlier=self._begun_before_markers):
             self._tidy()
-            files.write_json(holder, {"pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")})
             yield
-        finally:
-            holder.unlink(missing_ok=True)
-            lock.release()
 
 
 def _belongs(folder: Path, key: str) -> bool:

@@ -24,7 +24,9 @@ _FORMAT = 1
 
 
 @contextmanager
-def staged(root: Path, *, copied: Collection[str], whole: Collection[str]) -> Iterator[Path]:
+def staged(
+    root: Path, *, copied: Collection[str] = (), whole: Collection[str], gone: Collection[str] = ()
+) -> Iterator[Path]:
     """Yield a folder to write to; when the block ends without error all that differs moves into `root` together.
 
     Args:
@@ -32,6 +34,7 @@ def staged(root: Path, *, copied: Collection[str], whole: Collection[str]) -> It
         copied: names of files that lie in the folder from the start, where the run has them; one that is deleted there
             is deleted from the run.
         whole: names of folders that replace those of the run; of other folders file by file moves.
+        gone: names of files and folders that are removed, where the staging folder has no others for them.
     """
     staging = root / _STAGING
     recover(root)
@@ -42,7 +45,7 @@ def staged(root: Path, *, copied: Collection[str], whole: Collection[str]) -> It
             shutil.copyfile(root / name, staging / name)
         yield staging
         moves = [name for name in _made(staging, whole) if _differs(staging / name, root / name)]
-        removals = [name for name in there if not (staging / name).exists()]
+        removals = [name for name in (*there, *gone) if not (staging / name).exists()]
         if moves or removals:
             _sync_all(staging, moves)
             files.write_json(root / _JOURNAL, {"format": _FORMAT, "moves": moves, "removals": removals})
@@ -70,7 +73,7 @@ def recover(root: Path) -> None:
         for name in decided["moves"]:
             _move(staging, root, name)
         for name in decided["removals"]:
-            files.inside(root, name).unlink(missing_ok=True)
+            _remove(staging, root, name)
         files.sync(root)
         journal.unlink()
     if staging.exists():
@@ -103,9 +106,23 @@ def _move(staging: Path, root: Path, name: str) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir():  # a folder cannot be renamed over one that holds files
-        (staging / _ASIDE).mkdir(exist_ok=True)
-        target.rename(staging / _ASIDE / name)
+        _put_aside(staging, target)
     source.replace(target)
+
+
+def _remove(staging: Path, root: Path, name: str) -> None:
+    target = files.inside(root, name)
+    if target.is_dir() and not target.is_symlink():
+        _put_aside(staging, target)
+    else:
+        target.unlink(missing_ok=True)
+
+
+def _put_aside(staging: Path, target: Path) -> None:
+    """Into the staging folder, which is deleted at last: deleting takes longer than a rename, and may be cut off."""
+    aside = staging / _ASIDE
+    aside.mkdir(parents=True, exist_ok=True)
+    target.rename(aside / target.name)
 
 
 def _read(journal: Path) -> dict[str, Any]:

@@ -185,7 +185,9 @@ def test_apply_gives_the_bytes_of_the_run(folder: Path, run: Path, tmp_path: Pat
     frame = list(VideoReader(dive, step=3))[4].rgb
     with Pillow.open(copied[4]) as picture:
         np.testing.assert_array_equal(np.asarray(picture), frame)
-    assert {path.name for path in out.iterdir()} == {"masks", "video", "yolo", "model.json", "rejected.jsonl"}
+    assert {path.name for path in out.iterdir()} == {
+        *("masks", "video", "yolo", "model.json", "rejected.jsonl", ".segpipe", ".lock"),
+    }
     found = dict(segpipe.apply(model, dive, workers=1))
     assert sorted(found) == [f"dive.mp4/{i:06}" for i in (0, 8, 16)]
 
@@ -201,7 +203,7 @@ def test_frames_go_at_once_where_no_format_shows_them(
 
     def watch(*arguments: Any, **more: Any) -> Any:
         nonlocal most
-        most = max(most, len(list((tmp_path / "out" / "corpus" / "frames").rglob("*.png"))))
+        most = max(most, len(list((tmp_path / "out" / ".begun" / "corpus" / "frames").rglob("*.png"))))
         return describe(*arguments, **more)
 
     monkeypatch.setattr(applied.masks, "describe_mask", watch)

@@ -121,7 +121,9 @@ def test_a_folder_of_other_files_is_never_taken_for_a_run(tmp_path: Path) -> Non
     own.write_bytes(b"drawn by hand")
     (tmp_path / "config.yaml").write_text("other: settings\n", "utf-8")
     run_dir = RunDir(tmp_path, {"masks": "refine"})
-    with pytest.raises(UsageError, match=r"is no run and holds other files \(config.yaml, masks\); choose a new"):
+    with pytest.raises(
+        UsageError, match=r"is not a run of segpipe and holds other files \(config.yaml, masks\); choose a new"
+    ):
         run_dir.lock().__enter__()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml", "masks"]
     assert own.read_bytes() == b"drawn by hand"
@@ -146,7 +148,7 @@ def test_a_run_of_before_markers_is_known_by_its_manifest(tmp_path: Path) -> Non
     for damaged in ("{}", "[1]", '{"format": 1, "stages": {}}', "nothing"):
         (tmp_path / ".segpipe").unlink(missing_ok=True)
         (tmp_path / "manifest.json").write_text(damaged, "utf-8")
-        with pytest.raises(UsageError, match="is no run and holds other files"):
+        with pytest.raises(UsageError, match="is not a run of segpipe and holds other files"):
             run_dir.claim()
 
 

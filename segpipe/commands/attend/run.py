@@ -14,6 +14,7 @@ from segpipe.base.runtime import Runtime
 from segpipe.commands.attend.options import AttendOptions
 from segpipe.pipeline import log
 from segpipe.records.corpus import Rejected
+from segpipe.store.ownership import ATTENDED, check_free, claim
 
 if TYPE_CHECKING:
     from segpipe.commands.attend.process import WriteCounts
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from segpipe.inference.backbone_view import BackboneView
 
 
+_SETTINGS = "attend.json"
 _KEYS = {"input_size": "size"}  # options that attend.json knows by their first names
 
 
@@ -71,6 +73,7 @@ def attend(options: AttendOptions, runtime: Runtime) -> AttendResult:
     if film:
         done = attend_video(source, views, out, output, runtime, fps=fps, **sizes)
     else:
+        claim(out, ATTENDED, earlier=(out / _SETTINGS).is_file)
         done = attend_folder(source, views, out, output, runtime, **sizes)
     rejected = [*listed.rejected, *done.rejected] if listed is not None else list(done.rejected)
     if not film:
@@ -85,6 +88,9 @@ def _check(options: AttendOptions, *, film: bool) -> None:
     out = options.out
     if film:
         check_writable(out)
+        images = Path(options.images).expanduser()
+        if out.exists() and images.exists() and out.samefile(images):
+            raise UsageError(f"{out} is what is looked at; name another file as OUT")
         if options.npz:
             raise UsageError(f"{named('npz')} writes files into a folder, and {out} is a video; name a folder as OUT")
     elif options.fps:
@@ -93,6 +99,8 @@ def _check(options: AttendOptions, *, film: bool) -> None:
         )
     elif out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; name a folder or a video (.webm, .mp4) as OUT")
+    else:
+        check_free(out, ATTENDED, earlier=(out / _SETTINGS).is_file)
 
 
 def _open_source(options: AttendOptions, runtime: Runtime, *, film: bool) -> tuple[MediaSource, Listing | None]:
@@ -171,4 +179,4 @@ def _write_settings(options: AttendOptions, views: Sequence[BackboneView], outpu
         "images": done.pictures,
         "files": done.files,
     }
-    write_json(options.out / "attend.json", facts)
+    write_json(options.out / _SETTINGS, facts)

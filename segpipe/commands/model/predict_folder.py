@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from segpipe.base import files
 from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.geometry import Size, tiles
 from segpipe.base.runtime import Runtime
 from segpipe.commands.model.predict import Model, Segment, apply
 from segpipe.images.listing import Listing
 from segpipe.records.corpus import Corpus, Crop, Rejected
 from segpipe.records.palette import nodata
 from segpipe.stages import export
-from segpipe.store import masks
+from segpipe.store import masks, transaction
 from segpipe.store.corpus import boxes_of, image_of, image_row
+from segpipe.store.ownership import APPLIED, locked
 
 MASKS, _DONE, _MODEL, _CORPUS = "masks", "done.jsonl", "model.json", "corpus"
+_BEGUN = ".begun"
+"""Folder in OUT of what is not finished: masks, a line for each in `done.jsonl`, and frames."""
+_REJECTED = "rejected.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +44,9 @@ def apply_to_folder(
 ) -> Applied:
     """Write the masks of new images to OUT/masks and the formats beside it.
 
-    What an interrupted call has finished is not done again, if the same file is there under the same name. Frames of
-    videos lie in OUT until all is written where a format shows them, else no longer than it takes to segment them.
+    All that OUT held of an earlier call gives way to what this one writes, at its end and together. What an interrupted
+    call has finished is not done again, if the same file is there under the same name. Frames of videos lie in OUT
+    until all is written where a format shows them, else no longer than it takes to segment them.
 
     Args:
         model: of `open_model`.
@@ -52,9 +59,20 @@ def apply_to_folder(
     Raises:
         UsageError: `out` holds masks of another bundle, or other things.
         CorpusError: no file can be used.
+        LockedError: another process writes to `out`.
     """
-    known, directory, home = _begin(out, model), out / MASKS, out / _CORPUS
-    home.mkdir(exist_ok=True)
+    with locked(out, APPLIED, earlier=lambda: (out / _MODEL).is_file()):
+        transaction.recover(out)
+        files.sweep(out)
+        return _apply(model, listing, out, config, runtime, every=every)
+
+
+def _apply(
+    model: Model, listing: Listing, out: Path, config: export.Config, runtime: Runtime, *, every: int
+) -> Applied:
+    earlier = _made_before(out, model)
+    begun = out / _BEGUN
+    known, directory, home = _begin(begun, model), begun / MASKS, begun / _CORPUS
     stay = export.shows_images(config)
     classes = model.clusters.clusters
 
@@ -62,7 +80,7 @@ def apply_to_folder(
         (image,) = corpus.images
         old, lines = known.get(image.id), list[dict[str, Any]]()
         if old is not None and old["image"]["sha256"] == image.sha256:
-            return old
+            return old  # its mask was whole before its line was written
         for box in segment.tiles:
             mask = segment.tile(box)
             tile = segment.side is not None
@@ -73,7 +91,7 @@ def apply_to_folder(
         return {"image": image_row(corpus, 0), "mask": line}
 
     done, rejected = list[dict[str, Any]](), list[Rejected]()
-    with (out / _DONE).open("a", encoding="utf-8") as journal:
+    with (begun / _DONE).open("a", encoding="utf-8") as journal:
         for entry in apply(model, listing, runtime, on_result, home, every=every, frames_stay=stay):
             if isinstance(entry, Rejected):
                 rejected.append(entry)
@@ -81,12 +99,12 @@ def apply_to_folder(
             done.append(entry)
             journal.write(json.dumps(entry) + "\n")
             journal.flush()
-    files.write_jsonl(out / "rejected.jsonl", ({"path": r.path, "reason": r.reason} for r in rejected))
     if not done:
         first = "; ".join(f"{item.path}: {item.reason}" for item in rejected[:3])
         raise CorpusError(
             f"none of {len(rejected)} files in {listing.root} can be used ({first}); repair or replace them"
         )
+    _drop_others(directory, [entry["mask"] for entry in done])
     masks.save_index(directory, [entry["mask"] for entry in done])
     masks.save_header(directory, {"classes": classes, "nodata": nodata(classes), **model.bundle.refine})
     corpus = Corpus(
@@ -98,30 +116,78 @@ def apply_to_folder(
         home,
     )
     source = export.open_source(config, corpus, directory, model.bundle.legend, runtime)
-    written = export.write_formats(config, source, out)
-    shutil.rmtree(home)
-    (out / _DONE).unlink()
+    exported = begun / "formats"
+    shutil.rmtree(exported, ignore_errors=True)
+    exported.mkdir()
+    written = export.write_formats(config, source, exported)
+    files.write_jsonl(exported / _REJECTED, ({"path": r.path, "reason": r.reason} for r in rejected))
+    _finish(out, model, earlier)
     return Applied(len(done), written, tuple(rejected))
 
 
-def _begin(out: Path, model: Model) -> dict[str, dict[str, Any]]:
-    """Make the folder, or see that it is of this bundle; what an interrupted call has finished, by id."""
+def _drop_others(directory: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Delete masks that an interrupted call has made of images that are gone now, or have another size."""
+    wanted = set[Path]()
+    for line in lines:
+        if "tile" in line:
+            boxes = tiles(Size(line["height"], line["width"]), line["tile"])
+            wanted |= {masks.tile_path(directory, line["id"], box) for box in boxes}
+        else:
+            wanted.add(masks.mask_path(directory, line["id"]))
+    for path in directory.rglob("*"):
+        if path.is_file() and path not in wanted:
+            path.unlink()
+
+
+def _made_before(out: Path, model: Model) -> list[str]:
+    """What an earlier call wrote to `out`.
+
+    Raises:
+        UsageError: it was one of another bundle.
+    """
     own = out / _MODEL
-    if own.exists():
-        if json.loads(files.read_text(own)).get("sha256") != model.fingerprint:
-            raise UsageError(f"{out} holds masks of another bundle; choose another folder, or delete it first")
-    elif out.exists() and any(out.iterdir()):
-        raise UsageError(f"{out} is not empty and holds no masks of this bundle; choose another folder")
-    (out / MASKS).mkdir(parents=True, exist_ok=True)
-    files.write_json(own, {"sha256": model.fingerprint, "backbone": model.bundle.header.backbone})
-    journal = out / _DONE
+    if not own.exists():
+        return []
+    try:
+        said = json.loads(files.read_text(own))
+        fingerprint, made = said.get("sha256"), said.get("made", [_DONE, _CORPUS])  # an earlier version kept no list
+    except (ValueError, AttributeError) as error:
+        raise UsageError(f"{own} is damaged ({error}); choose another folder, or delete {out} first") from error
+    if fingerprint != model.fingerprint:
+        raise UsageError(f"{out} holds masks of another bundle; choose another folder, or delete it first")
+    return [name for name in made if isinstance(name, str)]
+
+
+def _begin(begun: Path, model: Model) -> dict[str, dict[str, Any]]:
+    """Make the folder of what is not finished; what an interrupted call of this bundle has finished, by id."""
+    own, journal = begun / _MODEL, begun / _DONE
+    if begun.exists() and not (own.exists() and files.read_text(own) == model.fingerprint):
+        shutil.rmtree(begun)
+    for folder in (MASKS, _CORPUS):
+        (begun / folder).mkdir(parents=True, exist_ok=True)
+    files.write_text(own, model.fingerprint)
     if not journal.exists():
         return {}
     found = {}
-    for line in journal.read_text("utf-8").splitlines():
+    for line in files.read_text(journal).splitlines():
         try:
             entry = json.loads(line)
         except ValueError:  # the last line of an interrupted call
             continue
         found[entry["image"]["id"]] = entry
     return found
+
+
+def _finish(out: Path, model: Model, earlier: Sequence[str]) -> None:
+    """Put all that was made in its place, and take away what an earlier call made."""
+    begun = out / _BEGUN
+    made = sorted([MASKS, *(entry.name for entry in (begun / "formats").iterdir())])
+    gone = [name for name in earlier if name not in made]
+    with transaction.staged(out, whole=made, gone=gone) as folder:
+        (begun / _DONE).unlink()  # first: it speaks of masks that lie elsewhere in a moment
+        (begun / MASKS).rename(folder / MASKS)
+        for entry in (begun / "formats").iterdir():
+            entry.rename(folder / entry.name)
+        facts = {"sha256": model.fingerprint, "backbone": model.bundle.header.backbone, "made": made}
+        files.write_json(folder / _MODEL, facts)
+    shutil.rmtree(begun)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,12 @@ def bundle(run_dir: RunDir, path: Path, runtime: Runtime) -> Bundle:
         runtime: device on which the network is opened to see that it is the run's.
 
     Raises:
-        UsageError: the run is not up to date, or the weights are others than those it was made with.
+        UsageError: the run is not up to date, the weights are others than those it was made with, or `path` is a file
+            of another kind.
         MachineError: the weights are not at hand.
     """
+    if path.exists() and not zipfile.is_zipfile(path):
+        raise UsageError(f"{path} is there and no bundle; choose another name, or delete it first")
     settings = pipeline.resolve(run_dir)
     pipeline.require_finished(run_dir, "refine")
     features, masks = run_dir.path("features"), load_header(run_dir.path("masks"))

@@ -40,9 +40,11 @@ from segpipe.plots.thumbnails import photo
 from segpipe.records.corpus import Rejected
 from segpipe.records.finding import Finding
 from segpipe.store.findings import save_findings
+from segpipe.store.ownership import PROBED, check_free, claim
 
 Rgb = npt.NDArray[np.uint8]
 
+_FACTS = "probe.json"
 _EXAMPLES = 3
 _QUANTILE = 0.99  # of the maps' values, becomes full strength
 
@@ -75,8 +77,7 @@ def probe_images(options: ProbeOptions, runtime: Runtime) -> ProbeOutput:
             f"{options.images} is not a run (no config.yaml), so name the folder to write to: "
             "`segpipe probe IMAGES OUT`"
         )
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file; name a folder as OUT")
+    check_free(out, PROBED, earlier=(out / _FACTS).is_file)
     chosen, seed = choose_corruptions(options.corruptions), options.seed
     view = open_backbone_view(options.backbone, options.weights, runtime, block=options.block)
     side = square_side(options.input_size, view.patch)
@@ -127,9 +128,9 @@ def _write(
         "seconds": round(found.seconds, 1),
         "versions": used,
     }
-    out.mkdir(parents=True, exist_ok=True)
+    claim(out, PROBED, earlier=(out / _FACTS).is_file)
     save_findings(out / "probe.csv", found.findings)
-    files.write_json(out / "probe.json", metadata)
+    files.write_json(out / _FACTS, metadata)
     for name, encoded in drawn.items():
         for ending, content in encoded.items():
             files.write_bytes(out / "plots" / f"{name}.{ending}", content)

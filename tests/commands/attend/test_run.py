@@ -150,7 +150,7 @@ def test_backbones_side_by_side(
     several = [part for name in (VIT, CNN) for part in ("--compare", f"{name}={weights[name]}")]
     assert attend(images / "a.png", tmp_path, *several, "--compare", "classical", "--input-size", 96) == 0
     assert {path.name for path in tmp_path.iterdir()} == {
-        *(VIT, CNN, "classical", "sheets", "attend.json", "rejected.jsonl")
+        *(VIT, CNN, "classical", "sheets", "attend.json", "rejected.jsonl", ".segpipe")
     }
     assert {path.name for path in (tmp_path / CNN).iterdir()} == {"activation"}
     assert {path.name for path in (tmp_path / VIT).iterdir()} == {"mean", "colors", "rollout"}
@@ -294,6 +294,20 @@ def test_weights_out_of_reach_name_this_command_s_options(
     assert "--backbone classical" in err
 
 
+def test_a_folder_of_other_files_and_the_video_itself_are_never_written_to(
+    images: Path, film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mean").mkdir()
+    (tmp_path / "mean" / "a.png").write_text("mine", "utf-8")
+    assert attend(images / "a.png", tmp_path, "--backbone", "classical") == 2
+    assert "holds other files (mean)" in capsys.readouterr().err
+    assert (tmp_path / "mean" / "a.png").read_text("utf-8") == "mine"
+    before = film.read_bytes()
+    assert attend(film, film, "--backbone", "classical") == 2
+    assert "is what is looked at" in capsys.readouterr().err
+    assert film.read_bytes() == before
+
+
 def test_the_function_writes_what_the_command_writes(images: Path, tmp_path: Path) -> None:
     options = ["--backbone", "classical", "--map", "mean", "--threshold", "0.5", "--resize", "40x32", "--scale", "8"]
     assert attend(images, tmp_path / "shell", *options) == 4
@@ -309,7 +323,7 @@ def test_the_function_writes_what_the_command_writes(images: Path, tmp_path: Pat
     assert files[0] == files[1]
     assert facts[0] == facts[1]
     assert found["pictures"] == 2
-    assert found["files"] == facts[0]["files"] == len([name for name in files[0] if name != "rejected.jsonl"])
+    assert found["files"] == facts[0]["files"] == len(files[0].keys() - {"rejected.jsonl", ".segpipe"})
     assert list(found["rejected"]) == ["broken.jpg"]
     with pytest.raises(UsageError, match="scale=0: give own, shared, or a number"):
         segpipe.attend(images, tmp_path / "wrong", backbone="classical", scale=0, device="cpu")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 import segpipe
@@ -40,7 +41,9 @@ def test_masks_of_a_bundle_are_those_of_its_run_byte_by_byte(
     assert (out / "masks" / "index.jsonl").read_text() == (run / "masks" / "index.jsonl").read_text()
     assert masks.load_header(out / "masks") == masks.load_header(run / "masks")
     assert len(list((out / "overlay").rglob("*.jpg"))) == 6
-    assert {path.name for path in out.iterdir()} == {"masks", "overlay", "classes.csv", "model.json", "rejected.jsonl"}
+    assert {path.name for path in out.iterdir()} == {
+        *("masks", "overlay", "legend.png", "classes.csv", "model.json", "rejected.jsonl", ".segpipe", ".lock"),
+    }
 
 
 def test_what_was_written_is_counted_and_a_folder_belongs_to_one_bundle(
@@ -79,7 +82,7 @@ def test_an_interrupted_call_goes_on_and_a_changed_file_is_done_again(
     command = ["apply", str(model), str(images), str(out), "-q", "--set", "runtime.workers=1"]
     with pytest.raises(RuntimeError, match="power"):
         segpipe_main(command)
-    assert not (out / "masks" / "index.jsonl").exists()
+    assert not (out / "masks").exists()
     Image.fromarray(np.zeros((64, 80, 3), np.uint8)).save(images / "1.png")
     seen[:] = ["2"]
     assert run_cli(command) == 0
@@ -112,12 +115,83 @@ def test_what_cannot_be_used_is_skipped_with_its_reason(reef: Path, tmp_path: Pa
         segpipe_main(["apply", str(model), str(shallow / "broken.jpg"), str(tmp_path / "none"), "-q"])
 
 
+ALL = "png,gpkg,yolo,coco,fiftyone,classes"
+
+
+def test_a_second_call_leaves_what_it_made_and_nothing_else_of_ours(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    images, out = tmp_path / "images", tmp_path / "out"
+    images.mkdir()
+    for i in range(3):
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (64, 80, 3), np.uint8)).save(images / f"{i}.png")
+    command = ["apply", str(whole[1]), str(images), "-q", "--format"]
+    assert run_cli([*command, ALL, str(out)]) == 0
+    (out / "thesis.txt").write_text("mine", "utf-8")
+    assert run_cli([*command, ALL, str(out)]) == 0  # again, the same
+    (images / "1.png").unlink()
+    assert run_cli([*command, "gpkg,yolo,fiftyone", str(out)]) == 0
+    assert run_cli([*command, "gpkg,yolo,fiftyone", str(tmp_path / "fresh")]) == 0
+    found = {path.relative_to(out).as_posix() for path in out.rglob("*")}
+    fresh = {path.relative_to(tmp_path / "fresh").as_posix() for path in (tmp_path / "fresh").rglob("*")}
+    assert found == fresh | {"thesis.txt"}
+    assert "masks/1.png" not in found
+
+
+def test_what_was_finished_of_a_file_that_is_gone_since_is_not_kept(
+    whole: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, out = tmp_path / "images", tmp_path / "out"
+    images.mkdir()
+    for i in range(3):
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (64, 80, 3), np.uint8)).save(images / f"{i}.png")
+    command = ["apply", str(whole[1]), str(images), str(out), "-q", "--format", "classes"]
+
+    def failing(*_: object) -> None:
+        raise RuntimeError("the power went off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(export, "write_formats", failing)
+        with pytest.raises(RuntimeError, match="power"):
+            segpipe_main(command)
+    assert not (out / "masks").exists()
+    (images / "1.png").unlink()
+    assert run_cli(command) == 0
+    assert {path.name for path in (out / "masks").glob("*.png")} == {"0.png", "2.png"}
+    assert not (out / ".begun").exists()
+
+
+def test_an_output_of_an_earlier_version_is_taken_over(whole: tuple[Path, Path], reef: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = ["apply", str(whole[1]), str(reef / "bay"), str(out), "-q", "--format", "classes"]
+    assert run_cli(command) == 0
+    facts = json.loads((out / "model.json").read_text("utf-8"))
+    del facts["made"]
+    (out / "model.json").write_text(json.dumps(facts), "utf-8")
+    (out / ".segpipe").unlink()
+    (out / "done.jsonl").write_text("{}\n", "utf-8")
+    assert run_cli(command) == 0
+    assert not (out / "done.jsonl").exists()
+
+
+def test_a_second_process_waits_for_nobody(whole: tuple[Path, Path], reef: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    with FileLock(out / ".lock", is_singleton=False):
+        assert run_cli(["apply", str(whole[1]), str(reef), str(out), "-q"]) == 6
+
+
+def test_masks_of_a_bundle_below_the_images_are_no_images(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 80, 3), np.uint8)).save(tmp_path / "0.png")
+    for _ in range(2):
+        assert run_cli(["apply", str(whole[1]), str(tmp_path), str(tmp_path / "maps"), "-q"]) == 0
+        assert [line["id"] for line in masks.load_index(tmp_path / "maps" / "masks")] == ["0"]
+
+
 def test_mistakes_are_said_with_the_way_out(whole: tuple[Path, Path], reef: Path, tmp_path: Path) -> None:
     _, model = whole
     out = tmp_path / "out"
     out.mkdir()
     (out / "thesis.txt").write_text("mine")
-    with pytest.raises(UsageError, match="is not empty"):
+    with pytest.raises(UsageError, match="holds other files"):
         segpipe_main(["apply", str(model), str(reef), str(out), "-q"])
     with pytest.raises(UsageError, match="no bundle"):
         segpipe_main(["apply", str(out / "thesis.txt"), str(reef), str(tmp_path / "new"), "-q"])

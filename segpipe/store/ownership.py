@@ -1,0 +1,121 @@
+"""Whose a folder is: a marker by which segpipe knows the folders that it made, and a lock that keeps commands apart.
+
+A folder that holds other files is never taken: what lies in it under the name of an artefact would be replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from segpipe.base import files
+from segpipe.base.errors import LockedError, MachineError, UsageError
+
+_NOBODYS = {".lock", ".lock.json", ".DS_Store", "Thumbs.db", "desktop.ini"}
+"""What an empty directory may hold: left by us, or by file managers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a folder of segpipe is."""
+
+    name: str
+    example: str
+    """What a new one could be called."""
+
+    @property
+    def text(self) -> str:
+        """What its marker says."""
+        return f"This directory is {self.name} of segpipe: it replaces what lies in it.\n"
+
+
+RUN = Kind("a run", "run")
+APPLIED = Kind("the output of apply", "maps")
+ATTENDED = Kind("the output of attend", "attention")
+PROBED = Kind("the output of probe", "probe")
+_KINDS = (RUN, APPLIED, ATTENDED, PROBED)
+
+
+def check_free(folder: Path, kind: Kind, *, earlier: Callable[[], bool]) -> None:
+    """See that a folder may become one of segpipe's: a new one, an empty one, or one that is of this kind already.
+
+    Args:
+        folder: need not exist.
+        kind: what it shall be.
+        earlier: whether it is of this kind by a version that wrote no marker.
+
+    Raises:
+        UsageError: it is a file, of another kind, or holds files that segpipe did not make.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; name a folder")
+    marker = folder / files.OUTPUT_MARKER
+    if marker.exists():
+        said = files.read_text(marker)
+        other = next((each for each in _KINDS if each != kind and each.text == said), None)
+        if other is not None:
+            raise UsageError(f"{folder} is {other.name} of segpipe, not {kind.name}; choose another folder")
+        return
+    names = [entry.name for entry in folder.iterdir()] if folder.exists() else []
+    held = sorted(name for name in names if name not in _NOBODYS and not files.is_beside(name))
+    if held and not earlier():
+        shown = f"{', '.join(held[:3])}{' ...' if len(held) > 3 else ''}"
+        raise UsageError(
+            f"{folder} is not {kind.name} of segpipe and holds other files ({shown}); choose a new directory, "
+            f"such as {folder / kind.example}"
+        )
+
+
+def claim(folder: Path, kind: Kind, *, earlier: Callable[[], bool]) -> None:
+    """Make a folder one of segpipe's; arguments and errors are those of `check_free`."""
+    check_free(folder, kind, earlier=earlier)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / files.OUTPUT_MARKER).exists():
+        files.write_text(folder / files.OUTPUT_MARKER, kind.text)
+
+
+@contextmanager
+def locked(folder: Path, kind: Kind, *, earlier: Callable[[], bool]) -> Iterator[None]:
+    """Claim a folder and hold it for this process; the system frees it even after `kill -9`.
+
+    Raises:
+        LockedError: another process holds it.
+        MachineError: it cannot be written.
+        UsageError: it cannot be claimed.
+    """
+    holder = folder / ".lock.json"
+    try:
+        claim(folder, kind, earlier=earlier)
+        lock = FileLock(folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            who = _read_holder(holder)
+            raise LockedError(
+                f"{folder} is in use by process {who.get('pid', 'unknown')} since {who.get('since', '?')}; wait for it "
+                "to end or choose another directory"
+            ) from error
+    except OSError as error:
+        raise MachineError(f"{folder}: cannot write here ({error.strerror}); choose another directory") from error
+    try:
+        files.write_json(holder, {"pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")})
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _read_holder(holder: Path) -> dict[str, object]:
+    """Who holds the lock, as far as it can be read: it may end or begin at this moment."""
+    try:
+        said = json.loads(holder.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
