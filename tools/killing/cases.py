@@ -36,6 +36,14 @@ _MASKS = _run(_PHOTOS, to="refine")
 _SPLIT = ["name", "{run}", "--split", "1", "--into", "2", "-q"]
 _CURRENT = [_MASKS, ["name", "{run}", "-q"]]
 
+_MODEL = "{data}/reef.segpipe"
+_BUNDLED = [[part.replace("{run}", "{data}/run") for part in _MASKS], ["bundle", "{data}/run", _MODEL, "-q"]]
+
+
+def _apply(formats: str) -> list[str]:
+    return ["apply", _MODEL, "{data}/images", "{run}", "--format", formats, "--workers", "1", "-q"]
+
+
 CASES: dict[str, Case] = {
     "run": Case(_run(_PHOTOS)),
     "stego": Case(_run(_PHOTOS, method=_STEGO, to="train")),
@@ -53,11 +61,15 @@ CASES: dict[str, Case] = {
     "evaluate": Case(
         ["evaluate", "{run}", "--labels", "{data}/labels", "--classes", "{data}/classes.txt", "-q"], [_MASKS]
     ),
+    "bundle": Case(["bundle", "{data}/run", "{run}/reef.segpipe", "-q"], _BUNDLED, data="bundled"),
+    "apply": Case(_apply("png,gpkg,yolo,coco,fiftyone"), _BUNDLED, data="bundled"),
+    "apply again": Case(_apply("overlay,gpkg"), [*_BUNDLED, _apply("png,gpkg,yolo")], data="bundled"),
     "cover": Case(["cover", "{run}", "--sites", "{data}/sites.csv", "-q"], [_MASKS]),
 }
 
 DATA: dict[str, Callable[[Path], None]] = {
     "photos": lambda folder: write_photos(folder, count=6, seed=1),
+    "bundled": lambda folder: write_photos(folder, count=4, seed=1),
     "mosaic": lambda folder: write_mosaic(folder, seed=1, side=480),
     "video": lambda folder: write_dive(folder, seed=1, frames=40),
 }

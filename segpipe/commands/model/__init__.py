@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from segpipe import pipeline
@@ -12,6 +10,7 @@ from segpipe.base.config import Layer, build
 from segpipe.base.files import absolute
 from segpipe.base.options import Command, Face, Report
 from segpipe.base.runtime import make_runtime
+from segpipe.base.temporary import temporary_folder
 from segpipe.commands.model.options import ApplyOptions, BundleOptions
 from segpipe.records.corpus import Corpus, Rejected
 from segpipe.store.masks import Mask
@@ -72,9 +71,9 @@ def _masks(options: Any, face: Face) -> Iterator[tuple[str, Mask]]:
     def keep(corpus: Corpus, segment: Segment) -> tuple[str, Mask]:
         return corpus.images[0].id, segment.whole()
 
-    with open_model(options.model, runtime) as opened, tempfile.TemporaryDirectory() as home:
+    with open_model(options.model, runtime) as opened, temporary_folder() as home:
         listing = list_new(absolute(options.images), opened)
-        for found in apply(opened, listing, runtime, keep, Path(home), every=options.frame_step or 0):
+        for found in apply(opened, listing, runtime, keep, home, every=options.frame_step or 0):
             if isinstance(found, Rejected):
                 pipeline.log.warning("skipped: %s: %s", found.path, found.reason)
                 continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from segpipe.base.geometry import Box, mask_tiles
 from segpipe.base.guarded import Guards
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
+from segpipe.base.temporary import temporary_folder
 from segpipe.images.crop_plan import corpus_of_one
 from segpipe.images.listing import Listing
 from segpipe.images.validate import Item, expect_images, find_images
@@ -62,8 +62,7 @@ def open_model(path: Path, runtime: Runtime) -> Iterator[Model]:
     Raises:
         UsageError: the file is missing, damaged or no bundle.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         made = store.open_bundle(path, folder)
         with path.open("rb") as file:
             fingerprint = hashlib.file_digest(file, "sha256").hexdigest()

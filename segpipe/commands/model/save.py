@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from segpipe import pipeline
 from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime
+from segpipe.base.temporary import temporary_folder
 from segpipe.base.version import __version__
 from segpipe.inference.codes import HEAD, open_head
 from segpipe.inference.encoder import WHITENING, reopen_encoder
@@ -56,13 +56,13 @@ def bundle(run_dir: RunDir, path: Path, runtime: Runtime) -> Bundle:
         licence=find_backbone(header.backbone).licence,
         version=__version__,
     )
-    with tempfile.TemporaryDirectory() as name:
-        parts = {HEAD: run_dir.path("head") / HEAD, "clusters.npz": Path(name) / "clusters.npz"}
+    with temporary_folder() as folder:
+        parts = {HEAD: run_dir.path("head") / HEAD, "clusters.npz": folder / "clusters.npz"}
         save_clusters(open_clusters(run_dir), parts["clusters.npz"])
-        parts |= _backbone(header, features, Path(name), runtime)
+        parts |= _backbone(header, features, folder, runtime)
         codec = stored_codec(features) if header.codec != "float16" else None
         if codec is not None:
-            parts["codec.npz"] = Path(name) / "codec.npz"
+            parts["codec.npz"] = folder / "codec.npz"
             store.save_codec(codec, parts["codec.npz"])
         store.save_bundle(made, path, parts)
     return made

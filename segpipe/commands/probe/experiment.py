@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.parallel import thread_map, torch_alone
 from segpipe.base.runtime import Runtime
+from segpipe.base.temporary import temporary_folder
 from segpipe.commands.probe import metrics, names
 from segpipe.commands.probe.measures import (
     DatasetMeans,
@@ -98,8 +98,8 @@ def open_squares(images: str, *, length: int, count: int, seed: int, runtime: Ru
         CorpusError: not one image could be used.
     """
     entries, index, total, listed = _source(images, count, seed, runtime)
-    with tempfile.TemporaryDirectory() as home:
-        pixels = np.memmap(Path(home) / "frames", np.uint8, "w+", shape=(total, length, length, 3))
+    with temporary_folder() as home:
+        pixels = np.memmap(home / "frames", np.uint8, "w+", shape=(total, length, length, 3))
         titles: list[str] = []
         kept: list[int] = []
         rejected = list(listed)

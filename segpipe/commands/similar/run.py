@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from segpipe.base.csv_files import csv_text
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.guarded import Guards
 from segpipe.base.runtime import Runtime
+from segpipe.base.temporary import temporary_folder
 from segpipe.commands.similar import retrieval as similar
 from segpipe.commands.similar.options import SimilarOptions
 from segpipe.commands.similar.retrieval import ImageFeatures, Match
@@ -67,8 +67,8 @@ def find_similar(run_dir: RunDir, options: SimilarOptions, runtime: Runtime) -> 
         UsageError: the image, the point or the run's features are not there.
         CorpusError: the query's file cannot be used.
     """
-    with tempfile.TemporaryDirectory() as home:
-        return _find(run_dir, options, runtime, Path(home))
+    with temporary_folder() as home:
+        return _find(run_dir, options, runtime, home)
 
 
 def _find(run_dir: RunDir, options: SimilarOptions, runtime: Runtime, home: Path) -> Found:

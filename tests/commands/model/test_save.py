@@ -112,7 +112,7 @@ def test_onnx_runtime_gives_the_same_codes(network: Finished, weights: Path, tmp
 def test_a_bundle_takes_the_place_of_bundles_alone(whole: Finished, tmp_path: Path) -> None:
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"\xff\xd8 mine")
-    with pytest.raises(UsageError, match="photo.jpg is there and no bundle"):
+    with pytest.raises(UsageError, match=r"photo\.jpg is there and no bundle"):
         bundle(existing_run(whole[0]), photo, Runtime())
     assert photo.read_bytes() == b"\xff\xd8 mine"
     again = Path(shutil.copy(whole[1], tmp_path / "again.segpipe"))
