@@ -61,6 +61,17 @@ def sweep(folder: Path) -> None:
                 Path(place, name).unlink(missing_ok=True)
 
 
+def clear_beside(path: Path) -> None:
+    """Delete what processes that were killed while they wrote `path` by `atomic` left beside it.
+
+    For files that are named by a person: in the folders of a run `sweep` does it.
+    """
+    for left in path.parent.glob(f".{digest(path.name)}.*.tmp*"):
+        found = _BESIDE.fullmatch(left.name)
+        if found and not _alive(int(found[1])):
+            left.unlink(missing_ok=True)
+
+
 def _alive(process: int) -> bool:
     try:
         os.kill(process, 0)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import CorpusError, MachineError, UsageError
-from segpipe.base.files import absolute, atomic
+from segpipe.base.files import absolute, atomic, clear_beside
 from segpipe.base.guarded import SECONDS, allow
 from segpipe.images.muting import mute, quiet_opencv
 from segpipe.images.video_header import find_container
@@ -209,6 +209,7 @@ def write_video(path: Path, *, fps: float) -> Iterator[Callable[[Rgb], None]]:
     written = 0
     size: tuple[int, ...] = ()
     writer: Any = None
+    clear_beside(path)
     with atomic(path) as beside:
         partial = beside.with_name(beside.name + path.suffix.lower())  # FFmpeg takes the container from the ending
 

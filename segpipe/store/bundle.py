@@ -68,6 +68,7 @@ def save_bundle(bundle: Bundle, path: Path, parts: Mapping[str, Path]) -> None:
         "classes_of": legend.classes_of.tolist(),
         "licence": bundle.licence,
     }
+    files.clear_beside(path)
     with files.atomic(path) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
         texts = {"bundle.json": json.dumps(facts, indent=1), "LICENCES.txt": licences(bundle)}
         for name, text in texts.items():

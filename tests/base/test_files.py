@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +64,16 @@ def test_content_is_names_and_bytes_and_nothing_else(tmp_path: Path) -> None:
     assert made("b", deep__y="2", x="1", tb__events="dated") == whole
     assert len({whole, made("c", x="2", deep__y="2"), made("d", x="1", deep__z="2"), made("e", x="1")}) == 4
     assert files.content(tmp_path / "none") == made("f", tb__events="dated") == ""
+
+
+def test_what_a_killed_process_left_beside_a_file_goes_when_it_is_written_again(tmp_path: Path) -> None:
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    name = f".{files.digest('reef.segpipe')}"
+    left, own, other = (
+        tmp_path / text
+        for text in (f"{name}.{int(dead.stdout)}.tmp", f"{name}.{os.getpid()}.tmp", f".{'0' * 16}.1.tmp")
+    )
+    for path in (left, own, other):
+        path.touch()
+    files.clear_beside(tmp_path / "reef.segpipe")
+    assert sorted(tmp_path.iterdir()) == sorted([own, other])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from segpipe.commands.demo.samples import write_dive, write_mosaic, write_photos
@@ -22,8 +22,6 @@ class Case:
     once: bool = False
     """Done a second time it does something else (a split splits again): where it was done already it is left out."""
     data: str = "photos"
-    ignored: Sequence[str] = field(default=())
-    """Beginnings of names that hold the time of day."""
 
 
 def _run(images: str, *sets: str, method: Sequence[str] = ("train.method=pca",), to: str = "report") -> list[str]:
@@ -61,7 +59,7 @@ CASES: dict[str, Case] = {
     "evaluate": Case(
         ["evaluate", "{run}", "--labels", "{data}/labels", "--classes", "{data}/classes.txt", "-q"], [_MASKS]
     ),
-    "bundle": Case(["bundle", "{data}/run", "{run}/reef.segpipe", "-q"], _BUNDLED, data="bundled"),
+    "bundle": Case(["bundle", "{run}", "{run}/reef.segpipe", "-q"], [_MASKS], data="bundled"),
     "apply": Case(_apply("png,gpkg,yolo,coco,fiftyone"), _BUNDLED, data="bundled"),
     "apply again": Case(_apply("overlay,gpkg"), [*_BUNDLED, _apply("png,gpkg,yolo")], data="bundled"),
     "cover": Case(["cover", "{run}", "--sites", "{data}/sites.csv", "-q"], [_MASKS]),
