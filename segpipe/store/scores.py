@@ -85,7 +85,7 @@ def load_image_scores(path: Path) -> list[ImageScore]:
         UsageError: the file is missing or damaged.
     """
     return _checked(
-        lambda text: [ImageScore.model_validate_json(line) for line in text.splitlines() if line], path / _IMAGES
+        lambda text: [ImageScore.model_validate_json(line) for line in text.split("\n") if line], path / _IMAGES
     )
 
 

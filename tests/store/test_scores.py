@@ -100,3 +100,10 @@ def test_names_of_classes_are_no_formulas_in_the_confusion_and_come_back(tmp_pat
     lines = (tmp_path / "confusion.csv").read_text("utf-8").splitlines()[1:4]
     assert [line.split(",")[0] for line in lines] == ["'=1+1", "'-", "''@a"]
     assert load_confusion(tmp_path)[0] == names
+
+
+def test_a_line_separator_in_a_name_ends_no_line(tmp_path):
+    scores, images, confusion = made()
+    odd = [image.model_copy(update={"id": f"{image.id}\u2028 \x85"}) for image in images]
+    save_scores(scores, odd, confusion, tmp_path)
+    assert load_image_scores(tmp_path) == odd
