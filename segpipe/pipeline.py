@@ -11,7 +11,7 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -110,7 +110,7 @@ def resolve(
         UsageError: a key or value is wrong.
     """
     own = run_dir.root / "config.yaml"
-    start = [_config_layer(config)] if config else [replace(read_yaml(own), own=True)] if own.exists() else []
+    start = [_config_layer(config)] if config else [read_yaml(own, own=True)] if own.exists() else []
     return build(SECTIONS, [*start, Layer("", more or {}), read_sets(sets), *layers])
 
 

@@ -13,7 +13,15 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from segpipe.base.errors import UsageError, named, warn
+from segpipe.base.errors import UsageError, named, plain, warn
+from segpipe.base.outside import read_outside
+from segpipe.base.shown import quoted, shorten
+from segpipe.base.yaml_text import load
+
+_LARGEST = 1 << 20  # bytes of a config file; the settings of all stages with their comments have 20 thousand
+_MOST_LINES = 10  # of one message
+_BEGIN = "# The settings of this run. Edit them here, or give others to any command as --section.key or --set."
+_END = "# End of the settings. Where this line is missing, the file counts as cut short."
 
 
 class Section(BaseModel):
@@ -103,34 +111,49 @@ class Layer:
     """Written by segpipe itself: earlier names of settings are taken without a warning."""
 
 
-def read_yaml(path: Path) -> Layer:
+def read_yaml(path: Path, *, own: bool = False) -> Layer:
     """Read a config file as a layer.
 
+    Args:
+        path: the file.
+        own: it is that of a run, written by segpipe, so it is never empty.
+
     Raises:
-        UsageError: the file is missing, is not YAML, or is not made of sections.
+        UsageError: the file is missing, is cut short, is not YAML, or is not made of sections.
     """
-    try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read this config file ({error.strerror})") from error
-    try:
-        tree = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" line {where.line + 1}" if where else ""
-        raise UsageError(f"{path}:{line} is not YAML: {getattr(error, 'problem', error)}") from error
-    if not isinstance(tree, dict):
+    way_out = "correct it, or give --config another file"
+    text = read_outside(path, most=_LARGEST, what="config file", way_out=way_out)
+    _check_whole(text, path, own=own)
+    tree = load(text, path, way_out=way_out)
+    if not isinstance(tree, dict | None):
         raise UsageError(
-            f"{path}: a config file is made of sections such as `mine:`, this one is a {type(tree).__name__}"
+            f"{path}: a config file is made of sections such as `mine:`, this one is a {type(tree).__name__}; {way_out}"
         )
     values: dict[str, Any] = {}
-    for section, settings in tree.items():
+    for section, settings in (tree or {}).items():
         if not isinstance(settings, dict | None):
-            raise UsageError(f"{path}: {section} must be a section of settings such as `{section}: {{key: value}}`")
-        values.update({f"{section}.{key}": value for key, value in (settings or {}).items()} or {})
+            name = shorten(section, 40)
+            raise UsageError(f"{path}: {name} must be a section of settings such as `{name}: {{key: value}}`")
+        values |= {f"{section}.{key}": value for key, value in (settings or {}).items()}
         if not settings:
-            values[f"{section}"] = None
-    return Layer(str(path), values)
+            values[section] = None
+    return Layer(str(path), values, own)
+
+
+def _check_whole(text: str, path: Path, *, own: bool) -> None:
+    """See that a file which `to_yaml` wrote has its end: settings that are missing would come back as defaults.
+
+    Files of earlier versions and those that a person wrote have neither first nor last line. Where a person adds
+    sections does not matter, nor which are taken away.
+    """
+    lines = text.rstrip().splitlines()
+    first = lines[0] if lines else ""
+    begun = _BEGIN.startswith(first) if own and len(lines) <= 1 else first == _BEGIN
+    if begun and _END not in lines:
+        raise UsageError(
+            f"{path}:{max(1, len(lines))}: is cut short, so settings are missing; put back a copy or, if nothing is "
+            f"missing, write its last line again: {_END}"
+        )
 
 
 def read_sets(pairs: Iterable[str]) -> Layer:
@@ -143,11 +166,9 @@ def read_sets(pairs: Iterable[str]) -> Layer:
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals:
-            raise UsageError(f"--set {pair}: expected key=value, for example --set mine.k=7")
-        try:
-            values[key.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UsageError(f"--set {pair}: {text!r} is not a YAML value; put it in quotes") from error
+            raise UsageError(f"--set {shorten(pair)}: expected key=value, for example --set mine.k=7")
+        place = f"--set {shorten(key.strip(), 60)}"
+        values[key.strip()] = load(text, place, way_out="put it in quotes if it is a text")
     return Layer("--set", values)
 
 
@@ -162,7 +183,7 @@ def build(sections: Mapping[str, type[Section]], layers: Iterable[Layer]) -> dic
     """
     known = [f"{name}.{field}" for name, section in sections.items() for field in section.model_fields]
     values: dict[str, tuple[Any, str]] = {}
-    wrong: list[str] = []
+    unknown: dict[tuple[str, str], None] = {}
     earlier = renamed(sections)
     for layer in layers:
         for written, value in layer.values.items():
@@ -172,7 +193,11 @@ def build(sections: Mapping[str, type[Section]], layers: Iterable[Layer]) -> dic
             if key in known:
                 values[key] = (value, layer.origin)
             elif not (key in sections and value is None):  # an empty section says nothing
-                wrong.append(f"{layer.origin}: {key} is not a setting; {_nearest(key, known, sections)}")
+                unknown[layer.origin, shorten(key)] = None
+    wrong = [
+        f"{origin}: {key} is not a setting; {_nearest(key, known, sections)}"
+        for origin, key in list(unknown)[: _MOST_LINES + 1]  # the nearest of a hundred thousand would take minutes
+    ]
     built: dict[str, Section] = {}
     for name, section in sections.items():
         given = {key.split(".", 1)[1]: value for key, (value, _) in values.items() if key.startswith(f"{name}.")}
@@ -181,7 +206,9 @@ def build(sections: Mapping[str, type[Section]], layers: Iterable[Layer]) -> dic
         except ValidationError as error:
             wrong += [_explain(name, problems, values) for problems in by_field(error)]
     if wrong:
-        raise UsageError("\n".join(dict.fromkeys(wrong)))
+        lines = list(dict.fromkeys(wrong))
+        more = ["and more of the kind"] if len(lines) > _MOST_LINES else []
+        raise UsageError("\n".join(lines[:_MOST_LINES] + more))
     return built
 
 
@@ -213,7 +240,8 @@ def by_field(error: ValidationError) -> list[list[Any]]:
 def reasons(problems: Sequence[Any]) -> str:
     """Why a value is wrong, in a line."""
     texts = [problem["msg"].removeprefix("Value error, ").removeprefix("Input ") for problem in problems]
-    return " or ".join([texts[0], *(text.removeprefix("should be ") for text in texts[1:])])
+    kinds = list(dict.fromkeys([texts[0], *(text.removeprefix("should be ") for text in texts[1:])]))
+    return " or ".join(shorten(text, 160) for text in kinds[:3])  # a list has a problem for each of its values
 
 
 def _explain(section: str, problems: Sequence[Any], values: Mapping[str, tuple[Any, str]]) -> str:
@@ -221,12 +249,14 @@ def _explain(section: str, problems: Sequence[Any], values: Mapping[str, tuple[A
     key = f"{section}.{where[0]}" if where else section
     value, origin = values.get(key, (problems[0].get("input"), "default"))
     message = reasons(problems)
-    return f"{origin}: {key}={value!r} {message}" if origin else f"{named(key, value)}: {message}"
+    if origin:
+        return f"{origin}: {key}={quoted(value)} {message}"
+    return f"{named(key, shorten(plain(value)))}: {message}"
 
 
 def to_yaml(sections: Mapping[str, Section]) -> str:
     """The resolved settings as YAML with each description as a comment; `read_yaml` reads it back."""
-    lines: list[str] = []
+    lines = [_BEGIN, ""]
     for name, section in sections.items():
         lines.append(f"{name}:")
         for key, value in section.model_dump(mode="json").items():
@@ -236,4 +266,4 @@ def to_yaml(sections: Mapping[str, Section]) -> str:
         if not type(section).model_fields:
             lines[-1] = f"{name}: {{}}"
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join([*lines, _END, ""])

@@ -1,31 +1,69 @@
-"""Tables: CSV of any delimiter and encoding that spreadsheets write, read row by row; and CSV that we write."""
+"""Tables: CSV of any delimiter and encoding that spreadsheets write, read row by row; and CSV that we write.
+
+A spreadsheet takes a cell that begins with = + - @ for a formula, which may send the table elsewhere or start programs.
+Names of files and classes come from strangers, so texts that begin like one are written with an apostrophe before them
+(OWASP, "CSV Injection"); `read_table` and `read_back` take it off again. Numbers stay as they are.
+"""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from segpipe.base.errors import UsageError
+from segpipe.base.outside import read_outside
+
+_LARGEST = 1 << 29  # bytes; a table of 10 million points has 300 million
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # the last four are = + - @ of full width
+_FIRST = frozenset("'=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # asked before, for speed
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+|inf|nan)")
+_END = "\0"  # a row of our own behind the last one; no text holds it
 
 IMAGE_COLUMN = ("image", "name", "filename", "imagename", "imagefile", "file", "imageid", "path", "photo")
 """Spellings of the heading of the column that names images."""
 
 
 def csv_text(header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
-    r"""A table as CSV: commas, a line feed after every row, quotes where a field needs them.
+    r"""A table as CSV: commas, a line feed after every row, quotes where a field needs them, no text a formula.
 
+    >>> csv_text(["name", "depth"], [["=1+1", -3.2], ["-", "-3.2"]])
+    "name,depth\n'=1+1,-3.2\n'-,-3.2\n"
     >>> csv_text(["class", "pixels"], [["sand, white", 3]])
     'class,pixels\n"sand, white",3\n'
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(header)
-    table.writerows(rows)
-    return text.getvalue()
+    lines = _Lines()
+    table = csv.writer(lines, lineterminator="\r\n")  # so that a carriage return in a field is put in quotes too
+    table.writerow([_safe(cell) for cell in header])
+    table.writerows([_safe(cell) for cell in row] for row in rows)
+    return "".join(line.removesuffix("\r\n") + "\n" for line in lines)
+
+
+class _Lines(list[str]):
+    """What a writer writes, row by row."""
+
+    write = list.append
+
+
+def _safe(cell: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula."""
+    if isinstance(cell, str) and cell[:1] in _FIRST and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell
+
+
+def _named(cell: str) -> str:
+    """What was written as this cell."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def read_back(text: str) -> list[list[str]]:
+    """The rows of what `csv_text` made."""
+    return [[_named(cell) for cell in row] for row in csv.reader(io.StringIO(text, newline=""))]
 
 
 def read_table(path: Path, *, option: str) -> Iterator[tuple[int, list[str]]]:
@@ -36,15 +74,21 @@ def read_table(path: Path, *, option: str) -> Iterator[tuple[int, list[str]]]:
         option: that named it, for messages.
 
     Raises:
-        UsageError: the file cannot be read, or a row is wrong; the message gives file and line.
+        UsageError: the file cannot be read or is larger than 512 MiB, or a row is wrong; the message gives file and
+            line.
     """
-    text = _text(path, option)
-    header = text.lstrip("\n").split("\n", 1)[0]
+    text = read_outside(path, most=_LARGEST, what="table", way_out=f"check {option}")
+    header = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0][: csv.field_size_limit()]
     delimiter = max(",;\t", key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    width = 0
+    reader = csv.reader(chain(io.StringIO(text, newline=""), [_END]), delimiter=delimiter)
+    width, begins = 0, 1
     try:
         for fields in reader:
+            if fields == [_END]:
+                return
+            if fields and fields[-1].endswith(_END):
+                raise UsageError(f"{path}:{begins}: a quote is opened in this row and never closed; close it")
+            begins = reader.line_num + 1
             if not any(field.strip() for field in fields):
                 continue
             width = width or len(fields)
@@ -53,23 +97,9 @@ def read_table(path: Path, *, option: str) -> Iterator[tuple[int, list[str]]]:
                     f"{path}:{reader.line_num}: {len(fields)} fields where the header has {width}; "
                     "put fields that hold the delimiter in quotes"
                 )
-            yield reader.line_num, [field.strip() for field in fields[:width]]
+            yield reader.line_num, [_named(field.strip()) for field in fields[:width]]
     except csv.Error as error:
-        raise UsageError(f"{path}:{reader.line_num}: not a CSV row ({error}); check its quotes") from error
-
-
-def _text(path: Path, option: str) -> str:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read this table ({error.strerror}); check {option}") from error
-    wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        text = raw.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise UsageError(f"{path}:{line}: not UTF-8 (byte {error.start}); save the table as CSV UTF-8") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        raise UsageError(f"{path}:{begins}: not a CSV row ({error}); check its quotes") from error
 
 
 def plain(heading: str) -> str:

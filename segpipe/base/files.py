@@ -108,9 +108,49 @@ def read_text(path: Path) -> str:
     return path.read_bytes().decode("utf-8", "surrogateescape")
 
 
-def read_jsonl(path: Path) -> list[Any]:
-    """Read every line of a JSON-lines file."""
-    return [json.loads(line) for line in read_text(path).split("\n") if line]
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is none, or its lists are nested deeper than Python can follow.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read the object of a JSON file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it holds something else.
+    """
+    return _object(parse_json(read_text(path)))
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """Read the object of every line of a JSON-lines file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: a line holds something else; the message gives the line.
+    """
+    rows = []
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if line:
+            try:
+                rows.append(_object(parse_json(line)))
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from error
+    return rows
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"it holds a {type(value).__name__}, no object")
+    return value
 
 
 def sync(path: Path) -> None:

@@ -26,12 +26,15 @@ from rasterio.windows import Window
 
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
+from segpipe.base.outside import read_outside
+from segpipe.base.shown import quoted
 from segpipe.images.decoding import quiet
 from segpipe.images.id_lookup import ImageNames
 from segpipe.images.rasters import GDAL_OPTIONS
 from segpipe.records.corpus import Image
 
 ENDINGS = (".png", ".tif", ".tiff", ".bmp")
+_LARGEST = 1 << 24  # bytes of a list of class names
 UNLABELLED = -1
 """Value of pixels without a label in what `read_label_map` returns."""
 
@@ -213,12 +216,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
     Raises:
         UsageError: the file is missing, is not UTF-8, is empty, has a gap or names a class twice.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read the class names ({error.strerror}); give one name per line") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: class names are not UTF-8 (byte {error.start}); save the file as UTF-8") from error
+    text = read_outside(path, most=_LARGEST, what="list of class names", way_out="give one name per line")
     names = [line.strip() for line in text.rstrip().split("\n")]
     first: dict[str, int] = {}
     for number, name in enumerate(names, 1):
@@ -227,6 +225,8 @@ def read_classes(path: Path) -> tuple[str, ...]:
                 f"{path}:{number}: an empty line would shift the classes below it; name class {number - 1}"
             )
         if name in first:
-            raise UsageError(f"{path}:{number}: {name!r} was named on line {first[name]} already; names must differ")
+            raise UsageError(
+                f"{path}:{number}: {quoted(name)} was named on line {first[name]} already; names must differ"
+            )
         first[name] = number
     return tuple(names)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from segpipe.base.csv_files import IMAGE_COLUMN, column_of, read_table
 from segpipe.base.errors import CorpusError, UsageError, named
+from segpipe.base.shown import quoted, shorten
 from segpipe.images.id_lookup import ImageNames
 from segpipe.records.corpus import Image
 
@@ -28,6 +29,7 @@ _COLUMNS = {
     "column": ("column", "col", "x"),
     "label": ("label", "labelname", "class", "classname", "category", "labelcode", "classindex", "labelindex"),
 }
+_DIGITS = 19  # of an index fewer; what is longer is a name
 _IGNORED = (-1, 255, 65535)  # as in label maps, where no class has that index
 
 
@@ -87,8 +89,8 @@ def read_points(path: Path, images: Sequence[Image], *, classes: tuple[str, ...]
         raise UsageError(f"{path}: no points; give a header with image, row, column, label and a row for each point")
     if not places:
         raise CorpusError(
-            f"no row of {path} belongs to an image: {next(iter(unmatched))!r} is not in the corpus, ids look like "
-            f"{images[0].id!r}; name images by file name or relative path"
+            f"no row of {path} belongs to an image: {quoted(next(iter(unmatched)))} is not in the corpus, ids look "
+            f"like {images[0].id!r}; name images by file name or relative path"
         )
     classes, meaning = _classes(texts, classes, path)
     return PointLabels(
@@ -115,8 +117,8 @@ def _columns(header: Sequence[str], path: Path) -> dict[str, int]:
         place = column_of(header, spellings)
         if place is None:
             raise UsageError(
-                f"{path}:1: no column for {wanted!r} among {', '.join(header)}; needed are image, row, column, label "
-                "(name, y, x, class_index do too)"
+                f"{path}:1: no column for {wanted!r} among {shorten(', '.join(header))}; needed are image, row, "
+                "column, label (name, y, x, class_index do too)"
             )
         found[wanted] = place
     return found
@@ -126,8 +128,8 @@ def _find(name: str, names: ImageNames, images: Sequence[Image], where: str) -> 
     fits = names.find(name)
     if len(fits) > 1:
         raise UsageError(
-            f"{where}: {name!r} fits {len(fits)} images, such as {images[fits[0]].path} and {images[fits[1]].path}; "
-            "write the relative path with its ending"
+            f"{where}: {quoted(name)} fits {len(fits)} images, such as {images[fits[0]].path} and "
+            f"{images[fits[1]].path}; write the relative path with its ending"
         )
     return fits[0] if fits else None
 
@@ -138,11 +140,11 @@ def _pixel(text: str, length: int, name: str, image: Image, where: str) -> int:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UsageError(f"{where}: {name} {text!r} is not a number; give the pixel's {name}, from 0")
+        raise UsageError(f"{where}: {name} {quoted(text)} is not a number; give the pixel's {name}, from 0")
     if not 0 <= value < length:
         raise UsageError(
-            f"{where}: {name} {text} lies outside {image.path} ({image.size.width} x {image.size.height}, width x "
-            f"height); {name}s go from 0 to {length - 1} in pixels of the image file"
+            f"{where}: {name} {shorten(text)} lies outside {image.path} ({image.size.width} x {image.size.height}, "
+            f"width x height); {name}s go from 0 to {length - 1} in pixels of the image file"
         )
     return math.floor(value)
 
@@ -174,16 +176,17 @@ def _classes(texts: Mapping[str, int], classes: tuple[str, ...] | None, path: Pa
 
 def _index(text: str) -> int | None:
     try:
-        return int(text)
+        return int(text) if len(text) < _DIGITS else None
     except ValueError:
         return None
 
 
 def _unknown(text: str, classes: Sequence[str]) -> str:
     folded = {name.casefold(): name for name in classes}
-    close = difflib.get_close_matches(text.casefold(), list(folded), 1)
-    hint = f"did you mean {folded[close[0]]!r}?" if close else f"the classes file names {', '.join(classes[:8])}"
-    return f"label {text!r} is not one of the {len(classes)} classes; {hint}"
+    close = difflib.get_close_matches(shorten(text.casefold()), list(folded), 1)
+    known = shorten(", ".join(classes[:8]))
+    hint = f"did you mean {quoted(folded[close[0]])}?" if close else f"the classes file names {known}"
+    return f"label {quoted(text)} is not one of the {len(classes)} classes; {hint}"
 
 
 def _points(rows: Int64, meaning: Int64) -> Points:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segpipe.base.shown import quoted, shorten
 from segpipe.records.legend import Legend
 
 Color = tuple[int, int, int]
@@ -79,7 +80,9 @@ class Naming:
                 return path[-1]
             if target in path:
                 circle = " -> ".join(map(str, [*path[path.index(target) :], target]))
-                raise NamingError(path[-1], "merge_into", f"merges in a circle ({circle}); empty one merge_into of it")
+                raise NamingError(
+                    path[-1], "merge_into", f"merges in a circle ({shorten(circle)}); empty one merge_into of it"
+                )
             path.append(target)
         return None
 
@@ -96,8 +99,8 @@ class Naming:
         if not holders:
             names = sorted({entry.name for entry in self.entries.values() if entry.name})
             close = difflib.get_close_matches(into, names, 1)
-            hint = f"did you mean {close[0]!r}?" if close else "give the number of a cluster, or the name of one"
-            raise NamingError(cluster, "merge_into", f"{into!r} is the name of no other cluster; {hint}")
+            hint = f"did you mean {quoted(close[0])}?" if close else "give the number of a cluster, or the name of one"
+            raise NamingError(cluster, "merge_into", f"{quoted(into)} is the name of no other cluster; {hint}")
         return next((k for k in holders if self.entries[k].merge_into is None), holders[0])
 
 
@@ -125,14 +128,16 @@ def _check_names(names: Mapping[int, str], entries: Mapping[int, Entry]) -> None
     unnamed = {called(k, ""): k for k, entry in entries.items() if not entry.name}
     for k, name in names.items():
         if name in unnamed:
-            raise NamingError(k, "name", f"{name!r} is what cluster {unnamed[name]} is called, which has no name yet")
+            raise NamingError(
+                k, "name", f"{quoted(name)} is what cluster {unnamed[name]} is called, which has no name yet"
+            )
         first, same = seen.setdefault(fold(name), (k, name)) if name else (k, name)
         if same != name:
             raise NamingError(
                 k,
                 "name",
-                f"{name!r} and {same!r} of cluster {first} differ in case or spaces alone; write them alike to make "
-                "them one class, or make them differ",
+                f"{quoted(name)} and {quoted(same)} of cluster {first} differ in case or spaces alone; write them "
+                "alike to make them one class, or make them differ",
             )
 
 

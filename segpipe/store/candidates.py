@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from segpipe.base import files
 from segpipe.base.errors import UsageError
+from segpipe.base.shown import shorten
 from segpipe.records.candidates import Candidate
 
 _TABLE, _FOLDERS, _OUTCOME = "candidates.json", "candidates", "outcome.json"
@@ -30,10 +30,11 @@ def save_outcome(candidate: Candidate, path: Path) -> None:
 
 
 def load_outcome(path: Path) -> Candidate | None:
-    """What is said in a candidate's folder; None where it is not finished."""
-    if not (path / _OUTCOME).exists():
+    """What is said in a candidate's folder; None where it is not finished, or what is said is damaged."""
+    try:
+        return Candidate.model_validate_json(files.read_text(path / _OUTCOME))
+    except (FileNotFoundError, ValidationError):
         return None
-    return Candidate.model_validate_json(files.read_text(path / _OUTCOME))
 
 
 def save_candidates(candidates: Sequence[Candidate], path: Path) -> None:
@@ -50,9 +51,10 @@ def load_candidates(path: Path) -> list[Candidate]:
     if not (path / _TABLE).exists():
         return []
     try:
-        return [Candidate.model_validate(row) for row in json.loads(files.read_text(path / _TABLE))]
-    except (ValueError, TypeError, ValidationError) as error:
-        raise UsageError(f"{path / _TABLE} is damaged ({error}); make it again with `segpipe train`") from error
+        return [Candidate.model_validate(row) for row in files.parse_json(files.read_text(path / _TABLE))]
+    except (ValueError, TypeError) as error:  # ValidationError is a ValueError
+        text = shorten(" ".join(str(error).split()), 120)
+        raise UsageError(f"{path / _TABLE} is damaged ({text}); make it again with `segpipe train`") from error
 
 
 def keep_chosen(path: Path, candidates: Sequence[Candidate]) -> None:

@@ -35,7 +35,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            return tensors, json.loads(file.metadata()[_META])
+            return tensors, dict(files.parse_json(file.metadata()[_META]))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise UsageError(
             f"{path} is missing, damaged or not ours ({error}); make it again with `segpipe train`"

@@ -17,6 +17,9 @@ import yaml
 
 from segpipe.base import files
 from segpipe.base.errors import UsageError
+from segpipe.base.outside import read_outside
+from segpipe.base.shown import quoted, shorten
+from segpipe.base.yaml_text import compose
 from segpipe.records.class_names import Color, Entry, Naming, NamingError
 from segpipe.records.legend import Legend, plain_legend
 from segpipe.records.palette import hex_color
@@ -41,6 +44,7 @@ _HEAD = """\
 _SPOKEN = "# the clusters spoken of; leave it as it is"
 _FIELDS = ("name", "color", "merge_into", "ignore", "share", "picture")
 _TOP = ("clustering", "clusters")
+_LARGEST = 1 << 24  # bytes; the file of 65,535 clusters has 13 million
 _TRUE, _FALSE, _EMPTY = ("true", "yes", "on"), ("false", "no", "off", "", "null", "~"), ("", "null", "~")
 
 
@@ -118,7 +122,7 @@ def load_naming(path: Path) -> Written:
     lines: dict[tuple[int | None, str], int] = {(None, ""): _line(top["clusters"][0])}
     for name, (key, node) in _mapping(top["clusters"][1], path, "clusters", None).items():
         if not re.fullmatch(r"\d{1,5}", name):
-            raise UsageError(f"{path}:{_line(key)}: {name!r} is no cluster; clusters are numbers from 0")
+            raise UsageError(f"{path}:{_line(key)}: {quoted(name)} is no cluster; clusters are numbers from 0")
         cluster = int(name)
         if cluster in entries:
             raise UsageError(f"{path}:{_line(key)}: cluster {cluster} stands there twice; keep one of the two")
@@ -127,30 +131,18 @@ def load_naming(path: Path) -> Written:
         lines.update({(cluster, field): _line(place) for field, (place, _) in fields.items()})
         entries[cluster] = _entry({field: value for field, (_, value) in fields.items()}, path, cluster, key)
     known = top["clustering"][1].value if "clustering" in top else ""
+    if not isinstance(known, str):
+        raise UsageError(f"{path}:{_line(top['clustering'][0])}: clustering must be one value; take the line away")
     places: dict[Place, int] = dict(lines)
     if "clustering" in top:
         places[None, "clustering"] = _line(top["clustering"][0])
     comments = find_comments(text, whole, places, ours={*_HEAD.splitlines(), _SPOKEN})
-    return Written(path, Naming(entries, str(known)), lines, comments)
+    return Written(path, Naming(entries, known), lines, comments)
 
 
 def _compose(path: Path) -> tuple[str, Any]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}); `segpipe name` writes it") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    try:
-        return text, yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1 + text[: getattr(error, "position", 0) or 0].count("\n")
-        what = getattr(error, "problem", None) or getattr(error, "reason", None) or error
-        shown = next(iter(text.splitlines()[line - 1 : line]), "").strip()
-        raise UsageError(
-            f"{path}:{line}: not YAML at {shown!r} ({what}); put names in quotes, indent with spaces"
-        ) from error
+    text = read_outside(path, most=_LARGEST, what="file of names", way_out="`segpipe name` writes it")
+    return text, compose(text, path, way_out="put names in quotes, indent with spaces")
 
 
 def _mapping(node: Any, path: Path, what: str, known: Sequence[str] | None) -> dict[str, tuple[Any, Any]]:
@@ -161,14 +153,19 @@ def _mapping(node: Any, path: Path, what: str, known: Sequence[str] | None) -> d
         raise UsageError(f"{path}:{line}: {what} must be a block of `key: value` lines{wanted}")
     found: dict[str, tuple[Any, Any]] = {}
     for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise UsageError(f"{path}:{_line(key)}: {what}: what stands before a colon must be one word or number")
         name = str(key.value)
         if known is not None and name not in known:
-            close = difflib.get_close_matches(name, known, 1)
+            close = difflib.get_close_matches(shorten(name), known, 1)
             hint = f"did you mean {close[0]}?" if close else f"fields are {', '.join(known)}"
-            raise UsageError(f"{path}:{_line(key)}: {what}: {name!r} is not a field; {hint}")
+            raise UsageError(f"{path}:{_line(key)}: {what}: {quoted(name)} is not a field; {hint}")
         if name in found:
             first = _line(found[name][0])
-            raise UsageError(f"{path}:{_line(key)}: {what}: {name} stands on line {first} already; keep one of the two")
+            shown = shorten(name, 40)
+            raise UsageError(
+                f"{path}:{_line(key)}: {what}: {shown} stands on line {first} already; keep one of the two"
+            )
         found[name] = key, value
     return found
 
@@ -196,7 +193,7 @@ def _name(node: Any, path: Path, cluster: int, field: str = "name") -> str:
     name = " ".join(node.value.split())
     if not name.isprintable():
         raise UsageError(
-            f"{path}:{_line(node)}: cluster {cluster}, {field}: {name!r} holds letters that no one can see"
+            f"{path}:{_line(node)}: cluster {cluster}, {field}: {quoted(name)} holds letters that no one can see"
         )
     return name
 
@@ -205,7 +202,7 @@ def _color(node: Any, path: Path, cluster: int) -> Color:
     text = node.value.strip()
     found = re.fullmatch(r"#?([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text)
     if not found:
-        why = "is empty: without quotes # begins a comment" if not text else f"{text!r} is no color"
+        why = "is empty: without quotes # begins a comment" if not text else f"{quoted(text)} is no color"
         raise UsageError(f'{path}:{_line(node)}: cluster {cluster}, color: {why}; write "#rrggbb", such as "#1f77b4"')
     red, green, blue = (int(part, 16) for part in found.groups())
     return red, green, blue
@@ -220,7 +217,9 @@ def _merge(node: Any, path: Path, cluster: int) -> int | str | None:
 def _flag(node: Any, path: Path, cluster: int) -> bool:
     value = node.value.lower()
     if value not in (*_TRUE, *_FALSE):
-        raise UsageError(f"{path}:{_line(node)}: cluster {cluster}, ignore: {node.value!r} is neither true nor false")
+        raise UsageError(
+            f"{path}:{_line(node)}: cluster {cluster}, ignore: {quoted(node.value)} is neither true nor false"
+        )
     return value in _TRUE
 
 

@@ -11,7 +11,6 @@ Names with bytes that are not UTF-8 survive (surrogateescape).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,10 +19,14 @@ from typing import Any
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
+from segpipe.base.shown import quoted, shorten
 from segpipe.records.corpus import Corpus, Crop, FrameInfo, Image, Rejected
 from segpipe.records.geo import Geo
 
 _FORMAT = 1
+_MOST = 2**53
+_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, OverflowError)
+"""What JSON of other types than ours raises."""
 
 
 def save_corpus(corpus: Corpus, rejected: Sequence[Rejected], path: Path) -> None:
@@ -48,27 +51,30 @@ def load_corpus(path: Path) -> Corpus:
         UsageError: `path` holds no corpus, one of another format, or a damaged one.
     """
     try:
-        header = json.loads(files.read_text(path / "header.json"))
+        header = files.read_json(path / "header.json")
         if header["format"] != _FORMAT:
-            raise UsageError(f"{path} has format {header['format']}, not {_FORMAT}; run `segpipe index` again")
+            raise UsageError(f"{path} has format {quoted(header['format'])}, not {_FORMAT}; run `segpipe index` again")
+        wanted = header["images"], header["crops"]
         rows = files.read_jsonl(path / "corpus.jsonl")
         corpus = Corpus(
             root=Path(header["root"]),
             images=tuple(image_of(row) for row in rows),
             crops=tuple(Crop(i, box) for i, row in enumerate(rows) for box in boxes_of(row)),
-            scaling={depth: (low, high) for depth, (low, high) in header["scaling"].items()},
-            bands=tuple(header.get("bands", ())),
+            scaling={depth: (low, high) for depth, (low, high) in header["scaling"].items() if _numbers([low, high])},
+            bands=tuple(_whole(header.get("bands", ()))),
             corpus_dir=path,
         )
     except FileNotFoundError as error:
         raise UsageError(
             f"{path} holds no corpus ({error.filename} is missing); make it with `segpipe index`"
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{path} holds a damaged corpus ({error}); run `segpipe index` again") from error
-    if (len(corpus.images), len(corpus.crops)) != (header["images"], header["crops"]):
+    except _DAMAGE as error:
         raise UsageError(
-            f"{path / 'corpus.jsonl'} holds {len(corpus.images)} images where its header says {header['images']}; "
+            f"{path} holds a damaged corpus ({shorten(str(error), 120)}); run `segpipe index` again"
+        ) from error
+    if (len(corpus.images), len(corpus.crops)) != wanted:
+        raise UsageError(
+            f"{path / 'corpus.jsonl'} holds {len(corpus.images)} images where its header says {quoted(wanted[0])}; "
             "run `segpipe index` again"
         )
     return corpus
@@ -78,12 +84,16 @@ def load_rejected(path: Path) -> list[Rejected]:
     """Read the skipped files.
 
     Raises:
-        UsageError: `path` holds no list of them.
+        UsageError: `path` holds no list of them, or a damaged one.
     """
     try:
-        return [Rejected(row["path"], row["reason"]) for row in files.read_jsonl(path / "rejected.jsonl")]
+        return [Rejected(*_texts([row["path"], row["reason"]])) for row in files.read_jsonl(path / "rejected.jsonl")]
     except FileNotFoundError as error:
         raise UsageError(f"{path} holds no rejected.jsonl; make it with `segpipe index`") from error
+    except _DAMAGE as error:
+        raise UsageError(
+            f"{path / 'rejected.jsonl'} is damaged ({shorten(str(error), 120)}); run `segpipe index` again"
+        ) from error
 
 
 def image_row(corpus: Corpus, index: int) -> dict[str, Any]:
@@ -106,17 +116,57 @@ def image_row(corpus: Corpus, index: int) -> dict[str, Any]:
 
 
 def image_of(row: Mapping[str, Any]) -> Image:
-    """The image of such a line."""
+    """The image of such a line.
+
+    Raises:
+        ValueError, LookupError, TypeError, AttributeError: it is none.
+    """
     geo, gps, moment = row.get("geo"), row.get("gps"), row.get("moment")
+    name, path, depth, sha256 = _texts([row["id"], row["path"], row["depth"], row["sha256"]])
+    height, width, size = _whole([*row["size"], row["bytes"]])
     return Image(
-        *(row["id"], row["path"], Size(*row["size"]), row["depth"], row["sha256"], row["bytes"]),
-        geo=None if geo is None else Geo(geo[0], (geo[1], geo[2], geo[3], geo[4], geo[5], geo[6])),
-        gps=None if gps is None else (gps[0], gps[1]),
-        mosaic=row.get("mosaic", False),
-        moment=None if moment is None else FrameInfo(**moment),
+        *(name, path, Size(height, width), depth, sha256, size),
+        geo=None if geo is None else _geo(geo),
+        gps=None if gps is None else (_numbers(gps)[0], _numbers(gps)[1]),
+        mosaic=bool(row.get("mosaic", False)),
+        moment=None if moment is None else _moment(**moment),
     )
 
 
 def boxes_of(row: Mapping[str, Any]) -> list[Box]:
-    """The boxes of the crops of such a line."""
+    """The boxes of the crops of such a line; raises as `image_of`."""
+    _whole([value for box in row["crops"] for value in box])
     return [Box(*box) for box in row["crops"]]
+
+
+def _geo(values: Sequence[Any]) -> Geo:
+    (crs,), (a, b, c, d, e, f) = _texts(values[:1]), _numbers(values[1:])
+    return Geo(crs, (a, b, c, d, e, f))
+
+
+def _moment(video: str, index: int, seconds: float, lasts: float) -> FrameInfo:
+    _texts([video])
+    _whole([index])
+    _numbers([seconds, lasts])
+    return FrameInfo(video, index, seconds, lasts)
+
+
+def _numbers(values: Sequence[Any]) -> Sequence[float]:
+    for value in values:
+        if type(value) not in (int, float):
+            raise ValueError(f"{quoted(value)} is no number")
+    return values
+
+
+def _whole(values: Sequence[Any]) -> Sequence[int]:
+    for value in values:
+        if type(value) is not int or not -_MOST < value < _MOST:
+            raise ValueError(f"{quoted(value)} is no whole number of 53 bits")
+    return values
+
+
+def _texts(values: Sequence[Any]) -> Sequence[str]:
+    for value in values:
+        if type(value) is not str:
+            raise ValueError(f"{quoted(value)} is no text")
+    return values

@@ -12,7 +12,6 @@ from the masks of images in a folder `a`.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,10 +25,14 @@ from PIL.PngImagePlugin import PngImageFile
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size, tiles
+from segpipe.base.shown import quoted, shorten
 from segpipe.records.legend import Legend
 from segpipe.records.palette import class_colors, nodata
 
 _FORMAT = 1
+_MOST_CLASSES = 65535
+_DIGITS = 5  # of a class
+_MOST = 2**53  # pixels
 
 Mask = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -237,7 +240,17 @@ def load_index(directory: Path) -> list[dict[str, Any]]:
     Raises:
         UsageError: it is missing or damaged.
     """
-    return list(_read(files.read_jsonl, directory / "index.jsonl"))
+    return list(_read(lambda path: [_checked(row) for row in files.read_jsonl(path)], directory / "index.jsonl"))
+
+
+def _checked(row: dict[str, Any]) -> dict[str, Any]:
+    """A line of the index, if what all readers look at is of its type."""
+    counts = [row["height"], row["width"], row["nodata"], *row["pixels"].values(), row.get("tile", 1)]
+    names = all(name.isdecimal() and len(name) <= _DIGITS for name in row["pixels"])
+    texts = isinstance(row["id"], str) and isinstance(row["file"], str)
+    if not (names and texts and all(type(count) is int and 0 <= count < _MOST for count in counts)):
+        raise ValueError(f"the line of {quoted(row['id'])} holds values of other types")
+    return row
 
 
 def save_header(directory: Path, header: Mapping[str, Any]) -> None:
@@ -252,14 +265,22 @@ def load_header(directory: Path) -> dict[str, Any]:
         UsageError: it is missing, damaged or of another format.
     """
     path = directory / "header.json"
-    header = dict(_read(lambda file: json.loads(files.read_text(file)), path))
+    header: dict[str, Any] = _read(files.read_json, path)
     if header.get("format") != _FORMAT:
-        raise UsageError(f"{path} has format {header.get('format')}, expected {_FORMAT}; run `segpipe refine` again")
+        raise UsageError(
+            f"{path} has format {quoted(header.get('format'))}, expected {_FORMAT}; run `segpipe refine` again"
+        )
+    if not (type(header.get("classes")) is int and 0 < header["classes"] <= _MOST_CLASSES):
+        raise UsageError(
+            f"{path} is damaged (classes is {quoted(header.get('classes'))}); make it with `segpipe refine`"
+        )
     return header
 
 
 def _read(reader: Any, path: Path) -> Any:
     try:
         return reader(path)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} is missing or damaged ({error}); make it with `segpipe refine`") from error
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"{path} is missing or damaged ({shorten(str(error), 120)}); make it with `segpipe refine`"
+        ) from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -12,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base import files
-from segpipe.base.csv_files import csv_text
+from segpipe.base.csv_files import csv_text, read_back
 from segpipe.base.errors import UsageError
 from segpipe.records.scores import Confusion, ImageScore, LabelCounts, Scores, confusion_of
 from segpipe.store.array_files import load_arrays
@@ -87,7 +85,7 @@ def load_image_scores(path: Path) -> list[ImageScore]:
         UsageError: the file is missing or damaged.
     """
     return _checked(
-        lambda text: [ImageScore.model_validate_json(line) for line in text.splitlines() if line], path / _IMAGES
+        lambda text: [ImageScore.model_validate_json(line) for line in text.split("\n") if line], path / _IMAGES
     )
 
 
@@ -99,7 +97,7 @@ def load_confusion(path: Path) -> tuple[list[str], npt.NDArray[np.int64]]:
     """
 
     def parse(text: str) -> tuple[list[str], npt.NDArray[np.int64]]:
-        header, *rows = csv.reader(io.StringIO(text, newline=""))
+        header, *rows = read_back(text)
         counts = np.array([[int(value) for value in row[1:]] for row in rows], np.int64)
         return [row[0] for row in rows], counts.reshape(len(rows), len(header) - 1)
 

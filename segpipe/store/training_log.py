@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base import files
+from segpipe.base.errors import UsageError
+from segpipe.base.shown import quoted, shorten
 
 _HISTORY, _HISTOGRAMS, _EVENTS = "history.jsonl", "histograms.npz", "tb"
 
@@ -36,7 +38,7 @@ class Journal:
         self.rows: list[dict[str, float]] = []
         self._histograms: dict[int, dict[str, Int64]] = {}
         if done and (path / _HISTORY).exists():
-            self.rows = [row for row in files.read_jsonl(path / _HISTORY) if row["step"] < done]
+            self.rows = [row for row in load_history(path) if row["step"] < done]
         if done and (path / _HISTOGRAMS).exists():
             steps, _, counts = load_histograms(path)
             kept = [(i, step) for i, step in enumerate(steps.tolist()) if step < done]
@@ -73,8 +75,22 @@ class Journal:
 
 
 def load_history(path: Path) -> list[dict[str, float]]:
-    """The logged rows of `head/`, each with its `step`."""
-    return files.read_jsonl(path / _HISTORY)
+    """The logged rows of `head/`, each with its `step`.
+
+    Raises:
+        UsageError: the file is missing or damaged.
+    """
+    file = path / _HISTORY
+    try:
+        rows = files.read_jsonl(file)
+        for row in rows:
+            if "step" not in row or not all(type(value) in (int, float) for value in row.values()):
+                raise ValueError(f"{quoted(row)} is no row of numbers with a step")
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{file} is missing or damaged ({shorten(str(error), 160)}); make it again with `segpipe train`"
+        ) from error
+    return rows
 
 
 def load_histograms(path: Path) -> tuple[Int64, npt.NDArray[np.float64], dict[str, Int64]]:

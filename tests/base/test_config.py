@@ -40,7 +40,7 @@ def test_later_layers_win_and_values_are_typed() -> None:
         (["mine.k=0"], "--set: mine.k=0 should be greater than or equal to 1"),
         (["mine.k=many"], "--set: mine.k='many' should be a valid integer"),
         (["mine.k"], "--set mine.k: expected key=value"),
-        (["mine.k=[1"], "is not a YAML value"),
+        (["mine.k=[1"], "--set mine.k:1: not YAML at '[1' (expected"),
         (["zzz.yyy=1"], "sections are mine, bare"),
     ],
 )
@@ -75,6 +75,76 @@ def test_yaml_round_trip(tmp_path: Path) -> None:
     assert build(SECTIONS, [read_yaml(tmp_path / "c.yaml")]) == built
     assert "# neighbors kept per crop" in (tmp_path / "c.yaml").read_text("utf-8")
     assert yaml.safe_load((tmp_path / "c.yaml").read_text("utf-8"))["mine"]["k"] == 4
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """The config.yaml of a run that differs from the defaults in every section."""
+    path = tmp_path / "config.yaml"
+    path.write_text(to_yaml(build(SECTIONS, [read_sets(["mine.k=4", "bare.name=y"])])), "utf-8")
+    return path
+
+
+def test_a_file_of_ours_that_is_cut_short_is_never_read(written: Path) -> None:
+    whole = written.read_bytes()
+    for length in range(len(whole.rstrip())):  # a line feed less loses nothing
+        written.write_bytes(whole[:length])
+        with pytest.raises(UsageError, match=r"config\.yaml:\d+: is cut short, so settings are missing"):
+            read_yaml(written, own=True)
+    written.write_bytes(whole.rstrip())
+    assert read_yaml(written, own=True).values["bare.name"] == "y"
+
+
+def test_a_person_may_add_and_remove_sections_and_lines_of_it(written: Path) -> None:
+    text = written.read_text("utf-8")
+    head, mine, bare = text.index("mine:"), text.index("mine:"), text.index("bare:")
+    end = text.index("# End")
+    for edited in (
+        text + "more:\n  x: 1\n",  # below the last line
+        text[:mine] + text[bare:],  # without a section
+        text[:head] + "more: {x: 1}\n" + text[mine:],
+        text[:mine] + text[end:],  # without any
+        text[head:],  # without the first line, as if it were another file
+        text[head:end],  # as earlier versions wrote it
+        text.replace("\n", "\r\n"),
+    ):
+        written.write_text(edited, "utf-8", newline="")
+        read_yaml(written, own=True)
+    assert read_yaml(written, own=True).values["mine.k"] == 4
+    written.write_text(text[:end], "utf-8")
+    with pytest.raises(UsageError, match="if nothing is missing, write its last line again: # End of the settings"):
+        read_yaml(written)
+
+
+def test_a_config_of_a_person_may_be_empty_or_hold_comments_alone(tmp_path: Path) -> None:
+    for text in ("", "\n", "# The settings", "# one\n# two\n"):
+        (tmp_path / "c.yaml").write_text(text)
+        assert read_yaml(tmp_path / "c.yaml").values == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mine:\n  k: " + "x" * 100_000,
+        "mine:\n  blocks: [" + "x, " * 50_000 + "]",
+        f"mine:\n  {'k' * 100_000}: 1",
+        "k" * 100_000 + ": {a: 1}",
+        "k" * 100_000 + ": 1",
+        "mine:\n" + "".join(f"  k{i}: 1\n" for i in range(20_000)),
+        "mine: {k: 2026-11-29}",
+        f"mine: {{k: {'9' * 5000}}}",
+        f"mine: {{k: '{'9' * 5000}'}}",
+    ],
+)
+def test_messages_stay_short_whatever_the_values_are(tmp_path: Path, monkeypatch, text: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text(text)
+    with pytest.raises(UsageError) as told:
+        build(SECTIONS, [read_yaml(Path("c.yaml"))])
+    lines = str(told.value).split("\n")
+    assert lines[0].startswith("c.yaml:")
+    assert max(map(len, lines)) <= 300
+    assert len(lines) <= 11
 
 
 def test_identity_leaves_out_what_cannot_change_the_result() -> None:

@@ -77,3 +77,22 @@ def test_what_a_killed_process_left_beside_a_file_goes_when_it_is_written_again(
         path.touch()
     files.clear_beside(tmp_path / "reef.segpipe")
     assert sorted(tmp_path.iterdir()) == sorted([own, other])
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"a": 1}\n[1]\n', "line 2: it holds a list, no object"),
+        ('{"a": 1}\n\n{"a": ' + "[" * 100_000, "line 3: it is nested too deep"),
+        ('{"a": ' + "9" * 5000 + "}", "line 1: Exceeds the limit"),
+        ('{"a": 1', "line 1: Expecting"),
+    ],
+)
+def test_lines_that_are_no_objects_are_value_errors_with_their_number(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "a.jsonl").write_text(text)
+    with pytest.raises(ValueError, match=problem):
+        files.read_jsonl(tmp_path / "a.jsonl")
+    with pytest.raises(ValueError, match=r"no object|nested|limit|Expecting|Extra"):
+        files.read_json(tmp_path / "a.jsonl")
+    files.write_json(tmp_path / "a.json", {"é": [1]})
+    assert files.read_json(tmp_path / "a.json") == {"é": [1]}

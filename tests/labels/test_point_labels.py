@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segpipe.base.csv_files import csv_text
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Size
 from segpipe.labels.label_maps import read_classes
@@ -142,3 +143,38 @@ def test_the_pulley_ridge_points():
     assert len(labels.points) == 60
     assert labels.classes[:2] == ("CCA", "Ana")
     assert counts.tolist() == [1227, 1010, 219, 162, 117, 85, 18, 20, 14, 8, 58]
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{LONG},row,column\n",
+        f"image,row,column,label\n{LONG},1,1,a\n",
+        f"image,row,column,label\na,{LONG},1,a\n",
+        f"image,row,column,label\na,1,1,{LONG}\n",
+        f"image,row,column,label\na,1{'0' * 300},1,a\n",
+    ],
+)
+def test_a_long_value_makes_no_long_message(text, tmp_path):
+    with pytest.raises((UsageError, CorpusError)) as told:
+        read(tmp_path, text, classes=("sand",))
+    assert len(str(told.value).replace(str(tmp_path), "")) <= 300
+
+
+def test_names_that_are_no_formulas_any_more_are_those_of_the_images(tmp_path):
+    images, labels = [image("=1+1.jpg"), image("-a/b.jpg"), image("@c.jpg")], ["+sand", "=2", "-"]
+    rows = [[images[i].path, i, i, labels[i]] for i in range(3)]
+    table = csv_text(["Name", "Row", "Column", "Label"], rows)
+    path = tmp_path / "points.csv"
+    path.write_text(table, "utf-8", newline="")
+    assert "'=1+1.jpg,0,0,'+sand\n" in table
+    found = read_points(path, images, classes=None)
+    assert [found.classes[found.points[i].labels[0]] for i in range(3)] == labels
+
+
+def test_numbers_too_long_for_an_index_are_names(tmp_path):
+    labels = read(tmp_path, f"image,row,column,label\na,1,1,{'9' * 3000}\na,2,2,7\n")
+    assert labels.classes == ("7", "9" * 3000)

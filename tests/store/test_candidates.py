@@ -28,9 +28,19 @@ def test_a_table_comes_back_and_a_damaged_one_is_told(tmp_path: Path) -> None:
     save_candidates(made, tmp_path)
     assert load_candidates(tmp_path) == made
     assert json.loads((tmp_path / "candidates.json").read_text())[0]["collapsed"] == {"step": 130, "value": 0.97}
-    (tmp_path / "candidates.json").write_text("[{}]")
-    with pytest.raises(UsageError, match="segpipe train"):
-        load_candidates(tmp_path)
+    for text in ("[{}]", "{}x", "1", "[" * 100_000, '[{"name": 1}]'):
+        (tmp_path / "candidates.json").write_text(text)
+        with pytest.raises(UsageError, match="segpipe train") as told:
+            load_candidates(tmp_path)
+        assert "\n" not in str(told.value)
+
+
+def test_a_candidate_whose_outcome_is_damaged_is_not_finished(tmp_path: Path) -> None:
+    save_outcome(candidate("a", chosen=True), tmp_path)
+    assert load_outcome(tmp_path) == candidate("a", chosen=True)
+    for text in ("", "{", "[]", "[" * 100_000, '{"name": 1}'):
+        (tmp_path / "outcome.json").write_text(text)
+        assert load_outcome(tmp_path) is None
 
 
 @pytest.mark.parametrize("moved", [0, 1, 2, 3, 4])

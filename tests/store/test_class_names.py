@@ -101,13 +101,45 @@ def test_what_is_wrong_is_one_line_with_its_place(tmp_path: Path, old: str, new:
 def test_other_mistakes_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "classes.yaml"
     for content, problem in (
-        (b"\xff\xfe", "not UTF-8"),
+        (b"clusters: \xe9", ":1:.* not UTF-8"),
         (b"", "must be a block"),
         (b"clustering: a\n", "no `clusters:`"),
     ):
         path.write_bytes(content)
         with pytest.raises(UsageError, match=problem):
             load_naming(path)
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("name: sand", "name: &a [*a]"),
+        ("name: sand", "name: " + "[" * 5000),
+        ("name: sand", "name: !!python/name:os.system x"),
+        ("name: sand", f"{LONG}: sand"),
+        ("name: sand", f"[{LONG}]: sand"),
+        ("name: sand", f'name: "{LONG}\\e"'),
+        ('"#aa0000"', LONG),
+        ("ignore: false", f"ignore: {LONG}"),
+        ("merge_into: 0", f"merge_into: {LONG}"),
+        ('name: "no"', f"name: {LONG}\n    share: [1]"),
+        ("  1:", f"  {LONG}:"),
+        ('clustering: "abc"', f"clustering: [{LONG}]"),
+        ('clustering: "abc"', LONG),
+        ("  1:", f"  {'9' * 5000}:"),
+    ],
+)
+def test_what_is_wrong_is_a_short_line_however_long_the_value(tmp_path, monkeypatch, old: str, new: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text(GOOD.replace("ignore: yes", "ignore: no").replace(old, new, 1))
+    with pytest.raises(UsageError) as told:
+        load_naming(Path("c.yaml")).legend(2)
+    assert str(told.value).startswith("c.yaml:")
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) <= 300
 
 
 def test_a_run_without_the_file_has_plain_names_and_one_of_other_clusters_is_refused(tmp_path: Path) -> None:

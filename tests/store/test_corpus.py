@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
-from segpipe.records.corpus import Corpus, Crop, Image, Rejected
+from segpipe.records.corpus import Corpus, Crop, FrameInfo, Image, Rejected
 from segpipe.records.geo import Geo
 from segpipe.store.corpus import load_corpus, load_rejected, save_corpus
+from tests.helpers.json_damage import damaged
 
 ODD = ["new\nline", "a b/é ü", "bad \udcff\udc80", "\u2028 \u0085 \x0b \x1c", 'quote"\\', "漢字/🐠", "\t"]
 
@@ -85,3 +86,28 @@ def test_places_on_the_earth_come_back_to_the_last_digit(tmp_path):
 def test_a_place_must_not_map_pixels_onto_a_line():
     with pytest.raises(ValueError, match="line"):
         Geo("", (1, 2, 0, 2, 4, 0))
+
+
+def test_values_of_other_types_are_told_or_change_nothing_else(tmp_path: Path) -> None:
+    moment = FrameInfo("a.mp4", 3, 0.5, 0.1)
+    geo = Geo("EPSG:1", (1.0, 0.0, 2.0, 0.0, -1.0, 3.0))
+    image = Image("a", "a.jpg", Size(8, 9), "uint16", "0", 1, geo=geo, gps=(1.5, 2.0), moment=moment)
+    corpus = Corpus(tmp_path, (image,), (Crop(0, Box(0, 0, 8, 9)),), {"uint16": (0.0, 9.5)}, (3, 2, 1))
+    save_corpus(corpus, [Rejected("b", "c")], tmp_path)
+    told = list[str]()
+    for name in ("corpus.jsonl", "header.json", "rejected.jsonl"):
+        whole = (tmp_path / name).read_text("utf-8")
+        for text in damaged(whole):
+            (tmp_path / name).write_text(text, "utf-8")
+            try:
+                (found,) = load_corpus(tmp_path).images
+                assert all(isinstance(value, str) for value in (found.id, found.path, found.depth, found.sha256))
+                assert all(type(value) is int for value in (found.size.height, found.size.width, found.bytes))
+                load_rejected(tmp_path)
+            except UsageError as error:
+                told.append(str(error).replace(str(tmp_path), ""))
+        (tmp_path / name).write_text(whole, "utf-8")
+    assert max(map(len, told)) <= 300
+    assert not any("\n" in line for line in told)
+    assert len(told) > 200
+    assert load_corpus(tmp_path) == corpus

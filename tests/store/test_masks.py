@@ -8,6 +8,7 @@ from PIL import Image
 from segpipe.base.errors import UsageError
 from segpipe.records.palette import class_colors
 from segpipe.store import masks
+from tests.helpers.json_damage import damaged
 
 
 def test_pillow_and_opencv_read_what_was_written(tmp_path: Path) -> None:
@@ -110,3 +111,24 @@ def test_the_longest_file_name_there_is(tmp_path: Path) -> None:
     path = masks.mask_path(tmp_path, "x" * 251)
     masks.write_mask(path, np.zeros((2, 2), np.uint8), classes=2)
     assert masks.read_mask(path).shape == (2, 2)
+
+
+def test_lines_and_headers_of_other_types_are_told(tmp_path: Path) -> None:
+    line = masks.describe_mask("a", np.array([[0, 1, 255]], np.uint8), classes=2)
+    masks.save_index(tmp_path, [line])
+    masks.save_header(tmp_path, {"classes": 2, "nodata": 255})
+    told = list[str]()
+    for name in ("index.jsonl", "header.json"):
+        whole = (tmp_path / name).read_text("utf-8")
+        for text in damaged(whole):
+            (tmp_path / name).write_text(text, "utf-8")
+            try:
+                masks.count_pixels(masks.load_index(tmp_path), classes=2)
+                assert type(masks.load_header(tmp_path)["classes"]) is int
+            except UsageError as error:
+                told.append(str(error).replace(str(tmp_path), ""))
+        (tmp_path / name).write_text(whole, "utf-8")
+    assert max(map(len, told)) <= 300
+    assert not any("\n" in line for line in told)
+    assert len(told) > 80
+    assert masks.load_index(tmp_path) == [line]

@@ -91,3 +91,19 @@ def test_damaged_files_say_what_to_do(load, tmp_path):
         (tmp_path / name).write_text("{\n1,x")
     with pytest.raises(UsageError, match="segpipe evaluate"):
         load(tmp_path)
+
+
+def test_names_of_classes_are_no_formulas_in_the_confusion_and_come_back(tmp_path):
+    scores, images, confusion = made()
+    names = ["=1+1", "-", "'@a", *scores.classes[3:]]
+    save_scores(scores.model_copy(update={"classes": names}), images, confusion, tmp_path)
+    lines = (tmp_path / "confusion.csv").read_text("utf-8").splitlines()[1:4]
+    assert [line.split(",")[0] for line in lines] == ["'=1+1", "'-", "''@a"]
+    assert load_confusion(tmp_path)[0] == names
+
+
+def test_a_line_separator_in_a_name_ends_no_line(tmp_path):
+    scores, images, confusion = made()
+    odd = [image.model_copy(update={"id": f"{image.id}\u2028 \x85"}) for image in images]
+    save_scores(scores, odd, confusion, tmp_path)
+    assert load_image_scores(tmp_path) == odd

@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from segpipe.base.errors import UsageError
 from segpipe.store.training_log import Journal, count, load_histograms, load_history
 
 EDGES = np.linspace(-1, 1, 5)
@@ -42,3 +44,12 @@ def test_a_journal_that_starts_anew_ignores_old_files(tmp_path: Path) -> None:
     fill(journal, range(5))
     journal.close()
     assert Journal(tmp_path, EDGES, done=0, events=False).rows == []
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[1]", '{"step": "x"}', '{"step": null, "loss": 1}', "[" * 100_000, '{"step": 1']
+)
+def test_rows_of_other_types_are_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "history.jsonl").write_text(text)
+    with pytest.raises(UsageError, match=r"history\.jsonl is missing or damaged .* make it again with `segpipe train`"):
+        load_history(tmp_path)

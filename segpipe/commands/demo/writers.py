@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from segpipe.base import files
 from segpipe.base.errors import UsageError, named
+from segpipe.base.shown import shorten
 from segpipe.commands.demo import samples
 from segpipe.commands.demo.options import Kind, SampleOptions
 
@@ -74,11 +74,11 @@ def _is_there(out: Path, card: Mapping[str, Any], shown: Path) -> bool:
     if not (out / _CARD).is_file():
         raise UsageError(f"{shown} is not empty and holds no sample; choose another folder")
     try:
-        found = json.loads(files.read_text(out / _CARD))
+        found = files.read_json(out / _CARD)
     except ValueError:
-        found = None
+        found = {}
     if found != card:
-        was = " ".join(f"{key}={value}" for key, value in found.items()) if isinstance(found, dict) else "unknown"
+        was = shorten(" ".join(f"{key}={value}" for key, value in found.items())) or "unknown"
         raise UsageError(f"{shown} holds another sample ({was}); choose another folder, or delete it first")
     return True
 

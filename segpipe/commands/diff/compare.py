@@ -10,11 +10,10 @@ from rich.console import Group
 from rich.table import Table
 from scipy.optimize import linear_sum_assignment
 
-from segpipe.base import files
 from segpipe.base.config import Section
 from segpipe.base.geometry import Size, tiles
 from segpipe.base.tables import plain_table
-from segpipe.store.masks import load_header, read_part
+from segpipe.store.masks import load_header, load_index, read_part
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_scores
 
@@ -60,7 +59,7 @@ def _scores(a: Mapping[str, Any], b: Mapping[str, Any]) -> Table:
 
 def _agreement(a: RunDir, b: RunDir) -> str:
     """Share of pixels on which the masks agree once the clusters of A are matched one to one to those of B."""
-    rows_a, rows_b = ({row["id"]: row for row in files.read_jsonl(run.path("masks") / "index.jsonl")} for run in (a, b))
+    rows_a, rows_b = ({row["id"]: row for row in load_index(run.path("masks"))} for run in (a, b))
     classes_a, classes_b = (int(load_header(run.path("masks"))["classes"]) for run in (a, b))
     counts = np.zeros((classes_a, classes_b), np.int64)
     compared = 0

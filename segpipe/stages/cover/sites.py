@@ -14,6 +14,7 @@ from pathlib import Path
 
 from segpipe.base.csv_files import IMAGE_COLUMN, column_of, plain, read_table
 from segpipe.base.errors import CorpusError, UsageError, named
+from segpipe.base.shown import quoted, shorten
 from segpipe.images.id_lookup import ImageNames
 from segpipe.records.corpus import Image
 
@@ -51,7 +52,7 @@ def read_sites(path: Path, images: Sequence[Image], *, by: str | None) -> Sites:
     line, header = next(rows, (1, []))
     image_at = column_of(header, IMAGE_COLUMN)
     if image_at is None:
-        raise UsageError(f"{path}:{line}: no column for 'image' among {', '.join(header) or 'no headings'}")
+        raise UsageError(f"{path}:{line}: no column for 'image' among {shorten(', '.join(header)) or 'no headings'}")
     gsd_at = column_of(header, _GSD)
     site_at = None if by is None else _site_column(path, line, header, by, image_at)
     names, unmatched = ImageNames(images), list[str]()
@@ -60,8 +61,8 @@ def read_sites(path: Path, images: Sequence[Image], *, by: str | None) -> Sites:
         fits = names.find(fields[image_at])
         if len(fits) > 1:
             raise UsageError(
-                f"{path}:{line}: {fields[image_at]!r} fits {len(fits)} images, such as {images[fits[0]].path} and "
-                f"{images[fits[1]].path}; write the relative path with its ending"
+                f"{path}:{line}: {quoted(fields[image_at])} fits {len(fits)} images, such as {images[fits[0]].path} "
+                f"and {images[fits[1]].path}; write the relative path with its ending"
             )
         if not fits:
             unmatched.append(fields[image_at])
@@ -69,14 +70,14 @@ def read_sites(path: Path, images: Sequence[Image], *, by: str | None) -> Sites:
         index, site = fits[0], "" if site_at is None else fields[site_at]
         if sites.get(index, site) != site:
             raise UsageError(
-                f"{path}:{line}: {fields[image_at]!r} belongs to {site!r} here and to {sites[index]!r} on line "
-                f"{lines[index]}; an image belongs to one site"
+                f"{path}:{line}: {quoted(fields[image_at])} belongs to {quoted(site)} here and to "
+                f"{quoted(sites[index])} on line {lines[index]}; an image belongs to one site"
             )
         sites[index], lines[index] = site, line
         if gsd_at is not None and fields[gsd_at]:
             gsd[index] = _length(fields[gsd_at], f"{path}:{line}", header[gsd_at])
     if not sites:
-        first = f": {unmatched[0]!r} is not in the corpus, ids look like {images[0].id!r}" if unmatched else ""
+        first = f": {quoted(unmatched[0])} is not in the corpus, ids look like {images[0].id!r}" if unmatched else ""
         raise CorpusError(f"no row of {path} belongs to an image{first}; name images by file name or relative path")
     return Sites("" if site_at is None else header[site_at], sites, gsd, tuple(unmatched))
 
@@ -85,8 +86,8 @@ def _site_column(path: Path, line: int, header: Sequence[str], by: str, image_at
     if by:
         place = column_of(header, (plain(by),))
         if place is None:
-            close = difflib.get_close_matches(by, header, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"columns are {', '.join(header)}"
+            close = difflib.get_close_matches(by, [shorten(field) for field in header], 1)
+            hint = f"did you mean {quoted(close[0])}?" if close else f"columns are {shorten(', '.join(header))}"
             raise UsageError(f"{path}:{line}: {named('cover.by', by)}: there is no such column; {hint}")
         return place
     place = column_of(header, _SITES)
@@ -95,7 +96,7 @@ def _site_column(path: Path, line: int, header: Sequence[str], by: str, image_at
     gsd_at = column_of(header, _GSD)
     others = [i for i in range(len(header)) if i not in (image_at, gsd_at)]
     if len(others) != 1:
-        known = ", ".join(header[i] for i in others)
+        known = shorten(", ".join(header[i] for i in others))
         raise UsageError(
             f"{path}:{line}: which column says the site? give {named('cover.by')}, one of {known or 'no other'}"
         )
@@ -108,5 +109,6 @@ def _length(text: str, where: str, heading: str) -> float:
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value > 0):
-        raise UsageError(f"{where}: {heading} {text!r} is no length; give meters along the side of a pixel, as 0.0005")
+        said = f"{shorten(heading)} {quoted(text)} is no length"
+        raise UsageError(f"{where}: {said}; give meters along the side of a pixel, as 0.0005")
     return value

@@ -31,7 +31,10 @@ GROUPS = {
             "overlay/*.jpg", "the colors over the image; `legend.png` says what they mean", "anything"
         ),
         "classes": FormatInfo(
-            "classes.csv", "number, name, color, pixels, share and images of every class", "anything"
+            "classes.csv",
+            "number, name, color, pixels, share and images of every class; an apostrophe stands before names that a "
+            "spreadsheet would take for formulas",
+            "anything",
         ),
         "certainty": FormatInfo(
             "certainty/*", "margin and entropy of every pixel, 0 to 1 as 0 to 255; needs `refine.certainty`", "anything"
@@ -84,7 +87,10 @@ GROUPS = {
             "FiftyOne",
         ),
         "coralnet": FormatInfo(
-            "coralnet.csv", "Name, Row, Column, Label of sampled points", "CoralNet, `segpipe evaluate --labels`"
+            "coralnet.csv",
+            "Name, Row, Column, Label of sampled points; an apostrophe stands before names that a spreadsheet would "
+            "take for formulas, which segpipe takes off again and CoralNet does not",
+            "CoralNet, `segpipe evaluate --labels`",
         ),
         "taglab": FormatInfo(
             "taglab/*", "label maps in the classes' colors and `dictionary.json`", "TagLab (import label map)"

@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from segpipe.base.csv_files import csv_text
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Size
 from segpipe.records.corpus import Image
 from segpipe.stages.cover.sites import read_sites
 
 IMAGES = [Image(name, f"{name}.jpg", Size(8, 8), "uint8", "0" * 64, 9) for name in ("a/one", "a/two", "b/one")]
+
+LONG = "x" * 100_000
 
 
 def table(tmp_path: Path, text: str) -> Path:
@@ -50,3 +53,17 @@ def test_the_only_other_column_needs_no_name(tmp_path: Path) -> None:
 def test_what_is_wrong_is_told(tmp_path: Path, text: str, by: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         read_sites(table(tmp_path, text), IMAGES, by=by)
+
+
+def test_names_that_are_no_formulas_any_more_are_those_of_the_images(tmp_path: Path) -> None:
+    images = [Image(name, f"{name}.jpg", Size(8, 8), "uint8", "0" * 64, 9) for name in ("=1+1", "-a", "@b/c")]
+    text = csv_text(["image", "site"], [[image.path, f"+{i}m"] for i, image in enumerate(images)])
+    assert "'=1+1.jpg,'+0m\n" in text
+    assert read_sites(table(tmp_path, text), images, by="").sites == {0: "+0m", 1: "+1m", 2: "+2m"}
+
+
+@pytest.mark.parametrize("text", [f"{LONG}\n", f"image,site\n{LONG},x\n", f"image,site,gsd\na/one,x,{LONG}\n"])
+def test_a_long_value_makes_no_long_message(tmp_path: Path, text: str) -> None:
+    with pytest.raises((UsageError, CorpusError)) as told:
+        read_sites(table(tmp_path, text), IMAGES, by="")
+    assert len(str(told.value).replace(str(tmp_path), "")) <= 300
