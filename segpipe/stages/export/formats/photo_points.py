@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import shapely
 
+from segpipe.base.printable import readable
 from segpipe.stages.export.formats.gis_layers import write_layer
-from segpipe.stages.export.formats.sanitize import readable, unique
+from segpipe.stages.export.formats.sanitize import unique
 from segpipe.stages.export.formats.source import Source
 from segpipe.store import masks
 
