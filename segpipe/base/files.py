@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -12,10 +13,29 @@ from typing import Any
 
 from segpipe.base.errors import UsageError
 
+_UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.[0-9]+\.tmp")
+
 
 def absolute(path: str | os.PathLike[str]) -> str:
     """A path or glob that keeps its meaning in another working directory: `..` goes by name, links and globs stay."""
     return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  a glob too
+
+
+def check_utf8(path: Path) -> None:
+    """See that a path can be written by all libraries: GDAL, safetensors and Arrow take UTF-8 alone.
+
+    Raises:
+        UsageError: it holds other bytes.
+    """
+    try:
+        os.path.abspath(path).encode()  # noqa: PTH100
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{path}: the path is not UTF-8; choose another place for what is written") from error
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file's name is that of one that `atomic` is writing, or was when its process was killed."""
+    return _UNFINISHED.fullmatch(name) is not None
 
 
 @contextmanager

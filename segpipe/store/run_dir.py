@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import time
@@ -10,12 +11,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from segpipe.base import files
 from segpipe.base.errors import LockedError, MachineError, UsageError
+from segpipe.base.shortage import raise_shortage
 from segpipe.records.manifest import Manifest, StageRecord
 
 _KEY = ".key"
@@ -52,14 +55,17 @@ class RunDir:
         """Make the directory a run: a new one, an empty one, or one that is a run already.
 
         Raises:
-            UsageError: it holds files and was not begun by segpipe, whose stages would replace them.
+            UsageError: it holds files and was not begun by segpipe, whose stages would replace them; or its path is not
+                UTF-8.
         """
+        files.check_utf8(self.root)
         self.root.mkdir(parents=True, exist_ok=True)
         marker = self.root / _MARKER
         if marker.exists():
             return
-        held = sorted(entry.name for entry in self.root.iterdir() if entry.name not in _NOBODYS)
-        if held and not self._begun_before_markers():
+        held = sorted(name for name in _names(self.root) if name not in _NOBODYS and not files.is_unfinished(name))
+        # what another process has begun this moment holds the marker by now: it is the first to be written
+        if held and not marker.exists() and not self._begun_before_markers():
             shown = f"{', '.join(held[:3])}{' ...' if len(held) > 3 else ''}"
             raise UsageError(
                 f"{self.root} is no run and holds other files ({shown}); choose a new directory, "
@@ -111,16 +117,21 @@ class RunDir:
 
         Raises:
             UsageError: the file is damaged or of a later version.
+            MachineError: it cannot be read.
         """
         path = self.root / "manifest.json"
-        if not path.exists():
-            return Manifest()
         try:
-            return Manifest.model_validate_json(path.read_bytes())
-        except ValidationError as error:
+            return Manifest.model_validate(json.loads(files.read_text(path)))
+        except FileNotFoundError:
+            return Manifest()
+        except OSError as error:
+            raise_shortage(path, error)
+            raise UsageError(f"{path} cannot be read ({error.strerror}); choose another run directory") from error
+        except (ValueError, RecursionError) as error:
+            wrong = f"{error.error_count()} wrong fields" if isinstance(error, ValidationError) else "it is no JSON"
             raise UsageError(
-                f"{path} is damaged or was written by another version of segpipe "
-                f"({error.error_count()} wrong fields); delete it to run every stage again"
+                f"{path} is damaged or was written by another version of segpipe ({wrong}); delete it to run every "
+                "stage again"
             ) from error
 
     def record(self, stage: str, record: StageRecord | None) -> None:
@@ -129,10 +140,8 @@ class RunDir:
         stages = {name: kept for name, kept in manifest.stages.items() if name != stage}
         if record is not None:
             stages[stage] = record
-        files.write_text(
-            self.root / "manifest.json",
-            manifest.model_copy(update={"stages": stages}).model_dump_json(indent=2) + "\n",
-        )
+        new = manifest.model_copy(update={"stages": stages})
+        files.write_json(self.root / "manifest.json", _finite(new.model_dump(mode="json")))
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -143,19 +152,16 @@ class RunDir:
             MachineError: the directory cannot be written.
             UsageError: it is not a run.
         """
+        lock, holder = FileLock(self.root / ".lock"), self.root / ".lock.json"
         try:
             self.claim()
-            lock = FileLock(self.root / ".lock")
-            holder = self.root / ".lock.json"
-            try:
-                lock.acquire(timeout=0)
-            except Timeout as error:
-                who = json.loads(holder.read_text("utf-8")) if holder.exists() else {}
-                raise LockedError(
-                    f"{self.root} is in use by process {who.get('pid', 'unknown')} since {who.get('since', '?')}; "
-                    "wait for it to end or choose another run directory"
-                ) from error
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise LockedError(
+                f"{self.root} is in use by {_holder(holder)}; wait for it to end or choose another run directory"
+            ) from error
         except OSError as error:
+            raise_shortage(self.root, error)
             raise MachineError(
                 f"{self.root}: cannot write here ({error.strerror}); choose another run directory"
             ) from error
@@ -165,3 +171,25 @@ class RunDir:
         finally:
             holder.unlink(missing_ok=True)
             lock.release()
+
+
+def _finite(value: Any) -> Any:
+    """JSON values with null for what is no number."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _names(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.iterdir()]
+
+
+def _holder(note: Path) -> str:
+    """Who holds the run, as far as its note can be read: it may be half-written, or gone this moment."""
+    try:
+        who = json.loads(note.read_text("utf-8"))
+        return f"process {int(who['pid'])} since {who['since']}"
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return "another process"

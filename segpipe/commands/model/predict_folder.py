@@ -106,6 +106,7 @@ def apply_to_folder(
 
 def _begin(out: Path, model: Model) -> dict[str, dict[str, Any]]:
     """Make the folder, or see that it is of this bundle; what an interrupted call has finished, by id."""
+    files.check_utf8(out)
     own = out / _MODEL
     if own.exists():
         if json.loads(files.read_text(own)).get("sha256") != model.fingerprint:
