@@ -23,6 +23,18 @@ def absolute(path: str | os.PathLike[str]) -> str:
     return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  a glob too
 
 
+def check_utf8(path: Path) -> None:
+    """See that a path can be written by all libraries: GDAL, safetensors and Arrow take UTF-8 alone.
+
+    Raises:
+        UsageError: it holds other bytes.
+    """
+    try:
+        os.path.abspath(path).encode()  # noqa: PTH100
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{path}: the path is not UTF-8; choose another place for what is written") from error
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the name `path` when the block ends without error."""

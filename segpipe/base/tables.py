@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.table import Table
+from rich.text import Text
+
+from segpipe.base.printable import printable
+
+
+class _PlainTable(Table):
+    """A table whose cells are shown as they are: brackets in a name are no markup, control characters are escaped."""
+
+    def add_row(self, *cells: Any, **more: Any) -> None:
+        """Add a row; texts are taken literally."""
+        super().add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in cells), **more)
 
 
 def plain_table(*headings: str) -> Table:
     """A table without lines, made for terminals of any width."""
-    table = Table(box=None, pad_edge=False)
+    table = _PlainTable(box=None, pad_edge=False)
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        table.add_column(Text(printable(heading)), overflow="fold")
     return table

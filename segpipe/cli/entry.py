@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import io
 import os
 import sys
 import traceback
@@ -10,9 +10,11 @@ from collections.abc import Sequence
 
 import click
 
-from segpipe.base.errors import MachineError, SegpipeError, Stopped
+from segpipe.base.errors import SegpipeError, Stopped
+from segpipe.base.shortage import of_machine
 from segpipe.cli import app
 from segpipe.cli.signals import Stopper
+from segpipe.cli.terminal import echo
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -20,6 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # threads of torch and FAISS that wait for each other spin for a moment only, then sleep: beside other work on the
     # same processors endless spinning made training eight times slower (read when the first of them is loaded)
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows few letters gets the others as \\u....
+            stream.reconfigure(errors="backslashreplace")
     stopper = Stopper()
     stopper.install()
     code = run_cli(sys.argv[1:] if arguments is None else arguments)
@@ -34,27 +39,21 @@ def run_cli(arguments: Sequence[str]) -> int:
     except click.exceptions.Abort:
         return 130
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        echo(shown.getvalue().rstrip("\n"), err=True, keep="\n")
         return error.exit_code
     except Stopped as stopped:
-        click.echo("stopped; the same command goes on from here", err=True)
+        echo("stopped; the same command goes on from here", err=True)
         return stopped.exit_code
     except BrokenPipeError:
         return 0
     except Exception as error:
         if "--debug" in arguments:
-            traceback.print_exc()
-        if isinstance(error, SegpipeError):
-            click.echo(f"error: {error}", err=True)
-            return error.exit_code
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            click.echo(
-                f"error: {error.filename or 'the disk'}: no space left; free some, then run the same command",
-                err=True,
-            )
-            return MachineError.exit_code
-        click.echo(
-            f"internal error: {type(error).__name__}: {error}; --debug shows where, please report it",
-            err=True,
-        )
-        return 1
+            echo(traceback.format_exc().rstrip(), err=True, keep="\n")
+        known = error if isinstance(error, SegpipeError) else of_machine(error)
+        if known is not None:
+            echo(f"error: {known}", err=True)
+            return known.exit_code
+        echo(f"internal error: {type(error).__name__}: {error}; --debug shows where, please report it", err=True)
+        return SegpipeError.exit_code

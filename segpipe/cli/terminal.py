@@ -23,6 +23,7 @@ from rich.text import Text
 
 from segpipe.base.errors import SKIPPED, RenamedWarning
 from segpipe.base.options import Report
+from segpipe.base.printable import printable
 from segpipe.base.runtime import Track, no_track
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ class _Lines(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)
+        text = printable(self.format(record).rstrip("\n"), keep="\n" if record.name == "py.warnings" else "")
         if record.levelno >= logging.WARNING:
             text = f"{record.levelname.lower()}: {text}"
         self._console.print(Text(text), soft_wrap=True)
@@ -73,7 +74,7 @@ def warnings_shown() -> Iterator[None]:
 
         def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
             if issubclass(category, RenamedWarning):
-                click.echo(f"warning: {message}", err=True)
+                echo(f"warning: {message}", err=True)
             else:
                 before(message, category, *place, **more)
 
@@ -81,28 +82,34 @@ def warnings_shown() -> Iterator[None]:
         yield
 
 
+def echo(text: str, *, err: bool = False, keep: str = "") -> None:
+    """Print one line; whatever a name in it holds, it is shown and does nothing to the terminal.
+
+    Args:
+        text: the line.
+        err: to standard error.
+        keep: characters that are no name's, such as line breaks of a traceback.
+    """
+    click.echo(printable(text, keep=keep), err=err)
+
+
 def say(report: Report, *, quiet: bool) -> int:
     """Print what a command has to say; its exit code."""
     for line in report.lines if quiet else (*report.details, *report.lines):
         if isinstance(line, str):
-            click.echo(line)
+            echo(line)
         else:
             Console().print(line)
     if report.skipped:
         place = "" if report.listed_in is None else f" ({report.listed_in})"
-        click.echo(f"{len(report.skipped)} files skipped{place}:", err=True)
+        echo(f"{len(report.skipped)} files skipped{place}:", err=True)
         for entry in report.skipped[:20]:
-            click.echo(f"  {printable(entry.path)}: {entry.reason}", err=True)
+            echo(f"  {entry.path}: {entry.reason}", err=True)
         if len(report.skipped) > 20:
-            click.echo(f"  and {len(report.skipped) - 20} more", err=True)
+            echo(f"  and {len(report.skipped) - 20} more", err=True)
     if report.code is not None:
         return report.code
     return SKIPPED if report.skipped else 0
-
-
-def printable(text: str) -> str:
-    """A name that any terminal can show: bytes that are no UTF-8 and control characters are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def tracker(screen: Console, *, quiet: bool) -> Track:

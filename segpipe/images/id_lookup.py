@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from segpipe.base.printable import readable
 from segpipe.records.corpus import Image
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".jp2", ".gif")
@@ -15,25 +16,36 @@ class ImageNames:
     """Finds images by id, path or bare name, with or without ending.
 
     An exact id or relative path comes first; else the images whose relative path ends in the name, folder by folder.
-    Names are compared in Unicode's composed form (macOS stores decomposed ones); a backslash separates folders too.
+    Names are compared in Unicode's composed form (macOS stores decomposed ones), unless one is spelled exactly so; a
+    backslash separates folders too.
+    What a table cannot hold is met half way, last of all: spaces around a name, and bytes that are not UTF-8, which our
+    own tables write as question marks.
     """
 
     def __init__(self, images: Sequence[Image]) -> None:
         self._exact: list[dict[str, list[int]]] = [{}, {}, {}]
+        self._spelled: dict[str, list[int]] = {}
         self._tails: dict[str, list[int]] = {}
+        self._loose: dict[str, list[int]] = {}
         for i, image in enumerate(images):
+            for name in {image.id, image.path, _without_ending(image.path)}:
+                self._spelled.setdefault(name, []).append(i)
             names = [_plain(image.id), _plain(image.path), _without_ending(_plain(image.path))]
             for table, name in zip(self._exact, names, strict=True):
                 table.setdefault(name, []).append(i)
+            for name in {_loose(name) for name in names} - {*names}:
+                self._loose.setdefault(name, []).append(i)
             tails = {tail for name in names for tail in _tails(name)}
             for tail in tails:
                 self._tails.setdefault(tail, []).append(i)
 
     def find(self, name: str) -> list[int]:
         """Indices of the images that `name` may mean: none, one, or several where it is ambiguous."""
+        if len(self._spelled.get(name, ())) == 1:
+            return self._spelled[name]
         plain = _plain(name)
         for wanted in dict.fromkeys((plain, _without_ending(plain))):
-            for table in (*self._exact, self._tails):
+            for table in (*self._exact, self._tails, self._loose):
                 if wanted in table:
                     return table[wanted]
         return []
@@ -41,6 +53,10 @@ class ImageNames:
 
 def _plain(name: str) -> str:
     return unicodedata.normalize("NFC", name).replace("\\", "/").removeprefix("./")
+
+
+def _loose(name: str) -> str:
+    return readable(name).strip()
 
 
 def _without_ending(name: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
 
+from segpipe.base.printable import harmless, readable
 from segpipe.plots.thumbnails import Picture, data_uri
 from segpipe.records.corpus import Rejected
 
@@ -101,7 +102,7 @@ class Page(ABC):
 
 
 def render(template_name: str, package: str, page: Page) -> str:
-    """A page as HTML. Every text is escaped; bytes of file names that are not UTF-8 become question marks.
+    """A page as HTML. Every text is escaped; of file names bytes that are not UTF-8 become question marks.
 
     Args:
         template_name: a file that extends `base.html.jinja`.
@@ -109,7 +110,7 @@ def render(template_name: str, package: str, page: Page) -> str:
         page: what it shows, under the name `page`.
     """
     html: str = template(template_name, package).render(page=page)
-    return html.encode("utf-8", "replace").decode("utf-8")
+    return readable(html)
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -147,6 +148,7 @@ def template(name: str, package: str = "segpipe.plots") -> Any:
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader([jinja2.PackageLoader(home, "") for home in (package, "segpipe.plots")]),
         autoescape=True,
+        finalize=lambda value: harmless(value) if type(value) is str else value,  # else it is marked as HTML
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

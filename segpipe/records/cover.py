@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from segpipe.base.printable import readable
+
+Name = Annotated[str, AfterValidator(readable)]
+"""Of a file or folder, as JSON and other programs take it."""
 
 
 class _Record(BaseModel):
@@ -28,9 +35,9 @@ class Share(_Record):
 class Part(_Record):
     """The classes of some images."""
 
-    name: str
+    name: Name
     """Of the image or site; `all` for all images."""
-    site: str = ""
+    site: Name = ""
     """Of an image."""
     images: int
     note: str = ""
@@ -78,7 +85,7 @@ class SiteCorrection(_Record):
     That takes a class of the map for the same mix of labels at every site.
     """
 
-    name: str
+    name: Name
     images: int
     unseen: float
     """Share of the site's map in classes without a labelled pixel anywhere; nothing is known of it."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from segpipe import pipeline
 from segpipe.base.errors import SegpipeError
+from segpipe.base.printable import readable
 from segpipe.plots.html import template
 from segpipe.plots.thumbnails import Picture, photo
 from segpipe.results.maps_figure import view_map
@@ -29,7 +30,7 @@ def render_run(reader: RunReader) -> str:
         pictures=pictures,
         problems=list(dict.fromkeys(problems)),
     )
-    return html.encode("utf-8", "replace").decode("utf-8")
+    return readable(html)
 
 
 def _or_problem(make: Any, reader: RunReader, problems: list[str]) -> list[Any]:

@@ -5,7 +5,6 @@ A folder that holds other files is never taken: what lies in it under the name o
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from segpipe.base import files
 from segpipe.base.errors import LockedError, MachineError, UsageError
+from segpipe.base.shortage import raise_shortage
 
 _NOBODYS = {".lock", ".lock.json", ".DS_Store", "Thumbs.db", "desktop.ini"}
 """What an empty directory may hold: left by us, or by file managers."""
@@ -52,8 +52,9 @@ def check_free(folder: Path, kind: Kind, *, earlier: Callable[[], bool]) -> None
         earlier: whether it is of this kind by a version that wrote no marker.
 
     Raises:
-        UsageError: it is a file, of another kind, or holds files that segpipe did not make.
+        UsageError: it is a file, of another kind, or holds files that segpipe did not make; or its path is not UTF-8.
     """
+    files.check_utf8(folder)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; name a folder")
     marker = folder / files.OUTPUT_MARKER
@@ -63,9 +64,9 @@ def check_free(folder: Path, kind: Kind, *, earlier: Callable[[], bool]) -> None
         if other is not None:
             raise UsageError(f"{folder} is {other.name} of segpipe, not {kind.name}; choose another folder")
         return
-    names = [entry.name for entry in folder.iterdir()] if folder.exists() else []
-    held = sorted(name for name in names if name not in _NOBODYS and not files.is_beside(name))
-    if held and not earlier():
+    held = sorted(name for name in _names(folder) if name not in _NOBODYS and not files.is_beside(name))
+    # what another process has begun this moment holds the marker by now: it is the first to be written
+    if held and not marker.exists() and not earlier():
         shown = f"{', '.join(held[:3])}{' ...' if len(held) > 3 else ''}"
         raise UsageError(
             f"{folder} is not {kind.name} of segpipe and holds other files ({shown}); choose a new directory, "
@@ -90,19 +91,16 @@ def locked(folder: Path, kind: Kind, *, earlier: Callable[[], bool]) -> Iterator
         MachineError: it cannot be written.
         UsageError: it cannot be claimed.
     """
-    holder = folder / ".lock.json"
+    lock, holder = FileLock(folder / ".lock"), folder / ".lock.json"
     try:
         claim(folder, kind, earlier=earlier)
-        lock = FileLock(folder / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            who = _read_holder(holder)
-            raise LockedError(
-                f"{folder} is in use by process {who.get('pid', 'unknown')} since {who.get('since', '?')}; wait for it "
-                "to end or choose another directory"
-            ) from error
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise LockedError(
+            f"{folder} is in use by {_read_holder(holder)}; wait for it to end or choose another directory"
+        ) from error
     except OSError as error:
+        raise_shortage(folder, error)
         raise MachineError(f"{folder}: cannot write here ({error.strerror}); choose another directory") from error
     try:
         files.write_json(holder, {"pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")})
@@ -112,10 +110,14 @@ def locked(folder: Path, kind: Kind, *, earlier: Callable[[], bool]) -> Iterator
         lock.release()
 
 
-def _read_holder(holder: Path) -> dict[str, object]:
-    """Who holds the lock, as far as it can be read: it may end or begin at this moment."""
+def _names(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.iterdir()] if folder.exists() else []
+
+
+def _read_holder(note: Path) -> str:
+    """Who holds the lock, as far as its note can be read: it may be half-written, or gone this moment."""
     try:
-        said = json.loads(holder.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
+        who = files.read_json(note)
+        return f"process {int(who['pid'])} since {who['since']}"
+    except (OSError, ValueError, LookupError, TypeError):
+        return "another process"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from segpipe.base import files
 from segpipe.base.errors import UsageError
+from segpipe.base.shortage import raise_shortage
 from segpipe.records.manifest import Manifest, StageRecord
 from segpipe.store import transaction
 from segpipe.store.ownership import RUN, claim, locked
@@ -75,7 +78,8 @@ class RunDir:
         """Make the directory a run: a new one, an empty one, or one that is a run already.
 
         Raises:
-            UsageError: it holds files and was not begun by segpipe, whose stages would replace them.
+            UsageError: it holds files and was not begun by segpipe, whose stages would replace them; or its path is not
+                UTF-8.
         """
         claim(self.root, RUN, earlier=self._begun_before_markers)
 
@@ -127,16 +131,21 @@ class RunDir:
 
         Raises:
             UsageError: the file is damaged or of a later version.
+            MachineError: it cannot be read.
         """
         path = self.root / "manifest.json"
-        if not path.exists():
-            return Manifest()
         try:
-            return Manifest.model_validate_json(path.read_bytes())
-        except ValidationError as error:
+            return Manifest.model_validate(files.read_json(path))
+        except FileNotFoundError:
+            return Manifest()
+        except OSError as error:
+            raise_shortage(path, error)
+            raise UsageError(f"{path} cannot be read ({error.strerror}); choose another run directory") from error
+        except (ValueError, RecursionError) as error:
+            wrong = f"{error.error_count()} wrong fields" if isinstance(error, ValidationError) else "it is no JSON"
             raise UsageError(
-                f"{path} is damaged or was written by another version of segpipe "
-                f"({error.error_count()} wrong fields); delete it to run every stage again"
+                f"{path} is damaged or was written by another version of segpipe ({wrong}); delete it to run every "
+                "stage again"
             ) from error
 
     def record(self, stage: str, record: StageRecord | None) -> None:
@@ -145,10 +154,8 @@ class RunDir:
         stages = {name: kept for name, kept in manifest.stages.items() if name != stage}
         if record is not None:
             stages[stage] = record
-        files.write_text(
-            self.root / "manifest.json",
-            manifest.model_copy(update={"stages": stages}).model_dump_json(indent=2) + "\n",
-        )
+        new = manifest.model_copy(update={"stages": stages})
+        files.write_json(self.root / "manifest.json", _finite(new.model_dump(mode="json")))
 
     def _tidy(self) -> None:
         """Finish or take back what a process that was killed had begun, and delete its files that were not done."""
@@ -175,3 +182,12 @@ class RunDir:
 def _belongs(folder: Path, key: str) -> bool:
     mark = folder / _KEY
     return mark.exists() and mark.read_text("utf-8") == key
+
+
+def _finite(value: Any) -> Any:
+    """JSON values with null for what is no number."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

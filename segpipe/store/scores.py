@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -85,7 +86,8 @@ def load_image_scores(path: Path) -> list[ImageScore]:
         UsageError: the file is missing or damaged.
     """
     return _checked(
-        lambda text: [ImageScore.model_validate_json(line) for line in text.split("\n") if line], path / _IMAGES
+        lambda text: [ImageScore.model_validate(json.loads(line)) for line in text.split("\n") if line],
+        path / _IMAGES,
     )
 
 

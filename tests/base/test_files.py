@@ -31,6 +31,19 @@ def test_text_survives(tmp_path_factory: pytest.TempPathFactory, text: str) -> N
     assert files.read_text(path) == text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
+def test_names_of_unfinished_files_are_known(tmp_path: Path) -> None:
+    with files.atomic(tmp_path / "a.txt") as beside:
+        assert files.is_beside(beside.name)
+        beside.touch()
+    assert not any(files.is_beside(name) for name in ("a.txt", ".a.tmp", f".{'g' * 16}.1.tmp"))
+
+
+def test_paths_that_are_no_utf8_are_told(tmp_path: Path) -> None:
+    files.check_utf8(tmp_path / "礁 é")
+    with pytest.raises(UsageError, match=r"the path is not UTF-8"):
+        files.check_utf8(tmp_path / os.fsdecode(b"a\xff"))
+
+
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "", "a\0b"])
 def test_names_stay_inside(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError):

@@ -50,5 +50,5 @@ def test_what_cannot_be_opened_is_told_and_a_shortage_is_the_machine_s(tmp_path:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(MachineError, match="Too many open files"):
+    with pytest.raises(MachineError, match="too many files are open"):
         read(tmp_path / "a")

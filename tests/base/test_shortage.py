@@ -1,15 +1,19 @@
 import errno
+import os
+import re
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from segpipe.base.errors import MachineError
-from segpipe.base.shortage import is_of_memory, raise_shortage
+from segpipe.base.errors import MachineError, UsageError
+from segpipe.base.shortage import is_of_memory, of_machine, raise_shortage
 
+NUMBERS = ("ENOSPC", "EDQUOT", "EFBIG", "EACCES", "EPERM", "EROFS", "EMFILE", "ENFILE", "EIO", "ENOMEM", "ESTALE")
 FILE = Path("no space left.tif")
 
 
-@pytest.mark.parametrize("number", ["ENOSPC", "EDQUOT", "ENOMEM", "EMFILE", "ENFILE", "EACCES", "EIO", "ESTALE"])
+@pytest.mark.parametrize("number", NUMBERS)
 def test_the_system_s_errors_are_the_machine_s(number: str) -> None:
     code = getattr(errno, number)
     with pytest.raises(MachineError, match=r"^no space left\.tif: ") as caught:
@@ -33,3 +37,51 @@ def test_a_file_s_own_errors_pass_whatever_its_name() -> None:
     raise_shortage(FILE, ValueError(f"{FILE}: broken data"))
     raise_shortage(FILE, OSError(errno.EISDIR, "Is a directory"))
     assert is_of_memory(MemoryError())
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_what_nobody_expected_is_one_line_with_place_and_way_out(name: str) -> None:
+    found = of_machine(OSError(getattr(errno, name), "words", "a.tif"))
+    assert isinstance(found, MachineError)
+    assert re.match(r"a\.tif: .+; .+", str(found))
+
+
+@pytest.mark.parametrize("name", ["ENAMETOOLONG", "ENOTDIR", "EISDIR", "EEXIST", "ELOOP"])
+def test_an_impossible_path_is_a_wrong_argument(name: str) -> None:
+    number = getattr(errno, name)
+    found = of_machine(OSError(number, os.strerror(number), b"out\xff"))
+    assert isinstance(found, UsageError)
+    assert str(found) == f"out\udcff: {os.strerror(number)}; choose another place"
+
+
+def test_the_second_name_is_the_one_that_was_made() -> None:
+    found = of_machine(OSError(errno.ENOSPC, "full", "a.tmp", None, "a"))
+    assert str(found).startswith("a: no space left")
+
+
+def test_causes_are_looked_at() -> None:
+    wrapped = RuntimeError("write failed")
+    wrapped.__cause__ = OSError(errno.ENOSPC, "full", "a.tif")
+    assert str(of_machine(wrapped)) == "a.tif: no space left; free some, then run the same command"
+    assert "memory" in str(of_machine(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")))
+    assert "ulimit -u" in str(of_machine(RuntimeError("can't start new thread")))
+    assert "ulimit -u" in str(of_machine(BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")))
+
+
+def test_no_temporary_folder_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", _nowhere)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with pytest.raises(FileNotFoundError) as caught, tempfile.TemporaryFile():
+        pass
+    assert str(of_machine(caught.value)).endswith("set TMPDIR to a folder that can be written")
+
+
+def _nowhere(dirlist: object = None) -> str:
+    raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), ValueError("x"), OSError("encoder"), AssertionError(), OSError(errno.EINVAL, "Invalid")]
+)
+def test_a_mistake_of_ours_stays_one(error: Exception) -> None:
+    assert of_machine(error) is None

@@ -1,6 +1,10 @@
 """Every error ends in an exit code and one line."""
 
 import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +22,16 @@ from segpipe.cli.entry import run_cli
         (errors.LockedError("in use"), 6, "error: in use"),
         (errors.Stopped(15), 143, "stopped; the same command goes on from here"),
         (OSError(errno.ENOSPC, "full", "masks/a.png"), 5, "error: masks/a.png: no space left; free some, then"),
+        (OSError(errno.EACCES, "no", "masks/a.png"), 5, "error: masks/a.png: no permission to read or write it"),
+        (MemoryError(), 5, "error: this machine: the memory is short; fewer runtime.workers"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a/b"), 2, "error: a/b: Not a directory; choose"),
+        (
+            errors.UsageError("no image a\x1b[31m\u202eb\udcff\n.png"),
+            2,
+            "error: no image a\\x1b[31m\\u202eb\\udcff\\n.png",
+        ),
+        (KeyError("a\nb"), 1, "internal error: KeyError: 'a\\nb'"),
+        (ValueError("a\x1b\nb"), 1, "internal error: ValueError: a\\x1b\\nb; --debug"),
         (KeyError("x"), 1, "internal error: KeyError: 'x'; --debug shows where"),
         (BrokenPipeError(), 0, ""),
     ],
@@ -39,6 +53,35 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     monkeypatch.setattr(app, "run", lambda arguments: 1 / 0)
     assert run_cli(["show", "x", "--debug"]) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err.splitlines()[-2]
+
+
+def test_a_traceback_keeps_its_lines_and_nothing_else_of_a_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(arguments: object) -> int:
+        raise errors.UsageError("\x1b[2J")
+
+    monkeypatch.setattr(app, "run", fail)
+    assert run_cli(["show", "x", "--debug"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback (most recent call last):\n")
+    assert "\x1b" not in err
+
+
+def test_what_was_typed_does_nothing_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["show", "x", "--\x1b[31m"], ["\x1b[31m"], ["show", "\x1b[31m\n"], ["show", "\u202ex"]):
+        assert run_cli(arguments) == 2
+        err = capsys.readouterr().err
+        assert "\x1b" not in err
+        assert "\u202e" not in err
+
+
+def test_a_terminal_of_few_letters_gets_the_others_escaped(tmp_path: Path) -> None:
+    code = "from segpipe.cli.entry import main; main(['show', '礁'])"
+    env = {**os.environ, "PYTHONIOENCODING": "latin-1:strict", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"error: \\u7901 is not a run")
 
 
 def test_a_wrong_flag_is_click_s_own_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """What a person sees: reports, skipped files, names of any bytes."""
 
+import logging
 import warnings
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from segpipe.base.errors import warn
 from segpipe.base.options import Report
 from segpipe.base.tables import plain_table
-from segpipe.cli.terminal import printable, say, warnings_shown
+from segpipe.cli.terminal import console, say, warnings_shown
 from segpipe.records.corpus import Rejected
 
 
@@ -33,9 +34,24 @@ def test_skipped_files_are_listed_up_to_twenty(capsys: pytest.CaptureFixture[str
     assert say(Report(skipped=skipped, code=0), quiet=False) == 0
 
 
-def test_names_of_any_bytes_are_printable() -> None:
-    name = b"r\xff\x1bif \xc3\xa9.jpg".decode("utf-8", "surrogateescape")
-    assert printable(name) == "r\\udcff\\x1bif é.jpg"
+STEERING = b"a\xff\x1b[31m\n".decode("utf-8", "surrogateescape") + "\u202e\u2066[/b].png"
+SHOWN = "a\\udcff\\x1b[31m\\n\\u202e\\u2066[/b].png"
+
+
+def test_a_name_of_any_bytes_is_shown_and_steers_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    table = plain_table(STEERING)
+    table.add_row(STEERING)
+    skipped = [Rejected(STEERING, f"as {STEERING}")]
+    say(Report([STEERING], details=[table], skipped=skipped, listed_in=Path(STEERING)), quiet=False)
+    console(quiet=False, verbose=False)
+    logging.getLogger("segpipe.x").warning("of %s", STEERING)
+    with warnings_shown():
+        warn(f"was {STEERING}")
+    out, err = capsys.readouterr()
+    assert [line.strip() for line in out.splitlines()] == [SHOWN] * 3
+    assert err.splitlines() == [
+        f"1 files skipped ({SHOWN}):", f"  {SHOWN}: as {SHOWN}", f"warning: of {SHOWN}", f"warning: was {SHOWN}",
+    ]  # fmt: skip
 
 
 def test_earlier_names_are_told_whatever_python_does_with_warnings(capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,3 +57,21 @@ def test_an_exact_path_comes_before_the_end_of_another():
     names = ImageNames([image("x/a.jpg"), image("a.jpg")])
     assert names.find("a") == [1]
     assert names.find("x/a") == [0]
+
+
+def test_of_two_spellings_of_one_letter_each_is_found_by_its_own() -> None:
+    names = ImageNames([image("\u00e9.jpg"), image("e\u0301.jpg"), image("x/\u00f6.jpg")])
+    assert [names.find(name) for name in ("\u00e9.jpg", "e\u0301.jpg", "\u00e9", "e\u0301")] == [[0], [1], [0], [1]]
+    assert names.find("E\u0301.jpg") == []
+    assert names.find("x/o\u0308.jpg") == [2]
+
+
+def test_what_a_table_cannot_hold_is_met_half_way() -> None:
+    names = ImageNames(
+        [image(" a .jpg"), image("b\udcff.jpg"), image("c\udcff.jpg"), image("c\udcfe.jpg"), image("d?.jpg")]
+    )
+    for name in ("a .jpg", "a", " a .jpg"):
+        assert names.find(name) == [0]
+    assert names.find("b?.jpg") == names.find("b?") == [1]
+    assert names.find("c?.jpg") == [2, 3]
+    assert names.find("d?.jpg") == [4]

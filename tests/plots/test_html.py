@@ -27,6 +27,13 @@ def test_every_text_is_escaped_and_odd_bytes_become_question_marks():
     assert found.encode()
 
 
+def test_no_name_turns_the_text_of_a_page_around():
+    page = Small("photo\u202egnp.exe\x1b", "\u2066<i>", SkippedFiles([], 0))
+    found = html.render("base.html.jinja", "segpipe.plots", page)
+    assert "<title>photo\\u202egnp.exe\\x1b</title>" in found
+    assert '<p class="lead">\\u2066&lt;i&gt;</p>' in found
+
+
 def test_a_template_is_looked_for_in_its_package_then_here():
     for name, package in (
         ("report.html.jinja", "segpipe.stages.report"),

@@ -18,6 +18,12 @@ def test_it_comes_back_from_json_with_what_is_not_known_as_none() -> None:
     assert (SHARE.low, SHARE.high, SHARE.area, COVER.correction) == (None, None, None, None)
 
 
+def test_names_that_are_no_utf8_become_text() -> None:
+    cover = COVER.model_copy(update={"images": [Part(name="a\udcff.jpg", site="\udcfe", images=1, shares=[])]})
+    (image,) = Cover.model_validate_json(cover.model_dump_json()).images
+    assert (image.name, image.site) == ("a?.jpg", "?")
+
+
 def test_unknown_and_missing_fields_are_refused() -> None:
     with pytest.raises(ValidationError, match="extra"):
         Share(number=0, name="sand", share=0.5, pixels=7, percent=50)  # type: ignore[call-arg]

@@ -48,10 +48,10 @@ def test_a_second_process_is_told_who_works_here(tmp_path: Path, said: str | Non
     claim(tmp_path, APPLIED, earlier=never)
     if said is not None:
         (tmp_path / ".lock.json").write_text(said, "utf-8")
-    who = "42 since noon" if said and "noon" in said else "unknown"
+    who = "process 42 since noon" if said and "noon" in said else "another process"
     with (
         FileLock(tmp_path / ".lock", is_singleton=False),
-        pytest.raises(LockedError, match=f"in use by process {who}"),
+        pytest.raises(LockedError, match=f"in use by {who}"),
         locked(tmp_path, APPLIED, earlier=never),
     ):
         pass

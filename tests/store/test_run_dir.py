@@ -1,3 +1,5 @@
+import errno
+import math
 import multiprocessing
 import os
 import shutil
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from segpipe.base.errors import LockedError, UsageError
+from segpipe.base.errors import LockedError, MachineError, UsageError
 from segpipe.records.manifest import StageRecord
 from segpipe.store.run_dir import RunDir
 
@@ -76,6 +78,71 @@ def test_a_damaged_manifest_says_what_to_do(run_dir: RunDir) -> None:
     (run_dir.root / "manifest.json").write_text('{"stages": {"mine": 3}}')
     with pytest.raises(UsageError, match=r"manifest\.json is damaged .* delete it"):
         run_dir.manifest()
+
+
+@pytest.mark.parametrize("content", [b"", b'{"stages": {"mi', b"\x00\xff\xfe", b"[" * 100_000, b"[]", b"nan"])
+def test_a_manifest_that_is_no_json_says_what_to_do(run_dir: RunDir, content: bytes) -> None:
+    run_dir.root.mkdir()
+    (run_dir.root / "manifest.json").write_bytes(content)
+    with pytest.raises(UsageError, match=r"manifest\.json is damaged .* delete it"):
+        run_dir.manifest()
+
+
+def test_a_manifest_that_cannot_be_read_is_not_called_damaged(run_dir: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_dir.root.mkdir()
+    (run_dir.root / "manifest.json").mkdir()
+    with pytest.raises(UsageError, match=r"manifest\.json cannot be read \(Is a directory\)"):
+        run_dir.manifest()
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(MachineError, match=r"manifest\.json: no permission"):
+        run_dir.manifest()
+
+
+def test_settings_with_names_that_are_no_utf8_are_kept(run_dir: RunDir) -> None:
+    run_dir.root.mkdir()
+    record = RECORD.model_copy(update={"parts": {"settings": {"images": "a\udcff/\u2028b"}}})
+    run_dir.record("mine", record)
+    assert run_dir.manifest().stages == {"mine": record}
+    run_dir.record("mine", record.model_copy(update={"summary": {"score": [math.nan]}}))
+    assert run_dir.manifest().stages["mine"].summary == {"score": [None]}
+
+
+@pytest.mark.parametrize(
+    "note", [None, b"", b"{", b"\xff", b"[]", b'{"pid": []}', b'{"pid": "\\u001b[2J", "since": 1}']
+)
+def test_whoever_holds_the_lock_is_told_whatever_its_note_says(run_dir: RunDir, note: bytes | None) -> None:
+    with run_dir.lock():
+        holder = run_dir.root / ".lock.json"
+        holder.unlink() if note is None else holder.write_bytes(note)
+        with pytest.raises(LockedError, match="is in use by another process; wait for it"), run_dir.lock():
+            pass
+
+
+def test_what_another_process_begins_this_moment_is_no_other_file(
+    run_dir: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir.root.mkdir()
+    (run_dir.root / f".{'0' * 16}.12.tmp").touch()  # its marker is being written
+
+    def meanwhile(path: Path) -> list[str]:
+        (run_dir.root / ".segpipe").touch()
+        (run_dir.root / "config.yaml").touch()
+        return os.listdir(path)  # noqa: PTH208
+
+    run_dir.claim()
+    (run_dir.root / ".segpipe").unlink()
+    monkeypatch.setattr("segpipe.store.ownership._names", meanwhile)
+    run_dir.claim()
+
+
+def test_a_run_needs_a_path_that_every_library_takes(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the path is not UTF-8; choose another"):
+        RunDir(tmp_path / "a\udcff" / "run", {}).claim()
+    assert not any(tmp_path.iterdir())
 
 
 def _try_to_lock(root: Path, answers: "multiprocessing.Queue[str]") -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.table import Table
 
 from segpipe.base.runtime import cpu_count
+from segpipe.base.tables import plain_table
 from segpipe.base.version import __version__
 
 Check = Callable[[Path], tuple[bool, str]]
@@ -21,7 +22,8 @@ Check = Callable[[Path], tuple[bool, str]]
 
 def examine(folder: Path) -> tuple[Table, bool]:
     """Run every check; the table of answers and whether all that a run needs is there."""
-    table = Table(box=None, pad_edge=False, show_header=False)
+    table = plain_table("", "", "")
+    table.show_header = False
     sound = True
     for name, check in CHECKS.items():
         try:

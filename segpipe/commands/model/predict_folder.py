@@ -70,11 +70,41 @@ def apply_to_folder(
 def _apply(
     model: Model, listing: Listing, out: Path, config: export.Config, runtime: Runtime, *, every: int
 ) -> Applied:
-    earlier = _made_before(out, model)
-    begun = out / _BEGUN
-    known, directory, home = _begin(begun, model), begun / MASKS, begun / _CORPUS
+    earlier, begun = _made_before(out, model), out / _BEGUN
     stay = export.shows_images(config)
-    classes = model.clusters.clusters
+    done, rejected = _segment(model, listing, begun, runtime, every=every, frames_stay=stay)
+    if not done:
+        first = "; ".join(f"{item.path}: {item.reason}" for item in rejected[:3])
+        raise CorpusError(
+            f"none of {len(rejected)} files in {listing.root} can be used ({first}); repair or replace them"
+        )
+    classes, directory = model.clusters.clusters, begun / MASKS
+    _drop_others(directory, [entry["mask"] for entry in done])
+    masks.save_index(directory, [entry["mask"] for entry in done])
+    masks.save_header(directory, {"classes": classes, "nodata": nodata(classes), **model.bundle.refine})
+    corpus = Corpus(
+        listing.root,
+        tuple(image_of(entry["image"]) for entry in done),
+        tuple(Crop(i, box) for i, entry in enumerate(done) for box in boxes_of(entry["image"])),
+        model.bundle.scaling,
+        tuple(model.bundle.index["bands"]),
+        begun / _CORPUS,
+    )
+    source = export.open_source(config, corpus, directory, model.bundle.legend, runtime)
+    exported = begun / "formats"
+    shutil.rmtree(exported, ignore_errors=True)
+    exported.mkdir()
+    written = export.write_formats(config, source, exported)
+    files.write_jsonl(exported / _REJECTED, ({"path": r.path, "reason": r.reason} for r in rejected))
+    _finish(out, model, earlier)
+    return Applied(len(done), written, tuple(rejected))
+
+
+def _segment(
+    model: Model, listing: Listing, begun: Path, runtime: Runtime, *, every: int, frames_stay: bool
+) -> tuple[list[dict[str, Any]], list[Rejected]]:
+    """Write masks to `begun` and a line of each to its journal; the lines, and what was skipped."""
+    known, directory, classes = _begin(begun, model), begun / MASKS, model.clusters.clusters
 
     def on_result(corpus: Corpus, segment: Segment) -> dict[str, Any]:
         (image,) = corpus.images
@@ -91,38 +121,16 @@ def _apply(
         return {"image": image_row(corpus, 0), "mask": line}
 
     done, rejected = list[dict[str, Any]](), list[Rejected]()
+    applied = apply(model, listing, runtime, on_result, begun / _CORPUS, every=every, frames_stay=frames_stay)
     with (begun / _DONE).open("a", encoding="utf-8") as journal:
-        for entry in apply(model, listing, runtime, on_result, home, every=every, frames_stay=stay):
+        for entry in applied:
             if isinstance(entry, Rejected):
                 rejected.append(entry)
                 continue
             done.append(entry)
             journal.write(json.dumps(entry) + "\n")
             journal.flush()
-    if not done:
-        first = "; ".join(f"{item.path}: {item.reason}" for item in rejected[:3])
-        raise CorpusError(
-            f"none of {len(rejected)} files in {listing.root} can be used ({first}); repair or replace them"
-        )
-    _drop_others(directory, [entry["mask"] for entry in done])
-    masks.save_index(directory, [entry["mask"] for entry in done])
-    masks.save_header(directory, {"classes": classes, "nodata": nodata(classes), **model.bundle.refine})
-    corpus = Corpus(
-        listing.root,
-        tuple(image_of(entry["image"]) for entry in done),
-        tuple(Crop(i, box) for i, entry in enumerate(done) for box in boxes_of(entry["image"])),
-        model.bundle.scaling,
-        tuple(model.bundle.index["bands"]),
-        home,
-    )
-    source = export.open_source(config, corpus, directory, model.bundle.legend, runtime)
-    exported = begun / "formats"
-    shutil.rmtree(exported, ignore_errors=True)
-    exported.mkdir()
-    written = export.write_formats(config, source, exported)
-    files.write_jsonl(exported / _REJECTED, ({"path": r.path, "reason": r.reason} for r in rejected))
-    _finish(out, model, earlier)
-    return Applied(len(done), written, tuple(rejected))
+    return done, rejected
 
 
 def _drop_others(directory: Path, lines: Sequence[Mapping[str, Any]]) -> None:

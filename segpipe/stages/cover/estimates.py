@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.base.printable import readable
 from segpipe.ops.geodesy import pixel_area
 from segpipe.records.class_names import fold
 from segpipe.records.corpus import Corpus, Image
@@ -144,7 +145,8 @@ def image_parts(counted: Counted, legend: Legend) -> list[Part]:
     for i, (name, site) in enumerate(zip(counted.names, counted.sites, strict=True)):
         rows = np.arange(len(counted.names)) == i
         shares = estimate.shares(counted.pixels[rows].astype(np.float64))
-        parts.append(_part(name, rows, counted, shares, None, legend, note="").model_copy(update={"site": site}))
+        part = _part(name, rows, counted, shares, None, legend, note="")
+        parts.append(part.model_copy(update={"site": readable(site)}))
     return parts
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from segpipe.base import files
+from segpipe.base.printable import readable
 from segpipe.records.corpus import Image
-from segpipe.stages.export.formats.sanitize import readable
 from segpipe.stages.export.formats.source import Source
 from segpipe.stages.export.vector.keyhole import one_ring
 from segpipe.stages.export.vector.polygons import outline, simplify

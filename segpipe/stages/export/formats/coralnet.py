@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from segpipe.base import files
 from segpipe.base.csv_files import csv_text
+from segpipe.base.printable import readable
 from segpipe.records.corpus import Image
 from segpipe.records.legend import Mask
-from segpipe.stages.export.formats.sanitize import readable
 from segpipe.stages.export.formats.source import Source
 
 Int64 = npt.NDArray[np.int64]

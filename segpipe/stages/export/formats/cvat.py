@@ -12,10 +12,11 @@ from PIL import Image as Pillow
 
 from segpipe.base import files
 from segpipe.base.errors import CorpusError
+from segpipe.base.printable import readable
 from segpipe.plots.overlay import colorize
 from segpipe.records.corpus import Image
 from segpipe.records.palette import hex_colors
-from segpipe.stages.export.formats.sanitize import distinct, readable, unique
+from segpipe.stages.export.formats.sanitize import distinct, unique
 from segpipe.stages.export.formats.source import Source
 from segpipe.stages.export.vector.regions import Int64, Regions
 

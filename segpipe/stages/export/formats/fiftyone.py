@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image as Pillow
 
 from segpipe.base import files
+from segpipe.base.printable import readable
 from segpipe.records.corpus import Image
 from segpipe.stages.export.formats.image_links import put_image
-from segpipe.stages.export.formats.sanitize import readable
 from segpipe.stages.export.formats.source import Source
 
 

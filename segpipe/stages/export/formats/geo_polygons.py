@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from segpipe.base.printable import readable
 from segpipe.ops.geodesy import Coordinates, coordinates_of, measure
 from segpipe.records.corpus import Image
-from segpipe.stages.export.formats.sanitize import readable, unique
+from segpipe.stages.export.formats.sanitize import unique
 from segpipe.stages.export.formats.source import Source
 from segpipe.stages.export.vector.polygonize import Rings, sweep
 from segpipe.stages.export.vector.polygons import IMAGE_TRANSFORM, Polygons, place, polygons_of, simplify

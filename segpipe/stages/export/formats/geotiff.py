@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 import numpy as np
@@ -27,6 +27,7 @@ from rasterio.windows import Window
 from segpipe.base.geometry import Box, Size
 from segpipe.images.decoding import quiet
 from segpipe.images.rasters import GDAL_OPTIONS
+from segpipe.images.writing import check_png, check_tiff, writing
 from segpipe.records.corpus import Image
 from segpipe.records.legend import Legend
 from segpipe.stages.export.formats.source import Source
@@ -45,7 +46,7 @@ def export_cog(source: Source, out: Path) -> int:
     def write(image: Image, path: Path) -> None:
         with map_file(source, image, path.parent) as large:
             options = {"overview_resampling": "MODE", "compress": "DEFLATE", "blocksize": _BLOCK}
-            copy(large, path, driver="COG", bigtiff="IF_SAFER", **options)
+            copy(large, path, image.size, driver="COG", bigtiff="IF_SAFER", **options)
         path.with_name(f"{path.name}.aux.xml").write_bytes(describe_classes(source.legend))
 
     images = source.corpus.images
@@ -95,13 +96,16 @@ def large_file(
         count: bands.
         legend: gives type, no-data value, colors and names; bands of 8 bits without it.
         place: `crs` and `transform`.
+
+    Raises:
+        MachineError: it cannot be written, or not all of it arrived on the disk.
     """
     dtype = "uint8" if legend is None or legend.nodata == 255 else "uint16"
     layout = {"tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK, "interleave": "pixel", "compress": "deflate"}
     nodata = None if legend is None else legend.nodata
     with TemporaryDirectory(prefix=".", suffix=".tmp", dir=folder) as name, rasterio.Env(**GDAL_OPTIONS), quiet():
         path = Path(name, "large.tif")
-        with _ONE_WRITER, rasterio.open(
+        with _ONE_WRITER, writing(path), rasterio.open(
             path, "w", driver="GTiff", height=size.height, width=size.width, count=count, dtype=dtype, nodata=nodata,
             bigtiff="if_safer", zlevel=1, **layout, **place,
         ) as file:  # fmt: skip
@@ -110,14 +114,30 @@ def large_file(
             for box, pixels in parts:
                 bands = pixels[..., None] if pixels.ndim == 2 else pixels
                 file.write(np.moveaxis(bands, -1, 0), window=Window(box.left, box.top, box.width, box.height))
+        check_tiff(path, size)
         yield path
 
 
-def copy(large: Path, path: Path, **options: Any) -> None:
-    """Write a file of another driver from a tiled one, piece by piece; it appears whole or not at all."""
+def copy(large: Path, path: Path, size: Size, *, driver: Literal["COG", "PNG"], **options: Any) -> None:
+    """Write a file of another driver from a tiled one, piece by piece; it appears whole or not at all.
+
+    Args:
+        large: the tiled one, of `large_file`.
+        path: the new one.
+        size: of the picture.
+        driver: of GDAL.
+        options: of the driver.
+
+    Raises:
+        MachineError: it cannot be written, or not all of it arrived on the disk.
+    """
     beside = large.with_name("copy")
-    with _ONE_WRITER:
-        rasterio.shutil.copy(large, beside, **options)
+    with _ONE_WRITER, writing(path):
+        rasterio.shutil.copy(large, beside, driver=driver, **options)
+    if driver == "PNG":
+        check_png(beside, size)
+    else:
+        check_tiff(beside, size, deep=True)
     beside.replace(path)
 
 

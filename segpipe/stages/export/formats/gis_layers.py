@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime
 import json
+import sqlite3
 import warnings
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import shapely
 
 from segpipe.base import files
 from segpipe.base.errors import MachineError
+from segpipe.images.writing import writing
 from segpipe.stages.export.formats.geo_polygons import VectorLayer, batches
 from segpipe.stages.export.formats.qml import polygon_style
 from segpipe.stages.export.formats.source import Source
@@ -25,7 +29,7 @@ def export_gpkg(source: Source, out: Path) -> int:
     """
     path = out / "gpkg" / "map.gpkg"
     path.parent.mkdir(parents=True)
-    style, begun = polygon_style(source.legend.names, source.legend.colors), dict[str, None]()
+    style, begun = polygon_style(source.legend.names, source.legend.colors), dict[str, int]()
     for layer, shapes in batches(source, "gpkg images"):
         columns = {
             "class": shapes.classes,
@@ -37,8 +41,9 @@ def export_gpkg(source: Source, out: Path) -> int:
         write_layer(
             path, layer.name, shapes.polygons, columns, crs=layer.crs, kind="Polygon", append=layer.name in begun
         )
-        begun[layer.name] = None
+        begun[layer.name] = begun.get(layer.name, 0) + len(shapes.polygons)
     _write_styles(path, list(begun), style)
+    check_geopackage(path, begun)
     files.write_text(path.with_suffix(".qml"), style)
     return 2
 
@@ -63,10 +68,13 @@ def write_layer(
         crs: as WKT; empty: unknown.
         kind: of the geometries, such as `Polygon`.
         append: whether the layer is there already.
+
+    Raises:
+        MachineError: it cannot be written.
     """
     from pyogrio import raw  # brings a GDAL of its own, which takes a moment
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), writing(path):
         warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)  # nothing is known of it
         raw.write(
             path,
@@ -100,6 +108,29 @@ def _write_styles(path: Path, layers: list[str], style: str) -> None:
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
     columns["update_time"] = np.full(count, now, "datetime64[ms]")
     write_layer(path, "layer_styles", None, columns, crs="", kind=None)
+
+
+def check_geopackage(path: Path, layers: Mapping[str, int]) -> None:
+    """See that a GeoPackage that was closed is whole, and holds as many rows as were written.
+
+    Args:
+        path: the file.
+        layers: rows of each layer.
+
+    Raises:
+        MachineError: it is not.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+            (sound,) = file.execute("PRAGMA quick_check(1)").fetchone()
+            found = {
+                layer: file.execute('SELECT count(*) FROM "' + layer.replace('"', '""') + '"').fetchone()[0]
+                for layer in layers
+            }
+    except sqlite3.Error as error:
+        sound, found = str(error), {}
+    if sound != "ok" or found != layers:
+        raise MachineError(f"{path}: not all of it arrived on the disk ({sound}, rows: {found}); is it full?")
 
 
 def export_geoparquet(source: Source, out: Path) -> int:

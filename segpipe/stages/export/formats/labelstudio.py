@@ -11,9 +11,9 @@ from xml.etree import ElementTree as Xml
 import numpy as np
 
 from segpipe.base import files
+from segpipe.base.printable import readable
 from segpipe.records.corpus import Image
 from segpipe.records.palette import hex_colors
-from segpipe.stages.export.formats.sanitize import readable
 from segpipe.stages.export.formats.source import Source
 from segpipe.stages.export.vector.rle import brush
 

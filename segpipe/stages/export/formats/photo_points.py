@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import shapely
 
-from segpipe.stages.export.formats.gis_layers import write_layer
-from segpipe.stages.export.formats.sanitize import readable, unique
+from segpipe.base.printable import readable
+from segpipe.stages.export.formats.gis_layers import check_geopackage, write_layer
+from segpipe.stages.export.formats.sanitize import unique
 from segpipe.stages.export.formats.source import Source
 from segpipe.store import masks
 
@@ -45,4 +46,5 @@ def export_points(source: Source, out: Path) -> int:
     path.parent.mkdir(parents=True)
     places = np.array([image.gps for image, _ in found])  # latitude, longitude
     write_layer(path, "photographs", shapely.points(places[:, ::-1]), columns, crs=_WGS84, kind="Point")
+    check_geopackage(path, {"photographs": len(found)})
     return 1

@@ -32,7 +32,7 @@ def export_png(source: Source, out: Path) -> int:
     def write(image: Image, path: Path) -> None:
         if image.mosaic:
             with rasters.map_file(source, image, path.parent) as large:
-                rasters.copy(large, path, driver="PNG")
+                rasters.copy(large, path, image.size, driver="PNG")
         else:
             masks.write_mask(path, source.mask(image), classes=legend.classes, colors=legend.colors)
 
@@ -50,7 +50,7 @@ def export_color(source: Source, out: Path) -> int:
         if image.mosaic:
             parts = ((box, paint(box)) for box in source.pieces(image))
             with rasters.large_file(path.parent, image.size, parts, count=3) as large:
-                rasters.copy(large, path, driver="PNG")
+                rasters.copy(large, path, image.size, driver="PNG")
         else:
             Pillow.fromarray(paint()).save(path, "PNG")
 

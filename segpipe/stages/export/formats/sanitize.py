@@ -1,4 +1,4 @@
-"""Names and colors as other programs take them: real UTF-8, no two alike, no color that means no class."""
+"""Names and colors as other programs take them: no two alike, no color that means no class."""
 
 from __future__ import annotations
 
@@ -10,15 +10,6 @@ import numpy.typing as npt
 from segpipe.records.palette import class_colors
 
 Colors = npt.NDArray[np.uint8]
-
-
-def readable(name: str) -> str:
-    r"""A file name as text that any program reads: bytes that are no UTF-8 become question marks.
-
-    >>> readable(b"a\xff.jpg".decode("utf-8", "surrogateescape"))
-    'a?.jpg'
-    """
-    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:

@@ -7,9 +7,10 @@ from pathlib import Path
 from PIL import Image as Pillow
 
 from segpipe.base import files
+from segpipe.base.printable import readable
 from segpipe.plots.overlay import colorize
 from segpipe.records.corpus import Image
-from segpipe.stages.export.formats.sanitize import distinct, readable, unique
+from segpipe.stages.export.formats.sanitize import distinct, unique
 from segpipe.stages.export.formats.source import Source
 
 

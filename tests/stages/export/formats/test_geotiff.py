@@ -1,6 +1,6 @@
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 from rasterio.transform import Affine
 from rio_cogeo import cog_validate
 
+from segpipe.base.errors import MachineError
 from segpipe.base.geometry import Box, Size, tiles
 from segpipe.base.runtime import Runtime
 from segpipe.images.headers import inspect
@@ -21,9 +22,10 @@ from segpipe.records.legend import Legend, plain_legend
 from segpipe.records.palette import class_colors, nodata
 from segpipe.stages import export
 from segpipe.stages.export.formats.geotiff import describe_classes, export_cog, large_file
-from segpipe.stages.export.formats.pictures import export_png
+from segpipe.stages.export.formats.pictures import export_color, export_png
 from segpipe.stages.export.formats.source import Source
 from segpipe.store import masks
+from tests.helpers.full_disk import room_for
 
 ENGINEERING = (
     'ENGCRS["Quarry grid",EDATUM["Benchmark 7"],CS[Cartesian,2],AXIS["(E)",east,ORDER[1],LENGTHUNIT["metre",1]],'
@@ -142,3 +144,19 @@ def test_two_threads_do_not_write_through_gdal_at_once(tmp_path: Path) -> None:
         thread.join()
     assert wrong == [0, 0, 0]
     assert most == 1
+
+
+@pytest.mark.parametrize("write", [export_cog, export_png, export_color])
+def test_a_map_that_finds_no_room_is_an_error_and_leaves_no_file(
+    tmp_path: Path, write: Callable[[Source, Path], int]
+) -> None:
+    source, _ = make_source(tmp_path / "masks", Size(1300, 1100), 9, geo=None, tile=512)
+    write(source, tmp_path / "whole")
+    (made,) = (path for path in (tmp_path / "whole").rglob("a.*") if path.suffix in (".tif", ".png"))
+    for share in (0.0, 0.3, 0.6, 0.9, 0.98):
+        out = tmp_path / f"out {share}"
+        out.mkdir()
+        with pytest.raises(MachineError) as caught, room_for(int(share * made.stat().st_size)):
+            write(source, out)
+        assert str(out) in str(caught.value)
+        assert not [path for path in out.rglob("*") if path.is_file()]

@@ -18,6 +18,7 @@ from segpipe.base.errors import MachineError
 from segpipe.stages.export.formats import gis_layers as maps
 from segpipe.stages.export.formats.qml import polygon_style
 from segpipe.stages.export.formats.source import Source
+from tests.helpers.full_disk import room_for
 from tests.helpers.planted_export import (
     CLUSTERS,
     COLORS,
@@ -235,3 +236,31 @@ def test_a_map_without_any_class_is_empty(tmp_path: Path) -> None:
     maps.export_geoparquet(source, tmp_path / "out")
     assert len(table(tmp_path / "out/gpkg/map.gpkg", "pixels")["geometry"]) == 0
     assert parquet.read_table(tmp_path / "out/geoparquet/epsg_4326.parquet").num_rows == 0
+
+
+def test_a_geopackage_that_finds_no_room_is_an_error(tmp_path: Path) -> None:
+    source = plant(tmp_path / "masks")
+    maps.export_gpkg(source, tmp_path / "whole")
+    size = (tmp_path / "whole" / "gpkg" / "map.gpkg").stat().st_size
+    for share in (0.0, 0.2, 0.5, 0.9):
+        with (
+            pytest.raises(MachineError, match=r"map\.gpkg: (cannot be written|the file would grow|the disk cannot)"),
+            room_for(int(share * size)),
+        ):
+            maps.export_gpkg(source, tmp_path / f"{share}")
+
+
+def test_a_geopackage_that_is_not_whole_is_told(tmp_path: Path) -> None:
+    source = plant(tmp_path / "masks")
+    maps.export_gpkg(source, tmp_path)
+    path = tmp_path / "gpkg" / "map.gpkg"
+    rows = {name: pyogrio.read_info(path, layer=name)["features"] for name, kind in pyogrio.list_layers(path) if kind}
+    maps.check_geopackage(path, rows)
+    (layer, *_), content = rows, path.read_bytes()
+    for wrong in ({**rows, layer: rows[layer] + 1}, {**rows, 'no "layer"': 0}):
+        with pytest.raises(MachineError, match="not all of it arrived"):
+            maps.check_geopackage(path, wrong)
+    for kept in (0, 100, len(content) // 2, len(content) - 4096):
+        path.write_bytes(content[:kept])
+        with pytest.raises(MachineError, match="not all of it arrived"):
+            maps.check_geopackage(path, rows)

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from segpipe.stages.export.formats.sanitize import distinct, readable, unique
+from segpipe.base.printable import readable
+from segpipe.stages.export.formats.sanitize import distinct, unique
 
 RESERVED = [(0, 0, 0), (255, 255, 255)]
 
