@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.fields import FieldInfo
 
 from segpipe.base.errors import UsageError, named, warn
+from segpipe.base.shortage import raise_shortage
 
 
 class Section(BaseModel):
@@ -112,6 +113,7 @@ def read_yaml(path: Path) -> Layer:
     try:
         text = path.read_text("utf-8")
     except OSError as error:
+        raise_shortage(path, error)
         raise UsageError(f"{path}: cannot read this config file ({error.strerror})") from error
     try:
         tree = yaml.safe_load(text) or {}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from segpipe.base.errors import UsageError
+from segpipe.base.shortage import raise_shortage
 
 IMAGE_COLUMN = ("image", "name", "filename", "imagename", "imagefile", "file", "imageid", "path", "photo")
 """Spellings of the heading of the column that names images."""
@@ -62,6 +63,7 @@ def _text(path: Path, option: str) -> str:
     try:
         raw = path.read_bytes()
     except OSError as error:
+        raise_shortage(path, error)
         raise UsageError(f"{path}: cannot read this table ({error.strerror}); check {option}") from error
     wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:

@@ -17,6 +17,7 @@ import yaml
 
 from segpipe.base import files
 from segpipe.base.errors import UsageError
+from segpipe.base.shortage import raise_shortage
 from segpipe.records.class_names import Color, Entry, Naming, NamingError
 from segpipe.records.legend import Legend, plain_legend
 from segpipe.records.palette import hex_color
@@ -138,6 +139,7 @@ def _compose(path: Path) -> tuple[str, Any]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
+        raise_shortage(path, error)
         raise UsageError(f"{path}: cannot be read ({error.strerror}); `segpipe name` writes it") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error

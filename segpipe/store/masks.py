@@ -26,6 +26,7 @@ from PIL.PngImagePlugin import PngImageFile
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size, tiles
+from segpipe.base.shortage import raise_shortage
 from segpipe.records.legend import Legend
 from segpipe.records.palette import class_colors, nodata
 
@@ -98,6 +99,7 @@ def read_mask(path: Path) -> Mask:
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist; make the masks with `segpipe refine`") from error
     except (OSError, SyntaxError, ValueError) as error:
+        raise_shortage(path, error)
         raise UsageError(f"{path} cannot be read as a mask ({error}); delete masks/ and refine again") from error
 
 
@@ -262,4 +264,5 @@ def _read(reader: Any, path: Path) -> Any:
     try:
         return reader(path)
     except (OSError, ValueError) as error:
+        raise_shortage(path, error)
         raise UsageError(f"{path} is missing or damaged ({error}); make it with `segpipe refine`") from error

@@ -96,7 +96,8 @@ class RunDir:
         partial.mkdir(parents=True, exist_ok=True)
         yield partial
         (partial / _KEY).unlink(missing_ok=True)
-        shutil.rmtree(old, ignore_errors=True)
+        if old.exists():
+            shutil.rmtree(old)
         if final.exists():
             final.rename(old)
         partial.rename(final)
