@@ -107,21 +107,31 @@ def process_map(
     runs once in each worker. With one worker everything runs in this process and no process is started.
 
     Raises:
-        MachineError: a worker ended abruptly.
+        MachineError: a worker ended abruptly, or none can be started.
     """
     if workers <= 1:
         if initializer is not None:
             initializer(*arguments)
         yield from map(function, items)
         return
-    context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(workers, context, _start_worker, (initializer, arguments)) as pool:
+        with _pool(workers, initializer, arguments) as pool:
             yield from _bounded(pool, function, items, 4 * workers)
     except BrokenProcessPool as error:
         raise MachineError(
             "a worker process ended abruptly: the memory may be full (fewer runtime.workers take less), or a script "
             'calls segpipe outside of `if __name__ == "__main__":`, without which workers begin it anew'
+        ) from error
+
+
+def _pool(workers: int, initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    try:
+        return ProcessPoolExecutor(workers, context, _start_worker, (initializer, arguments))
+    except OSError as error:  # locks between processes lie in shared memory, whose ENOSPC is no disk's
+        raise MachineError(
+            f"{workers} worker processes cannot be started ({error.strerror}): is the shared memory (/dev/shm) full or "
+            "missing? Enlarge it (`docker run --shm-size 1g`), or set runtime.workers=1"
         ) from error
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from segpipe.base.errors import CorpusError, UsageError, named
 from segpipe.base.files import OUTPUT_MARKER
+from segpipe.base.shortage import raise_shortage
 from segpipe.images.video import ENDINGS as VIDEOS
 from segpipe.images.video import is_video
 from segpipe.records.corpus import Rejected
@@ -204,6 +205,12 @@ def _read_list(path: Path, skip: str | None, endings: tuple[str, ...]) -> Listin
     return _split(root, [os.path.relpath(file, root) for file in files], put_aside, endings)
 
 
+def _unreadable(real: str, folder: str, error: OSError) -> Rejected:
+    if not isinstance(error, PermissionError):  # a folder that is closed to us stays so
+        raise_shortage(Path(real), error)
+    return Rejected(folder or ".", f"the folder cannot be read ({error.strerror})")
+
+
 def _walk(
     root: Path, pattern: Sequence[str], skip: str | None, endings: tuple[str, ...]
 ) -> tuple[list[str], list[Rejected]]:
@@ -239,7 +246,7 @@ def _walk(
             with os.scandir(real) as scan:
                 entries = [entry for entry in scan if not entry.name.startswith(".")]
         except OSError as error:
-            rejected.append(Rejected(folder or ".", f"the folder cannot be read ({error.strerror})"))
+            rejected.append(_unreadable(real, folder, error))
             continue
         if folder and _is_ours(real, {entry.name for entry in entries}):
             continue

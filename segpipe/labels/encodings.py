@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import UsageError
+from segpipe.base.shortage import raise_shortage
 from segpipe.images import matfile
 from segpipe.labels.label_maps import READERS, UNLABELLED
 
@@ -178,6 +179,7 @@ def read_coded(path: Path, layout: str) -> Int32:
     try:
         stored = coding.read(path)
     except (OSError, SyntaxError, ValueError) as error:
+        raise_shortage(path, error)
         raise UsageError(f"{path}: cannot read this label of {layout} ({error}); restore the set's own file") from error
     labels = coding.decode(stored)
     wrong = labels == _WRONG

@@ -27,6 +27,7 @@ from rasterio.windows import Window
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.outside import read_outside
+from segpipe.base.shortage import raise_shortage
 from segpipe.base.shown import quoted
 from segpipe.images.decoding import quiet
 from segpipe.images.id_lookup import ImageNames
@@ -148,6 +149,7 @@ def open_label_map(path: Path, image: Image) -> Iterator[Callable[[Box], npt.NDA
                 driver = "PNG" if handle.read(4) == b"\x89PNG" else "GTiff"
             file = stack.enter_context(rasterio.open(path, driver=driver))
         except (OSError, rasterio.errors.RasterioIOError) as error:
+            raise_shortage(path, error)
             raise UsageError(f"{path}: cannot read this label image ({error}); save it again as index PNG") from error
         dtype = file.dtypes[0]
         if file.count != 1 or dtype not in ("uint8", "uint16"):
@@ -193,6 +195,7 @@ def _decode(path: Path, image: Image) -> tuple[npt.NDArray[np.generic], str, str
                 )
             stored, mode = np.asarray(file), file.mode
     except (OSError, SyntaxError, ValueError) as error:
+        raise_shortage(path, error)
         raise UsageError(f"{path}: cannot read this label image ({error}); save it again or take it away") from error
     if Size(*stored.shape) != image.size:
         raise UsageError(_wrong_size(path, Size(*stored.shape), image))

@@ -25,6 +25,7 @@ import safetensors.torch
 import torch
 
 from segpipe.base.errors import UsageError, named
+from segpipe.base.shortage import raise_shortage
 
 Tensors = dict[str, torch.Tensor]
 
@@ -47,6 +48,7 @@ def read_tensors(path: Path) -> Tensors:
         try:
             tree: Any = safetensors.torch.load_file(path)
         except (safetensors.SafetensorError, OSError) as error:
+            raise_shortage(path, error)
             raise UsageError(f"{path} is damaged or not a safetensors file ({error}); download it again") from error
     else:
         tree = _read_pickle(path)
@@ -68,6 +70,7 @@ def _read_pickle(path: Path) -> Any:
             "refused; convert it to .safetensors where you trust it"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise_shortage(path, error)
         raise UsageError(f"{path} is damaged or not a PyTorch weights file; download it again") from error
 
 

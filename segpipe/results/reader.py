@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from segpipe import pipeline
 from segpipe.base.errors import SegpipeError, UsageError
+from segpipe.base.shortage import raise_shortage
 from segpipe.images.id_lookup import ImageNames
 from segpipe.inference.codes import open_head
 from segpipe.inference.named_scores import named_scores
@@ -212,6 +213,7 @@ def reading(path: Path, command: str) -> Iterator[None]:
     except SegpipeError:
         raise
     except _DAMAGE as error:
+        raise_shortage(path, error)
         what = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise UsageError(f"{path} is missing or damaged ({what}); make it again with `{command}`") from error
 

@@ -12,6 +12,7 @@ Entries are not compressed and carry no dates: equal models make equal files.
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import zipfile
@@ -24,6 +25,7 @@ import numpy as np
 
 from segpipe.base import files
 from segpipe.base.errors import UsageError
+from segpipe.base.shortage import raise_shortage
 from segpipe.records.bundle import Bundle
 from segpipe.records.codec import Codec
 from segpipe.records.features import FeatureHeader
@@ -99,6 +101,7 @@ def open_bundle(path: Path, folder: Path) -> Bundle:
 
     Raises:
         UsageError: the file is missing, damaged, no bundle, or one of another format.
+        MachineError: there is no room in the folder, or the file cannot be read for another reason of the machine's.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -113,7 +116,13 @@ def open_bundle(path: Path, folder: Path) -> Bundle:
                     shutil.copyfileobj(source, target, 1 << 20)  # and the checksum is compared
         return _bundle(facts)
     except (*_DAMAGE, zipfile.BadZipFile) as error:
+        raise_shortage(_place(path, folder, error), error)
         raise UsageError(f"{path} is missing, damaged or no bundle ({error}); make it with `segpipe bundle`") from error
+
+
+def _place(path: Path, folder: Path, error: BaseException) -> Path:
+    """Where the machine is short: what is unpacked needs room, what is read does not."""
+    return folder if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else path
 
 
 def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -149,6 +158,7 @@ def load_codec(path: Path) -> Codec | None:
         arrays = load_arrays(path)
         return Codec(int(arrays["dim"]), arrays.get("mean"), arrays.get("directions"))
     except (OSError, ValueError, KeyError, TypeError) as error:
+        raise_shortage(path, error)
         raise UsageError(f"{path.name} of the bundle is damaged ({error}); make it with `segpipe bundle`") from error
 
 

@@ -22,6 +22,7 @@ from PIL.PngImagePlugin import PngImageFile
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box
+from segpipe.base.shortage import raise_shortage
 from segpipe.records.legend import Legend
 
 FOLDER = "certainty"
@@ -56,6 +57,7 @@ def read_certainty(path: Path) -> Map:
         with PngImageFile(path) as picture:
             return np.array(picture)
     except (OSError, SyntaxError, ValueError) as error:
+        raise_shortage(path, error)
         raise UsageError(
             f"{path} is missing or damaged; `segpipe refine` makes it with --set refine.certainty=true"
         ) from error

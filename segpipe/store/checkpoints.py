@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from segpipe.base import files
 from segpipe.base.errors import UsageError
+from segpipe.base.shortage import raise_shortage
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +38,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             return tensors, dict(files.parse_json(file.metadata()[_META]))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise_shortage(path, error)
         raise UsageError(
             f"{path} is missing, damaged or not ours ({error}); make it again with `segpipe train`"
         ) from error

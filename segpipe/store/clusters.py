@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from segpipe.base import files
 from segpipe.base.errors import UsageError
+from segpipe.base.shortage import raise_shortage
 from segpipe.records.clusters import ClusterModel, ClusterTree, Split
 from segpipe.store.array_files import load_arrays
 from segpipe.store.run_dir import RunDir
@@ -51,6 +52,7 @@ def load_clusters(path: Path) -> ClusterModel:
         smooth, splits = float(arrays["smooth"]), _unpack(arrays)
         return ClusterModel(arrays["centers"], float(arrays["inertia"]), smooth=smooth, splits=splits, **rest)
     except (OSError, ValueError, KeyError, TypeError) as error:
+        raise_shortage(path, error)
         raise UsageError(f"{path} is missing or damaged ({error}); make it again with `segpipe cluster`") from error
 
 
@@ -99,6 +101,7 @@ def load_splits(path: Path) -> tuple[str, tuple[Split, ...]]:
         arrays = load_arrays(path)
         return str(arrays["of"]), _unpack(arrays)
     except (OSError, ValueError, KeyError, TypeError) as error:
+        raise_shortage(path, error)
         raise UsageError(f"{path} is missing or damaged ({error}); delete it, and split again") from error
 
 
@@ -147,4 +150,5 @@ def load_tree(path: Path) -> ClusterTree:
             origin=str(arrays["origin"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
+        raise_shortage(path, error)
         raise UsageError(f"{path} is missing or damaged ({error}); make it again with `segpipe cluster`") from error

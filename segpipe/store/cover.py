@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from segpipe.base import files
 from segpipe.base.csv_files import csv_text
 from segpipe.base.errors import UsageError
+from segpipe.base.shortage import raise_shortage
 from segpipe.records.cover import Correction, Cover, Part, Share
 
 
@@ -108,4 +109,5 @@ def load_cover(directory: Path) -> Cover:
     try:
         return Cover.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
+        raise_shortage(path, error)
         raise UsageError(f"{path} is missing or damaged; make it again with `segpipe cover`") from error

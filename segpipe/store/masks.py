@@ -25,6 +25,7 @@ from PIL.PngImagePlugin import PngImageFile
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size, tiles
+from segpipe.base.shortage import raise_shortage
 from segpipe.base.shown import quoted, shorten
 from segpipe.records.legend import Legend
 from segpipe.records.palette import class_colors, nodata
@@ -101,6 +102,7 @@ def read_mask(path: Path) -> Mask:
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist; make the masks with `segpipe refine`") from error
     except (OSError, SyntaxError, ValueError) as error:
+        raise_shortage(path, error)
         raise UsageError(f"{path} cannot be read as a mask ({error}); delete masks/ and refine again") from error
 
 
@@ -281,6 +283,7 @@ def _read(reader: Any, path: Path) -> Any:
     try:
         return reader(path)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise_shortage(path, error)
         raise UsageError(
             f"{path} is missing or damaged ({shorten(str(error), 120)}); make it with `segpipe refine`"
         ) from error

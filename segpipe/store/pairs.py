@@ -9,6 +9,7 @@ import numpy as np
 
 from segpipe.base import files
 from segpipe.base.errors import UsageError
+from segpipe.base.shortage import raise_shortage
 from segpipe.records.pairs import PairIndex
 
 NAME = "pairs.npz"
@@ -30,4 +31,5 @@ def load_pairs(path: Path) -> PairIndex:
         with (path / NAME).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return PairIndex(arrays["neighbors"], arrays["scores"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise_shortage(path / NAME, error)
         raise UsageError(f"{path / NAME} is missing or damaged ({error}); make it again with `segpipe mine`") from error

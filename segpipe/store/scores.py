@@ -13,6 +13,7 @@ import numpy.typing as npt
 from segpipe.base import files
 from segpipe.base.csv_files import csv_text, read_back
 from segpipe.base.errors import UsageError
+from segpipe.base.shortage import raise_shortage
 from segpipe.records.scores import Confusion, ImageScore, LabelCounts, Scores, confusion_of
 from segpipe.store.array_files import load_arrays
 
@@ -67,6 +68,7 @@ def load_counts(path: Path) -> LabelCounts:
         counts = Confusion(*arrays["shape"].tolist(), *(arrays[name] for name in _CELLS))
         return LabelCounts(counts, arrays["together"], *arrays["bootstrap"].tolist())
     except (OSError, ValueError, TypeError, KeyError) as error:
+        raise_shortage(file, error)
         raise UsageError(f"{file} is missing or damaged; run `segpipe evaluate` again") from error
 
 
@@ -110,4 +112,5 @@ def _checked(parse: Callable[[str], T], path: Path) -> T:
     try:
         return parse(files.read_text(path))
     except (OSError, ValueError) as error:  # ValidationError is a ValueError
+        raise_shortage(path, error)
         raise UsageError(f"{path} is missing or damaged; run `segpipe evaluate` again") from error

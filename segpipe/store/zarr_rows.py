@@ -16,6 +16,7 @@ import numpy.typing as npt
 from numcodecs import blosc
 
 from segpipe.base.errors import MachineError
+from segpipe.base.shortage import raise_shortage
 
 _MISSING = 2**64 - 1
 
@@ -65,6 +66,7 @@ class RowReader:
                 file.seek(-length, 2)
                 raw = file.read(length)
         except OSError as error:
+            raise_shortage(path, error)
             raise MachineError(f"{path}: a shard of features is missing; delete features/ and extract again") from error
         return _checked(raw, path).view("<u8").reshape(self._per_shard, 2)
 

@@ -1,6 +1,8 @@
+import errno
 import os
 import time
 from collections.abc import Iterator
+from multiprocessing import synchronize
 
 import pytest
 
@@ -130,3 +132,12 @@ def end_abruptly(item: int) -> int:
 def test_a_worker_that_ends_abruptly_is_said_with_what_may_be_done() -> None:
     with pytest.raises(MachineError, match="__main__"):
         list(process_map(end_abruptly, range(2), workers=2))
+
+
+def test_shared_memory_that_is_full_is_no_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(synchronize.SemLock, "__init__", full)
+    with pytest.raises(MachineError, match=r"2 worker processes cannot be started .*/dev/shm"):
+        list(process_map(abs, [1, 2], workers=2))

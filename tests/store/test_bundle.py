@@ -1,11 +1,13 @@
+import errno
 import json
+import re
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import MachineError, UsageError
 from segpipe.records.bundle import Bundle
 from segpipe.records.codec import Codec
 from segpipe.records.features import FeatureHeader
@@ -101,3 +103,15 @@ def test_codecs_come_back(tmp_path: Path) -> None:
     (tmp_path / "codec.npz").write_bytes(b"PK no zip")
     with pytest.raises(UsageError, match=r"codec\.npz of the bundle is damaged"):
         load_codec(tmp_path / "codec.npz")
+
+
+@pytest.mark.parametrize(("number", "place"), [(errno.ENOSPC, "folder"), (errno.EMFILE, "a.segpipe")])
+def test_what_the_machine_lacks_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, place: str
+) -> None:
+    def lack(*arguments: object, **more: object) -> None:
+        raise OSError(number, "words of the system")
+
+    monkeypatch.setattr(zipfile, "ZipFile", lack)
+    with pytest.raises(MachineError, match=rf"{re.escape(str(tmp_path / place))}: "):
+        open_bundle(tmp_path / "a.segpipe", tmp_path / "folder")

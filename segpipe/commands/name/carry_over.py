@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 from segpipe.base import files
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
+from segpipe.base.shortage import raise_shortage
 from segpipe.images.corpus_reader import ReadBox, open_original, read_reduced
 from segpipe.inference.class_gallery import CROPS, GalleryInputs, survey
 from segpipe.ops import gallery
@@ -94,7 +95,8 @@ def load_seen(run: Path) -> Seen | None:
         with (run / GALLERY / _SEEN).open("rb") as file, np.load(file, allow_pickle=False) as kept:
             places = kept["places"].astype(np.int64)
             return Seen(str(kept["clustering"]), int(kept["clusters"]), tuple(kept["ids"].tolist()), places)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise_shortage(run / GALLERY / _SEEN, error)  # what can be read later must not be forgotten now
         return None
 
 
