@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from segpipe.base.errors import UsageError, named, plain, warn
 from segpipe.base.outside import read_outside
 from segpipe.base.shown import quoted, shorten
-from segpipe.base.yaml_text import load
+from segpipe.base.yaml_text import LARGEST_INT, load
 
 _LARGEST = 1 << 20  # bytes of a config file; the settings of all stages with their comments have 20 thousand
 _MOST_LINES = 10  # of one message
@@ -24,10 +24,24 @@ _BEGIN = "# The settings of this run. Edit them here, or give others to any comm
 _END = "# End of the settings. Where this line is missing, the file counts as cut short."
 
 
+def fits(value: Any) -> Any:
+    """Pass a value on; of integers those that numpy and torch can hold.
+
+    Raises:
+        ValueError: it is one beyond 64 bits.
+    """
+    if isinstance(value, int) and not -LARGEST_INT <= value < LARGEST_INT:
+        raise ValueError("is beyond 64 bits")
+    return value
+
+
 class Section(BaseModel):
     """Base of a stage's `Config`: frozen, no unknown keys, a description on every field."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, use_attribute_docstrings=False
+    )
+    _fits = field_validator("*")(fits)
 
     def identity(self) -> dict[str, Any]:
         """The settings that can change the stage's result, as JSON values; the stage's key is made from them.

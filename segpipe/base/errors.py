@@ -27,7 +27,10 @@ def plain(value: Any) -> str:
     """A value as it is typed: a list with commas, several values of one option with spaces."""
     if isinstance(value, list | tuple):
         return ("," if isinstance(value, list) else " ").join(map(str, value))
-    return str(value)
+    try:
+        return str(value)
+    except ValueError:  # an integer of more than 4,300 digits
+        return "..."
 
 
 def plainly(name: str, value: str | None) -> str:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
-from segpipe.base.config import Layer, Section, by_field, reasons
+from segpipe.base.config import Layer, Section, by_field, fits, reasons
 from segpipe.base.errors import UsageError, named, plain
 from segpipe.base.runtime import Track, no_track
 
@@ -26,7 +26,10 @@ OptionsT = typing.TypeVar("OptionsT", bound="Options")
 class Options(BaseModel):
     """Base of a command's options: frozen, no unknown names, a description on every field."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=False, allow_inf_nan=False, arbitrary_types_allowed=True
+    )
+    _fits = field_validator("*")(fits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,32 @@ def test_wrong_settings_name_the_place_and_the_way_out(sets: list[str], message:
     assert "\n" not in str(caught.value)
 
 
+class Numbers(Section):
+    seed: int = setting(0, "a seed", ge=0)
+    weight: float = setting(0.5, "a weight")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("seed", 2**63, "numbers.seed=9223372036854775808: is beyond 64 bits"),
+        ("seed", str(10**30), "is beyond 64 bits"),
+        ("weight", float("nan"), "numbers.weight=nan: should be a finite number"),
+        ("weight", float("inf"), "should be a finite number"),
+        ("weight", "1e999", "should be a finite number"),
+    ],
+)
+def test_numbers_that_no_array_holds_are_refused(key: str, value: object, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        build({"numbers": Numbers}, [Layer("", {f"numbers.{key}": value})])
+    assert message in str(caught.value)
+
+
+def test_an_integer_that_python_itself_refuses_to_write_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"numbers\.seed=\.\.\.: is beyond 64 bits"):
+        build({"numbers": Numbers}, [Layer("", {"numbers.seed": 10**5000})])
+
+
 def test_every_wrong_setting_is_named_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         build(SECTIONS, [read_sets(["mine.kk=3", "mine.k=x"])])
