@@ -102,7 +102,7 @@ EXIT_CODES: Mapping[int, str] = {
     UsageError.exit_code: "a wrong argument, setting or config file",
     CorpusError.exit_code: "the input cannot be worked on (no usable image, labels that match nothing)",
     SKIPPED: "done, but some files were skipped; RUN/corpus/rejected.jsonl says why",
-    MachineError.exit_code: "this machine lacks something (weights while offline, the device, disk space)",
+    MachineError.exit_code: "this machine lacks something (weights while offline, a device, disk, memory, permission)",
     LockedError.exit_code: "another process works on the same run",
     Stopped(2).exit_code: _STOPPED,
     Stopped(15).exit_code: _STOPPED,

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-import yaml
 from click.shell_completion import CompletionItem
 from pydantic.fields import FieldInfo
 
 from segpipe.base.config import metavar_of
+from segpipe.base.errors import UsageError
 from segpipe.base.options import Declared, without_none
+from segpipe.base.yaml_text import load
 
 
 def choices_of(kind: Any) -> tuple[str, ...]:
@@ -65,9 +66,9 @@ class SettingType(click.ParamType[Any]):
         if self.kind in (str, Path):
             return None if value == "null" else value
         try:
-            return yaml.safe_load(value)
-        except yaml.YAMLError:
-            return value
+            return load(value, "value", way_out="")
+        except UsageError:
+            return value  # which its section refuses, and says so
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The values that can be listed; files for paths."""

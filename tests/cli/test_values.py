@@ -9,6 +9,7 @@ from pydantic import AfterValidator
 
 from segpipe.base.config import Section, setting
 from segpipe.base.options import Options, declared, option
+from segpipe.cli.entry import run_cli
 from segpipe.cli.values import SettingType, click_type
 
 
@@ -77,3 +78,11 @@ def test_paths_complete_as_files() -> None:
     context, parameter = click.Context(click.Command("x")), click.Option(["--x"])
     (item,) = SettingType(Part.model_fields["weights"]).shell_complete(context, parameter, "we")
     assert (item.value, item.type) == ("we", "file")
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "[" * 3000, "&a [*a]", "2026-11-29"])
+def test_values_that_no_setting_takes_are_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli(["run", "images", "run", "--cluster.k", text]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: --cluster.k ")
+    assert len(err) < 300
