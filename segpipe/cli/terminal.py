@@ -99,7 +99,7 @@ def say(report: Report, *, quiet: bool) -> int:
         if isinstance(line, str):
             echo(line)
         else:
-            Console().print(line)
+            Console(emoji=False).print(line)  # `:name:` is a name
     if report.skipped:
         place = "" if report.listed_in is None else f" ({report.listed_in})"
         echo(f"{len(report.skipped)} files skipped{place}:", err=True)

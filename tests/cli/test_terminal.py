@@ -34,8 +34,8 @@ def test_skipped_files_are_listed_up_to_twenty(capsys: pytest.CaptureFixture[str
     assert say(Report(skipped=skipped, code=0), quiet=False) == 0
 
 
-STEERING = b"a\xff\x1b[31m\n".decode("utf-8", "surrogateescape") + "\u202e\u2066[/b].png"
-SHOWN = "a\\udcff\\x1b[31m\\n\\u202e\\u2066[/b].png"
+STEERING = b"a\xff\x1b[31m\n".decode("utf-8", "surrogateescape") + "\u202e\u2066[/b]:cat:.png"
+SHOWN = "a\\udcff\\x1b[31m\\n\\u202e\\u2066[/b]:cat:.png"
 
 
 def test_a_name_of_any_bytes_is_shown_and_steers_nothing(capsys: pytest.CaptureFixture[str]) -> None:
