@@ -106,7 +106,8 @@ class RunDir:
         partial.mkdir(parents=True, exist_ok=True)
         yield partial
         if final.exists():
-            shutil.rmtree(old, ignore_errors=True)
+            if old.exists():
+                shutil.rmtree(old)
             final.rename(old)
         partial.rename(final)
         (final / _KEY).unlink(missing_ok=True)  # not before: without it the work of a process killed here was lost
