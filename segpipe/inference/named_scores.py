@@ -17,6 +17,7 @@ from segpipe.store.scores import load_counts, load_scores
 def named_scores(run_dir: RunDir) -> tuple[NamedMap, ClassCounts] | None:
     """Scores of the map as named and each image's tally, in the order of images.jsonl.
 
+    Clusters that are left out of the map are judged by their names too: what is not shown is no error by itself.
     None where nobody named the clusters, or no name is that of a label.
 
     Raises:
@@ -24,4 +25,4 @@ def named_scores(run_dir: RunDir) -> tuple[NamedMap, ClassCounts] | None:
     """
     path = run_dir.path("scores")
     found = load_counts(path)
-    return rate_names(found, load_scores(path).classes, open_legend(run_dir, found.counts.clusters))
+    return rate_names(found, load_scores(path).classes, open_legend(run_dir, found.counts.clusters, whole=True))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +74,13 @@ class Written:
             raise UsageError(f"{self.path}:{line}: {whose}{error}") from error
 
 
-def open_legend(run_dir: RunDir, clusters: int) -> Legend:
+def open_legend(run_dir: RunDir, clusters: int, *, whole: bool = False) -> Legend:
     """What the clusters of a run's masks are called: by classes.yaml where there is one, else by their numbers.
 
     Args:
         run_dir: the run.
         clusters: how many its masks have.
+        whole: whether clusters that are to be left out of the map are in the legend all the same.
 
     Raises:
         UsageError: the file is wrong, or speaks of clusters that the run had before.
@@ -93,6 +94,9 @@ def open_legend(run_dir: RunDir, clusters: int) -> Legend:
             f"{path}:1: speaks of clusters that this run no longer has; `segpipe name {run_dir.root}` carries the "
             "names over to those that it has now, or take the file away"
         )
+    if whole:
+        entries = {k: replace(entry, ignore=False) for k, entry in written.naming.entries.items()}
+        written = replace(written, naming=replace(written.naming, entries=entries))
     return written.legend(clusters)
 
 

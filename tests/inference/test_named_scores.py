@@ -42,5 +42,10 @@ def test_names_are_read_anew_every_time(run: RunDir) -> None:
     assert found[0].accuracy == (8 + 5 + 2 + 2) / 20
     assert found[0].per_class_iou == {"sand": 10 / (12 + 1), "coral": 7 / 8}
     assert found[1].accuracy().tolist() == [13 / 14, 4 / 6]
+    path = run.root / CLASSES
+    path.write_text(path.read_text("utf-8").replace("ignore: false", "ignore: true"), "utf-8")
+    left_out = named_scores(run)  # it is judged by its name all the same
+    assert left_out is not None
+    assert left_out[0] == found[0]
     write_names(run, "mud", "rock", "")
     assert named_scores(run) is None

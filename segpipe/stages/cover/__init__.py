@@ -23,6 +23,7 @@ from segpipe.base.runtime import Runtime
 from segpipe.labels.counting import count_labelled
 from segpipe.labels.ground_truth import label_files
 from segpipe.plots.cover import cover_png
+from segpipe.records.class_names import fold
 from segpipe.records.corpus import Corpus
 from segpipe.records.cover import Cover
 from segpipe.records.palette import hex_colors
@@ -157,7 +158,8 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         if found.unmatched:
             log.warning("%d labels fit no image, such as %s", len(found.unmatched), found.unmatched[0])
         correction = correct(found.counts, found.images, found.classes, counted, amounts, legend, **drawn)
-        nameless = [row.label for row in correction.labels if row.raw is None]
+        left_out = {fold(name) for name in open_legend(run_dir, clusters, whole=True).names}
+        nameless = [row.label for row in correction.labels if row.raw is None and fold(row.label) not in left_out]
         if nameless:
             log.warning(
                 "no class of the map is called %s: the cover is corrected, but there is nothing to compare it with; "

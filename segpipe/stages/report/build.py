@@ -117,7 +117,7 @@ def _score_tables(legend: Legend, evaluation: Evaluation, clusters: Sequence[Cla
         own = {name: clusters[k].color for name, k in tables.label_clusters(scores.unsupervised.matching).items()}
     else:
         colors = dict(zip(legend.names, hex_colors(legend.colors), strict=True))
-        own = {label: colors[name] for name, label in named.matching.items() if label is not None}
+        own = {label: colors[name] for name, label in named.matching.items() if label is not None and name in colors}
     return tables.score_tables(scores, named, own)
 
 

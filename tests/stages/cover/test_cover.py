@@ -59,7 +59,7 @@ def test_tables_hold_what_the_masks_hold(run_dir: RunDir) -> None:
     assert min(north) - 1e-7 <= low <= share <= high <= max(north) + 1e-7
     assert low < high
     assert float(row["area_low"]) == pytest.approx(float(row["low"]) * 3 * 48 * 64 * 1e-4)
-    alone = sites["south", "=sand, white"]
+    alone = sites["south", "'=sand, white"]
     assert (alone["low"], alone["high"]) == ("", "")
     assert alone["note"].startswith("one image: no interval")
     whole = {row["name"]: row for row in rows(out / "cover_all.csv")}
