@@ -183,8 +183,9 @@ def _propose(run_dir: RunDir, state: _State, options: NameOptions, clusters: int
     by_fold = {fold(name): i for i, name in enumerate(found.classes)}
     named = {k: by_fold[fold(e.name)] for k, e in entries.items() if fold(e.name) in by_fold}
     labelled = "points" if found.points else "labelled pixels"
+    where = "one image" if len(found.images) == 1 else f"{len(found.images)} images"
     state.notes.append(
-        f"{fits(found.counts, named):.1%} of {found.counts.pixels} {labelled} in {len(found.images)} images lie in a "
+        f"{fits(found.counts, named):.1%} of {found.counts.pixels} {labelled} in {where} lie in a "
         f"cluster of their name; names were chosen by the same {labelled}, so expect somewhat less elsewhere"
     )
     if found.unmatched:
