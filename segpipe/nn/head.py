@@ -131,7 +131,7 @@ def build_head(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Head:
     if weight is None or tuple(weight.shape) != (dim, in_dim):  # before that much is allocated
         raise ValueError(f"these tensors are not a head of {dict(meta)}")
     if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
-        raise ValueError("not all numbers of the head are finite")
+        raise ValueError("not all numbers of the head are finite; if training diverged, a smaller train.lr helps")
     head = new_head(in_dim, dim, float(meta["dropout"]), seed=0)
     try:
         head.load_state_dict(dict(tensors))

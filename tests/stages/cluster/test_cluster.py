@@ -238,5 +238,5 @@ def test_what_cannot_be_clustered(tmp_path: Path) -> None:
     path = run_dir.path("head") / "head.safetensors"
     tensors, meta = load_tensors(path)
     save_tensors(path, tensors | {"linear.bias": torch.full((6,), torch.nan)}, meta)
-    with pytest.raises(UsageError, match=r"codes .* not finite.*train\.lr"):
+    with pytest.raises(UsageError, match=r"head.*not all numbers .* are finite.*train\.lr.*segpipe train"):
         cluster.run(cluster.Config(**SMALL), run_dir, Runtime())

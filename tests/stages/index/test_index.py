@@ -283,7 +283,7 @@ def test_what_the_machine_lacks_is_not_the_file_s_fault(tmp_path: Path, monkeypa
     few += "fill = [open('/dev/null') for _ in range(2)]; "
     serving = start.replace("; serve()", "; import segpipe.stages.index; ")
     monkeypatch.setattr(guarded, "_START", f"{serving}{few}serve()")
-    with pytest.raises(MachineError, match="Too many open files"):
+    with pytest.raises(MachineError, match="too many files are open"):
         indexed(root, tmp_path / "run")
     monkeypatch.setattr(guarded, "_START", start)
     _, corpus, rejected = indexed(root, tmp_path / "run")
