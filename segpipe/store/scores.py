@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -88,7 +87,7 @@ def load_image_scores(path: Path) -> list[ImageScore]:
         UsageError: the file is missing or damaged.
     """
     return _checked(
-        lambda text: [ImageScore.model_validate(json.loads(line)) for line in text.split("\n") if line],
+        lambda text: [ImageScore.model_validate(files.parse_json(line)) for line in text.split("\n") if line],
         path / _IMAGES,
     )
 

@@ -9,7 +9,6 @@ decided: moving what is still in the staging folder finishes it, however often t
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -127,7 +126,7 @@ def _put_aside(staging: Path, target: Path) -> None:
 
 def _read(journal: Path) -> dict[str, Any]:
     try:
-        decided: dict[str, Any] = json.loads(files.read_text(journal))
+        decided = files.read_json(journal)
         names = [*decided["moves"], *decided["removals"]]
         if decided["format"] != _FORMAT or not all(isinstance(name, str) for name in names):
             raise ValueError("of another format")

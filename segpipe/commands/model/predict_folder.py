@@ -157,9 +157,9 @@ def _made_before(out: Path, model: Model) -> list[str]:
     if not own.exists():
         return []
     try:
-        said = json.loads(files.read_text(own))
+        said = files.read_json(own)
         fingerprint, made = said.get("sha256"), said.get("made", [_DONE, _CORPUS])  # an earlier version kept no list
-    except (ValueError, AttributeError) as error:
+    except ValueError as error:
         raise UsageError(f"{own} is damaged ({error}); choose another folder, or delete {out} first") from error
     if fingerprint != model.fingerprint:
         raise UsageError(f"{out} holds masks of another bundle; choose another folder, or delete it first")
@@ -179,7 +179,7 @@ def _begin(begun: Path, model: Model) -> dict[str, dict[str, Any]]:
     found = {}
     for line in files.read_text(journal).splitlines():
         try:
-            entry = json.loads(line)
+            entry = files.parse_json(line)
         except ValueError:  # the last line of an interrupted call
             continue
         found[entry["image"]["id"]] = entry
