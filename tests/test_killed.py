@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from killing.trials import artefacts as compared
-from killing.trials import verdict
 from segpipe.commands.demo.synthetic import write_reef_corpus
 from tests.helpers.places import ROOT
+from trials.kills.bench import artefacts as compared
+from trials.kills.bench import verdict
 
 CHILD = ROOT / "tests" / "helpers" / "killed_child.py"
 STAGES = ("index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report")

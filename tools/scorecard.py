@@ -1,9 +1,7 @@
 """Trials of robustness, each with a table and JSON.
 
-Usage: python tools/scorecard.py kills [CASE ...] [--sample N] [--real N] [--json FILE]
-
-`kills` stops commands before each of their file-system events and starts them again: what they make then is compared,
-byte by byte, with what they make untouched. Reports, TensorBoard files and times in the manifest stand apart.
+Usage: python tools/scorecard.py KIND [...] [--sample N] [--json FILE]
+       python tools/scorecard.py all [--quick] [--json FILE] [--docs]
 """
 
 from __future__ import annotations
@@ -11,54 +9,81 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
-_ONE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # threads do not survive forks
+from trials.row import Row
+
+KINDS = {
+    "kills": "kills before file-system events",
+}
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "contributing" / "scorecard.md"
+_ONE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_HEAD = ("| trial | tried | outcome |", "|---|---|---|")
 
 
-def kills(given: argparse.Namespace) -> int:
-    """The table of kills; 1 where a command was stuck or made something else."""
-    if any(os.environ.get(name) != "1" for name in _ONE):
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **dict.fromkeys(_ONE, "1")})
-    from killing import cases, trials
+def rows(given: argparse.Namespace) -> Iterator[Row]:
+    """Everything that is found, one kind after the other."""
+    for kind in KINDS if given.kind == "all" else [given.kind]:
+        yield from import_module(f"trials.{kind}").measure(given)
 
-    trials.warm()
-    found = {}
-    columns = ("events", "states", "tried", *trials.OUTCOMES)
-    print(f"| command | {' | '.join(columns)} | SIGKILL |\n|{'---|' * (len(columns) + 2)}")
-    for name in given.cases or cases.CASES:
-        row = trials.measure(
-            name, sample=given.sample, real=given.real, seed=given.seed, jobs=given.jobs, base=given.folder
+
+def page(found: Sequence[Row], command: str) -> str:
+    """The page of the docs."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    return "\n".join(
+        (
+            "# Scorecard",
+            "",
+            f"What was tried against segpipe at commit {commit} on {datetime.now(UTC):%Y-%m-%d}, by `{command}`.",
+            "Bold counts are failures.",
+            "",
+            *_HEAD,
+            *(row.line() for row in found),
+            "",
         )
-        found[name] = row
-        killed = ", ".join(f"{count} {outcome}" for outcome, count in row["killed"].items())
-        print(f"| {name} | {' | '.join(str(row[column]) for column in columns)} | {killed} |", flush=True)
-        for failure in row["failures"][: given.show]:
-            print(f"    {failure}", flush=True)
-        if given.json:
-            given.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
-    return int(any(row["failures"] for row in found.values()))
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line and do one kind of trial."""
+    """Parse the command line, do the trials, print the table; 1 where something failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    kinds = parser.add_subparsers(required=True)
-    one = kinds.add_parser("kills", help="kills before file-system events")
-    one.add_argument("cases", nargs="*", help="which commands; all where none is named (tools/killing/cases.py)")
-    one.add_argument("--sample", type=int, default=0, help="states to try of each command, 0 = all")
-    one.add_argument("--real", type=int, default=0, help="events of each command to kill at with SIGKILL itself")
-    one.add_argument("--seed", type=int, default=0, help="of the samples")
-    one.add_argument("--jobs", type=int, default=2, help="commands side by side")
-    one.add_argument("--show", type=int, default=0, help="failures to print of each command")
-    one.add_argument("--folder", type=Path, help="where to work; a temporary folder where not given")
-    one.add_argument("--json", type=Path, help="write everything that was found to this file")
-    one.set_defaults(work=kills)
+    kinds = parser.add_subparsers(required=True, dest="kind")
+    for kind, help_ in {**KINDS, "all": "every kind"}.items():
+        one = kinds.add_parser(kind, help=help_)
+        one.add_argument("--sample", type=int, default=0, help="tries of each row, 0 = all that there are")
+        one.add_argument("--quick", action="store_true", help="the part that takes a minute, for tests")
+        one.add_argument("--seed", type=int, default=0, help="of what is drawn")
+        one.add_argument("--jobs", type=int, default=2, help="commands side by side")
+        one.add_argument("--show", type=int, default=0, help="failures to print of each row")
+        one.add_argument("--folder", type=Path, help="where to work; a temporary folder where not given")
+        one.add_argument("--json", type=Path, help="write everything that was found to this file")
+        one.add_argument("--docs", action="store_true", help="write the table into the docs")
+        if kind != "all":
+            import_module(f"trials.{kind}").options(one)
     given = parser.parse_args(arguments)
-    return int(given.work(given))
+    found: list[Row] = []
+    print("\n".join(_HEAD))
+    for row in rows(given):
+        found.append(row)
+        print(row.line(), flush=True)
+        for failure in row.failures[: given.show]:
+            print(f"    {failure}", flush=True)
+        if given.json:
+            given.json.write_text(json.dumps([each.as_json() for each in found], indent=2) + "\n", "utf-8")
+    if given.docs:
+        PAGE.write_text(page(found, f"python tools/scorecard.py {' '.join(arguments or sys.argv[1:])}"), "utf-8")
+    return int(any(row.failures for row in found))
 
 
 if __name__ == "__main__":
+    if any(os.environ.get(name) != "1" for name in _ONE):  # threads do not survive the forks of trials
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **dict.fromkeys(_ONE, "1")})
     sys.exit(main())

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from killing.trials import artefacts
 from segpipe.base.errors import UsageError
 from segpipe.base.files import sweep
 from segpipe.store.transaction import pending, recover, staged
 from tests.helpers.places import ROOT
+from trials.kills.bench import artefacts
 
 CHANGE = """
 import sys
 from pathlib import Path
-from killing.states import kill_before
+from trials.kills.states import kill_before
 from segpipe.store.transaction import recover, staged
 root = Path(sys.argv[1])
 kill_before(int(sys.argv[2]))

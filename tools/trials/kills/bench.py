@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import random
 import re
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from killing.cases import CASES, DATA, Case, filled
-from killing.states import Recorder, kill_before, on_events
+from trials.kills.cases import CASES, DATA, Case, filled
+from trials.kills.states import Recorder, kill_before, on_events
+from trials.row import Row, sample
 
-OUTCOMES = ("equal", "stray", "different", "stuck")
+GOOD, BAD = ("equal",), ("stray", "different", "stuck")
 _DATED = ("report/", "head/tb/", ".lock")
 _LIMIT = 300.0
 _TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?")
@@ -38,6 +37,9 @@ class Trial:
     """Whether the file that it opens was cut to nothing."""
     outcome: str
     why: str = ""
+
+    def __str__(self) -> str:
+        return f"event {self.event}{' torn' if self.torn else ''}, {self.said}: {self.why}"
 
 
 def warm() -> None:
@@ -171,13 +173,6 @@ class Bench:
         if code not in (0, 4):
             raise RuntimeError(f"{self.base.name}: exit {code}: {self.log.read_text('utf-8')}")
 
-    def chosen(self, sample: int, seed: int) -> list[Path]:
-        """The states to try: all, or a sample of them."""
-        found = sorted(self.states.iterdir())
-        if sample and len(found) > sample:
-            found = sorted(random.Random(seed).sample(found, sample))
-        return found
-
     def trials(self, chosen: Sequence[Path], jobs: int) -> Iterator[Trial]:
         """Start the command again from each state, `jobs` side by side."""
         running: dict[int, Path] = {}
@@ -224,29 +219,26 @@ class Bench:
             yield Trial(number, "SIGKILL", False, **json.loads((state / "outcome.json").read_text("utf-8")))
 
 
-def measure(name: str, *, sample: int, real: int, seed: int, jobs: int, base: Path | None = None) -> dict[str, Any]:
-    """All trials of a case: its events, its states, how many ended how, and those that did not end well.
+def measure(name: str, given: argparse.Namespace, *, real: int) -> Iterator[Row]:
+    """All trials of a case: one row for the states that were copied, one for SIGKILL itself.
 
     Args:
         name: of `CASES`.
-        sample: states to try, 0 for all.
+        given: `sample`, `seed`, `jobs`, `folder` as the scorecard takes them.
         real: how many events to kill at with SIGKILL too.
-        seed: of the choice.
-        jobs: commands side by side.
-        base: folder to work in; a temporary one where None.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        bench = Bench(name, base or Path(temporary))
+        bench = Bench(name, given.folder or Path(temporary))
         bench.prepare()
-        states = len(list(bench.states.iterdir()))
-        done = list(bench.trials(bench.chosen(sample, seed), jobs))
-        numbers = sorted(random.Random(seed).sample(range(bench.events), min(real, bench.events)))
-        killed = list(bench.real(numbers))
-    return {
-        "events": bench.events,
-        "states": states,
-        "tried": len(done),
-        **{outcome: sum(trial.outcome == outcome for trial in done) for outcome in OUTCOMES},
-        "killed": dict(Counter(trial.outcome for trial in killed)),
-        "failures": [vars(trial) for trial in (*done, *killed) if trial.outcome != "equal"],
-    }
+        states = sorted(bench.states.iterdir())
+        copies = Row(
+            f"{name}: killed before an event", GOOD, BAD, notes={"events": bench.events, "states": len(states)}
+        )
+        for trial in bench.trials(sample(states, given.sample or (8 if given.quick else 0), given.seed), given.jobs):
+            copies.add(trial.outcome, str(trial))
+        yield copies
+        signalled = Row(f"{name}: SIGKILL itself", GOOD, BAD)
+        for trial in bench.real(sample(range(bench.events), real, given.seed)) if real else ():
+            signalled.add(trial.outcome, str(trial))
+        if real:
+            yield signalled

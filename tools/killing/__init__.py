@@ -1,1 +1,0 @@
-"""Kills before file-system events: what a command leaves at each of them, and what the same command makes of it."""
