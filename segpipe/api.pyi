@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from segpipe.records.fault import Fault
 from segpipe.records.finding import Finding
 from segpipe.results import Run
 from segpipe.store.masks import Mask
@@ -655,6 +656,26 @@ def apply(
     Returns:
         one after the other the image's id and its mask (H, W): classes as the bundle names them, 255 (65535
         beyond 255 classes) where there is none; a file that cannot be used is skipped with a warning in the log.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def check(
+    run: AnyPath,
+    *,
+    deep: bool = False,
+) -> list[Fault]:
+    """Check whether what a run holds is as it was made.
+
+    Every file is read and compared with its checksum. What is damaged is listed with the command that makes it again.
+
+    Args:
+        run: the run directory.
+        deep: also read every patch feature, and compare the images with those that were indexed.
+
+    Returns:
+        what is not as it was made: `path`, `why`, and the `stage` that makes it again; empty where all is well.
 
     Raises:
         SegpipeError: its text says what is wrong and the way out.

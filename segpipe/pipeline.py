@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from segpipe.base import files
+from segpipe.base import checksums, files
 from segpipe.base import runtime as machine
 from segpipe.base.config import Layer, Section, build, first_name, read_sets, read_yaml, setting, to_yaml
 from segpipe.base.errors import SegpipeError, UsageError, named
@@ -24,7 +24,7 @@ from segpipe.base.runtime import Runtime, Track, no_track
 from segpipe.base.version import versions
 from segpipe.records.corpus import Rejected
 from segpipe.records.manifest import Manifest, StageRecord
-from segpipe.stages import MAKERS, STAGES, Stage, input_files, not_content, optional_inputs, user_files
+from segpipe.stages import MAKERS, STAGES, UNLISTED, Stage, input_files, not_content, optional_inputs, user_files
 from segpipe.store.corpus import load_rejected
 from segpipe.store.run_dir import RunDir
 
@@ -49,7 +49,7 @@ BY_NAME: dict[str, Stage] = {stage.NAME: stage for stage in STAGES}
 
 def open_run(root: Path) -> RunDir:
     """The run directory at `root`, which need not exist yet."""
-    return RunDir(root, MAKERS)
+    return RunDir(root, MAKERS, unlisted=UNLISTED)
 
 
 def existing_run(root: Path) -> RunDir:
@@ -281,7 +281,7 @@ def _identity(stage: Stage, run_dir: RunDir, key: str) -> str:
 
     A forced stage, another machine or a repaired file can make something else of the same inputs.
     """
-    content = files.content(run_dir.path(stage.ARTEFACT), without=not_content(stage))
+    content = checksums.content(run_dir.root / stage.ARTEFACT, without=not_content(stage))
     return files.digest([key, content]) if content else key
 
 
@@ -295,6 +295,7 @@ def run_stage(step: Step, settings: Settings, run_dir: RunDir, runtime: Runtime)
     record = StageRecord(
         key=step.key,
         artefact=str(summary.get("fingerprint") or _identity(stage, run_dir, step.key)),
+        checksum=checksums.checksum(run_dir.root / stage.ARTEFACT),
         parts=dict(step.parts or {}),
         summary=summary,
         seconds=round(time.monotonic() - started, 3),

@@ -6,9 +6,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -172,26 +171,6 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def content(folder: Path, *, without: Sequence[str] = ()) -> str:
-    """SHA-256 over names and bytes of all files below a folder, hexadecimal; empty where there are none.
-
-    Args:
-        folder: what to look at.
-        without: patterns of paths, from the folder, that do not count.
-    """
-    found = sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names)
-    whole, counted = hashlib.sha256(), 0
-    for path in found:
-        name = path.relative_to(folder).as_posix()
-        if any(fnmatchcase(name, pattern) for pattern in without):
-            continue
-        with path.open("rb") as file:
-            part = hashlib.file_digest(file, "sha256").hexdigest()
-        whole.update(f"{part} {name}\0".encode("utf-8", "surrogateescape"))
-        counted += 1
-    return whole.hexdigest() if counted else ""
 
 
 def inside(root: Path, name: str) -> Path:

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from segpipe.base.options import Command
-from segpipe.commands import attend, backbones, demo, diff, doctor, model, name, probe, robustness, run, show, similar
+from segpipe.commands import (
+    attend,
+    backbones,
+    check,
+    demo,
+    diff,
+    doctor,
+    model,
+    name,
+    probe,
+    robustness,
+    run,
+    show,
+    similar,
+)
 
 COMMANDS: tuple[Command, ...] = (
     run.RUN,
@@ -16,6 +30,7 @@ COMMANDS: tuple[Command, ...] = (
     model.BUNDLE,
     model.APPLY,
     show.COMMAND,
+    check.COMMAND,
     diff.COMMAND,
     backbones.COMMAND,
     doctor.COMMAND,

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.base.checksums import check_picture
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box, Size
 from segpipe.images.mosaics import open_mosaic
@@ -31,6 +32,8 @@ def read_original(corpus: Corpus, image: Image) -> Pixels:
     if image.mosaic:
         return read_region(corpus, image, Box(0, 0, image.size.height, image.size.width))
     _check_bytes(corpus, image)
+    if image.moment:
+        check_picture(corpus.path(image))  # a copy of the frame, which lies in the run
     try:
         pixels = read_image(corpus.path(image), depth=image.depth, scaling=corpus.scaling, bands=corpus.bands)
     except BadImage as error:
@@ -64,6 +67,7 @@ def open_original(corpus: Corpus, image: Image) -> Iterator[ReadBox]:
     path, valid = corpus.path(image), corpus.valid_path(image)
     if not valid.exists():
         raise CorpusError(f"{valid} is gone; run `segpipe index` again")
+    check_picture(valid)
     scaling = (0.0, 255.0) if image.depth == "uint8" else corpus.scaling[image.depth]
     opened = open_mosaic(path, valid, depth=image.depth, scaling=scaling, bands=corpus.bands)
     try:

@@ -23,6 +23,8 @@ class StageRecord(BaseModel):
     """What went into the key (settings, format, inputs), so that a change can be named."""
     summary: dict[str, Any]
     seconds: float
+    checksum: str = ""
+    """SHA-256 of the artefact's list of checksums (`SHA256SUMS`); earlier versions wrote none."""
     finished: str
     """UTC time, ISO 8601."""
     versions: dict[str, str]

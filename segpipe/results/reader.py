@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from segpipe import pipeline
+from segpipe.base import checksums
 from segpipe.base.errors import SegpipeError, UsageError
 from segpipe.base.shortage import raise_shortage
 from segpipe.images.id_lookup import ImageNames
@@ -117,6 +118,7 @@ class RunReader:
             found: T = kept[1]
             return found
         with self.reading(stage, folder / name):
+            checksums.check_opened(folder, record.checksum)
             found = load(folder)
         if keep:
             self._kept[key] = version, found

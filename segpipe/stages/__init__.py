@@ -16,7 +16,10 @@ from segpipe.store.run_dir import RunDir
 
 
 class Stage(Protocol):
-    """A stage module; optional are `input_files`, `cost`, `OPTIONAL_INPUTS`, `USER_FILES`, `NOT_CONTENT`."""
+    """A stage module; optional are `input_files`, `cost`, `OPTIONAL_INPUTS`, `USER_FILES`, `NOT_CONTENT`, `UNLISTED`.
+
+    Files of its artefact that are `UNLISTED` have no checksum in the run: they hold their own, or nobody reads them.
+    """
 
     @property
     def NAME(self) -> str:
@@ -57,6 +60,7 @@ class Stage(Protocol):
 STAGES: tuple[Stage, ...] = (index, extract, mine, train, cluster, refine, export, evaluate, cover, report)
 
 MAKERS = {stage.ARTEFACT: stage.NAME for stage in STAGES}
+UNLISTED = {stage.ARTEFACT: getattr(stage, "UNLISTED", ()) for stage in STAGES}
 
 
 def input_files(stage: Stage, config: Section) -> list[Path]:

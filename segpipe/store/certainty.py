@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from segpipe.base import files
+from segpipe.base import checksums, files
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box
 from segpipe.base.shortage import raise_shortage
@@ -52,7 +52,9 @@ def read_certainty(path: Path) -> Map:
 
     Raises:
         UsageError: the file is missing or damaged.
+        MachineError: its bytes changed on disk.
     """
+    checksums.check_picture(path)
     try:
         with PngImageFile(path) as picture:
             return np.array(picture)

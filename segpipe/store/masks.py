@@ -22,7 +22,7 @@ import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from segpipe.base import files
+from segpipe.base import checksums, files
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size, tiles
 from segpipe.base.shortage import raise_shortage
@@ -93,7 +93,9 @@ def read_mask(path: Path) -> Mask:
 
     Raises:
         UsageError: the file is missing, damaged or no index PNG.
+        MachineError: its bytes changed on disk.
     """
+    checksums.check_picture(path)
     try:
         with PngImageFile(path) as picture:  # not Image.open, which refuses large pictures
             if picture.mode not in ("P", "L", "I;16"):

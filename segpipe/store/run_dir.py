@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from segpipe.base import files
+from segpipe.base import checksums, files
 from segpipe.base.errors import UsageError
 from segpipe.base.shortage import raise_shortage
 from segpipe.records.manifest import Manifest, StageRecord
@@ -24,24 +26,34 @@ _KEY = ".key"
 
 @dataclass(frozen=True, slots=True)
 class RunDir:
-    """One run on disk. `makers` maps each artefact's directory name to the stage that makes it."""
+    """One run on disk."""
 
     root: Path
     makers: Mapping[str, str]
+    """From each artefact's directory name to the stage that makes it."""
     under: Path | None = None
     """Of a draft: the run that it is a draft of, where artefacts are read that the draft does not hold."""
+    unlisted: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """From artefacts to patterns of files whose checksums are not listed: see `checksums.write_sums`."""
 
     def path(self, artefact: str) -> Path:
-        """The directory of a finished artefact.
+        """The directory of a finished artefact, whose files were looked at: see `checksums.check_opened`.
 
         Raises:
             UsageError: it does not exist; the message names the stage that makes it.
+            MachineError: its bytes changed on disk.
         """
         path = self._find(artefact)
         if path is None:
             stage, root = self.makers[artefact], self.under or self.root
             raise UsageError(f"{root} has no {artefact}/ yet; make it with `segpipe {stage} {root}`")
+        checksums.check_opened(path, self.expected(artefact))
         return path
+
+    def expected(self, artefact: str) -> str:
+        """The checksum of an artefact's list, as the manifest holds it; empty where it holds none."""
+        record = self.manifest().stages.get(self.makers.get(artefact, ""))
+        return record.checksum if record else ""
 
     def has(self, artefact: str) -> bool:
         """Whether a finished artefact of this name exists."""
@@ -104,7 +116,9 @@ class RunDir:
         """Like `writing`, but what an interrupted attempt with the same key left is still there."""
         partial, final, old = (self.root / f"{artefact}{suffix}" for suffix in (".partial", "", ".old"))
         partial.mkdir(parents=True, exist_ok=True)
+        (partial / checksums.NAME).unlink(missing_ok=True)  # of an attempt that was killed at its end
         yield partial
+        checksums.write_sums(partial, without=(_KEY, *self.unlisted.get(artefact, ())))
         if final.exists():
             if old.exists():
                 shutil.rmtree(old)
@@ -136,14 +150,14 @@ class RunDir:
         """
         path = self.root / "manifest.json"
         try:
-            return Manifest.model_validate(files.read_json(path))
+            return Manifest.model_validate(_sealed(files.read_json(path)))
         except FileNotFoundError:
             return Manifest()
         except OSError as error:
             raise_shortage(path, error)
             raise UsageError(f"{path} cannot be read ({error.strerror}); choose another run directory") from error
         except (ValueError, RecursionError) as error:
-            wrong = f"{error.error_count()} wrong fields" if isinstance(error, ValidationError) else "it is no JSON"
+            wrong = f"{error.error_count()} wrong fields" if isinstance(error, ValidationError) else str(error)
             raise UsageError(
                 f"{path} is damaged or was written by another version of segpipe ({wrong}); delete it to run every "
                 "stage again"
@@ -156,7 +170,8 @@ class RunDir:
         if record is not None:
             stages[stage] = record
         new = manifest.model_copy(update={"stages": stages})
-        files.write_json(self.root / "manifest.json", _finite(new.model_dump(mode="json")))
+        values = _finite(new.model_dump(mode="json"))
+        files.write_json(self.root / "manifest.json", {**values, "sha256": _seal(values)})
 
     def _tidy(self) -> None:
         """Finish or take back what a process that was killed had begun, and delete its files that were not done."""
@@ -178,6 +193,19 @@ class RunDir:
         with locked(self.root, RUN, earlier=self._begun_before_markers):
             self._tidy()
             yield
+
+
+def _seal(values: dict[str, Any]) -> str:
+    as_read = json.loads(json.dumps(values))  # whose keys are all texts
+    return hashlib.sha256(json.dumps(as_read, sort_keys=True).encode()).hexdigest()
+
+
+def _sealed(values: dict[str, Any]) -> dict[str, Any]:
+    """A manifest as it was written; earlier versions wrote no checksum into it."""
+    sha256 = values.pop("sha256", None)
+    if sha256 is not None and sha256 != _seal(values):
+        raise ValueError("its bytes changed")
+    return values
 
 
 def _belongs(folder: Path, key: str) -> bool:

@@ -65,20 +65,6 @@ def test_jsonl_round_trip(tmp_path: Path) -> None:
     assert files.read_jsonl(tmp_path / "a.jsonl") == rows
 
 
-def test_content_is_names_and_bytes_and_nothing_else(tmp_path: Path) -> None:
-    def made(name: str, **held: str) -> str:
-        for path, text in held.items():
-            target = tmp_path / name / path.replace("__", "/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, "utf-8")
-        return files.content(tmp_path / name, without=("tb/*",))
-
-    whole = made("a", x="1", deep__y="2")
-    assert made("b", deep__y="2", x="1", tb__events="dated") == whole
-    assert len({whole, made("c", x="2", deep__y="2"), made("d", x="1", deep__z="2"), made("e", x="1")}) == 4
-    assert files.content(tmp_path / "none") == made("f", tb__events="dated") == ""
-
-
 def test_what_a_killed_process_left_beside_a_file_goes_when_it_is_written_again(tmp_path: Path) -> None:
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     name = f".{files.digest('reef.segpipe')}"

@@ -39,7 +39,7 @@ NAME = "extract"
 ARTEFACT = "features"
 NEEDS = ("index",)
 FORMAT = 1
-NOT_CONTENT = ("store.zarr/patches/c/*", "store.zarr/flipped/c/*")  # many gigabytes; `vectors` comes of the same passes
+UNLISTED = ("store.zarr/patches/c/*", "store.zarr/flipped/c/*")  # many gigabytes, with checksums of their own
 FILES = {
     "store.zarr/*": (
         "zarr v3 with checksums: `patches` (crops, rows, cols, d), packed as `extract.codec` says; `vectors` "

@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 from segpipe.base import files, parallel
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.geometry import Box, mask_tiles
 from segpipe.base.runtime import Runtime
 from segpipe.inference.codes import open_head
@@ -314,10 +314,19 @@ def segment_config(config: Config, clusters: ClusterModel) -> SegmentConfig:
     )
 
 
+def _reusable(run_dir: RunDir, origin: str, clusters: ClusterModel) -> ReusableMasks | None:
+    """The masks that are there, if they can be a start; damaged ones are made anew."""
+    try:
+        return find_reusable(run_dir.path(ARTEFACT), origin, clusters.splits) if run_dir.has(ARTEFACT) else None
+    except MachineError as error:
+        log.warning("%s", error)
+        return None
+
+
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Refine the images of a run in several processes; the result does not depend on their number."""
     clusters, origin = open_clusters(run_dir), origin_of(config, run_dir)
-    reusable = find_reusable(run_dir.path(ARTEFACT), origin, clusters.splits) if run_dir.has(ARTEFACT) else None
+    reusable = _reusable(run_dir, origin, clusters)
     _tell_splits(run_dir, reusable)
     segmenting = segment_config(config, clusters)
     inputs = open_inputs(run_dir, clusters, segmenting, reusable)  # what is wrong is said here, not in a worker

@@ -42,7 +42,7 @@ NAME = "train"
 ARTEFACT = "head"
 NEEDS = ("index", "extract", "mine")
 FORMAT = 3
-NOT_CONTENT = ("tb/*",)
+UNLISTED = ("tb/*",)  # dated, and read by TensorBoard alone
 FILES = {
     "head.safetensors": "the head that turns features into codes",
     "candidates.json": "what was tried, its neighbor agreement, and why one was kept",
