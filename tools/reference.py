@@ -183,6 +183,10 @@ def make_run_directory() -> str:
         "stage is done; until then it is called `NAME.partial`. A stage runs again when its settings, its inputs or "
         "the files it reads have changed, and only then.",
         "",
+        "Each directory holds a list of checksums, `SHA256SUMS`, which `sha256sum --check SHA256SUMS` reads too; the "
+        "manifest holds the checksum of the list. They are looked at whenever a file is opened, and by "
+        "[segpipe check](commands.md#segpipe-check), which reads everything and says what to make again.",
+        "",
         "A mask has the size and orientation of the image as it is displayed (EXIF rotation applied). Its name is the "
         "image's path below the folder with `.png` for its ending.",
     ]

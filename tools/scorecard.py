@@ -20,6 +20,7 @@ from trials.row import Row
 
 KINDS = {
     "kills": "kills before file-system events",
+    "flips": "flipped bits and truncation of every file of a run",
 }
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "contributing" / "scorecard.md"

@@ -22,6 +22,7 @@ from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
 from segpipe.store.run_dir import RunDir
 from tests.helpers.quick_run import reef_run
+from tests.helpers.relist import relist
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -123,6 +124,7 @@ def test_masks_without_a_crf_cannot_be_made_with_one(run: RunDir, tmp_path: Path
     assert open_segmenter(run, Runtime(), crf=False).config.crf is None
     plain = open_run(Path(shutil.copytree(run.root, tmp_path / "run")))
     masks.save_header(plain.path("masks"), {**masks.load_header(plain.path("masks")), "crf": None})
+    relist(plain, "masks")
     with pytest.raises(UsageError, match=r"was refined without a CRF \(refine\.crf=false\); leave out crf=True"):
         open_segmenter(plain, Runtime(), crf=True)
     assert open_segmenter(plain, Runtime(), crf=False).config.crf is None

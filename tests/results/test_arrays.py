@@ -11,9 +11,11 @@ from safetensors import safe_open
 from segpipe.base.geometry import Box, Size
 from segpipe.cli.entry import run_cli
 from segpipe.ops.maps.segment import label_at, label_pixels
+from segpipe.pipeline import open_run
 from segpipe.results import Run
 from segpipe.results.arrays import class_mask, cluster_mask, mask_entry
 from segpipe.results.reader import RunReader
+from tests.helpers.relist import relist
 from tests.helpers.run_view import BAY, ONE, error_of
 
 
@@ -146,6 +148,7 @@ def test_an_image_that_the_masks_do_not_know_is_named(copy: Path) -> None:
     path = copy / "masks" / "index.jsonl"
     lines = path.read_text("utf-8").splitlines()
     path.write_text("".join(f"{line}\n" for line in lines if json.loads(line)["id"] != ONE), "utf-8")
+    relist(open_run(copy), "masks")
     reader = RunReader(copy)
     said = error_of(lambda: mask_entry(reader, reader.find(ONE)))
     assert said == f"{path} has no {ONE}; run `segpipe refine {copy}`"

@@ -61,7 +61,7 @@ def test_the_largest_classes_come_first_and_the_rest_is_counted(done: Path, monk
 def test_what_cannot_be_read_is_said_once_and_the_rest_is_shown(copy: Path) -> None:
     (copy / "masks" / "index.jsonl").write_text("{", "utf-8")  # classes and pictures both read it
     page = render_run(RunReader(copy))
-    assert page.count(f"{copy / 'masks' / 'index.jsonl'} is missing or damaged") == 1
-    assert "make it with `segpipe refine`" in html.unescape(page)
+    assert page.count(f"{copy / 'masks' / 'index.jsonl'}: its bytes changed on disk") == 1
+    assert f"`segpipe check {copy}`" in html.unescape(page)
     assert len(rows_of(page)) == 10
     assert "<img" not in page

@@ -29,3 +29,22 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(2)}, path)  # of another program: no facts
     with pytest.raises(UsageError, match="not ours"):
         load_tensors(path)
+
+
+def test_a_sealed_file_with_any_bit_flipped_is_damaged_or_says_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    tensors = {"step": torch.tensor(3), "head.weight": torch.randn(3, 5)}
+    save_tensors(path, tensors, {"step": 3, "shifts": [["self", 0.25]]}, sealed=True)
+    whole, same = path.read_bytes(), 0
+    for bit in range(0, 8 * len(whole), 3):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        try:
+            again, meta = load_tensors(path, sealed=True)
+        except UsageError:
+            continue
+        same += 1
+        assert meta == {"step": 3, "shifts": [["self", 0.25]]}
+        assert all(torch.equal(again[name], tensor) for name, tensor in tensors.items())
+    assert same < 100  # blanks at the end of the header

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from segpipe.base.errors import UsageError
 from segpipe.base.parallel import torch_alone
 from segpipe.base.runtime import Runtime
 from segpipe.inference.codes import HEAD
@@ -31,6 +32,7 @@ from segpipe.store.training_log import Journal
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from segpipe.nn.head import Head
     from segpipe.stages.train.objectives.objective import Objective
@@ -147,9 +149,8 @@ def train(recipe: Recipe, folder: Path, context: TrainContext, wanted: float | N
 
     def checkpoint(done: int) -> None:
         own = {f"own.{name}": tensor for name, tensor in objective.state_dict().items()}
-        save_tensors(
-            folder / _CHECKPOINT, pack_state(head, optimizer) | own, {"step": done, "shifts": [*shifts.items()]}
-        )
+        meta = {"step": done, "shifts": [*shifts.items()]}
+        save_tensors(folder / _CHECKPOINT, pack_state(head, optimizer) | own, meta, sealed=True)
 
     stopped_at: float | None = None
 
@@ -200,7 +201,7 @@ def begin(
     from segpipe.nn.head import unpack_state
 
     material = context.material
-    tensors, meta = load_tensors(checkpoint) if checkpoint.exists() else ({}, {"step": 0})
+    tensors, meta = _load_checkpoint(checkpoint)
     start, shifts = int(meta["step"]), dict(meta.get("shifts", []))
     if not start:
         shifts = find_shifts(recipe, context.config, material)
@@ -217,6 +218,15 @@ def begin(
             head.mean.copy_(torch.from_numpy(material.mean))
         objective.start(head, material.patches(objective.sample).to(head.mean.device))
     return (head, objective, optimizer), start, shifts
+
+
+def _load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What an earlier attempt left; a damaged one counts as none."""
+    try:
+        return load_tensors(path, sealed=True) if path.exists() else ({}, {"step": 0})
+    except UsageError as error:
+        log.warning("training begins anew: %s", error)
+        return {}, {"step": 0}
 
 
 def tell_shifts(shifts: dict[str, float]) -> str:

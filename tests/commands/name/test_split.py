@@ -16,11 +16,12 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
 from segpipe.commands.name.split import split_cluster
-from segpipe.pipeline import existing_run
+from segpipe.pipeline import existing_run, open_run
 from segpipe.records.class_names import Entry, Naming
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import CropFeatures, FeatureStore, FeatureWriter, create_features
+from tests.helpers.relist import relist
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -78,6 +79,7 @@ def plant(fields: Path, run: Path) -> None:
     for rows in writer.pending():
         found = [CropFeatures(patches[row], patches[row].mean((0, 1)), np.ones(grid, np.bool_)) for row in rows]
         writer.write(rows, found)
+    relist(open_run(run), "features")
 
 
 @pytest.fixture(scope="module")

@@ -189,7 +189,7 @@ def test_the_number_of_workers_changes_nothing(made):
     before = {path.name: path.read_bytes() for path in run.path("scores").iterdir()}
     go(made, root / "labels", workers=2)
     assert {path.name: path.read_bytes() for path in run.path("scores").iterdir()} == before
-    assert set(before) == {"scores.json", "images.jsonl", "confusion.csv", "counts.npz"}
+    assert set(before) == {"scores.json", "images.jsonl", "confusion.csv", "counts.npz", "SHA256SUMS"}
     json.loads(before["scores.json"])
 
 

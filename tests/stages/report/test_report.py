@@ -20,6 +20,7 @@ from segpipe.store.class_names import naming_text
 from segpipe.store.cover import load_cover
 from segpipe.store.run_dir import RunDir
 from tests.helpers import report_run
+from tests.helpers.relist import relist
 
 NAMES = [f"sub/im {i:02d}" for i in range(20)]
 
@@ -152,6 +153,7 @@ def test_principal_components_have_no_training_to_show(tmp_path: Path) -> None:
         name="stego-2", method="stego", center=False, shifts={"self": 0.1}, steps=131, dim=6, collapsed=fall, why="fell"
     )
     save_candidates([kept, lost], head)
+    relist(run_dir, "head")
     page, _, _ = write(run_dir)
     assert "Of 2 candidates pca was kept. No training: the principal components" in page.text
     assert "pca 0.625 no training best" in page.text
@@ -229,6 +231,7 @@ def test_certainty_names_the_images_to_label_next(tmp_path: Path) -> None:
         entry["entropy"] = value
         entry["margin"] = {k: 1 - doubt.get(k, 0.0) for k in entry["pixels"]}
     report.masks.save_index(run_dir.path("masks"), index)
+    relist(run_dir, "masks")
     page, _, html = write(run_dir, images=3)
     assert ">certainty<" in html
     shown = page.text[page.text.index("Images to label next") :].split("What the classes look like")[0]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
+from segpipe.base import checksums
 from segpipe.base.runtime import Runtime
 from segpipe.nn.head import build_head, codes
 from segpipe.records.candidates import Candidate, Collapse
@@ -41,7 +42,8 @@ def head_of(run_dir: RunDir) -> Any:
 
 def left_files(run_dir: RunDir) -> list[str]:
     head = run_dir.path("head")
-    return sorted(path.relative_to(head).as_posix() for path in head.rglob("*") if path.is_file())
+    names = sorted(path.relative_to(head).as_posix() for path in head.rglob("*") if path.is_file())
+    return [name for name in names if name != checksums.NAME]
 
 
 @pytest.mark.parametrize("method", ["stego", "smooseg", "cause", "hp"])
@@ -64,6 +66,23 @@ def test_every_method_trains_resumes_and_logs(tmp_path: Path, method: str) -> No
             train.run(config, run_dir, stopping(at))
     assert train.run(config, run_dir, Runtime()) == whole
     assert {name: (run_dir.path("head") / name).read_bytes() for name in names} == kept
+
+
+def test_a_damaged_checkpoint_counts_as_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run_dir = mined(tmp_path, images=9)
+    config = train.Config(**SMALL | {"method": "stego"})
+    with pytest.raises(Killed):
+        train.run(config, run_dir, stopping(25))
+    (checkpoint,) = run_dir.root.rglob("checkpoint.safetensors")
+    content = bytearray(checkpoint.read_bytes())
+    content[-1] ^= 1
+    checkpoint.write_bytes(content)
+    train.run(config, run_dir, Runtime())
+    assert "training begins anew" in caplog.text
+    found = (run_dir.path("head") / "head.safetensors").read_bytes()
+    shutil.rmtree(run_dir.path("head"))
+    train.run(config, run_dir, Runtime())
+    assert (run_dir.path("head") / "head.safetensors").read_bytes() == found
 
 
 def test_the_head_of_principal_components_is_sklearns(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_training_that_was_killed_ends_with_the_same_bytes(tmp_path: Path) -> 
             train.run(config, run_dir, stopping(at))
     assert train.run(config, run_dir, Runtime()) == whole
     names = sorted(path.name for path in kept.iterdir())
-    assert names == ["candidates.json", "head.safetensors", "histograms.npz", "history.jsonl"]
+    assert names == ["SHA256SUMS", "candidates.json", "head.safetensors", "histograms.npz", "history.jsonl"]
     assert sorted(path.name for path in run_dir.path("head").iterdir()) == names
     for name in names:
         assert (run_dir.path("head") / name).read_bytes() == (kept / name).read_bytes(), name

@@ -24,13 +24,14 @@ class Case:
     data: str = "photos"
 
 
-def _run(images: str, *sets: str, method: Sequence[str] = ("train.method=pca",), to: str = "report") -> list[str]:
+def run_of(images: str, *sets: str, method: Sequence[str] = ("train.method=pca",), to: str = "report") -> list[str]:
+    """The arguments of a quick run."""
     options = [part for pair in (*_QUICK, *_LIGHT, *method, *sets) for part in ("--set", pair)]
     return ["run", images, "{run}", "--config", "demo", "-q", "--to", to, *options]
 
 
 _PHOTOS = "{data}/images"
-_MASKS = _run(_PHOTOS, to="refine")
+_MASKS = run_of(_PHOTOS, to="refine")
 _SPLIT = ["name", "{run}", "--split", "1", "--into", "2", "-q"]
 _CURRENT = [_MASKS, ["name", "{run}", "-q"]]
 
@@ -43,14 +44,14 @@ def _apply(formats: str) -> list[str]:
 
 
 CASES: dict[str, Case] = {
-    "run": Case(_run(_PHOTOS)),
-    "stego": Case(_run(_PHOTOS, method=_STEGO, to="train")),
-    "again": Case(_run(_PHOTOS, "cluster.k=5", to="refine"), [_MASKS]),
+    "run": Case(run_of(_PHOTOS)),
+    "stego": Case(run_of(_PHOTOS, method=_STEGO, to="train")),
+    "again": Case(run_of(_PHOTOS, "cluster.k=5", to="refine"), [_MASKS]),
     "mosaic": Case(
-        _run("{data}/mosaic.tif", "index.window=192", "index.overlap=0", to="refine"),
+        run_of("{data}/mosaic.tif", "index.window=192", "index.overlap=0", to="refine"),
         data="mosaic",
     ),
-    "video": Case(_run("{data}/dive.webm", to="refine"), data="video"),
+    "video": Case(run_of("{data}/dive.webm", to="refine"), data="video"),
     "split": Case(_SPLIT, _CURRENT, once=True),
     "split first": Case(_SPLIT, [_MASKS], once=True),
     "join": Case(["name", "{run}", "--split", "1", "--into", "1", "-q"], [*_CURRENT, _SPLIT], once=True),
