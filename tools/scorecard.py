@@ -21,6 +21,8 @@ from trials.row import Row
 KINDS = {
     "kills": "kills before file-system events",
     "flips": "flipped bits and truncation of every file of a run",
+    "fuzz": "damaged images, films, tables and settings",
+    "hostile": "hostile names, pickles, bombs and places",
 }
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "contributing" / "scorecard.md"

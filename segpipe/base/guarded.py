@@ -30,6 +30,8 @@ SECONDS = 120
 """Processor time of a call, unless it allows itself more."""
 _PATIENCE = 20
 """Times as long a call may take by the clock: a disk may be slow, and the machine busy."""
+_LONGEST = 10_000_000.0
+"""Seconds, a third of a year: what a damaged header asks for may be more than a timer counts."""
 _START = "import sys; sys.path[:] = sys.argv[1:]; from segpipe.base.guarded import serve; serve()"
 
 
@@ -43,6 +45,7 @@ def allow(seconds: float) -> None:
         return
     import resource  # not on Windows
 
+    seconds = min(seconds, _LONGEST)
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = int(used.ru_utime + used.ru_stime + seconds) + 1
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]

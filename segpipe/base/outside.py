@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import codecs
 import errno
+import os
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 from segpipe.base.errors import UsageError
@@ -13,7 +16,17 @@ _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_outside(path: Path, *, most: int, what: str, way_out: str) -> str:
-    """The text of a file: UTF-8, or UTF-16 with its mark.
+    """The text of a file: UTF-8, or UTF-16 with its mark; arguments as `read_bounded`.
+
+    Raises:
+        UsageError: as `read_bounded`, or it is no such text; the message gives the line.
+        MachineError: as `read_bounded`.
+    """
+    return decode(read_bounded(path, most=most, what=what, way_out=way_out), path, what)
+
+
+def read_bounded(path: Path, *, most: int, what: str, way_out: str) -> bytes:
+    """The bytes of a file.
 
     Args:
         path: the file.
@@ -22,7 +35,7 @@ def read_outside(path: Path, *, most: int, what: str, way_out: str) -> str:
         way_out: what a person may do where it cannot be read.
 
     Raises:
-        UsageError: it cannot be read, is larger, or is no such text; the message gives the line.
+        UsageError: it cannot be read, or is larger.
         MachineError: the machine lacks something, such as file descriptors.
     """
     try:
@@ -34,7 +47,17 @@ def read_outside(path: Path, *, most: int, what: str, way_out: str) -> str:
         raise UsageError(f"{path}: cannot read this {what} ({error.strerror}); {way_out}") from error
     if len(raw) > most:
         raise UsageError(f"{path}: larger than {most >> 20} MiB, so it is no {what}; {way_out}")
-    return decode(raw, path, what)
+    return raw
+
+
+def read_names(path: Path, *, most: int, what: str, way_out: str) -> Iterator[str]:
+    """The lines of a list of file names that are not empty, each once; any bytes, as `os.fsdecode` gives them.
+
+    Arguments and errors are those of `read_bounded`.
+    """
+    raw = read_bounded(path, most=most, what=what, way_out=way_out).removeprefix(codecs.BOM_UTF8)
+    lines = (line.removesuffix(b"\n").removesuffix(b"\r") for line in BytesIO(raw))
+    return (os.fsdecode(line) for line in dict.fromkeys(lines) if line.strip())
 
 
 def decode(raw: bytes, place: object, what: str) -> str:

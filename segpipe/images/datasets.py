@@ -20,8 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segpipe.base.errors import UsageError, named
+from segpipe.base.outside import read_outside
 from segpipe.images.listing import Listing
 from segpipe.records.corpus import Rejected
+
+_LARGEST = 1 << 26  # bytes of a list; that of COCO has 2 million
 
 FOLDER = "folder"
 """No layout: any folder of images, and labels named like them."""
@@ -61,10 +64,11 @@ def _names(root: Path, folder: str, ending: str) -> list[str]:
 
 
 def _lines(root: Path, name: str) -> list[str]:
-    try:
-        lines = (root / name).read_text("utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise _Missing(f"the list {name}") from error
+    if not (root / name).is_file():
+        raise _Missing(f"the list {name}")
+    lines = read_outside(
+        root / name, most=_LARGEST, what="list of images", way_out="restore the set's own file"
+    ).split()
     if not lines:
         raise _Missing(f"names in the list {name}, which is empty,")
     return lines

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from segpipe.base.errors import CorpusError, UsageError, named
 from segpipe.base.files import OUTPUT_MARKER
+from segpipe.base.outside import read_names
 from segpipe.base.shortage import raise_shortage
 from segpipe.images.video import ENDINGS as VIDEOS
 from segpipe.images.video import is_video
@@ -20,6 +21,7 @@ from segpipe.records.corpus import Rejected
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
 _LISTS = (".txt", ".lst")
+_LARGEST = 1 << 28  # bytes of a list; a million paths have 100 million
 _WILD = re.compile(r"[*?[]")
 _OUTSIDE = "a link that leads outside the folder is not followed; name it in a list of paths (.txt) to use it"
 
@@ -186,11 +188,8 @@ def _glob(pattern: Path, skip: str | None, endings: tuple[str, ...]) -> Listing:
 def _read_list(path: Path, skip: str | None, endings: tuple[str, ...]) -> Listing:
     files: list[str] = []
     rejected: list[tuple[str, str]] = []
-    for line in path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"):
-        named = os.fsdecode(line.removesuffix(b"\r"))
-        if not named.strip():
-            continue
-        options = [os.path.normpath(path.parent / name) for name in (named, named.strip())]
+    for line in read_names(path, most=_LARGEST, what="list of images", way_out="give a folder, or several lists"):
+        options = [os.path.normpath(path.parent / name) for name in (line, line.strip())]
         file = next((option for option in options if os.path.lexists(option)), options[-1])
         if os.path.isdir(file):  # noqa: PTH112  names with any bytes, as text
             rejected.append((file, "a folder; a list names files"))

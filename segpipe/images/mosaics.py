@@ -31,6 +31,8 @@ LARGE = 1 << 26
 _BLOCK_BYTES = 1 << 28
 _VALID_BLOCK = 512
 _SLAB_PIXELS = 1 << 22
+_FEW_PIXELS, _MOST_A_BYTE = 1 << 30, 4096
+"""Pixels that any mosaic may have, and those that it may have for each of its bytes; deflate packs 1,032 zeros."""
 _ROW_PIXELS = 1 << 25
 """Rows of blocks with more pixels are taken block by block."""
 
@@ -67,6 +69,7 @@ def probe_mosaic(path: Path, container: Container, valid: Path, *, bands: Sequen
     """
     with decoding(path), rasters.open_raster(path, container) as dataset:
         _check_blocks(path, dataset)
+        _check_size(path, dataset)
         depth = rasters.depth_of(dataset)
         any_valid = _write_valid(dataset, container, valid, bands)
     if not any_valid:
@@ -83,6 +86,17 @@ def _check_blocks(path: Path, dataset: Any) -> None:
             path,
             f"stored in blocks of {width} x {height} pixels, too large to be read piece by piece; rewrite it: "
             "gdal_translate -of COG -co BIGTIFF=IF_SAFER IN OUT",
+        )
+
+
+def _check_size(path: Path, dataset: Any) -> None:
+    """Blocks that are not stored count as zeros, so that a few kilobytes may stand for months of work."""
+    pixels, held = dataset.height * dataset.width, path.stat().st_size
+    if pixels > _FEW_PIXELS + _MOST_A_BYTE * held:
+        raise BadImage(
+            path,
+            f"{dataset.width} x {dataset.height} pixels in {held} bytes, so nearly all are empty; cut it to what it "
+            "shows: gdalwarp -cutline OUTLINE -crop_to_cutline IN OUT",
         )
 
 

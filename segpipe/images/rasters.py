@@ -164,6 +164,7 @@ def to_8_bits(values: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[
     """Map `low` to 0 and `high` to 255, linearly; what lies outside is clipped, NaN becomes 0. uint8 stays."""
     if values.dtype == np.uint8:
         return np.asarray(values)
-    scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
+    with np.errstate(invalid="ignore", over="ignore"):  # signaling NaN, and values near the end of the range
+        scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
     eight: npt.NDArray[np.uint8] = np.rint(np.clip(np.nan_to_num(scaled, copy=False), 0, 255)).astype(np.uint8)
     return eight

@@ -22,7 +22,7 @@ from segpipe.base.errors import CorpusError, MachineError, UsageError
 from segpipe.base.files import absolute, atomic, clear_beside
 from segpipe.base.guarded import SECONDS, allow
 from segpipe.images.muting import mute, quiet_opencv
-from segpipe.images.video_header import find_container
+from segpipe.images.video_header import find_container, missing_bytes
 
 ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv")
 CODECS = {".webm": "VP80", ".mkv": "VP80", ".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG"}
@@ -149,9 +149,10 @@ class VideoReader:
         """After the last frame: why there were fewer than the file promised; empty where all came."""
         promised = self.info.frames if self.stop is None else min(self.stop, self.info.frames)
         missing = promised - self.decoded
-        if missing <= max(2, _TOLERATED * promised):
-            return ""
-        return f"{self.decoded} of {promised} frames could be read; the rest of the file is damaged or missing"
+        if missing > max(2, _TOLERATED * promised):
+            return f"{self.decoded} of {promised} frames could be read; the rest of the file is damaged or missing"
+        lacking = 0 if self.stop is not None and self.decoded >= self.stop else missing_bytes(self.path)
+        return f"the file is cut short: at least {lacking} bytes are missing at its end" if lacking else ""
 
 
 def sample_frames(path: Path, count: int, *, start: int = 0, stop: int | None = None) -> Iterator[Frame]:

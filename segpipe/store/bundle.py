@@ -26,6 +26,7 @@ import numpy as np
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.shortage import raise_shortage
+from segpipe.base.shown import quoted
 from segpipe.records.bundle import Bundle
 from segpipe.records.codec import Codec
 from segpipe.records.features import FeatureHeader
@@ -104,6 +105,8 @@ def open_bundle(path: Path, folder: Path) -> Bundle:
         MachineError: there is no room in the folder, or the file cannot be read for another reason of the machine's.
     """
     try:
+        if path.exists() and not path.is_file():  # a device has no end to look for the zip's directory at
+            raise ValueError("not a file")
         with zipfile.ZipFile(path) as archive:
             facts = json.loads(archive.read(_entries(archive)["bundle.json"]))
             if facts["format"] != _FORMAT:
@@ -170,10 +173,18 @@ def _bundle(facts: Mapping[str, Any]) -> Bundle:
         scaling={depth: (low, high) for depth, (low, high) in facts["scaling"].items()},
         refine=facts["refine"],
         legend=Legend(
-            tuple(facts["names"]),
+            _names(facts["names"]),
             np.array(facts["colors"], np.uint8).reshape(-1, 3),
             np.array(facts["classes_of"], np.int64),
         ),
         licence=facts["licence"],
         version=facts["version"],
     )
+
+
+def _names(values: Any) -> tuple[str, ...]:
+    """Names of classes as classes.yaml takes them; a ValueError where one is no text, or cannot be seen or written."""
+    for value in values:
+        if not isinstance(value, str) or not value.isprintable():
+            raise ValueError(f"{quoted(value)} is no name of a class")
+    return tuple(values)

@@ -167,6 +167,6 @@ def _whole(values: Sequence[Any]) -> Sequence[int]:
 
 def _texts(values: Sequence[Any]) -> Sequence[str]:
     for value in values:
-        if type(value) is not str:
-            raise ValueError(f"{quoted(value)} is no text")
+        if type(value) is not str or "\0" in value:
+            raise ValueError(f"{quoted(value)} is no text, or none that names a file")
     return values

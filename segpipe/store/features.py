@@ -130,14 +130,15 @@ class FeatureStore:
         return self._group[name]
 
     def _rows(self, name: str) -> RowReader:
-        array = self._array(name)
-        return RowReader(
-            self._path / NAME / name,
-            shape=array.shape[1:],
-            dtype=array.dtype,
-            per_shard=array.shards[0],
-            packed=len(array.compressors) > 1,
-        )
+        with reading(self._path / NAME / name):
+            array = self._array(name)
+            return RowReader(
+                self._path / NAME / name,
+                shape=array.shape[1:],
+                dtype=array.dtype,
+                per_shard=array.shards[0],
+                packed=len(array.compressors) > 1,
+            )
 
     def check(self) -> None:
         """Refuse a store with unfinished rows.

@@ -44,6 +44,12 @@ def test_memory_is_bounded_by_what_was_given() -> None:
     allow(1)  # without effect here
 
 
+def test_time_without_end_may_be_asked_for() -> None:
+    with Guards(MEMORY) as guards:
+        assert guards.call(allow, 1e300) is None
+        assert guards.call(misbehaving.echo, 1)[1] == 1
+
+
 def test_what_is_raised_and_logged_there_is_raised_and_logged_here(caplog: pytest.LogCaptureFixture) -> None:
     with Guards(MEMORY) as guards, caplog.at_level(logging.WARNING), pytest.raises(BadImage, match="a: is odd"):
         guards.call(misbehaving.refuse, Path("a"))

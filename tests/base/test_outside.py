@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from segpipe.base.errors import MachineError, UsageError
-from segpipe.base.outside import read_outside
+from segpipe.base.outside import read_names, read_outside
 
 
 def read(path: Path, most: int = 100) -> str:
@@ -52,3 +52,11 @@ def test_what_cannot_be_opened_is_told_and_a_shortage_is_the_machine_s(tmp_path:
     monkeypatch.setattr(Path, "open", full)
     with pytest.raises(MachineError, match="too many files are open"):
         read(tmp_path / "a")
+
+
+def test_names_of_files_are_any_bytes_each_once_and_bounded(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbfb.png\r\n\n  \na \xff.png\nb.png\n c.png \n")
+    names = read_names(tmp_path / "a", most=100, what="list", way_out="write it again")
+    assert list(names) == ["b.png", os.fsdecode(b"a \xff.png"), " c.png "]
+    with pytest.raises(UsageError, match="larger than 1 MiB, so it is no list; write it again"):
+        read_names(Path("/dev/zero"), most=1 << 20, what="list", way_out="write it again")

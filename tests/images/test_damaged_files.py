@@ -11,7 +11,7 @@ from segpipe.images.corpus_reader import read_original
 from segpipe.stages import index
 from segpipe.store.corpus import load_corpus, load_rejected
 from segpipe.store.run_dir import RunDir
-from tests.helpers.mutations import KINDS, mutations, small_file
+from trials.mutations import FILMS, KINDS, mutations, small_file
 
 COUNT = int(os.environ.get("SEGPIPE_MUTATIONS", "25"))
 """Damaged files of each kind."""
@@ -38,7 +38,7 @@ def test_every_damaged_file_is_an_image_or_told_and_can_be_read_later(tmp_path: 
         assert read_original(corpus, image).rgb.shape == (image.size.height, image.size.width, 3)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("mp4", "avi", "webm")])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in FILMS])
 def test_of_cut_images_none_is_used(tmp_path: Path, kind: str) -> None:
     root = tmp_path / "in"
     root.mkdir()

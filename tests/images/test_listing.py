@@ -172,6 +172,13 @@ def test_list_of_paths(tmp_path):
     assert reasons(listing) == {"sub/b.png": "lies inside the run directory"}
 
 
+def test_a_list_without_end_is_refused_before_it_is_read(tmp_path):
+    with (tmp_path / "list.txt").open("wb") as file:
+        file.truncate(1 << 40)  # takes no room on disk
+    with pytest.raises(UsageError, match=r"list\.txt: larger than 256 MiB, so it is no list of images"):
+        list_images(str(tmp_path / "list.txt"))
+
+
 def test_what_cannot_be_listed(tmp_path):
     touch(tmp_path, "a.pdf", "empty/readme.md")
     (tmp_path / "only.txt").write_text("gone.jpg\n")

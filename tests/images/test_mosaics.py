@@ -122,6 +122,25 @@ def test_nothing_valid_and_blocks_too_large_are_refused(tmp_path: Path, monkeypa
         probe_mosaic(path, inspect(path), tmp_path / "v.tif")
 
 
+def test_a_mosaic_of_which_hardly_anything_is_stored_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, valid = tmp_path / "a.tif", tmp_path / "valid.tif"
+    shape = {"height": 1_000_000, "width": 1_000_000, "count": 1, "dtype": "uint8", "blockxsize": 8192}
+    options = {"tiled": True, "blockysize": 8192, "sparse_ok": True, "bigtiff": "yes", "compress": "deflate"}
+    with rasterio.open(path, "w", driver="GTiff", crs="EPSG:32755", transform=UTM, **shape, **options):
+        pass
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(BadImage, match=r"1000000 x 1000000 pixels in \d+ bytes, so nearly all are empty"):
+        probe_mosaic(path, inspect(path), valid)
+    assert not valid.exists()
+    monkeypatch.setattr(mosaics, "_FEW_PIXELS", 0)
+    zeros = np.zeros((1, 2048, 2048), np.uint8)
+    zeros[0, 0, 0] = 1
+    write(path, zeros, compress="deflate", zlevel=9, tiled=True, blockxsize=1024, blockysize=1024, nodata=255)
+    assert probe_mosaic(path, inspect(path), valid).size == Size(2048, 2048)  # as small as deflate makes it
+
+
 def test_what_is_read_by_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "a.tif", noise((3, 40, 50), "uint8"))
     container = inspect(tmp_path / "a.tif")

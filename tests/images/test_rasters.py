@@ -7,7 +7,7 @@ import rasterio
 from rasterio.transform import Affine
 
 from segpipe.images.headers import inspect
-from segpipe.images.rasters import read_geo
+from segpipe.images.rasters import read_geo, to_8_bits
 
 UTM = Affine(0.0123456789012345, 0, 345678.123456789, 0, -0.0123456789012345, 8123456.987654321)
 
@@ -63,3 +63,10 @@ def test_control_points_are_no_place(tmp_path: Path) -> None:
     ) as out:
         out.write(bands)
     assert read_geo(tmp_path / "a.tif", inspect(tmp_path / "a.tif")) == (None, True)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 2.0), (-3e38, 3e38)])
+def test_no_number_of_a_damaged_raster_is_warned_of(low: float, high: float) -> None:
+    signaling = np.array([0x7F800001, 0xFF800001], np.uint32).view(np.float32)
+    values = np.concatenate([signaling, np.array([np.inf, -np.inf, 3.4e38, -3.4e38], np.float32)])
+    assert to_8_bits(values, low, high).tolist() == [0, 0, 255, 0, 255, 0]

@@ -231,3 +231,18 @@ def test_videos_are_known_by_their_ending(tmp_path):
     assert is_video(tmp_path / "A.MP4")
     assert not is_video(tmp_path / "a.png")
     assert set(CODECS) <= {f".{name}" for name in ("webm", "mkv", "mp4", "m4v", "mov", "avi")}
+
+
+@pytest.mark.parametrize("ending", [".avi", ".webm"])
+def test_a_video_that_lacks_its_last_frames_says_so_though_few_are_missing(tmp_path, ending):
+    with write_video(tmp_path / f"a{ending}", fps=10.0) as append:
+        for i in range(40):
+            append(frame(i))
+    path = tmp_path / f"cut{ending}"
+    path.write_bytes((tmp_path / f"a{ending}").read_bytes()[:-40])
+    reader = VideoReader(path)
+    assert 38 <= len(list(reader)) <= 40
+    assert reader.shortfall() == "the file is cut short: at least 40 bytes are missing at its end"
+    part = VideoReader(path, stop=20)
+    assert len(list(part)) == 20
+    assert part.shortfall() == ""

@@ -1,10 +1,11 @@
+import struct
 from pathlib import Path
 
 import cv2
 import pytest
 
 from segpipe.images.video import CODECS, BadVideo, probe_video
-from segpipe.images.video_header import find_container
+from segpipe.images.video_header import find_container, missing_bytes
 from tests.helpers.films import write_film
 
 KINDS = {".webm": "matroska,webm", ".mkv": "matroska,webm", ".mp4": "mov", ".m4v": "mov", ".mov": "mov", ".avi": "avi"}
@@ -16,6 +17,35 @@ def test_what_is_written_is_known_by_its_content(tmp_path: Path, ending: str) ->
     assert find_container(film) == KINDS[ending]
     film.rename(tmp_path / "b.mpg")
     assert probe_video(tmp_path / "b.mpg").width == 64  # whatever the ending
+
+
+@pytest.mark.parametrize("ending", CODECS)
+def test_what_was_cut_off_is_counted(tmp_path: Path, ending: str) -> None:
+    film = write_film(tmp_path / f"a{ending}", [20])
+    content = film.read_bytes()
+    assert missing_bytes(film) == 0
+    for count in (1, 100):
+        film.write_bytes(content[:-count])
+        assert missing_bytes(film) == count
+    film.write_bytes(content[: len(content) // 2])
+    assert 0 < missing_bytes(film) <= -(-len(content) // 2)  # of later parts nothing is known
+    film.write_bytes(content + b"what a camera adds")
+    assert missing_bytes(film) == 0
+
+
+def test_files_that_do_not_say_their_length_are_not_called_cut(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    avi, webm = (write_film(tmp_path / name, [5]).read_bytes() for name in ("a.avi", "a.webm"))
+    path.write_bytes(avi[:4] + b"\xff\xff\xff\xff" + avi[8:-9])
+    assert missing_bytes(path) == 0
+    at = webm.index(b"\x18\x53\x80\x67") + 4
+    path.write_bytes(webm[:at] + b"\x01" + b"\xff" * 7 + webm[at + 8 : -9])  # as a stream is written
+    assert missing_bytes(path) == 0
+    asf = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + struct.pack("<Q", 30) + bytes(6)
+    path.write_bytes(asf + b"D" * 16 + struct.pack("<Q", 1000) + bytes(900))
+    assert missing_bytes(path) == 1000 - 24 - 900
+    path.write_bytes(b"\0\0\1\xba" + bytes(2000))
+    assert missing_bytes(path) == 0
 
 
 @pytest.mark.parametrize("length", [188, 192])

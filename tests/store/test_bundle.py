@@ -64,6 +64,13 @@ def test_other_files_of_a_zip_are_not_written_and_damage_is_told(tmp_path: Path)
         open_bundle(tmp_path / "other.zip", folder)
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="a system without devices")
+def test_a_device_is_no_bundle_and_is_not_read_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "m.zip").symlink_to("/dev/zero")
+    with pytest.raises(UsageError, match=r"m\.zip is missing, damaged or no bundle \(not a file\)"):
+        open_bundle(tmp_path / "m.zip", tmp_path)
+
+
 def test_entries_that_are_missing_twice_there_compressed_or_too_large_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
@@ -88,6 +95,20 @@ def test_entries_that_are_missing_twice_there_compressed_or_too_large_are_refuse
     assert "at most 16777216 are read" in refused(list(large.items()))
     deep = whole | {"bundle.json": b"[" * 200_000}
     assert "recursion" in refused(list(deep.items()))
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31m", "a\nb", "a\u202eb", "\ud83d", "a\0", 7, None, ["sand"]])
+def test_names_of_classes_that_no_classes_yaml_takes_are_refused(tmp_path: Path, name: object) -> None:
+    path, folder = saved(tmp_path / "m.zip", tmp_path), tmp_path / "out"
+    folder.mkdir()
+    with zipfile.ZipFile(path) as archive:
+        whole = {info.filename: archive.read(info) for info in archive.infolist()}
+    facts = json.loads(whole["bundle.json"]) | {"names": ["sand", name]}
+    with zipfile.ZipFile(path, "w") as archive:
+        for entry, content in (whole | {"bundle.json": json.dumps(facts).encode()}).items():
+            archive.writestr(entry, content)
+    with pytest.raises(UsageError, match=r"m\.zip is missing, damaged or no bundle \(.* is no name of a class\)"):
+        open_bundle(path, folder)
 
 
 def test_codecs_come_back(tmp_path: Path) -> None:

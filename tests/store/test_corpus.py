@@ -31,7 +31,9 @@ def test_round_trip_with_odd_names(tmp_path):
     assert load_corpus(tmp_path).path(corpus.images[2]) == Path("/photos/bad \udcff/bad \udcff\udc80.jpg")
 
 
-@given(st.lists(st.binary(min_size=1, max_size=12), min_size=1, max_size=4, unique=True))
+@given(
+    st.lists(st.binary(min_size=1, max_size=12).filter(lambda name: 0 not in name), min_size=1, max_size=4, unique=True)
+)
 def test_round_trip_with_any_bytes(tmp_path_factory, names):
     path = tmp_path_factory.mktemp("corpus")
     corpus = corpus_of([name.decode("utf-8", "surrogateescape") for name in names])
@@ -69,6 +71,15 @@ def test_missing_foreign_and_damaged(tmp_path):
     header = json.loads((tmp_path / "header.json").read_text("utf-8", "surrogateescape"))
     (tmp_path / "header.json").write_text(json.dumps({**header, "format": 9}))
     with pytest.raises(UsageError, match="format 9, not 1"):
+        load_corpus(tmp_path)
+
+
+@pytest.mark.parametrize("field", ["id", "path"])
+def test_a_name_that_no_file_can_have_is_damage(tmp_path, field):
+    save_corpus(corpus_of(["a", "b"]), [], tmp_path)
+    first, *rest = (tmp_path / "corpus.jsonl").read_text("utf-8").splitlines()
+    (tmp_path / "corpus.jsonl").write_text("\n".join([json.dumps(json.loads(first) | {field: "a\0b"}), *rest, ""]))
+    with pytest.raises(UsageError, match=r"names a file.*run `segpipe index` again"):
         load_corpus(tmp_path)
 
 

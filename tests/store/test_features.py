@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,14 @@ def test_a_flipped_bit_is_found(filled: tuple[Path, list[CropFeatures]]) -> None
     features = FeatureStore(path)
     with pytest.raises(MachineError, match="bytes changed on disk"):
         features.batch([0, 1, 2, 3])
+
+
+@pytest.mark.parametrize("codecs", [[{"name": "pickle"}], [{"name": "numcodecs.pickle"}], [{"name": "vlen-utf8"}], "x"])
+def test_codecs_that_are_not_ours_are_damage(filled: tuple[Path, list[CropFeatures]], codecs: object) -> None:
+    meta = filled[0] / store.NAME / "patches" / "zarr.json"
+    meta.write_text(json.dumps(json.loads(meta.read_text("utf-8")) | {"codecs": codecs}), "utf-8")
+    with pytest.raises(MachineError, match=r"patches: bytes changed on disk .* extract again"):
+        FeatureStore(filled[0])
 
 
 def test_no_store(tmp_path: Path) -> None:

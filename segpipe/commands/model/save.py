@@ -41,7 +41,7 @@ def bundle(run_dir: RunDir, path: Path, runtime: Runtime) -> Bundle:
             of another kind.
         MachineError: the weights are not at hand.
     """
-    if path.exists() and not zipfile.is_zipfile(path):
+    if path.exists() and not (path.is_file() and zipfile.is_zipfile(path)):
         raise UsageError(f"{path} is there and no bundle; choose another name, or delete it first")
     settings = pipeline.resolve(run_dir)
     pipeline.require_finished(run_dir, "refine")

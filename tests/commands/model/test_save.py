@@ -115,6 +115,10 @@ def test_a_bundle_takes_the_place_of_bundles_alone(whole: Finished, tmp_path: Pa
     with pytest.raises(UsageError, match=r"photo\.jpg is there and no bundle"):
         bundle(existing_run(whole[0]), photo, Runtime())
     assert photo.read_bytes() == b"\xff\xd8 mine"
+    device = Path("/dev/zero")  # it has no end to look for the directory of a zip at
+    if device.exists():
+        with pytest.raises(UsageError, match="/dev/zero is there and no bundle"):
+            bundle(existing_run(whole[0]), device, Runtime())
     again = Path(shutil.copy(whole[1], tmp_path / "again.segpipe"))
     bundle(existing_run(whole[0]), again, Runtime())
     assert again.read_bytes() == whole[1].read_bytes()
