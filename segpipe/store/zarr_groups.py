@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 
+from segpipe.base import files
 from segpipe.base.errors import MachineError, UsageError
+from segpipe.base.shown import quoted
 
 _DAMAGE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError)
 """What zarr and its codecs raise for files that are cut short or overwritten; a wrong checksum is a ValueError."""
@@ -31,6 +33,22 @@ def reading(path: Path) -> Iterator[None]:
         raise MachineError(f"{path}: bytes changed on disk ({said}); delete features/ and extract again") from error
 
 
+_CODECS = {"sharding_indexed", "bytes", "crc32c", "blosc", "zstd"}
+"""What our stores are written with. Others, of a store that somebody else has made, may inflate without end."""
+
+
+def _check_codecs(path: Path) -> None:
+    """Refuse arrays that are packed in another way; a ValueError names it."""
+    for place in path.glob("*/zarr.json"):
+        codecs = list(files.read_json(place).get("codecs", ()))
+        while codecs:
+            codec = codecs.pop()
+            if codec["name"] not in _CODECS:
+                raise ValueError(f"{place.parent.name} is packed by {quoted(codec['name'])}")
+            inside = codec.get("configuration", {})
+            codecs += [*inside.get("codecs", ()), *inside.get("index_codecs", ())]
+
+
 def open_group(path: Path, mode: Any) -> zarr.Group:
     """Open the group of a feature store.
 
@@ -40,6 +58,7 @@ def open_group(path: Path, mode: Any) -> zarr.Group:
     """
     with reading(path):
         try:
+            _check_codecs(path)
             return zarr.open_group(path, mode=mode)
         except FileNotFoundError as error:
             raise UsageError(f"{path} is not a feature store; make it with `segpipe extract`") from error

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,16 @@ def test_a_missing_group_and_a_damaged_one_are_told_apart(group: Path) -> None:
         open_group(group, "r")
     (group / "zarr.json").unlink()
     with pytest.raises(UsageError, match="is not a feature store"):
+        open_group(group, "r")
+
+
+def test_codecs_that_are_not_ours_are_never_decoded(group: Path) -> None:
+    path = group / "grids" / "zarr.json"
+    said = json.loads(path.read_text("utf-8"))
+    shards = {"chunk_shape": [2], "codecs": [{"name": "bytes"}, {"name": "vlen-utf8"}]}
+    said["codecs"] = [{"name": "sharding_indexed", "configuration": shards}]
+    path.write_text(json.dumps(said), "utf-8")
+    with pytest.raises(MachineError, match=r"grids is packed by 'vlen-utf8'"):
         open_group(group, "r")
 
 
