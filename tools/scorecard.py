@@ -20,6 +20,9 @@ from trials.row import Row
 
 KINDS = {
     "kills": "kills before file-system events",
+    "full": "full and broken disks",
+    "races": "several commands at once",
+    "limits": "what a machine lacks, signals, leftovers, network",
 }
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "contributing" / "scorecard.md"
