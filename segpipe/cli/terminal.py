@@ -97,12 +97,15 @@ def warnings_shown() -> Iterator[None]:
 def echo(text: str, *, err: bool = False, keep: str = "") -> None:
     """Print one line; whatever a name in it holds, it is shown and does nothing to the terminal.
 
+    Where nobody reads any more nothing is printed, and the command goes on to its end: click would exit with code 1.
+
     Args:
         text: the line.
         err: to standard error.
         keep: characters that are no name's, such as line breaks of a traceback.
     """
-    click.echo(printable(text, keep=keep), err=err)
+    with suppress(BrokenPipeError):
+        click.echo(printable(text, keep=keep), err=err)
 
 
 def say(report: Report, *, quiet: bool) -> int:

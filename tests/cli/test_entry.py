@@ -124,3 +124,16 @@ def test_work_goes_on_where_nobody_reads_what_is_logged(tmp_path: Path) -> None:
     os.close(write)
     assert (tmp_path / "done").exists()
     assert done.returncode == 4
+
+
+@pytest.mark.parametrize("command", [["sample", "photos", "out", "--count", "2"], ["backbones"]])
+def test_results_that_nobody_reads_are_no_error(tmp_path: Path, command: list[str]) -> None:
+    code = f"from segpipe.cli.entry import main; main({command})"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.stderr, done.returncode) == (b"", 0)
