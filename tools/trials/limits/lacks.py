@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from trials.limits.place import BAD, GOOD, Place, Setup, mounted, why_not
+from trials.limits.place import BAD, DONE, GOOD, Place, Setup, ending, mounted, why_not
 from trials.row import Row, sample
 
 _PAGE = resource.getpagesize()
@@ -84,7 +84,8 @@ def places(place: Place, given: argparse.Namespace) -> Iterator[Row]:
         "RUN's disk has 100 kB": (lent({}, place.run, 100_000), False),
         "no /dev/shm, 2 workers": (lent({}, Path("/dev/shm")), False),
         "/dev/shm has 4 kB, 2 workers": (lent({}, Path("/dev/shm"), 4096), False),
-        "letters of ASCII alone (LC_ALL=C)": (
+        "LC_ALL=C": (functools.partial(_environment, {"LC_ALL": "C"}), True),
+        "file names of ASCII alone": (
             functools.partial(_environment, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
             True,
         ),
@@ -96,9 +97,27 @@ def places(place: Place, given: argparse.Namespace) -> Iterator[Row]:
         refused = why_not(setup, base / "refused.txt")
         if refused:
             row.notes[f"SKIPPED: {refused}"] = "-"
+        elif "TMPDIR" in name:
+            _bundling(place, row, name, setup)
         else:
             place.lacking(row, name, setup, anew=anew, where=("run", "temporary", "home"))
         yield row
+
+
+def _bundling(place: Place, row: Row, name: str, setup: Setup) -> None:
+    """What needs temporary folders: a bundle, then masks by it."""
+    base = place.bench.base
+    place.afterwards()
+    model = base / "reef.segpipe"
+    for arguments in (
+        ["bundle", str(place.run), str(model), "-q"],
+        ["apply", str(model), place.command[1], str(base / "out"), "-q", "--workers", "1"],
+    ):
+        code = place.child(arguments, setup, anew=True)
+        outcome, said = ending(code, place.said()), place.said()
+        if outcome in GOOD and place.child(arguments) not in DONE:
+            outcome, said = "stuck", place.said()
+        row.add(outcome, f"{name}: {arguments[0]}: exit {code}, {said[-300:]}")
 
 
 def terminals(place: Place, given: argparse.Namespace) -> Iterator[Row]:

@@ -6,6 +6,7 @@ import argparse
 import itertools
 import os
 import random
+import re
 import resource
 import shutil
 import sys
@@ -21,6 +22,10 @@ from trials.row import Row
 
 _PLACES = ("home", "tmp", "cwd")
 _SMALL = 3000  # bytes of a file: every command fails at one
+_OF_LIBRARIES = re.compile(
+    r"home/(\.cache|\.config)(/matplotlib(/fontlist-[^/]*)?)?|tmp/torchinductor_[^/]*",
+)
+"""What all programs share that use the same libraries: matplotlib's list of fonts, an empty folder of torch's."""
 _WEIGHTS = "vit_tiny_patch16_224"
 
 
@@ -36,7 +41,10 @@ def _listing(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def leftovers(place: Place, given: argparse.Namespace) -> Iterator[Row]:
-    """New files in the home, the temporary and the current folder, and among the images; for every command."""
+    """New files in the home, the temporary and the current folder, and among the images; for every command.
+
+    What libraries leave for all that use them is not counted.
+    """
     for name in list(cases.CASES)[: given.sample or None]:
         row = Row(f"leftovers of {name}", ("none",), ("left", "not done"))
         with tempfile.TemporaryDirectory() as temporary:
@@ -93,7 +101,7 @@ class _Leaver:
         elif (code in DONE) != (way == "finished"):
             return "not done", f"{way}: exit {code}, {self.bench.log.read_text('utf-8')[-300:]}"
         found = [path.relative_to(self.places).as_posix() for path in self.places.rglob("*")]
-        found = [name for name in found if name not in _PLACES]
+        found = [name for name in found if name not in _PLACES and not _OF_LIBRARIES.fullmatch(name)]
         changed = dict(_listing(self.bench.data).items() ^ self.images.items())
         return ("left" if found or changed else "none"), f"{way}: {found[:5]} {list(changed)[:5]}"
 
@@ -108,7 +116,8 @@ def _from_the_shell(place: Place) -> Row:
     to = place.command.index("--to")
     arguments = [*place.command[:to], "--to", "report", *place.command[to + 2 :]]
     code = place.child(arguments, lambda: _at(base), anew=True)
-    found = [path.relative_to(base).as_posix() for path in base.rglob("*") if path.is_file()]
+    found = [path.relative_to(base).as_posix() for path in base.rglob("*")]
+    found = [name for name in found if name not in _PLACES and not _OF_LIBRARIES.fullmatch(name)]
     row.add("not done" if code not in DONE else "left" if found else "none", f"exit {code}, {found}")
     return row
 
@@ -139,6 +148,7 @@ def network(place: Place, given: argparse.Namespace) -> Iterator[Row]:
         row = Row(f"network: {arguments[0]} with weights given", ("none",), ("reached", "not done"))
         if refused:
             row.notes[f"not cut off, only watched: {refused}"] = "-"
+        told.unlink(missing_ok=True)
         code = place.child(arguments, cut)
         reached = told.read_text("utf-8") if told.exists() else ""
         outcome = "reached" if reached else "none" if code in DONE else "not done"
