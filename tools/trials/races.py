@@ -67,7 +67,7 @@ RACES: dict[str, Race] = {
     "4 x sample": Race("", [_SAMPLE] * 4, 3),
     "2 x demo": Race("", [_DEMO] * 2, 2),
 }
-_QUICK = {"split and merge": 2, "4 x sample": 1}
+_QUICK = {"split and merge": 1, "4 x sample": 1}
 
 
 def options(parser: argparse.ArgumentParser) -> None:
