@@ -39,6 +39,7 @@ _OF_PATH = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno
 """What a path itself makes impossible."""
 _WORDS = (
     (r"out of memory|cannot allocate|unable to allocate|can't allocate|insufficient memory|malloc failed", "ENOMEM"),
+    (r"failed to map segment", "ENOMEM"),
     (r"no space left|disk full|disk is full", "ENOSPC"),
     (r"quota exceeded", "EDQUOT"),
     (r"file too large", "EFBIG"),

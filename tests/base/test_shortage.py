@@ -101,6 +101,11 @@ def test_a_name_that_this_system_cannot_write_says_what_to_set() -> None:
     assert done.stdout.startswith("\"file names of this system are ascii, which has no '\\xed'; set PYTHONUTF8=1")
 
 
+def test_a_library_that_does_not_fit_into_memory_is_the_machine_s() -> None:
+    said = of_machine(ImportError("libfaiss.so: failed to map segment from shared object"))
+    assert str(said) == "this machine: the memory is short; fewer runtime.workers take less"
+
+
 def test_a_name_that_utf_8_cannot_write_is_a_mistake() -> None:
     with pytest.raises(UnicodeEncodeError) as raised:
         "\ud800".encode()
