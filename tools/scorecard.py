@@ -23,6 +23,9 @@ KINDS = {
     "flips": "flipped bits and truncation of every file of a run",
     "fuzz": "damaged images, films, tables and settings",
     "hostile": "hostile names, pickles, bombs and places",
+    "full": "full and broken disks",
+    "races": "several commands at once",
+    "limits": "what a machine lacks, signals, leftovers, network",
 }
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "contributing" / "scorecard.md"

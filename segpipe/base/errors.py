@@ -85,7 +85,7 @@ class LockedError(SegpipeError):
 
 
 class Stopped(BaseException):
-    """Ctrl-C or SIGTERM. What was finished is kept and the same command goes on from there."""
+    """Ctrl-C, SIGTERM or the end of the terminal: what was finished is kept, the same command goes on from there."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
@@ -95,7 +95,7 @@ class Stopped(BaseException):
 SKIPPED = 4
 """Exit code of a run that finished but skipped some files (listed in corpus/rejected.jsonl)."""
 
-_STOPPED = "stopped by Ctrl-C or SIGTERM; the same command goes on from there"
+_STOPPED = "stopped by Ctrl-C, SIGTERM or the end of the terminal; the same command goes on from there"
 EXIT_CODES: Mapping[int, str] = {
     0: "done",
     SegpipeError.exit_code: "a mistake in segpipe itself (--debug shows the traceback)",
@@ -104,6 +104,7 @@ EXIT_CODES: Mapping[int, str] = {
     SKIPPED: "done, but some files were skipped; RUN/corpus/rejected.jsonl says why",
     MachineError.exit_code: "this machine lacks something (weights while offline, a device, disk, memory, permission)",
     LockedError.exit_code: "another process works on the same run",
+    Stopped(1).exit_code: _STOPPED,
     Stopped(2).exit_code: _STOPPED,
     Stopped(15).exit_code: _STOPPED,
 }

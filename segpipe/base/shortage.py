@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from segpipe.base.errors import MachineError, SegpipeError, UsageError
+from segpipe.base.shown import quoted
 
 _AGAIN = "then run the same command"
 _NETWORK = f"its file system does not answer; mount it again, {_AGAIN}"
@@ -37,6 +39,7 @@ _OF_PATH = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno
 """What a path itself makes impossible."""
 _WORDS = (
     (r"out of memory|cannot allocate|unable to allocate|can't allocate|insufficient memory|malloc failed", "ENOMEM"),
+    (r"failed to map segment", "ENOMEM"),
     (r"no space left|disk full|disk is full", "ENOSPC"),
     (r"quota exceeded", "EDQUOT"),
     (r"file too large", "EFBIG"),
@@ -76,6 +79,12 @@ def of_machine(error: BaseException) -> SegpipeError | None:
         text = _way_out(each, _place(each))
         if text is not None:
             return MachineError(f"{_place(each) or 'this machine'}: {text}")
+        if isinstance(each, UnicodeEncodeError) and sys.getfilesystemencoding() != "utf-8":
+            letter = quoted(each.object[each.start : each.end])
+            return MachineError(
+                f"file names of this system are {each.encoding}, which has no {letter}; set PYTHONUTF8=1, or LC_ALL to "
+                "a locale of UTF-8"
+            )
         if (isinstance(each, OSError) and each.errno == errno.EAGAIN) or _NO_THREAD.search(str(each)):
             return MachineError("no further process or thread can be started; raise `ulimit -u`, or runtime.workers=1")
     if not isinstance(error, OSError) or error.errno is None:

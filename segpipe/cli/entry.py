@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -29,7 +30,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     stopper.install()
     code = run_cli(sys.argv[1:] if arguments is None else arguments)
     stopper.done()
+    _let_go()
     sys.exit(code)
+
+
+def _let_go() -> None:
+    """Where nobody reads the output any more Python would say so at its end, and exit with a code of its own."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            if stream is not None:  # Python's word for one that was closed from the start
+                stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+
+
+def _tell(text: str, *, keep: str = "") -> None:
+    """A line to standard error, if that can be written: the exit code says what happened all the same."""
+    with suppress(OSError, ValueError):
+        echo(text, err=True, keep=keep)
 
 
 def run_cli(arguments: Sequence[str]) -> int:
@@ -41,19 +60,19 @@ def run_cli(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        echo(shown.getvalue().rstrip("\n"), err=True, keep="\n")
+        _tell(shown.getvalue().rstrip("\n"), keep="\n")
         return error.exit_code
     except Stopped as stopped:
-        echo("stopped; the same command goes on from here", err=True)
+        _tell("stopped; the same command goes on from here")
         return stopped.exit_code
     except BrokenPipeError:
         return 0
     except Exception as error:
         if "--debug" in arguments:
-            echo(traceback.format_exc().rstrip(), err=True, keep="\n")
+            _tell(traceback.format_exc().rstrip(), keep="\n")
         known = error if isinstance(error, SegpipeError) else of_machine(error)
         if known is not None:
-            echo(f"error: {known}", err=True)
+            _tell(f"error: {known}")
             return known.exit_code
-        echo(f"internal error: {type(error).__name__}: {error}; --debug shows where, please report it", err=True)
+        _tell(f"internal error: {type(error).__name__}: {error}; --debug shows where, please report it")
         return SegpipeError.exit_code

@@ -1,4 +1,6 @@
-"""Signals: Ctrl-C and SIGTERM end the command by an exception, so that what is held is given back on the way out.
+"""Signals: Ctrl-C, SIGTERM and the end of a terminal (SIGHUP) end a command by an exception.
+
+So what is held is given back on the way out.
 
 An exception can be lost: Python drops one that is raised in a destructor or in a callback of a library, and one that
 is raised while a library of C++ is being imported ends the process by abort. So the signal is raised again until the
@@ -21,7 +23,7 @@ may have been lost, or be on its way out."""
 
 
 class Stopper:
-    """Raises `Stopped` when SIGINT or SIGTERM comes, and again until `done` is called."""
+    """Raises `Stopped` when SIGINT, SIGTERM or SIGHUP comes, and again until `done` is called."""
 
     def __init__(self) -> None:
         self._number = 0
@@ -30,6 +32,8 @@ class Stopper:
         """Take over the signals; the main thread alone may do so."""
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGTERM, self._stop)
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # not below nohup
+            signal.signal(signal.SIGHUP, self._stop)
         if _TIMED:
             signal.signal(signal.SIGALRM, self._again)
         sys.unraisablehook = self._dropped

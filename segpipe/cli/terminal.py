@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import click
@@ -29,8 +29,19 @@ from segpipe.base.runtime import Track, no_track
 T = TypeVar("T")
 
 
+class _Screen(Console):
+    """A console whose reader may go: rich would end the process, with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Be silent from here on."""
+        self.quiet = True
+
+
 class _Lines(logging.Handler):
-    """Writes records through the console that draws the progress bar, so that they do not cut through it."""
+    """Writes records through the console that draws the progress bar, so that they do not cut through it.
+
+    A line that cannot be written, as nobody reads them any more or the disk is full, does not end the work.
+    """
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -40,7 +51,8 @@ class _Lines(logging.Handler):
         text = printable(self.format(record).rstrip("\n"), keep="\n" if record.name == "py.warnings" else "")
         if record.levelno >= logging.WARNING:
             text = f"{record.levelname.lower()}: {text}"
-        self._console.print(Text(text), soft_wrap=True)
+        with suppress(OSError):
+            self._console.print(Text(text), soft_wrap=True)
 
 
 class _Rate(ProgressColumn):
@@ -53,7 +65,7 @@ class _Rate(ProgressColumn):
 
 def console(*, quiet: bool, verbose: bool) -> Console:
     """Set up logging to standard error and return the console it goes through."""
-    screen = Console(stderr=True, highlight=False)
+    screen = _Screen(stderr=True, highlight=False)
     logger = logging.getLogger("segpipe")
     logger.handlers = [_Lines(screen)]
     logger.propagate = False
@@ -85,12 +97,15 @@ def warnings_shown() -> Iterator[None]:
 def echo(text: str, *, err: bool = False, keep: str = "") -> None:
     """Print one line; whatever a name in it holds, it is shown and does nothing to the terminal.
 
+    Where nobody reads any more nothing is printed, and the command goes on to its end: click would exit with code 1.
+
     Args:
         text: the line.
         err: to standard error.
         keep: characters that are no name's, such as line breaks of a traceback.
     """
-    click.echo(printable(text, keep=keep), err=err)
+    with suppress(BrokenPipeError):
+        click.echo(printable(text, keep=keep), err=err)
 
 
 def say(report: Report, *, quiet: bool) -> int:
@@ -99,7 +114,7 @@ def say(report: Report, *, quiet: bool) -> int:
         if isinstance(line, str):
             echo(line)
         else:
-            Console(emoji=False).print(line)  # `:name:` is a name
+            _Screen(emoji=False).print(line)  # `:name:` is a name
     if report.skipped:
         place = "" if report.listed_in is None else f" ({report.listed_in})"
         echo(f"{len(report.skipped)} files skipped{place}:", err=True)

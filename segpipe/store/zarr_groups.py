@@ -38,15 +38,16 @@ _CODECS = {"sharding_indexed", "bytes", "crc32c", "blosc", "zstd"}
 
 
 def _check_codecs(path: Path) -> None:
-    """Refuse arrays that are packed in another way; a ValueError names it."""
+    """Refuse arrays that are packed in another way."""
     for place in path.glob("*/zarr.json"):
-        codecs = list(files.read_json(place).get("codecs", ()))
-        while codecs:
-            codec = codecs.pop()
-            if codec["name"] not in _CODECS:
-                raise ValueError(f"{place.parent.name} is packed by {quoted(codec['name'])}")
-            inside = codec.get("configuration", {})
-            codecs += [*inside.get("codecs", ()), *inside.get("index_codecs", ())]
+        with reading(place.parent):
+            codecs = list(files.read_json(place).get("codecs", ()))
+            while codecs:
+                codec = codecs.pop()
+                if codec["name"] not in _CODECS:
+                    raise ValueError(f"packed by {quoted(codec['name'])}")
+                inside = codec.get("configuration", {})
+                codecs += [*inside.get("codecs", ()), *inside.get("index_codecs", ())]
 
 
 def open_group(path: Path, mode: Any) -> zarr.Group:

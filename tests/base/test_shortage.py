@@ -1,6 +1,8 @@
 import errno
 import os
 import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -85,3 +87,26 @@ def _nowhere(dirlist: object = None) -> str:
 )
 def test_a_mistake_of_ours_stays_one(error: Exception) -> None:
     assert of_machine(error) is None
+
+
+def test_a_name_that_this_system_cannot_write_says_what_to_set() -> None:
+    code = (
+        "from segpipe.base.shortage import of_machine\n"
+        "try:\n    open('jard\\u00edn')\n"
+        "except UnicodeEncodeError as error:\n    print(ascii(str(of_machine(error))))\n"
+    )
+    few = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    env = {**os.environ, **few, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("\"file names of this system are ascii, which has no '\\xed'; set PYTHONUTF8=1")
+
+
+def test_a_library_that_does_not_fit_into_memory_is_the_machine_s() -> None:
+    said = of_machine(ImportError("libfaiss.so: failed to map segment from shared object"))
+    assert str(said) == "this machine: the memory is short; fewer runtime.workers take less"
+
+
+def test_a_name_that_utf_8_cannot_write_is_a_mistake() -> None:
+    with pytest.raises(UnicodeEncodeError) as raised:
+        "\ud800".encode()
+    assert of_machine(raised.value) is None

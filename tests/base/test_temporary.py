@@ -1,6 +1,8 @@
 """Temporary folders go with their process, or with the next one."""
 
+import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -69,3 +71,35 @@ def test_a_place_that_cannot_be_written_is_the_machines_fault(home: Path, monkey
     monkeypatch.setattr(tempfile, "tempdir", str(home / "file"))
     with pytest.raises(MachineError, match=r"no temporary folder can be made .*TMPDIR"), temporary_folder():
         pass
+
+
+def test_folders_of_a_person_stay_whatever_they_are_called(home: Path) -> None:
+    theirs = ["segpipe.old", "segpipe.backup.lock", f"segpipe.{'0' * 15}", f"segpipe.{'g' * 16}", "segpipe."]
+    for name in theirs:
+        (home / name).mkdir()
+        (home / name / "work.txt").write_text("mine")
+    with temporary_folder() as folder:
+        assert re.fullmatch(r"segpipe\.[0-9a-f]{16}", folder.name)
+    assert sorted(path.parent.name for path in home.glob("*/work.txt")) == sorted(theirs)
+    assert {path.name for path in home.iterdir()} == set(theirs)
+
+
+def test_a_folder_can_lie_where_it_is_renamed(home: Path) -> None:
+    (home / "there").mkdir()
+    with temporary_folder(home / "there") as folder:
+        assert folder.parent == home / "there"
+    assert not list((home / "there").iterdir())
+
+
+def test_what_cannot_be_made_leaves_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mkdir = Path.mkdir
+
+    def full(self: Path, mode: int = 0o777, **how: bool) -> None:
+        if how:  # of the lock's own library, where the folder is there
+            return mkdir(self, mode, **how)
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(MachineError, match="No space left"), temporary_folder():
+        pass
+    assert not list(home.iterdir())

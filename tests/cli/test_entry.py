@@ -87,3 +87,53 @@ def test_a_terminal_of_few_letters_gets_the_others_escaped(tmp_path: Path) -> No
 def test_a_wrong_flag_is_click_s_own_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_cli(["show", "x", "--colour"]) == 2
     assert "No such option" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("place", ["a pipe without reader", "a full disk", "closed"])
+def test_the_exit_code_stays_where_nothing_can_be_said(tmp_path: Path, place: str) -> None:
+    code = "from segpipe.cli.entry import main; main(['show', 'nothing'])"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command, how = [sys.executable, "-c", code], {"cwd": tmp_path, "env": env, "check": False}
+    if place == "closed":
+        done = subprocess.run(["sh", "-c", '"$@" >&- 2>&-', "sh", *command], **how)  # type: ignore[call-overload]
+    else:
+        read, write = os.pipe()
+        os.close(read)
+        outputs = os.open("/dev/full", os.O_WRONLY) if place == "a full disk" else write
+        done = subprocess.run(command, stdout=outputs, stderr=outputs, **how)  # type: ignore[call-overload]
+        for handle in {write, outputs}:
+            os.close(handle)
+    assert done.returncode == 2
+
+
+def test_work_goes_on_where_nobody_reads_what_is_logged(tmp_path: Path) -> None:
+    code = (
+        "import logging\nfrom segpipe.cli import app, entry, terminal\n"
+        "def work(arguments):\n"
+        "    terminal.console(quiet=False, verbose=False)\n"
+        "    for _ in range(3): logging.getLogger('segpipe').info('a line')\n"
+        "    open('done', 'w').close()\n"
+        "    return 4\n"
+        "app.run = work\nentry.main([])"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-c", code], env=env, cwd=tmp_path, stderr=write, check=False)
+    os.close(write)
+    assert (tmp_path / "done").exists()
+    assert done.returncode == 4
+
+
+@pytest.mark.parametrize("command", [["sample", "photos", "out", "--count", "2"], ["backbones"]])
+def test_results_that_nobody_reads_are_no_error(tmp_path: Path, command: list[str]) -> None:
+    code = f"from segpipe.cli.entry import main; main({command})"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.stderr, done.returncode) == (b"", 0)

@@ -26,7 +26,7 @@ def run(tmp_path: Path, script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGHUP", 129)])
 def test_an_exception_that_python_drops_is_raised_again(tmp_path: Path, name: str, code: int) -> None:
     done = run(
         tmp_path,
@@ -113,3 +113,36 @@ def test_nothing_is_raised_after_the_end(monkeypatch: pytest.MonkeyPatch) -> Non
     stopper.done()
     assert armed == [signals._LOST, 0]
     stopper._again(signal.SIGALRM, None)
+
+
+def test_a_terminal_that_ends_does_not_end_what_nohup_began(tmp_path: Path) -> None:
+    done = run(
+        tmp_path,
+        """
+signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+
+def work(arguments):
+    os.kill(os.getpid(), signal.SIGHUP)
+    time.sleep(0.05)
+    print("went on", flush=True)
+    return 0
+
+app.run = work
+""",
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("went on\n", "", 0)
+
+
+def test_a_terminal_that_is_gone_is_no_error_on_the_way_out(tmp_path: Path) -> None:
+    done = run(
+        tmp_path,
+        """
+def work(arguments):
+    os.dup2(os.open("/dev/full", os.O_WRONLY), 2)  # whatever is written there fails
+    os.kill(os.getpid(), signal.SIGHUP)
+    slow()
+
+app.run = work
+""",
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 129)

@@ -36,10 +36,12 @@ def _demo(options: DemoOptions, face: Face) -> RunDir:
     from segpipe.commands.demo.synthetic import write_reef_corpus
 
     run_dir = pipeline.open_run(options.run)
-    run_dir.claim()
     reef = options.run / "reef"
-    if not (reef / "classes.txt").exists():
-        write_reef_corpus(reef, images=24, seed=0)
+    with (
+        run_dir.lock()
+    ):  # two at once would draw into the same files, and one would index what the other has half drawn
+        if not (reef / "classes.txt").exists():
+            write_reef_corpus(reef, images=24, seed=0)
     own = {
         "index.images": absolute(str(reef / "images")),
         "evaluate.labels": absolute(str(reef / "labels")),

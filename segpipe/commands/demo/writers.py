@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from segpipe.base import files
 from segpipe.base.errors import UsageError, named
 from segpipe.base.shown import shorten
+from segpipe.base.temporary import temporary_folder
 from segpipe.commands.demo import samples
 from segpipe.commands.demo.options import Kind, SampleOptions
 
@@ -48,15 +49,26 @@ def write_sample(options: SampleOptions) -> Sample:
     earlier = _is_there(out, card, options.out)
     if not earlier:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name[:40]}.", dir=out.parent) as home:
-            made = Path(home) / "made"  # with the rights of any new folder, where those of `home` are the owner's alone
+        with temporary_folder(out.parent) as home:
+            made = home / "made"  # with the rights of any new folder, where those of `home` are the owner's alone
             made.mkdir()
             _draw(made, options.kind, count, options.seed)
             files.write_json(made / _CARD, card)
-            if out.exists():
-                out.rmdir()
-            made.replace(out)
+            earlier = _put(made, out, card, options.out)
     return _describe(options.out, options.kind, count, earlier=earlier)
+
+
+def _put(made: Path, out: Path, card: Mapping[str, Any], shown: Path) -> bool:
+    """Give what was made its place; whether another process was faster with the same sample, which stays then."""
+    try:
+        with suppress(FileNotFoundError):
+            out.rmdir()  # an empty one: not every system renames onto it
+        made.replace(out)
+    except OSError:
+        if _is_there(out, card, shown):
+            return True
+        raise
+    return False
 
 
 def _is_there(out: Path, card: Mapping[str, Any], shown: Path) -> bool:

@@ -14,7 +14,7 @@ from rich.console import Console
 import segpipe
 from segpipe import pipeline
 from segpipe.base.config import Layer
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import LockedError, UsageError
 from segpipe.base.options import Face, make
 from segpipe.cli.entry import run_cli
 from segpipe.commands import demo as room
@@ -125,3 +125,10 @@ def test_python_returns_the_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="kind=film"):
         segpipe.sample("film", tmp_path / "other")  # type: ignore[arg-type]
     assert [command.name for command in (room.SAMPLE, room.DEMO)] == ["sample", "demo"]
+
+
+def test_nothing_is_drawn_into_a_run_that_another_process_holds(tmp_path: Path) -> None:
+    other = pipeline.open_run(tmp_path / "run")
+    with other.lock(), pytest.raises(LockedError, match="is in use by process"):
+        DEMO.work(make(DemoOptions, {"run": tmp_path / "run"}), Face())
+    assert not (tmp_path / "run" / "reef").exists()

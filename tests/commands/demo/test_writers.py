@@ -1,6 +1,11 @@
 """A sample's folder: whole or not at all, left alone when it is the same, refused when it is something else."""
 
+import multiprocessing
+import os
+import signal
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,3 +86,46 @@ def test_every_kind_says_what_to_do_next(tmp_path: Path, monkeypatch: pytest.Mon
         done = write_sample(SampleOptions.model_validate({"kind": kind, "out": tmp_path / kind, "count": count}))
         assert (tmp_path / kind / done.images).exists()
     assert writers.PHOTOS == 24
+
+
+def test_the_same_sample_of_a_faster_process_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = writers._draw
+
+    def slowly(folder: Path, *given: Any) -> None:
+        monkeypatch.setattr(writers, "_draw", draw)
+        write_sample(photos(tmp_path / "out"))  # another one, from begin to end
+        (tmp_path / "out" / "classes.txt").write_text("of the faster")
+        draw(folder, *given)
+
+    monkeypatch.setattr(writers, "_draw", slowly)
+    assert write_sample(photos(tmp_path / "out")).earlier
+    assert (tmp_path / "out" / "classes.txt").read_text() == "of the faster"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_another_sample_of_a_faster_process_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(folder: Path, *given: Any) -> None:
+        monkeypatch.undo()
+        write_sample(photos(tmp_path / "out", seed=5))
+
+    monkeypatch.setattr(writers, "_draw", slowly)
+    with pytest.raises(UsageError, match="holds another sample"):
+        write_sample(photos(tmp_path / "out"))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_killed_process_left_goes_with_the_next_one(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("fork").Process(target=_die_drawing, args=(tmp_path / "out",))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+        process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
+    write_sample(photos(tmp_path / "out"))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def _die_drawing(out: Path) -> None:
+    writers._draw = lambda *given: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+    write_sample(photos(out))

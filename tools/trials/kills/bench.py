@@ -149,12 +149,7 @@ class Bench:
 
     def prepare(self) -> None:
         """Make the run that the command starts from, then the untouched one, with a copy before every event."""
-        run = self.base / "run"
-        for arguments in self.case.before:
-            self._done(lambda arguments=arguments: command(filled(arguments, self.data, run)))  # type: ignore[misc]
-        if run.is_dir():
-            shutil.copytree(run, self.start, symlinks=True)
-        counted = self.base / "events"
+        run, counted = self.base / "run", self.base / "events"
 
         def record() -> None:
             recorder = Recorder(run, self.states)
@@ -164,8 +159,17 @@ class Bench:
             finally:
                 counted.write_text(str(recorder.events), "utf-8")
 
-        self._done(record)
+        self.begin(record)
         self.events = int(counted.read_text("utf-8"))
+
+    def begin(self, work: Callable[[], None]) -> None:
+        """Make the run that the command starts from, then by `work` on `base / "run"` the untouched one."""
+        run = self.base / "run"
+        for arguments in self.case.before:
+            self._done(lambda arguments=arguments: command(filled(arguments, self.data, run)))  # type: ignore[misc]
+        if run.is_dir():
+            shutil.copytree(run, self.start, symlinks=True)
+        self._done(work)
         run.rename(self.whole)
 
     def _done(self, work: Callable[[], None]) -> None:
@@ -180,15 +184,15 @@ class Bench:
         while rest or running:
             while rest and len(running) < jobs:
                 state = rest.pop()
-                running[fork(lambda state=state: self._try(state), state / "fork.txt")] = state  # type: ignore[misc]
+                running[fork(lambda state=state: self.again(state), state / "fork.txt")] = state  # type: ignore[misc]
             pid, _ = os.wait()
             state = running.pop(pid)
             about, outcome = (json.loads((state / f"{part}.json").read_text("utf-8")) for part in ("about", "outcome"))
             shutil.rmtree(state)
             yield Trial(**about, **outcome)
 
-    def _try(self, state: Path) -> None:
-        """In a child of its own: the command again, and the verdict."""
+    def again(self, state: Path) -> None:
+        """The command again on `state / "run"`, and the verdict in `state / "outcome.json"`; in a child of its own."""
         run, wanted = state / "run", artefacts(self.whole)
         outcome, why = "", ""
         if self.case.once and not ended(fork(lambda: settle(run), state / "log.txt")):
@@ -215,7 +219,7 @@ class Bench:
 
             if ended(fork(killed, state / "killed.txt")) != -signal.SIGKILL:
                 continue  # the first command that ran here left fewer events to the next: caches are warm
-            self._try(state)
+            self.again(state)
             yield Trial(number, "SIGKILL", False, **json.loads((state / "outcome.json").read_text("utf-8")))
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from segpipe.commands.demo.samples import write_dive, write_mosaic, write_photos
 
-_QUICK = ("extract.input_size=96", "cluster.k=4", "cluster.prototypes=16", "cluster.patches=2000")
-_LIGHT = ("refine.crf_iterations=1", "refine.canvas_size=160", "runtime.workers=1", "report.images=2")
+QUICK = ("extract.input_size=96", "cluster.k=4", "cluster.prototypes=16", "cluster.patches=2000")
+LIGHT = ("refine.crf_iterations=1", "refine.canvas_size=160", "runtime.workers=1", "report.images=2")
 _STEGO = ("train.method=stego", "train.steps=20", "train.checkpoint_every=5", "train.dim=8")
 
 
@@ -26,7 +26,7 @@ class Case:
 
 def run_of(images: str, *sets: str, method: Sequence[str] = ("train.method=pca",), to: str = "report") -> list[str]:
     """The arguments of a quick run."""
-    options = [part for pair in (*_QUICK, *_LIGHT, *method, *sets) for part in ("--set", pair)]
+    options = [part for pair in (*QUICK, *LIGHT, *method, *sets) for part in ("--set", pair)]
     return ["run", images, "{run}", "--config", "demo", "-q", "--to", to, *options]
 
 
