@@ -9,6 +9,7 @@ import torch
 
 from segpipe.base.errors import UsageError
 from segpipe.nn import backbones, weights
+from tests.helpers.mutations import mutations
 
 
 def published_vit(*, width=384, patch=16, tokens=197, blocks=12, seed=0):
@@ -262,3 +263,31 @@ def test_a_file_without_tensors_is_refused(tmp_path):
     torch.save({"epoch": 3}, tmp_path / "a.pth")
     with pytest.raises(UsageError, match="holds no tensors"):
         weights.read_tensors(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("kind", ["zip.pth", "legacy.pth", "safetensors"])
+def test_damaged_files_are_read_or_said_in_one_line(tmp_path, kind):
+    path = tmp_path / f"a.{kind}"
+    tensors = {"patch_embed.proj.weight": torch.rand(4, 3, 2, 2), "cls_token": torch.rand(1, 1, 4).half()}
+    if kind == "safetensors":
+        safetensors.torch.save_file(tensors, path)
+    else:
+        torch.save({"model": tensors}, path, _use_new_zipfile_serialization=kind == "zip.pth")
+    refused = 0
+    for content in mutations(path.read_bytes(), 150):
+        path.write_bytes(content)
+        try:
+            assert weights.read_tensors(path)
+        except UsageError as error:
+            assert "\n" not in str(error)
+            assert str(path) in str(error)
+            refused += 1
+    assert refused > 50
+
+
+@pytest.mark.parametrize("odd", [torch.ones(2, 2).to_sparse(), torch.ones(2, dtype=torch.complex64)])
+def test_tensors_that_are_no_plain_arrays_are_refused(tmp_path, odd):
+    path = tmp_path / "a.pth"
+    torch.save({"a.weight": odd}, path)
+    with pytest.raises(UsageError, match=r"'a\.weight' is no plain array of numbers"):
+        weights.read_tensors(path)
