@@ -59,8 +59,8 @@ def read_tensors(path: Path) -> Tensors:
     odd = next((k for k, v in tensors.items() if not _is_plain(v)), None)
     if odd is not None:
         raise UsageError(
-            f"{path}: {quoted(odd)} is no plain array of numbers (quantized, sparse, complex or without values); save the "
-            "weights as ordinary tensors"
+            f"{path}: {quoted(odd)} is no plain array of numbers (quantized, sparse, complex or without values); "
+            "save the weights as ordinary tensors"
         )
     return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
 
