@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
@@ -39,13 +40,34 @@ def check_utf8(path: Path) -> None:
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the name `path` when the block ends without error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{digest(path.name)}.{os.getpid()}.tmp")  # a name of 255 bytes has no room for more
+    beside = _beside(path)
     try:
         yield beside
         sync(beside)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """As `atomic`, for a folder that does not exist or is empty; what killed processes left of it is deleted first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    clear_beside(path)
+    beside = _beside(path)
+    shutil.rmtree(beside, ignore_errors=True)  # of an earlier process of this number
+    beside.mkdir()
+    try:
+        yield beside
+        if path.exists():
+            path.rmdir()
+        beside.replace(path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{digest(path.name)}.{os.getpid()}.tmp")  # a name of 255 bytes has no room for more
 
 
 _BESIDE = re.compile(r"\.[0-9a-f]{16}\.(\d+)\.tmp.*", re.DOTALL)
@@ -74,14 +96,17 @@ def sweep(folder: Path) -> None:
 
 
 def clear_beside(path: Path) -> None:
-    """Delete what processes that were killed while they wrote `path` by `atomic` left beside it.
+    """Delete what processes that were killed while they wrote `path`, a file or a folder, left beside it.
 
     For files that are named by a person: in the folders of a run `sweep` does it.
     """
     for left in path.parent.glob(f".{digest(path.name)}.*.tmp*"):
         found = _BESIDE.fullmatch(left.name)
         if found and not _alive(int(found[1])):
-            left.unlink(missing_ok=True)
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def _alive(process: int) -> bool:

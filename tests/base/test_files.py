@@ -90,6 +90,25 @@ def test_what_a_killed_process_left_beside_a_file_goes_when_it_is_written_again(
         path.touch()
     files.clear_beside(tmp_path / "reef.segpipe")
     assert sorted(tmp_path.iterdir()) == sorted([own, other])
+    (left / "begun").mkdir(parents=True)
+    (left / "begun" / "a.png").touch()
+    files.clear_beside(tmp_path / "reef.segpipe")
+    assert sorted(tmp_path.iterdir()) == sorted([own, other])
+
+
+def test_a_folder_appears_whole_or_not_at_all_and_takes_only_an_empty_place(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    with pytest.raises(FileNotFoundError), files.atomic_folder(out) as beside:
+        (beside / "none" / "a").touch()
+    assert not list(out.parent.iterdir())
+    out.mkdir()
+    with files.atomic_folder(out) as beside:
+        (beside / "a").touch()
+    assert [path.name for path in out.iterdir()] == ["a"]
+    with pytest.raises(OSError, match="not empty"), files.atomic_folder(out):
+        pass
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    assert [path.name for path in out.iterdir()] == ["a"]
 
 
 @pytest.mark.parametrize(

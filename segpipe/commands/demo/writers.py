@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,15 +46,9 @@ def write_sample(options: SampleOptions) -> Sample:
     out = Path(files.absolute(options.out)).resolve()
     earlier = _is_there(out, card, options.out)
     if not earlier:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name[:40]}.", dir=out.parent) as home:
-            made = Path(home) / "made"  # with the rights of any new folder, where those of `home` are the owner's alone
-            made.mkdir()
+        with files.atomic_folder(out) as made:
             _draw(made, options.kind, count, options.seed)
             files.write_json(made / _CARD, card)
-            if out.exists():
-                out.rmdir()
-            made.replace(out)
     return _describe(options.out, options.kind, count, earlier=earlier)
 
 
