@@ -1,7 +1,7 @@
 """Read the images of a corpus again, long after they were indexed: as a whole, or boxes of them.
 
 `index` decoded every file in a guarded process. Here a file is decoded in this process only if it is still the same:
-its bytes must have the recorded SHA-256, which costs a hundredth of decoding them. So no other file, however harmful,
+its bytes must have the recorded SHA-256, which costs a fortieth of decoding them. So no other file, however harmful,
 is ever decoded here, and none is used in the place of another.
 """
 
