@@ -37,7 +37,9 @@ class RuntimeConfig(Section):
     """Settings of the machine, for every stage; none of them changes a result beyond rounding."""
 
     device: str = setting("auto", "where networks run: auto, cpu, cuda, cuda:1 or mps", result=False)
-    workers: int = setting(0, "processes and threads that work side by side; 0 = one per processor", ge=0, result=False)
+    workers: int = setting(
+        0, "processes and threads that work side by side; 0 = one per processor", ge=0, le=4096, result=False
+    )
 
 
 SECTIONS: dict[str, type[Section]] = {

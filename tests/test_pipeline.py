@@ -242,3 +242,27 @@ def test_runs_of_before_content_counted_do_nothing_again(world: World) -> None:
         world.run_dir.record(name, old)
         manifest = world.run_dir.manifest()
     assert world.go() == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "extract.input_size",
+        "train.steps",
+        "train.batch",
+        "train.samples",
+        "cluster.n_init",
+        "cluster.max_iter",
+        "cluster.primaps",
+        "mine.k",
+        "refine.crf_iterations",
+        "evaluate.n_resamples",
+        "evaluate.folds",
+        "cover.n_resamples",
+        "runtime.workers",
+    ],
+)
+def test_what_makes_a_run_endless_is_a_typo(key: str) -> None:
+    section, name = key.split(".")
+    with pytest.raises(ValueError, match="less than or equal"):
+        pipeline.SECTIONS[section](**{name: 10**9})

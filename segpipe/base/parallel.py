@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
-import os
 import queue
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import connection
+from functools import partial
 from typing import Any, TypeVar
 
 from segpipe.base.errors import MachineError
+from segpipe.base.guarded import Gone, Guards
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -103,51 +100,25 @@ def process_map(
 ) -> Iterator[R]:
     """`map` in worker processes, in order, at most four results a worker in waiting.
 
-    Processes are spawned, never forked: torch and OpenCV hold threads that do not survive a fork. `initializer`
+    Processes begin afresh and are never forked: torch and OpenCV hold threads that do not survive a fork. `initializer`
     runs once in each worker. With one worker everything runs in this process and no process is started.
 
     Raises:
         MachineError: a worker ended abruptly, or none can be started.
     """
+    prepare = None if initializer is None else partial(initializer, *arguments)
     if workers <= 1:
-        if initializer is not None:
-            initializer(*arguments)
+        if prepare is not None:
+            prepare()
         yield from map(function, items)
         return
     try:
-        with _pool(workers, initializer, arguments) as pool:
-            yield from _bounded(pool, function, items, 4 * workers)
-    except BrokenProcessPool as error:
+        with Guards(None, prepare) as processes:
+            yield from thread_map(partial(processes.call, function), items, workers=workers, ahead=4 * workers)
+    except Gone as gone:
         raise MachineError(
-            "a worker process ended abruptly: the memory may be full (fewer runtime.workers take less), or a script "
-            'calls segpipe outside of `if __name__ == "__main__":`, without which workers begin it anew'
-        ) from error
-
-
-def _pool(workers: int, initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("spawn")
-    try:
-        return ProcessPoolExecutor(workers, context, _start_worker, (initializer, arguments))
-    except OSError as error:  # locks between processes lie in shared memory, whose ENOSPC is no disk's
-        raise MachineError(
-            f"{workers} worker processes cannot be started ({error.strerror}): is the shared memory (/dev/shm) full or "
-            "missing? Enlarge it (`docker run --shm-size 1g`), or set runtime.workers=1"
-        ) from error
-
-
-def _start_worker(initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the pool
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if initializer is not None:
-        initializer(*arguments)
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever and write beside the next attempt."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
+            f"a worker process ended abruptly ({gone}): the memory may be full; fewer runtime.workers take less"
+        ) from gone
 
 
 def _bounded(pool: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:

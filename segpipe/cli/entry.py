@@ -6,16 +6,11 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-import click
-
 from segpipe.base.errors import SegpipeError, Stopped
-from segpipe.base.shortage import of_machine
-from segpipe.cli import app
 from segpipe.cli.signals import Stopper
-from segpipe.cli.terminal import echo
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,7 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     stopper = Stopper()
     stopper.install()
-    code = run_cli(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = run_cli(sys.argv[1:] if arguments is None else arguments, stopper.done)
+    except Stopped as stopped:  # a second one, while the first was told
+        code = stopped.exit_code
     stopper.done()
     _let_go()
     sys.exit(code)
@@ -47,12 +45,36 @@ def _let_go() -> None:
 
 def _tell(text: str, *, keep: str = "") -> None:
     """A line to standard error, if that can be written: the exit code says what happened all the same."""
+    from segpipe.cli.terminal import echo
+
     with suppress(OSError, ValueError):
         echo(text, err=True, keep=keep)
 
 
-def run_cli(arguments: Sequence[str]) -> int:
-    """Run a command; every error becomes an exit code and, without --debug, one line per cause."""
+def run_cli(arguments: Sequence[str], done: Callable[[], None] = lambda: None) -> int:
+    """Run a command; every error becomes an exit code and, without --debug, one line per cause.
+
+    Args:
+        arguments: what was typed.
+        done: called when the command has ended; may raise `Stopped`.
+    """
+    try:
+        code = _run(arguments)
+        done()
+        return code
+    except Stopped as stopped:
+        with suppress(OSError, ValueError):  # nothing that needs an import
+            sys.stderr.write("stopped; the same command goes on from here\n")
+        return stopped.exit_code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """As `run_cli`, but for signals."""
+    import click  # here, where signals are listened to already
+
+    from segpipe.base.shortage import of_machine
+    from segpipe.cli import app
+
     try:
         return app.run(arguments)
     except click.exceptions.Abort:
@@ -62,9 +84,6 @@ def run_cli(arguments: Sequence[str]) -> int:
         error.show(shown)
         _tell(shown.getvalue().rstrip("\n"), keep="\n")
         return error.exit_code
-    except Stopped as stopped:
-        _tell("stopped; the same command goes on from here")
-        return stopped.exit_code
     except BrokenPipeError:
         return 0
     except Exception as error:

@@ -1,9 +1,17 @@
-"""Read the images of a corpus again, long after they were indexed: as a whole, or boxes of them."""
+"""Read the images of a corpus again, long after they were indexed: as a whole, or boxes of them.
+
+`index` decoded every file in a guarded process. Here a file is decoded in this process only if it is still the same:
+its bytes must have the recorded SHA-256, which costs a fortieth of decoding them. So no other file, however harmful,
+is ever decoded here, and none is used in the place of another.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,12 +26,11 @@ from segpipe.records.corpus import Corpus, Image
 
 ReadBox = Callable[[Box], Pixels]
 _STRIP = 1 << 23  # pixels
+_HASHED = 1 << 30  # bytes: of larger mosaics, of which little may be wanted, only the size is compared
 
 
 def read_original(corpus: Corpus, image: Image) -> Pixels:
     """The pixels of an image of the corpus, as they were when it was indexed. A mosaic may not fit into memory.
-
-    Comparing the file's size in bytes costs nothing and catches a file that was edited, replaced or cut short.
 
     Raises:
         CorpusError: the file is gone, or is not the one that was indexed. Unlike `BadImage` the error can be raised
@@ -108,13 +115,25 @@ def read_reduced(corpus: Corpus, image: Image, size: Size) -> npt.NDArray[np.uin
 def _check_bytes(corpus: Corpus, image: Image) -> None:
     path = corpus.path(image)
     try:
-        found = path.stat().st_size
+        now = path.stat()
+        if now.st_size != image.bytes:
+            raise _changed(corpus, image, f"{image.bytes} bytes then, {now.st_size} now")
+        if image.mosaic and image.bytes > _HASHED:
+            return
+        found = _sha256(path, now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
     except OSError as error:
         raise CorpusError(
             f"{path} cannot be opened any more ({error.strerror}); put it back, or {_again(image)}"
         ) from error
-    if found != image.bytes:
-        raise _changed(corpus, image, f"{image.bytes} bytes then, {found} now")
+    if found != image.sha256:
+        raise _changed(corpus, image, "as many bytes, but others", force=True)
+
+
+@lru_cache(1 << 14)
+def _sha256(path: Path, *identity: int) -> str:
+    """Of a file's bytes, hexadecimal; once for a file whose `identity`, the times among it, is the same."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_size(corpus: Corpus, image: Image, size: Size) -> None:
@@ -123,11 +142,13 @@ def _check_size(corpus: Corpus, image: Image, size: Size) -> None:
         raise _changed(corpus, image, f"{then}, {size.width} x {size.height} now")
 
 
-def _changed(corpus: Corpus, image: Image, what: str) -> CorpusError:
+def _changed(corpus: Corpus, image: Image, what: str, *, force: bool = False) -> CorpusError:
+    way = _again(image, force=force)
     return CorpusError(
-        f"{corpus.path(image)} has changed since it was indexed ({what}); put the old file back, or {_again(image)}"
+        f"{corpus.path(image)} has changed since it was indexed ({what}); put the old file back, or {way}"
     )
 
 
-def _again(image: Image) -> str:
-    return "index the folder again" + (" (`segpipe index IMAGES RUN --force`)" if image.moment else "")
+def _again(image: Image, *, force: bool = False) -> str:
+    """The way out; by its size and time alone `index` would not see such a change, or that of a frame."""
+    return "index the folder again" + (" (`segpipe index IMAGES RUN --force`)" if force or image.moment else "")

@@ -12,9 +12,31 @@ from types import TracebackType
 from rasterio.errors import NotGeoreferencedWarning
 
 from segpipe.base.errors import MachineError
-from segpipe.base.guarded import memory_limit
+from segpipe.base.geometry import Size
+from segpipe.base.guarded import SECONDS, allow, memory_limit
 from segpipe.base.shortage import is_of_memory, raise_shortage
 from segpipe.images.headers import BadImage
+
+_SECONDS_A_MEGAPIXEL = 2.0
+"""Of processor time at most; most files take 0.03."""
+
+
+def memory_for(pixels: int) -> int:
+    """Bytes that decoding an image may take: 16 a pixel (progressive CMYK, deep rasters) and room for blocks."""
+    return (3 << 30) + 16 * pixels
+
+
+def allow_pixels(size: Size) -> None:
+    """In a guarded process: give the call the time that decoding an image of a size may take."""
+    allow(SECONDS + _SECONDS_A_MEGAPIXEL * size.height * size.width / 1e6)
+
+
+def takes_too_much(error: BaseException) -> str:
+    """Why a file is to blame where memory was short: in a guarded process it had enough; empty otherwise."""
+    limit = memory_limit()
+    if limit is None or not is_of_memory(error):
+        return ""
+    return f"takes more than {limit / 2**30:.1f} GiB of memory to decode"
 
 
 @contextmanager
@@ -30,9 +52,9 @@ def decoding(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # decoders meet damaged files with any exception there is
         text = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
-        limit = memory_limit()
-        if limit is not None and is_of_memory(error):
-            raise BadImage(path, f"takes more than {limit / 2**30:.1f} GiB of memory to decode") from error
+        greedy = takes_too_much(error)
+        if greedy:
+            raise BadImage(path, greedy) from error
         raise_shortage(path, error)
         raise BadImage(path, f"cannot be decoded: {text[:200]}") from error
 

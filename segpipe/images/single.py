@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segpipe.images.decoding import allow_pixels
 from segpipe.images.headers import BadImage, inspect
 from segpipe.images.readers import Pixels, probe_image, read_image, sample_values
 
@@ -31,6 +32,7 @@ def read_single(path: Path) -> Pixels:
         raise BadImage(
             path, f"{size.width} x {size.height} pixels are more than {MAX_PIXELS // 10**6} million; make it smaller"
         )
+    allow_pixels(size)
     if not container.raster:
         pixels = read_image(path, depth="uint8", scaling={})
     else:

@@ -1,30 +1,36 @@
 """Images that belong to no run, one after the other: the files of a folder, or the frames of a video.
 
-`attend` and `probe` read through a `MediaSource`; runs read through their corpus (`images.corpus_reader`).
+`attend` and `probe` read through a `MediaSource`; runs read through their corpus (`images.corpus_reader`). Nobody has
+looked at these files before, so all of them are decoded in guarded processes.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from operator import attrgetter, methodcaller
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Size
+from segpipe.base.guarded import Gone, Guard, Guards
 from segpipe.base.parallel import read_ahead, thread_map
+from segpipe.images.decoding import memory_for
+from segpipe.images.guarded_video import VIDEO_MEMORY, ask_there, frames_there, open_there
 from segpipe.images.headers import BadImage
 from segpipe.images.listing import Listing, make_ids
-from segpipe.images.single import read_single
+from segpipe.images.single import MAX_PIXELS, read_single
 from segpipe.images.transform import CropResize
-from segpipe.images.video import VideoReader, sample_frames
+from segpipe.images.video import BadVideo, VideoReader, sample_frames
 from segpipe.records.corpus import Rejected
 
 _DRIFT = 0.5  # seconds
@@ -84,16 +90,26 @@ class ImageSource:
         return len(self.files)
 
     def __iter__(self) -> Iterator[SourceImage | Rejected]:
-        read = partial(_read, root=self.root, transform=self.transform)
-        return thread_map(read, self.files, workers=self.workers, ahead=2 * self.workers)
+        return self._read(self.files)
 
     def sample(self, count: int) -> Iterator[SourceImage]:
         """Read some of them."""
         step = max(1, len(self.files) // count)
-        for file in self.files[step // 2 :: step][:count]:
-            image = _read(file, root=self.root, transform=self.transform)
+        for image in self._read(self.files[step // 2 :: step][:count]):
             if isinstance(image, SourceImage):
                 yield image
+
+    def _read(self, files: Sequence[tuple[str, str]]) -> Iterator[SourceImage | Rejected]:
+        with Guards(memory_for(MAX_PIXELS)) as guards:
+
+            def read(file: tuple[str, str]) -> SourceImage | Rejected:
+                try:
+                    return guards.call(_read, file, self.root, self.transform)
+                except Gone as gone:
+                    return Rejected(file[0], str(gone))
+
+            workers = max(1, min(self.workers, len(files)))
+            yield from thread_map(read, files, workers=workers, ahead=2 * workers)
 
 
 def in_frame_order(listing: Listing) -> Listing:
@@ -104,7 +120,7 @@ def in_frame_order(listing: Listing) -> Listing:
     return Listing(listing.root, tuple(paths), listing.rejected)
 
 
-def _read(file: tuple[str, str], *, root: Path, transform: CropResize) -> SourceImage | Rejected:
+def _read(file: tuple[str, str], root: Path, transform: CropResize) -> SourceImage | Rejected:
     path, name = file
     try:
         pixels = read_single(root / path)
@@ -129,23 +145,37 @@ class VideoSource:
             UsageError: the transform does not fit its frames.
         """
         self.path, self.transform = path, transform
-        self.reader = VideoReader(path, start=start, stop=stop)
-        self.fps = self.reader.info.fps
-        problem = transform.misfit(Size(self.reader.info.height, self.reader.info.width))
+        self._open = partial(VideoReader, path, start=start, stop=stop)
+        with self._opened(self._open) as guard:
+            facts = attrgetter("info", "start", "stop"), methodcaller("__len__")
+            (self.info, self.start, self.stop), length = (ask_there(guard, fact) for fact in facts)
+        self.fps, self._length = self.info.fps, int(length)
+        problem = transform.misfit(Size(self.info.height, self.info.width))
         if problem:
             raise UsageError(f"{path}: {problem}")
 
     def __len__(self) -> int:
-        return len(self.reader)
+        return self._length
+
+    @contextmanager
+    def _opened(self, open_video: Callable[[], Any]) -> Iterator[Guard]:
+        """A process in which the video is opened; what it does to that process is an error of the video's."""
+        with Guards(VIDEO_MEMORY) as guards, guards.one() as guard:
+            try:
+                open_there(guard, open_video)
+                yield guard
+            except Gone as gone:
+                raise BadVideo(self.path, str(gone)) from gone
 
     def __iter__(self) -> Iterator[SourceImage | Rejected]:
         last = None
-        for frame in read_ahead(self.reader, ahead=4):
-            yield self._image(frame.index, frame.rgb)
-            last = frame.index, frame.seconds
-        shortfall = self.reader.shortfall()
+        with self._opened(self._open) as guard:
+            for frame in read_ahead(frames_there(guard), ahead=4):
+                yield self._image(frame.index, frame.rgb)
+                last = frame.index, frame.seconds
+            shortfall, decoded = (ask_there(guard, fact) for fact in (methodcaller("shortfall"), attrgetter("decoded")))
         if shortfall or last is None:
-            beyond = f"frame {self.reader.start} lies beyond its end, {self.reader.decoded} could be read"
+            beyond = f"frame {self.start} lies beyond its end, {decoded} could be read"
             yield Rejected(self.path.name, shortfall or beyond)
         elif self.fps and abs(last[1] - last[0] / self.fps) > _DRIFT:
             _log.warning(
@@ -156,9 +186,10 @@ class VideoSource:
 
     def sample(self, count: int) -> Iterator[SourceImage]:
         """Decode some, jumping."""
-        reader = self.reader
-        for frame in islice(sample_frames(self.path, count, start=reader.start, stop=reader.stop), count):
-            yield self._image(frame.index, frame.rgb)
+        some = partial(sample_frames, self.path, count, start=self.start, stop=self.stop)
+        with self._opened(some) as guard:
+            for frame in islice(frames_there(guard), count):
+                yield self._image(frame.index, frame.rgb)
 
     def _image(self, index: int, rgb: npt.NDArray[np.uint8]) -> SourceImage:
         return SourceImage(f"{self.path.stem}/{index:06}", *self.transform.apply(rgb, None))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter, methodcaller
 from pathlib import Path
 
 from segpipe.base.geometry import Size
-from segpipe.base.guarded import SECONDS, Gone, Guard, Guards, allow
+from segpipe.base.guarded import Gone, Guard, Guards
 from segpipe.base.shortage import raise_shortage
+from segpipe.images.decoding import allow_pixels, memory_for
 from segpipe.images.exif import read_gps
 from segpipe.images.frames import Choice, FrameTaker, Taken, write_frame
+from segpipe.images.guarded_video import VIDEO_MEMORY, ask_there, frames_there, local_only, open_there
 from segpipe.images.headers import BadImage, inspect
 from segpipe.images.listing import Listing, make_ids
 from segpipe.images.mosaics import is_mosaic, probe_mosaic
@@ -22,10 +24,6 @@ from segpipe.images.rasters import read_geo
 from segpipe.images.readers import probe_image
 from segpipe.images.video import BadVideo, is_video
 from segpipe.records.corpus import FrameInfo, Image, Rejected, frame_path, valid_path
-
-_PROBE_MEMORY = 6 << 30
-_SECONDS_A_MEGAPIXEL = 2.0
-"""Of processor time at most; most files take 0.03."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,8 +53,8 @@ class Limits:
 
     @property
     def memory(self) -> int:
-        """Bytes that decoding one file may take: 16 a pixel (progressive CMYK, deep rasters) and room for blocks."""
-        return (3 << 30) + 16 * self.max_pixels
+        """Bytes that decoding one file may take."""
+        return memory_for(self.max_pixels)
 
 
 def find_images(listing: Listing, choice: Choice, limits: Limits, guards: Guards) -> Iterator[Item | Rejected]:
@@ -76,14 +74,16 @@ def _take_frames(
     guard: Guard, path: Path, name: str, id_: str, choice: Choice, limits: Limits
 ) -> Iterator[Item | Rejected]:
     try:
-        size, digits = guard.call(_begin_frames, path, choice)
+        open_there(guard, partial(FrameTaker, path, choice))
+        size, digits = ask_there(guard, attrgetter("size", "digits"))
         if size.height * size.width > limits.max_pixels:
             yield Rejected(name, _too_large(size.width, size.height, limits))
             return
         count = 0
-        while isinstance(taken := guard.call(_next_frame), Taken):
+        for taken in frames_there(guard):
             count += 1
             yield Item(name, f"{id_}/{taken.frame.index:0{digits}}", taken)
+        shortfall = ask_there(guard, methodcaller("shortfall"))
         if count == 1 and choice.scenes and not choice.every:
             _log.warning(
                 "%s: index.scene_threshold=%g finds no change of scene in it, so its first frame alone is taken; "
@@ -91,36 +91,12 @@ def _take_frames(
                 name,
                 choice.scenes,
             )
-        if taken:
-            yield Rejected(name, taken)
+        if shortfall:
+            yield Rejected(name, shortfall)
     except BadVideo as error:
         yield Rejected(name, error.reason)
     except Gone as gone:
         yield Rejected(name, str(gone))
-
-
-_OPENED: list[tuple[FrameTaker, Iterator[Taken]]] = []
-"""In a guarded process: the video whose frames are being taken."""
-
-
-def _open_video(path: Path, choice: Choice) -> FrameTaker:
-    """Open a video in a process of its own, where FFmpeg may be told to open no address without others hearing it."""
-    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file")
-    return FrameTaker(path, choice)
-
-
-def _begin_frames(path: Path, choice: Choice) -> tuple[Size, int]:
-    """Open a video; the size of its frames and the digits of their numbers."""
-    _OPENED.clear()
-    taker = _open_video(path, choice)
-    _OPENED.append((taker, iter(taker)))
-    return taker.size, taker.digits
-
-
-def _next_frame() -> Taken | str:
-    """The next frame, or after the last one why there were fewer than expected."""
-    taker, frames = _OPENED[0]
-    return next(frames, None) or taker.shortfall()
 
 
 def expect_images(listing: Listing, choice: Choice) -> int:
@@ -144,7 +120,7 @@ class Expected:
 def expect_frames(videos: Sequence[Path], choice: Choice) -> Expected:
     """Open every video and believe what it says of its length; those that cannot be used count as nothing."""
     frames, taken, decoded = 0, 0.0, 0.0
-    with Guards(_PROBE_MEMORY) as guards:
+    with Guards(VIDEO_MEMORY) as guards:
         for path in videos:
             try:
                 found = guards.call(_expect, path, choice)
@@ -155,7 +131,8 @@ def expect_frames(videos: Sequence[Path], choice: Choice) -> Expected:
 
 
 def _expect(path: Path, choice: Choice) -> Expected:
-    taker = _open_video(path, choice)
+    local_only()
+    taker = FrameTaker(path, choice)
     megapixels = taker.size.height * taker.size.width / 1e6
     return Expected(len(taker), len(taker) * megapixels, taker.decodes * megapixels)
 
@@ -193,7 +170,7 @@ def check(
 
 def _check_file(item: Item, path: Path, corpus_dir: Path, limits: Limits) -> Image:
     container = inspect(path)
-    allow(SECONDS + _SECONDS_A_MEGAPIXEL * container.size.height * container.size.width / 1e6)
+    allow_pixels(container.size)
     geo, controlled = read_geo(path, container)
     if controlled:
         _log.warning(

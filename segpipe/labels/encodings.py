@@ -18,6 +18,9 @@ import numpy.typing as npt
 from segpipe.base.errors import UsageError
 from segpipe.base.shortage import raise_shortage
 from segpipe.images import matfile
+from segpipe.images.decoding import quiet, takes_too_much
+from segpipe.images.readers import read_image
+from segpipe.images.single import MAX_PIXELS
 from segpipe.labels.label_maps import READERS, UNLABELLED
 
 Int32 = npt.NDArray[np.int32]
@@ -81,6 +84,8 @@ def _picture(path: Path, modes: Sequence[str]) -> Bytes:
         image = reader(handle)
         if image.mode not in modes:
             raise ValueError(f"a picture of mode {image.mode}, expected {' or '.join(modes)}")
+        if image.width * image.height > MAX_PIXELS:  # before memory is taken for it
+            raise ValueError(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS // 10**6} million")
         return np.asarray(image, np.uint8)
 
 
@@ -177,8 +182,12 @@ def read_coded(path: Path, layout: str) -> Int32:
     """
     coding = CODINGS[layout]
     try:
-        stored = coding.read(path)
-    except (OSError, SyntaxError, ValueError) as error:
+        with quiet():
+            stored = coding.read(path)
+    except Exception as error:  # decoders meet damaged files with any exception there is
+        greedy = takes_too_much(error)
+        if greedy:
+            raise UsageError(f"{path}: {greedy}; save this label again or take it away") from error
         raise_shortage(path, error)
         raise UsageError(f"{path}: cannot read this label of {layout} ({error}); restore the set's own file") from error
     labels = coding.decode(stored)
@@ -191,3 +200,13 @@ def read_coded(path: Path, layout: str) -> Int32:
             f"({np.count_nonzero(wrong)} pixels); restore the set's own file"
         )
     return labels
+
+
+def read_sample(image: Path, label: Path, layout: str) -> tuple[Bytes, Int32]:
+    """An image of a published set (H, W, 3), as displayed, and its label as of `read_coded`.
+
+    Raises:
+        BadImage: the image cannot be decoded.
+        UsageError: as `read_coded`.
+    """
+    return read_image(image, depth="uint8", scaling={}).rgb, read_coded(label, layout)

@@ -1,4 +1,7 @@
-"""The labels of a corpus, wherever they come from, found and checked before any work is done. For evaluation only."""
+"""The labels of a corpus, wherever they come from, found and checked before any work is done. For evaluation only.
+
+Label maps are files from outside: every one is decoded in a guarded process first, before this process reads it.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import CorpusError, UsageError, named
 from segpipe.base.geometry import Box, Size, tiles
+from segpipe.base.guarded import Gone, Guards
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.images.datasets import FOLDER, LabelledImage, existing, find_samples
+from segpipe.images.decoding import allow_pixels, memory_for
+from segpipe.images.single import MAX_PIXELS
 from segpipe.labels.encodings import CODINGS, read_coded
 from segpipe.labels.label_maps import (
     UNLABELLED,
@@ -27,6 +34,8 @@ from segpipe.labels.label_maps import (
 )
 from segpipe.labels.point_labels import Points, read_points
 from segpipe.records.corpus import Corpus, Image
+
+T = TypeVar("T")
 
 _PIECE = 1024  # pixels of a mosaic's labels, squared, looked at together
 
@@ -138,8 +147,7 @@ def _read_points(labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, 
 def _read_maps(labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, runtime: Runtime) -> Truth:
     found = find_label_maps(labels, corpus.images)
     jobs = [(path, corpus.images[index]) for index, path in found.files.items()]
-    seen = thread_map(partial(_values, classes=classes), jobs, workers=runtime.workers, ahead=runtime.workers)
-    held = dict(zip(found.files, runtime.track(seen, total=len(jobs), unit="label maps"), strict=True))
+    held = dict(zip(found.files, _checked(partial(_values, classes=classes), jobs, runtime), strict=True))
     kept = {index: path for index, path in found.files.items() if held[index]}
     if classes is not None:
         return Truth(kept, classes, np.arange(len(classes), dtype=np.int32), found.unmatched, len(held) - len(kept))
@@ -193,8 +201,7 @@ def read_layout(
             "evaluate.protocol=published, which looks at images outside the run"
         )
     jobs = [(labels / label, corpus.images[i]) for i, label in own]
-    seen = thread_map(partial(_state, layout=layout), jobs, workers=runtime.workers, ahead=runtime.workers)
-    states = list(runtime.track(seen, total=len(jobs), unit="label maps"))
+    states = _checked(partial(_state, layout=layout), jobs, runtime)
     unmatched += [f"{label} ({state})" for (_, label), state in zip(own, states, strict=True) if state]
     kept = {i: labels / label for (i, label), state in zip(own, states, strict=True) if state == ""}
     if not kept:
@@ -204,8 +211,28 @@ def read_layout(
     return Truth(kept, classes, identity, unmatched, sum(state is None for state in states), layout)
 
 
+def _checked(look: Callable[[tuple[Path, Image]], T], jobs: Sequence[tuple[Path, Image]], runtime: Runtime) -> list[T]:
+    """What `look` finds in every label map, in guarded processes.
+
+    Raises:
+        UsageError: as `look`, or a file crashes its decoder or takes too much memory or time.
+    """
+    workers = max(1, min(runtime.workers, len(jobs)))
+    with Guards(memory_for(MAX_PIXELS)) as guards:
+
+        def check(job: tuple[Path, Image]) -> T:
+            try:
+                return guards.call(look, job)
+            except Gone as gone:
+                raise UsageError(f"{job[0]}: {gone}; save this label again or take it away") from gone
+
+        seen = thread_map(check, jobs, workers=workers, ahead=workers)
+        return list(runtime.track(seen, total=len(jobs), unit="label maps"))
+
+
 def _state(job: tuple[Path, Image], layout: str) -> str | None:
     """Why a label cannot be used, or empty where it can; None where it holds no labelled pixel."""
+    allow_pixels(job[1].size)
     labels = read_coded(job[0], layout)
     if Size(*labels.shape) != job[1].size:
         return _misfit(labels, job[1])
@@ -220,6 +247,7 @@ def _misfit(labels: npt.NDArray[np.int32], image: Image) -> str:
 def _values(job: tuple[Path, Image], classes: tuple[str, ...] | None) -> set[int]:
     """The class values that a label map holds."""
     path, image = job
+    allow_pixels(image.size)
     side = _PIECE if image.mosaic else max(image.size.height, image.size.width)
     with open_label_map(path, image) as read:
         values = np.unique(np.concatenate([np.unique(read(box)) for box in tiles(image.size, side)]))

@@ -29,7 +29,7 @@ from segpipe.base.geometry import Box, Size
 from segpipe.base.outside import read_outside
 from segpipe.base.shortage import raise_shortage
 from segpipe.base.shown import quoted
-from segpipe.images.decoding import quiet
+from segpipe.images.decoding import quiet, takes_too_much
 from segpipe.images.id_lookup import ImageNames
 from segpipe.images.rasters import GDAL_OPTIONS
 from segpipe.records.corpus import Image
@@ -173,7 +173,7 @@ def open_label_map(path: Path, image: Image) -> Iterator[Callable[[Box], npt.NDA
 def _decode(path: Path, image: Image) -> tuple[npt.NDArray[np.generic], str, str]:
     """Stored values (H, W), Pillow's name of their mode, and of the layout of the samples in the file."""
     try:
-        with path.open("rb") as handle:
+        with quiet(), path.open("rb") as handle:
             start = handle.read(4)
             handle.seek(0)
             reader = next((reader for mark, reader in READERS.items() if start.startswith(mark)), None)
@@ -194,7 +194,12 @@ def _decode(path: Path, image: Image) -> tuple[npt.NDArray[np.generic], str, str
                     f"{path}: stored with white as 0, so its values are ambiguous; save it with black as 0"
                 )
             stored, mode = np.asarray(file), file.mode
-    except (OSError, SyntaxError, ValueError) as error:
+    except UsageError:
+        raise
+    except Exception as error:  # Pillow meets damaged files with any exception there is
+        greedy = takes_too_much(error)
+        if greedy:
+            raise UsageError(f"{path}: {greedy}; save this label again or take it away") from error
         raise_shortage(path, error)
         raise UsageError(f"{path}: cannot read this label image ({error}); save it again or take it away") from error
     if Size(*stored.shape) != image.size:

@@ -26,6 +26,7 @@ import torch
 
 from segpipe.base.errors import UsageError, named
 from segpipe.base.shortage import raise_shortage
+from segpipe.base.shown import quoted
 
 Tensors = dict[str, torch.Tensor]
 
@@ -55,7 +56,22 @@ def read_tensors(path: Path) -> Tensors:
     tensors = {str(k): v for k, v in _unwrap(tree).items() if isinstance(v, torch.Tensor)}
     if not tensors:
         raise UsageError(f"{path} holds no tensors under its top or {', '.join(_WRAPPERS)}; is it a weights file?")
+    odd = next((k for k, v in tensors.items() if not _is_plain(v)), None)
+    if odd is not None:
+        raise UsageError(
+            f"{path}: {quoted(odd)} is no plain array of numbers (quantized, sparse, complex or without values); "
+            "save the weights as ordinary tensors"
+        )
     return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    return (
+        tensor.layout == torch.strided
+        and not tensor.is_quantized
+        and not tensor.is_complex()
+        and tensor.device.type == "cpu"
+    )
 
 
 def _read_pickle(path: Path) -> Any:
@@ -69,7 +85,7 @@ def _read_pickle(path: Path) -> Any:
             f"{path} holds more than tensors (or is damaged) and loading it could run foreign code, so it is "
             "refused; convert it to .safetensors where you trust it"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # torch meets damaged files with any exception there is
         raise_shortage(path, error)
         raise UsageError(f"{path} is damaged or not a PyTorch weights file; download it again") from error
 

@@ -1,8 +1,8 @@
-import errno
 import os
+import signal
 import time
-from collections.abc import Iterator
-from multiprocessing import synchronize
+import traceback
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -129,15 +129,21 @@ def end_abruptly(item: int) -> int:
     os._exit(9)
 
 
-def test_a_worker_that_ends_abruptly_is_said_with_what_may_be_done() -> None:
-    with pytest.raises(MachineError, match="__main__"):
-        list(process_map(end_abruptly, range(2), workers=2))
+def be_ended(item: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return item
 
 
-def test_shared_memory_that_is_full_is_no_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*arguments: object, **more: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+@pytest.mark.parametrize(
+    ("how", "said"), [(end_abruptly, r"abruptly \(it crashed \(exit code 9\)\)"), (be_ended, "ended")]
+)
+def test_a_worker_that_ends_abruptly_is_said_with_what_may_be_done(how: Callable[[int], int], said: str) -> None:
+    with pytest.raises(MachineError, match=rf"a worker process .*{said}.*[Ff]ewer runtime.workers take less") as raised:
+        list(process_map(how, range(2), workers=2))
+    assert "\n" not in str(raised.value)
 
-    monkeypatch.setattr(synchronize.SemLock, "__init__", full)
-    with pytest.raises(MachineError, match=r"2 worker processes cannot be started .*/dev/shm"):
-        list(process_map(abs, [1, 2], workers=2))
+
+def test_where_an_error_of_a_worker_was_raised_is_kept_for_debug() -> None:
+    with pytest.raises(ValueError, match="two") as raised:
+        list(process_map(_fail, range(5), workers=2))
+    assert "in _fail" in "".join(traceback.format_exception(raised.value))

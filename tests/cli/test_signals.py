@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from segpipe.cli import signals
+from tests.helpers import interrupted
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers")
 
@@ -146,3 +147,30 @@ app.run = work
 """,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 129)
+
+
+def test_ctrl_c_at_any_moment_of_workers_that_start_ends_the_command() -> None:
+    command = [sys.executable, "-m", interrupted.__name__]
+    root = Path(__file__).parents[2]
+    counted = subprocess.run([*command, "0"], cwd=root, capture_output=True, text=True, timeout=60, check=True)
+    calls = int(counted.stdout.split()[2])
+    moments = [1 + calls * i // 44 for i in range(44)]
+    done = subprocess.run(
+        [*command, *map(str, moments)], cwd=root, capture_output=True, text=True, timeout=600, check=True
+    )
+    codes = [line.split()[1] for line in done.stdout.splitlines() if "calls" not in line]
+    assert codes[:40] == ["130"] * 40
+    assert set(codes[40:]) <= {"130", "0"}  # calls are not always as many: the last moments may never come
+    assert done.stderr == "stopped; the same command goes on from here\n" * codes.count("130")
+
+
+def test_a_signal_after_the_end_leaves_at_once_and_what_was_said_is_kept(tmp_path: Path) -> None:
+    done = run(
+        tmp_path,
+        """
+import atexit
+atexit.register(lambda: (os.kill(os.getpid(), signal.SIGINT), slow()))
+app.run = lambda arguments: print("done") or 0
+""",
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 130)

@@ -10,6 +10,7 @@ from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.store import masks
 from segpipe.store.corpus import save_corpus
 from segpipe.store.run_dir import RunDir
+from tests.helpers.digests import sha256_of
 
 CLASSES = 4
 SIZES = {"one": Size(40, 60), "sub dir/zwei ü": Size(60, 40), "sub dir/=3+1": Size(1, 9)}
@@ -23,7 +24,7 @@ def make_run(tmp_path: Path) -> RunDir:
         path = root / f"{image_id}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Pillow.fromarray(rng.integers(0, 256, (size.height, size.width, 3), dtype=np.uint8)).save(path)
-        images.append(Image(image_id, f"{image_id}.png", size, "uint8", "0" * 64, path.stat().st_size))
+        images.append(Image(image_id, f"{image_id}.png", size, "uint8", sha256_of(path), path.stat().st_size))
         mask = np.sort(rng.integers(0, CLASSES - 1, (size.height, size.width)).astype(np.uint8))
         mask[0, 0] = 255
         masks.write_mask(masks.mask_path(run.root / "masks", image_id), mask, classes=CLASSES)

@@ -21,6 +21,11 @@ def crash() -> None:
     ctypes.string_at(0)
 
 
+def crash_at(*arguments: object) -> object:
+    crash()
+    return arguments
+
+
 def starve(size: int) -> int:
     return len(bytearray(size))
 

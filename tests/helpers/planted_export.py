@@ -19,6 +19,7 @@ from segpipe.records.legend import Legend
 from segpipe.stages import export
 from segpipe.stages.export.formats.source import Source
 from segpipe.store import masks
+from tests.helpers.digests import sha256_of
 
 CLUSTERS = 5
 NAMES = ("sand & <rubble>", "Acropora: branching", 'algae, "turf" ü', "background")
@@ -66,7 +67,7 @@ def plant(root: Path, *, legend: Legend = LEGEND, names: tuple[str, ...] = tuple
         mask = planted_mask(seed, size)
         masks.write_mask(masks.mask_path(root / "masks", name), mask, classes=CLUSTERS)
         index.append(masks.describe_mask(name, mask, classes=CLUSTERS))
-        plain = Image(name, f"{name}.png", Size(*size), "uint8", "0" * 64, path.stat().st_size)
+        plain = Image(name, f"{name}.png", Size(*size), "uint8", sha256_of(path), path.stat().st_size)
         images.append(replace(plain, geo=PLACES[name], gps=GPS.get(name)))
     crops = tuple(Crop(i, Box(0, 0, image.size.height, image.size.width)) for i, image in enumerate(images))
     return Source(

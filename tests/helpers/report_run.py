@@ -28,6 +28,7 @@ from segpipe.store.features import CropFeatures, FeatureWriter, create_features
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import save_scores
 from segpipe.store.training_log import Journal
+from tests.helpers.digests import sha256_of
 
 PATCH, DIM = 8, 12
 MAKERS = {
@@ -63,7 +64,7 @@ def make_run(
         path = root / "images" / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(cv2.imencode(".png", rgb[..., ::-1])[1].tobytes())
-        images.append(Image(name, f"{name}.png", size, "uint8", "0" * 64, path.stat().st_size))
+        images.append(Image(name, f"{name}.png", size, "uint8", sha256_of(path), path.stat().st_size))
     boxes = [Box(0, 0, size.height, size.width)]
     if five:
         boxes += [Box(0, 0, size.height // 2, size.width // 2), Box(0, size.width // 2, size.height, size.width // 2)]

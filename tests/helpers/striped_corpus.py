@@ -17,6 +17,7 @@ from segpipe.images.mosaics import probe_mosaic
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
 from segpipe.store.features import CropFeatures, FeatureWriter, create_features
+from tests.helpers.digests import sha256_of
 
 COLORS = np.array([(230, 30, 30), (30, 220, 40), (40, 60, 240), (240, 220, 30)], np.uint8)
 SIDE, PATCH = 64, 8
@@ -60,7 +61,7 @@ def plant(root: Path) -> Striped:
 def _write_photo(root: Path, classes: np.ndarray, valid: np.ndarray) -> Image:
     path = root / "images" / "photo.png"
     Pillow.fromarray(np.dstack([COLORS[classes], 255 * valid.astype(np.uint8)])).save(path)
-    return Image("photo", path.name, Size(*classes.shape), "uint8", "", path.stat().st_size)
+    return Image("photo", path.name, Size(*classes.shape), "uint8", sha256_of(path), path.stat().st_size)
 
 
 def _write_mosaic(root: Path, classes: np.ndarray, valid: np.ndarray) -> Image:
@@ -69,7 +70,7 @@ def _write_mosaic(root: Path, classes: np.ndarray, valid: np.ndarray) -> Image:
     place = {"crs": "EPSG:32755", "transform": rasterio.Affine(0.01, 0, 4e5, 0, -0.01, 8e6)}
     with rasterio.open(path, "w", height=size.height, width=size.width, **profile, **place) as file:
         file.write(np.dstack([COLORS[classes], 255 * valid.astype(np.uint8)]).transpose(2, 0, 1))
-    image = Image("mosaic", path.name, size, "uint8", "", path.stat().st_size, mosaic=True)
+    image = Image("mosaic", path.name, size, "uint8", sha256_of(path), path.stat().st_size, mosaic=True)
     picture = root / "corpus" / "valid" / "mosaic.tif"
     picture.parent.mkdir(parents=True)
     probe_mosaic(path, inspect(path), picture)

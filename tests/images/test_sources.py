@@ -1,5 +1,6 @@
 """Images of a folder and frames of a video, in order, cropped and resized."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,13 @@ from PIL import Image
 
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
+from segpipe.images import sources
 from segpipe.images.listing import Listing, list_images
 from segpipe.images.sources import ImageSource, SourceImage, VideoSource, in_frame_order
 from segpipe.images.transform import CropResize
+from segpipe.images.video import BadVideo
 from segpipe.records.corpus import Rejected
+from tests.helpers import misbehaving
 from tests.helpers.films import scene_frames, write_film
 
 
@@ -69,3 +73,27 @@ def test_a_video_too_small_for_the_crop_and_one_that_ends_before_its_range(tmp_p
     (entry,) = VideoSource(film, CropResize(), start=9)
     assert isinstance(entry, Rejected)
     assert entry.reason == "frame 9 lies beyond its end, 4 could be read"
+
+
+def test_an_image_that_kills_its_decoder_is_left_out_and_the_others_go_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ImageSource(list_images(str(folder)), CropResize(), workers=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(sources, "_read", misbehaving.crash_at)
+        for entry in source:
+            assert isinstance(entry, Rejected)
+            assert entry.reason == "the decoder crashed (SIGSEGV)"
+    monkeypatch.setattr(sources, "memory_for", lambda pixels: 4 << 20)
+    Image.fromarray(np.zeros((3000, 3000, 3), np.uint8)).save(folder / "4.png")
+    entries = list(source)
+    assert [entry.path for entry in entries if isinstance(entry, Rejected)] == ["4.png"]
+    assert "GiB of memory to decode" in next(entry.reason for entry in entries if isinstance(entry, Rejected))
+
+
+def test_a_video_that_kills_its_decoder_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    film = write_film(tmp_path / "dive.avi", [4])
+    source = VideoSource(film, CropResize())
+    monkeypatch.setattr(source, "_open", partial(misbehaving.crash_at, film))
+    with pytest.raises(BadVideo, match=r"dive\.avi: the decoder crashed"):
+        list(source)

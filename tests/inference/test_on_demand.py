@@ -11,13 +11,14 @@ from segpipe.inference.encoder import Encoder
 from segpipe.inference.on_demand import LiveFeatures
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
+from tests.helpers.digests import sha256_of
 
 
 def test_crops_of_an_image_are_described_once_and_hold_its_colors(tmp_path: Path) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
     Pillow.fromarray(rgb).save(tmp_path / "a.png")
     size = (tmp_path / "a.png").stat().st_size
-    image = Image("a", "a.png", Size(16, 24), "uint8", "0" * 64, size)
+    image = Image("a", "a.png", Size(16, 24), "uint8", sha256_of(tmp_path / "a.png"), size)
     corpus = Corpus(tmp_path, (image,), (Crop(0, Box(0, 0, 16, 16)), Crop(0, Box(0, 8, 16, 16))))
     header = FeatureHeader("colors", "mean", (0,), side=16, patch=8, dim=3, pool="mean", flipped=False)
     calls = []

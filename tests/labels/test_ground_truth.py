@@ -1,16 +1,21 @@
 """Labels of published sets find the images of a run, and become classes."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from tests.helpers.mutations import mutations
 
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
+from segpipe.labels import encodings, ground_truth
 from segpipe.labels.ground_truth import layout_samples, read_layout
+from segpipe.labels.label_maps import read_label_map
 from segpipe.records.corpus import Corpus, Crop, Image
+from tests.helpers import misbehaving
 
 SIZE = Size(4, 6)
 RGB = np.random.default_rng(0).integers(256, size=(4, 6, 3), dtype=np.uint8)
@@ -74,3 +79,35 @@ def test_class_names_are_the_sets_own(camvid):
     (camvid / "trainannot" / "d.png").unlink()
     with pytest.raises(UsageError, match=r"d\.png: the layout camvid expects this label file .*\(1 of 4 labels are\)"):
         layout_samples(camvid, None, layout="camvid", split="train")
+
+
+def test_a_label_that_kills_its_decoder_is_named(camvid):
+    images = corpus(camvid, "train/a.png")
+    with pytest.raises(UsageError, match=r"a\.png: the decoder crashed \(SIGSEGV\); save this label again"):
+        ground_truth._checked(misbehaving.crash_at, [(camvid / "trainannot" / "a.png", images.images[0])], Runtime())
+
+
+def test_a_label_that_takes_too_much_memory_or_has_too_many_pixels_is_named(camvid, monkeypatch):
+    monkeypatch.setattr(ground_truth, "memory_for", lambda pixels: 2 << 20)
+    Pillow.fromarray(np.zeros((4000, 4000), np.uint8)).save(camvid / "trainannot" / "a.png")
+    with pytest.raises(UsageError, match=r"a\.png: takes more than 0\.0 GiB of memory to decode; save this label"):
+        read(camvid, corpus(camvid, "train/a.png", size=Size(4000, 4000)))
+    monkeypatch.setattr(encodings, "MAX_PIXELS", 10_000_000)
+    with pytest.raises(UsageError, match="4000 x 4000 pixels are more than 10 million"):
+        encodings.read_coded(camvid / "trainannot" / "a.png", "camvid")
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "bmp"])
+def test_damaged_labels_are_read_or_said_in_one_line(tmp_path, kind):
+    path = tmp_path / f"a.{kind}"
+    Pillow.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6)).save(path)
+    image, said = Image("a", path.name, SIZE, "uint8", "", 1), []
+    for content in mutations(path.read_bytes(), 200):
+        path.write_bytes(content)
+        for reading in (partial(read_label_map, path, image), partial(encodings.read_coded, path, "cityscapes27")):
+            try:
+                reading()
+            except UsageError as error:
+                said.append(str(error))
+    assert len(said) > 50
+    assert all(str(path) in line and "\n" not in line for line in said)

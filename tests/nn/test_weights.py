@@ -6,6 +6,7 @@ import pytest
 import safetensors.torch
 import timm
 import torch
+from tests.helpers.mutations import mutations
 
 from segpipe.base.errors import UsageError
 from segpipe.nn import backbones, weights
@@ -262,3 +263,30 @@ def test_a_file_without_tensors_is_refused(tmp_path):
     torch.save({"epoch": 3}, tmp_path / "a.pth")
     with pytest.raises(UsageError, match="holds no tensors"):
         weights.read_tensors(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("kind", ["zip.pth", "legacy.pth", "safetensors"])
+def test_damaged_files_are_read_or_said_in_one_line(tmp_path, kind):
+    path = tmp_path / f"a.{kind}"
+    tensors = {"patch_embed.proj.weight": torch.rand(4, 3, 2, 2), "cls_token": torch.rand(1, 1, 4).half()}
+    if kind == "safetensors":
+        safetensors.torch.save_file(tensors, path)
+    else:
+        torch.save({"model": tensors}, path, _use_new_zipfile_serialization=kind == "zip.pth")
+    said = []
+    for content in mutations(path.read_bytes(), 150):
+        path.write_bytes(content)
+        try:
+            assert weights.read_tensors(path)
+        except UsageError as error:
+            said.append(str(error))
+    assert len(said) > 50
+    assert all("\n" not in line and str(path) in line for line in said)
+
+
+@pytest.mark.parametrize("odd", [torch.ones(2, 2).to_sparse(), torch.ones(2, dtype=torch.complex64)])
+def test_tensors_that_are_no_plain_arrays_are_refused(tmp_path, odd):
+    path = tmp_path / "a.pth"
+    torch.save({"a.weight": odd}, path)
+    with pytest.raises(UsageError, match=r"'a\.weight' is no plain array of numbers"):
+        weights.read_tensors(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def find_similar(run_dir: RunDir, options: SimilarOptions, runtime: Runtime) -> 
     Raises:
         UsageError: the image, the point or the run's features are not there.
         CorpusError: the query's file cannot be used.
+        LockedError: another command is changing the run, in which the result would lie.
     """
     with temporary_folder() as home:
         return _find(run_dir, options, runtime, home)
@@ -108,9 +110,11 @@ def _find(run_dir: RunDir, options: SimilarOptions, runtime: Runtime, home: Path
     panels = [Panel(caption, picture) for caption, picture in zip(captions, pictures, strict=True)]
     page = sheet(f"like {view.image.id}", lines, panels, columns=min(_COLUMNS, len(panels)))
     _, png = cv2.imencode(".png", page[..., ::-1])
-    out.mkdir(parents=True, exist_ok=True)
-    files.write_bytes(out / "similar.png", png.tobytes())
-    files.write_text(out / "similar.csv", _table(names, alike))
+    within = out.resolve().is_relative_to(run_dir.root.resolve())
+    with run_dir.lock() if within else nullcontext():  # other commands sweep what is being written in the run
+        out.mkdir(parents=True, exist_ok=True)
+        files.write_bytes(out / "similar.png", png.tobytes())
+        files.write_text(out / "similar.csv", _table(names, alike))
     return Found(view.image.id, tuple(alike), tuple(names), out / "similar.png", out / "similar.csv")
 
 

@@ -74,14 +74,18 @@ class Config(Section):
     )
     prototypes: int = setting(120, "small clusters of the tree, 4 for each cluster at least", ge=1, le=4096)
     smooth: float = setting(0.5, "weight of the 8 neighbors of a patch in its code, against 1 of its own", ge=0, le=1)
-    n_init: int = setting(3, "independent k-means runs, of which the tightest is kept", ge=1, was=("restarts",))
-    max_iter: int = setting(30, "steps of each k-means run", ge=1, was=("iterations",))
+    n_init: int = setting(
+        3, "independent k-means runs, of which the tightest is kept", ge=1, le=1000, was=("restarts",)
+    )
+    max_iter: int = setting(30, "steps of each k-means run", ge=1, le=100_000, was=("iterations",))
     patches: int = setting(
         1_000_000,
         "most patches that the first steps of k-means see, an even random sample; the last steps see all patches",
         ge=1,
     )
-    primaps: int = setting(0, "steps of PriMaPs-EM, which fits the clusters anew to regions of alike patches", ge=0)
+    primaps: int = setting(
+        0, "steps of PriMaPs-EM, which fits the clusters anew to regions of alike patches", ge=0, le=1_000_000
+    )
     seed: int = setting(0, "seed of the sample and of every k-means run", ge=0)
 
 

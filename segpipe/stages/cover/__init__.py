@@ -88,7 +88,7 @@ class Config(Section):
         "ground", "ground = every pixel counts (by its area where that is known of all images); images = every image"
     )
     unit: Literal["image", "site"] = setting("image", "what is resampled for the interval of all images")
-    n_resamples: int = setting(2000, "resamples behind each 95% interval", ge=100, was=("draws",))
+    n_resamples: int = setting(2000, "resamples behind each 95% interval", ge=100, le=1_000_000, was=("draws",))
     labels: AbsolutePath | None = setting(
         None,
         "CSV of points, or folder of index images, to correct the cover by",

@@ -81,10 +81,12 @@ class Config(Section):
     protocol: Literal["whole", "published"] = setting(
         "whole", "judge whole images at their own size, or STEGO's middle crops of 320 x 320, also outside the run"
     )
-    probe_pixels: int = setting(256, "labelled pixels drawn per image for the probes (of points: all)", ge=1)
-    folds: int = setting(5, "folds of the probes' cross-validation by image", ge=2)
+    probe_pixels: int = setting(
+        256, "labelled pixels drawn per image for the probes (of points: all)", ge=1, le=1_000_000
+    )
+    folds: int = setting(5, "folds of the probes' cross-validation by image", ge=2, le=1000)
     n_resamples: int = setting(
-        1000, "bootstrap resamples of the images behind each 95% interval", ge=20, was=("bootstrap",)
+        1000, "bootstrap resamples of the images behind each 95% interval", ge=20, le=1_000_000, was=("bootstrap",)
     )
     baseline_dim: int = setting(64, "principal components that the k-means baseline clusters; 0 = whole features", ge=0)
     baseline_patches: int = setting(1_000_000, "most patches that the baseline clusters", ge=1)

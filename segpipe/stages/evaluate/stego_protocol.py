@@ -19,14 +19,16 @@ from threadpoolctl import threadpool_limits
 
 from segpipe.base.errors import CorpusError, MachineError, UsageError
 from segpipe.base.geometry import Box, Grid, Size, plan_grid
+from segpipe.base.guarded import Gone, Guards
 from segpipe.base.parallel import process_map, thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.images.corpus_reader import read_original
 from segpipe.images.datasets import LabelledImage
-from segpipe.images.readers import read_image
+from segpipe.images.decoding import memory_for
+from segpipe.images.single import MAX_PIXELS
 from segpipe.inference.codes import encode
 from segpipe.inference.encoder import Encoder
-from segpipe.labels.encodings import CODINGS, read_coded
+from segpipe.labels.encodings import CODINGS, read_sample
 from segpipe.labels.ground_truth import Truth
 from segpipe.labels.label_maps import UNLABELLED
 from segpipe.ops.crf.dense_crf import Crf
@@ -57,6 +59,8 @@ class Case:
     path: Path
     read: Callable[[], tuple[Bytes, Int32]]
     """Its pixels (H, W, 3) and labels (H, W), of any size each."""
+    outside: bool = False
+    """Whether nobody has looked at its files before: they are read in a guarded process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +109,13 @@ class CropResult:
 
 def cases_of_set(root: Path, samples: Sequence[LabelledImage], *, layout: str) -> list[Case]:
     """The images of a published set, whether or not they belong to the run."""
-
-    def read(sample: LabelledImage) -> tuple[Bytes, Int32]:
-        rgb = read_image(root / sample.image, depth="uint8", scaling={}).rgb
-        return rgb, read_coded(root / sample.label, layout)
-
     return [
-        Case(PurePosixPath(sample.image).with_suffix("").as_posix(), root / sample.image, partial(read, sample))
+        Case(
+            PurePosixPath(sample.image).with_suffix("").as_posix(),
+            root / sample.image,
+            partial(read_sample, root / sample.image, root / sample.label, layout),
+            outside=True,
+        )
         for sample in samples
     ]
 
@@ -148,10 +152,17 @@ def classes_of(layout: str) -> tuple[str, ...]:
     return CODINGS[layout].classes
 
 
-def read_view(item: tuple[int, Case]) -> CropView | str:
-    """Read an image with its label and keep what the protocol sees; where they do not fit, the reason."""
+def read_view(item: tuple[int, Case], guards: Guards) -> CropView | str:
+    """Read an image with its label and keep what the protocol sees; where they do not fit, the reason.
+
+    Raises:
+        CorpusError: the image, or what stands for its label, crashes its decoder or takes too much memory or time.
+    """
     index, case = item
-    rgb, labels = case.read()
+    try:
+        rgb, labels = guards.call(case.read) if case.outside else case.read()
+    except Gone as gone:
+        raise CorpusError(f"{case.path}, or its label: {gone}; take both out of the split") from gone
     if rgb.shape[:2] != labels.shape:
         (height, width), (h, w) = rgb.shape[:2], labels.shape
         return f"{case.name} (labels of {w} x {h} pixels for an image of {width} x {height})"
@@ -231,14 +242,16 @@ def gather(
 
     def views() -> Iterator[CropView]:
         nonlocal empty
-        seen = thread_map(read_view, enumerate(cases), workers=runtime.workers, ahead=2 * _BATCH)
-        for view in runtime.track(seen, total=len(cases), unit="labelled images"):
-            if isinstance(view, str):
-                unmatched.append(view)
-            elif (view.labels == UNLABELLED).all():
-                empty += 1
-            else:
-                yield view
+        with Guards(memory_for(MAX_PIXELS)) as guards:
+            read = partial(read_view, guards=guards)
+            seen = thread_map(read, enumerate(cases), workers=runtime.workers, ahead=2 * _BATCH)
+            for view in runtime.track(seen, total=len(cases), unit="labelled images"):
+                if isinstance(view, str):
+                    unmatched.append(view)
+                elif (view.labels == UNLABELLED).all():
+                    empty += 1
+                else:
+                    yield view
 
     def described() -> Iterator[Described]:
         for batch in _batches(views()):

@@ -61,6 +61,7 @@ class Config(Section):
         448,
         "side in pixels of a square crop as the network sees it; other shapes get about its area",
         ge=16,
+        le=16_384,
         was=("size",),
     )
     facet: Literal["token", "key", "query", "value"] = setting("token", "which vectors of a ViT's blocks are stored")

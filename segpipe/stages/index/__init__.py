@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
 from segpipe.base.config import Section, setting
@@ -30,10 +29,9 @@ from segpipe.images.crop_plan import CropPlan
 from segpipe.images.datasets import FOLDER, known_layout, list_layout
 from segpipe.images.frames import Choice
 from segpipe.images.listing import Listing, list_images
-from segpipe.images.mosaics import sample_mosaic, showing
-from segpipe.images.readers import sample_values
+from segpipe.images.scaling import find_scaling
 from segpipe.images.validate import check, expect_images, find_images
-from segpipe.records.corpus import Corpus, Crop, Image, Rejected, valid_path
+from segpipe.records.corpus import Corpus, Crop, Image, Rejected
 from segpipe.store.corpus import save_corpus
 from segpipe.store.run_dir import RunDir
 
@@ -51,11 +49,6 @@ FILES = {
     "frames/*": "the frames that were taken of videos: `VIDEO/000120.png` is frame 120, counted from 0",
     "valid/*": "of every mosaic which pixels hold image",
 }
-
-_SAMPLED_IMAGES = 64
-_SAMPLED_PIXELS = 20_000
-_SAMPLED_WINDOWS = 64
-_TAILS = (0.5, 99.5)
 
 _log = logging.getLogger(__name__)
 
@@ -165,38 +158,8 @@ def plan_of(config: Config) -> CropPlan:
     return CropPlan(config.crops, config.window, config.overlap, config.bands, config.max_pixels)
 
 
-def find_scaling(
-    images: Sequence[Image], root: Path, corpus_dir: Path, *, config: Config
-) -> dict[str, tuple[float, float]]:
-    """For each depth but uint8 the values that become 0 and 255, the same for all images and channels.
-
-    Percentiles 0.5 and 99.5 of a seeded sample of pixels from at most 64 images of that depth: one value for the whole
-    corpus, so that brighter images stay brighter, and without the few hot pixels of a sensor.
-    """
-    scaling = {}
-    for depth in sorted({image.depth for image in images} - {"uint8"}):
-        rng = np.random.default_rng(0)
-        deep = [image for image in images if image.depth == depth]
-        chosen = rng.permutation(len(deep))[:_SAMPLED_IMAGES]
-        sample = [_sample(deep[i], root, corpus_dir, rng=rng, config=config) for i in sorted(chosen)]
-        low, high = (float(value) for value in np.percentile(np.concatenate(sample), _TAILS))
-        scaling[depth] = (low, high if high > low else low + 1.0)  # constant images become black
-    return scaling
-
-
-def _sample(image: Image, root: Path, corpus_dir: Path, *, rng: np.random.Generator, config: Config) -> Any:
-    """Values (n,) of an image of more than 8 bits; of a mosaic from at most 64 of its windows."""
-    path = root / image.path
-    if not image.mosaic:
-        return sample_values(path, count=_SAMPLED_PIXELS, rng=rng, bands=config.bands)
-    valid = valid_path(corpus_dir, image.id)
-    boxes = showing(valid, plan_of(config).windows(image.size))
-    some = [boxes[i] for i in sorted(rng.permutation(len(boxes))[:_SAMPLED_WINDOWS])]
-    return sample_mosaic(path, valid, some, count=_SAMPLED_PIXELS, rng=rng, bands=config.bands)
-
-
 def build_corpus(
-    listing: Listing, checked: Sequence[Image | Rejected], corpus_dir: Path, *, config: Config
+    listing: Listing, checked: Sequence[Image | Rejected], corpus_dir: Path, *, config: Config, guards: Guards
 ) -> tuple[Corpus, list[Rejected]]:
     """Make the corpus of the files that passed.
 
@@ -212,7 +175,7 @@ def build_corpus(
         )
     plan = plan_of(config)
     planned = [Crop(i, box) for i, image in enumerate(images) for box in plan.boxes(image, corpus_dir)]
-    scaling = find_scaling(images, listing.root, corpus_dir, config=config)
+    scaling = find_scaling(images, listing.root, corpus_dir, plan=plan, guards=guards)
     return Corpus(listing.root, tuple(images), tuple(planned), scaling, config.bands, corpus_dir), rejected
 
 
@@ -292,7 +255,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
             found = find_images(listing, choice, limits, guards)
             results = thread_map(look, found, workers=runtime.workers, ahead=2 * runtime.workers)
             checked = list(runtime.track(results, total=expect_images(listing, choice), unit="images"))
-        corpus, rejected = build_corpus(listing, checked, out, config=config)
+            corpus, rejected = build_corpus(listing, checked, out, config=config, guards=guards)
         save_corpus(corpus, rejected, out)
     for item in rejected[:20]:
         _log.warning("skipped: %s: %s", item.path, item.reason)

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 class Config(Section):
     """Settings of `mine`."""
 
-    k: int = setting(7, "neighbors kept per crop", ge=1)
+    k: int = setting(7, "neighbors kept per crop", ge=1, le=10_000)
     same_image: bool = setting(False, "let crops of one image pair with each other, as STEGO does")
     index: Literal["auto", "exact", "ivf", "hnsw"] = setting(
         "auto",

@@ -15,6 +15,7 @@ from segpipe.ops.corruptions.registry import CORRUPTIONS
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.corruption import CorruptedImage, Corruption
 from segpipe.records.legend import Legend, plain_legend
+from tests.helpers.digests import sha256_of
 
 CLASSES = 4
 
@@ -35,7 +36,14 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Corpus:
     for name, channels in (("a", [gray] * 3), ("b", [gray, gray, gray, alpha])):
         Pillow.fromarray(np.stack(channels, axis=-1)).save(tmp_path / f"{name}.png")
     images = tuple(
-        Image(name, f"{name}.png", Size(120, 160), "uint8", "0" * 64, (tmp_path / f"{name}.png").stat().st_size)
+        Image(
+            name,
+            f"{name}.png",
+            Size(120, 160),
+            "uint8",
+            sha256_of(tmp_path / f"{name}.png"),
+            (tmp_path / f"{name}.png").stat().st_size,
+        )
         for name in "ab"
     )
     boxes = (Crop(0, Box(0, 0, 120, 160)), Crop(1, Box(0, 0, 120, 160)))

@@ -1,6 +1,8 @@
 """`segpipe similar` finds what is alike, in the run and from outside it."""
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from PIL import Image
 
 import segpipe
-from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.errors import CorpusError, LockedError, UsageError
 from segpipe.base.options import make
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
@@ -123,3 +125,23 @@ def test_a_file_that_is_no_image_is_refused(run: RunDir, tmp_path: Path) -> None
     (tmp_path / "x.jpg").write_text("no")
     with pytest.raises(CorpusError, match=r"x\.jpg: .*repair"):
         find(run, str(tmp_path / "x.jpg"), tmp_path)
+
+
+def test_what_lies_in_the_run_is_written_under_its_lock(run: RunDir, tmp_path: Path) -> None:
+    holder = (
+        "import pathlib, sys\n"
+        "from segpipe.pipeline import open_run\n"
+        "with open_run(pathlib.Path(sys.argv[1])).lock():\n"
+        "    print(flush=True)\n"
+        "    input()\n"
+    )
+    command = [sys.executable, "-c", holder, run.root]
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(LockedError):
+            find(run, "c", None)
+        assert find(run, "c", tmp_path / "elsewhere").sheet.exists()
+        other.communicate(b"\n")
+    assert find(run, "c", None).sheet.is_relative_to(run.root)

@@ -27,6 +27,7 @@ from segpipe.store.features import CropFeatures, FeatureWriter, create_features
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_confusion, load_image_scores, load_scores
 from tests.helpers.city_reef import NAMES, judge
+from tests.helpers.digests import sha256_of
 
 MAKERS = {
     **{"corpus": "index", "features": "extract", "head": "train", "clusters": "cluster"},
@@ -57,7 +58,7 @@ def make_run(root: Path) -> RunDir:
         if name == "holes":
             rgb[:16, :16, 3] = 0
         Pillow.fromarray(rgb if name == "holes" else rgb[..., :3].copy()).save(path)
-        images.append(Image(name, f"{name}.png", size, "uint8", "", path.stat().st_size))
+        images.append(Image(name, f"{name}.png", size, "uint8", sha256_of(path), path.stat().st_size))
         boxes = five_crops(size) if name.startswith("sub") else [Box(0, 0, size.height, size.width)]
         crops += [Crop(len(images) - 1, box) for box in boxes]
         mask = CLUSTER[class_map(size)]

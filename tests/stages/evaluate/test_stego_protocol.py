@@ -14,6 +14,7 @@ from torchvision import transforms
 
 from segpipe.base.errors import CorpusError, MachineError, UsageError
 from segpipe.base.geometry import Box, Size
+from segpipe.base.guarded import Guards
 from segpipe.base.runtime import Runtime
 from segpipe.images.datasets import LabelledImage
 from segpipe.inference.encoder import Encoder, reopen_encoder
@@ -146,12 +147,12 @@ def test_a_view_is_the_middle_of_an_image_and_labels_must_fit_it() -> None:
     rgb = np.arange(320 * 480 * 3).reshape(320, 480, 3).astype(np.uint8)
     labels = np.arange(320 * 480, dtype=np.int32).reshape(320, 480)
     case = published.Case("bay/a", Path("a.png"), lambda: (rgb, labels))
-    view = published.read_view((7, case))
+    view = published.read_view((7, case), Guards(None))
     assert isinstance(view, published.CropView)
     assert view.index == 7
     np.testing.assert_array_equal(view.rgb, rgb[:, 80:400])
     np.testing.assert_array_equal(view.labels, labels[:, 80:400])
-    reason = published.read_view((7, replace(case, read=lambda: (rgb, labels[:20, :30]))))
+    reason = published.read_view((7, replace(case, read=lambda: (rgb, labels[:20, :30]))), Guards(None))
     assert reason == "bay/a (labels of 30 x 20 pixels for an image of 480 x 320)"
 
 

@@ -24,6 +24,7 @@ from segpipe.store.clusters import save_clusters
 from segpipe.store.corpus import save_corpus
 from segpipe.store.features import CropFeatures, FeatureWriter, create_features
 from segpipe.store.run_dir import RunDir
+from tests.helpers.digests import sha256_of
 
 MAKERS = {"corpus": "index", "features": "extract", "head": "train", "clusters": "cluster", "masks": "refine"}
 COLORS = np.array([(200, 40, 40), (40, 180, 60), (50, 70, 210)], np.uint8)  # a picture is made of these: its classes
@@ -65,7 +66,7 @@ def make_run(root: Path, *, flipped: bool = False) -> tuple[RunDir, dict[str, np
         else:
             _save(path, rgb)
         relative = path.relative_to(root / "images").as_posix()
-        images.append(Image(image_id, relative, size, "uint8", "0" * 64, path.stat().st_size))
+        images.append(Image(image_id, relative, size, "uint8", sha256_of(path), path.stat().st_size))
         boxes = [Box(0, 0, size.height, size.width)]
         if image_id == "landscape":
             boxes = windows(size, side=72, overlap=0.4)

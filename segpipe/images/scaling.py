@@ -1,0 +1,64 @@
+"""How the samples of images deeper than 8 bits become 8 bits: the same for a whole corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.base.guarded import Guards
+from segpipe.images.crop_plan import CropPlan
+from segpipe.images.mosaics import sample_mosaic, showing
+from segpipe.images.readers import sample_values
+from segpipe.records.corpus import Image, valid_path
+
+_IMAGES = 64
+_PIXELS = 20_000
+_WINDOWS = 64
+_TAILS = (0.5, 99.5)
+
+
+def find_scaling(
+    images: Sequence[Image], root: Path, corpus_dir: Path, *, plan: CropPlan, guards: Guards
+) -> dict[str, tuple[float, float]]:
+    """For each depth but uint8 the values that become 0 and 255, the same for all images and channels.
+
+    Percentiles 0.5 and 99.5 of a seeded sample of pixels from at most 64 images of that depth: one value for the whole
+    corpus, so that brighter images stay brighter, and without the few hot pixels of a sensor.
+
+    Args:
+        images: that were checked.
+        root: folder of the files.
+        corpus_dir: the directory `corpus/`, with the valid pixels of mosaics.
+        plan: bands, and windows of mosaics.
+        guards: processes to decode in.
+
+    Raises:
+        BadImage: a file changes meanwhile.
+    """
+    scaling = {}
+    for depth in sorted({image.depth for image in images} - {"uint8"}):
+        rng = np.random.default_rng(0)
+        deep = [image for image in images if image.depth == depth]
+        sample = []
+        for i in sorted(rng.permutation(len(deep))[:_IMAGES]):
+            values, rng = guards.call(_sample, deep[i], root, corpus_dir, plan, rng)
+            sample.append(values)
+        low, high = (float(value) for value in np.percentile(np.concatenate(sample), _TAILS))
+        scaling[depth] = (low, high if high > low else low + 1.0)  # constant images become black
+    return scaling
+
+
+def _sample(
+    image: Image, root: Path, corpus_dir: Path, plan: CropPlan, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.float32], np.random.Generator]:
+    """Values (n,) of an image, of a mosaic from at most 64 of its windows; and `rng` as it is after that."""
+    path = root / image.path
+    if not image.mosaic:
+        return sample_values(path, count=_PIXELS, rng=rng, bands=plan.bands), rng
+    valid = valid_path(corpus_dir, image.id)
+    boxes = showing(valid, plan.windows(image.size))
+    some = [boxes[i] for i in sorted(rng.permutation(len(boxes))[:_WINDOWS])]
+    return sample_mosaic(path, valid, some, count=_PIXELS, rng=rng, bands=plan.bands), rng
