@@ -68,9 +68,20 @@ def open_model(path: Path, runtime: Runtime) -> Iterator[Model]:
             fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
         _check_settings(made, path)
         header = replace(made.header, weights=_weights(made.header.backbone, folder, path))
-        encoder = round_trip(open_encoder(header, folder, runtime), store.load_codec(folder / "codec.npz"))
-        clusters = load_clusters(folder / "clusters.npz")
-        yield Model(made, fingerprint, encoder, open_head(folder), clusters, runtime.device)
+        with _damage_of(path, folder):
+            encoder = round_trip(open_encoder(header, folder, runtime), store.load_codec(folder / "codec.npz"))
+            clusters, head = load_clusters(folder / "clusters.npz"), open_head(folder)
+        yield Model(made, fingerprint, encoder, head, clusters, runtime.device)
+
+
+@contextmanager
+def _damage_of(path: Path, folder: Path) -> Iterator[None]:
+    """Say of the bundle at `path` what is said of a part of it, which lies in `folder` for a moment only."""
+    try:
+        yield
+    except UsageError as error:
+        said = str(error).replace(f"{folder}/", "").partition("; ")[0]
+        raise UsageError(f"{path} is damaged: {said}; make it again with `segpipe bundle`") from error
 
 
 def _weights(backbone: str, folder: Path, path: Path) -> str:

@@ -99,6 +99,17 @@ def test_settings_that_no_run_would_take_are_damage(
         pass
 
 
+@pytest.mark.parametrize("part", ["head.safetensors", "clusters.npz", "whitening.safetensors"])
+def test_a_damaged_part_is_said_of_the_bundle(whole: Finished, tmp_path: Path, part: str) -> None:
+    path = tmp_path / "odd.segpipe"
+    with zipfile.ZipFile(whole[1]) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, b"?" if name == part else old.read(name))
+    said = rf"^{path} is damaged: {part} is missing.* damaged.*; make it again with `segpipe bundle`$"
+    with pytest.raises(UsageError, match=said), predict.open_model(path, Runtime()):
+        pass
+
+
 def test_images_that_are_not_there_are_named(whole: Finished, tmp_path: Path) -> None:
     with predict.open_model(whole[1], Runtime()) as model:
         with pytest.raises(UsageError, match=rf"{tmp_path}/nowhere.*no such file or folder"):
