@@ -1,7 +1,6 @@
 """Killed with SIGKILL in every stage and started again, a run ends with the artefacts of one that was never killed."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -77,19 +76,6 @@ def test_killed_in_every_stage(reef: Path, untouched: Path, tmp_path: Path, mome
     assert keys[0] == keys[1]
     assert (run / "report" / "index.html").exists()
     assert not list(run.glob("*.partial"))
-
-
-def test_killed_at_file_system_events(tmp_path: Path) -> None:
-    """A few of the trials of `tools/scorecard.py kills`, which found what kills by the clock did not."""
-    out = tmp_path / "found.json"
-    tool = [sys.executable, str(ROOT / "tools" / "scorecard.py"), "kills", "run", "split"]
-    options = ["--sample", "6", "--real", "1", "--json", str(out), "--folder", str(tmp_path / "work")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([*tool, *options], check=False, timeout=300, env=environment)
-    found = json.loads(out.read_text("utf-8"))
-    assert {name: row["failures"] for name, row in found.items()} == {"run": [], "split": []}
-    assert [(row["tried"], row["equal"]) for row in found.values()] == [(6, 6)] * 2
-    assert [row["killed"] for row in found.values()] == [{"equal": 1}] * 2
 
 
 def test_a_kill_that_is_not_mended_is_found(tmp_path: Path) -> None:

@@ -22,12 +22,13 @@ from segpipe.images.corpus_reader import read_original
 from segpipe.images.video import VideoReader, write_video
 from segpipe.plots.overlay import overlay
 from segpipe.records.palette import class_colors
-from segpipe.stages import MAKERS, export, index, mine
+from segpipe.stages import MAKERS, UNLISTED, export, index, mine
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus, load_rejected, save_corpus
 from segpipe.store.pairs import load_pairs
 from segpipe.store.run_dir import RunDir
 from tests.helpers.films import cut_film, write_film
+from tests.helpers.relist import relist
 
 SETTINGS = {
     "extract.backbone": "classical",
@@ -76,7 +77,7 @@ IDS = [
 
 
 def open_run(root: Path) -> RunDir:
-    return RunDir(root, MAKERS)
+    return RunDir(root, MAKERS, unlisted=UNLISTED)
 
 
 def test_frames_are_images_of_the_corpus_as_the_video_has_them(folder: Path, run: Path) -> None:
@@ -160,6 +161,7 @@ def save_elsewhere(corpus: Any, run_dir: RunDir, root: Path) -> Any:
     """The same corpus with its folder gone."""
     header = run_dir.path("corpus") / "header.json"
     header.write_text(json.dumps({**json.loads(header.read_text()), "root": str(root)}))
+    relist(run_dir, "corpus")
     return load_corpus(run_dir.path("corpus"))
 
 

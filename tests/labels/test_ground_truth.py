@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from tests.helpers.mutations import mutations
 
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
@@ -16,6 +15,7 @@ from segpipe.labels.ground_truth import layout_samples, read_layout
 from segpipe.labels.label_maps import read_label_map
 from segpipe.records.corpus import Corpus, Crop, Image
 from tests.helpers import misbehaving
+from trials.mutations import mutations
 
 SIZE = Size(4, 6)
 RGB = np.random.default_rng(0).integers(256, size=(4, 6, 3), dtype=np.uint8)

@@ -6,10 +6,10 @@ import pytest
 import safetensors.torch
 import timm
 import torch
-from tests.helpers.mutations import mutations
 
 from segpipe.base.errors import UsageError
 from segpipe.nn import backbones, weights
+from trials.mutations import mutations
 
 
 def published_vit(*, width=384, patch=16, tokens=197, blocks=12, seed=0):

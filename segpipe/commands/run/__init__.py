@@ -113,6 +113,7 @@ RUN = Command(
         "RUN/manifest.json": "what ran, when, on what, with which versions, and what each stage says of itself",
         "RUN/.segpipe": "says that the directory is a run; one that holds other files is never taken for one",
         "RUN/.lock": "held while a command works on the run",
+        "RUN/*/SHA256SUMS": "of each directory the checksums of its files",
     },
 )
 STAGE_COMMANDS = tuple(
