@@ -15,7 +15,7 @@ from trials.kills import bench, cases
 from trials.row import Row
 
 GOOD = ("worked", "exit 5")
-BAD = ("internal error", "wrong exit", "not one line", "different", "stray", "stuck", "hang")
+BAD = ("died", "internal error", "wrong exit", "not one line", "different", "stray", "stuck", "hang")
 DONE, HANGS = (0, 4), -9
 _NEW_MOUNTS, _NEW_USER, _NEW_NETWORK = 0x20000, 0x10000000, 0x40000000
 _BIND, _REMOUNT, _READ_ONLY, _PRIVATE, _RECURSIVE = 4096, 32, 1, 1 << 18, 16384
@@ -93,7 +93,7 @@ class Place:
         outcome = ending(code, said)
         if outcome == "not one line" and "both outputs" in row.trial:  # where should it be said?
             outcome = "exit 5"
-        if outcome in GOOD:
+        if outcome in row.good:
             then, why = self.afterwards()
             outcome, said = (outcome, said) if then == "worked" else (then, f"{why}; {said}")
         row.add(outcome, f"{about}: exit {code}, {said[-400:]}")
@@ -111,6 +111,8 @@ def ending(code: int, said: str) -> str:
         return "internal error"
     if code == HANGS:
         return "hang"
+    if code < 0:
+        return "died"
     if code != 5:
         return "wrong exit"
     return "exit 5" if sum("error: " in line for line in said.splitlines()) == 1 else "not one line"
