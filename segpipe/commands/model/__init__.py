@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from segpipe import pipeline
 from segpipe.base.config import Layer, build
+from segpipe.base.errors import UsageError, named
 from segpipe.base.files import absolute
 from segpipe.base.options import Command, Face, Report
 from segpipe.base.runtime import make_runtime
@@ -52,9 +53,14 @@ def _apply(options: ApplyOptions, face: Face) -> Applied:
     known = {name: pipeline.SECTIONS[name] for name in SECTIONS}
     settings = build(known, [Layer("", own), *face.layers])
     runtime = pipeline.make_runtime(settings, face.track)
+    config = cast("export.Config", settings["export"])
+    if "certainty" in config.formats:
+        raise UsageError(
+            f"{named('formats', 'certainty')}: masks of a bundle come without their certainty; begin a run of "
+            "these images with refine.certainty=true"
+        )
     with open_model(options.model, runtime) as opened:
         listing = list_new(absolute(options.images), opened)
-        config = cast("export.Config", settings["export"])
         return apply_to_folder(opened, listing, options.out, config, runtime, every=options.frame_step or 0)
 
 

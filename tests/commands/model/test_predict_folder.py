@@ -203,5 +203,7 @@ def test_mistakes_are_said_with_the_way_out(whole: tuple[Path, Path], reef: Path
     with zipfile.ZipFile(model) as old, zipfile.ZipFile(tmp_path / "newer.segpipe", "w") as new:
         for name in old.namelist():
             new.writestr(name, old.read(name).replace(b'"format": 1', b'"format": 99'))
+    with pytest.raises(UsageError, match="certainty: masks of a bundle come without their certainty"):
+        segpipe_main(["apply", str(model), str(reef), str(tmp_path / "new"), "-f", "certainty", "-q"])
     with pytest.raises(UsageError, match="format 99"):
         segpipe_main(["apply", str(tmp_path / "newer.segpipe"), str(reef), str(tmp_path / "new"), "-q"])

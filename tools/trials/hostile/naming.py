@@ -121,8 +121,8 @@ def measure(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
     model = place.run / "reef.segpipe"
     yield place.row("`bundle`", "bundle", place.run, model)
     _rename_in(model, texts(), place.base / "given" / "theirs.segpipe")
-    formats = [part for format_ in (_QUICK if given.quick else _FORMATS) for part in ("-f", format_)]
-    yield place.row("`apply`", "apply", model, place.images, place.out, *formats, allowed=(0, 2, 4))
+    formats = [part for format_ in _FORMATS if format_ != "certainty" for part in ("-f", format_)]
+    yield place.row("`apply`", "apply", model, place.images, place.out, *formats)
     theirs = place.base / "given" / "theirs.segpipe"
     shutil.rmtree(place.out, ignore_errors=True)
     yield place.row(
