@@ -303,7 +303,7 @@ def run_stage(step: Step, settings: Settings, run_dir: RunDir, runtime: Runtime)
         seconds=round(time.monotonic() - started, 3),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
-        machine={"device": runtime.device, "workers": runtime.workers, "platform": platform.platform()},
+        machine={"device": runtime.used, "workers": runtime.workers, "platform": platform.platform()},
     )
     run_dir.record(stage.NAME, record)
     return record

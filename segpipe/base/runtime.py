@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 from segpipe.base.errors import MachineError, named
@@ -25,13 +26,24 @@ def no_track(items: Iterable[T], *, total: int, unit: str, done: int = 0) -> Ite
     return iter(items)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Runtime:
     """Where a stage computes and how it tells its progress. It cannot change results beyond rounding."""
 
-    device: str = "cpu"
+    wanted: str = "cpu"
+    """Device by its name, or auto."""
     workers: int = 1
     track: Track = no_track
+
+    @cached_property
+    def device(self) -> str:
+        """The device by its name. It takes two seconds to find the best one: stages without a network do not ask."""
+        return pick_device(self.wanted) if self.wanted == "auto" else self.wanted
+
+    @property
+    def used(self) -> str:
+        """The device that was asked for, `cpu` where none was."""
+        return self.device if "device" in vars(self) or self.wanted != "auto" else "cpu"
 
 
 def pick_device(wanted: str) -> str:
@@ -59,7 +71,8 @@ def make_runtime(device: str = "auto", workers: int = 0, track: Track = no_track
     Raises:
         MachineError: a device was asked for by name and is not there.
     """
-    return Runtime(device=pick_device(device), workers=workers or cpu_count(), track=track)
+    wanted = device if device == "auto" else pick_device(device)
+    return Runtime(wanted, workers=workers or cpu_count(), track=track)
 
 
 def cpu_count() -> int:
