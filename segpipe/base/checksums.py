@@ -20,6 +20,7 @@ from segpipe.base.errors import MachineError
 from segpipe.base.shortage import raise_shortage
 
 NAME = "SHA256SUMS"
+_CHANGED, _GONE = "its bytes changed on disk", "it is gone"
 _PICTURES = (".png", ".tif")
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
 _LETTERS = {escape: letter for letter, escape in _ESCAPES.items()}
@@ -41,13 +42,13 @@ def write_sums(folder: Path, *, without: Sequence[str] = ()) -> None:
         folder: whose files are read, those of all folders below it too.
         without: patterns of paths, from the folder, of files that carry checksums of their own or that nobody reads.
     """
-    rows = (_line(_sha256(folder / name), name) for name in _names(folder, without))
+    rows = (_line(files.sha256(folder / name), name) for name in _names(folder, without))
     files.write_text(folder / NAME, "".join(rows))
 
 
 def checksum(folder: Path) -> str:
     """SHA-256 of the list itself, hexadecimal; empty where there is none."""
-    return _sha256(folder / NAME) if (folder / NAME).exists() else ""
+    return files.sha256(folder / NAME) if (folder / NAME).exists() else ""
 
 
 def content(folder: Path, *, without: Sequence[str] = ()) -> str:
@@ -59,7 +60,7 @@ def content(folder: Path, *, without: Sequence[str] = ()) -> str:
     """
     whole, counted = hashlib.sha256(), 0
     for name, sha256 in read_sums(folder).items():
-        if not any(fnmatchcase(name, pattern) for pattern in without):
+        if not _fits(name, without):
             whole.update(f"{sha256} {name}\0".encode("utf-8", "surrogateescape"))
             counted += 1
     return whole.hexdigest() if counted else ""
@@ -103,11 +104,8 @@ def check_picture(path: Path) -> None:
     if folder is None:
         return
     sha256 = read_sums(folder).get(path.relative_to(folder).as_posix())
-    if sha256 is not None and path.exists() and _sha256(path) != sha256:
+    if sha256 is not None and path.exists() and files.sha256(path) != sha256:
         raise _error(Damage(path, _CHANGED), folder)
-
-
-_CHANGED, _GONE = "its bytes changed on disk", "it is gone"
 
 
 def differences(folder: Path, expected: str, *, pictures: bool = True) -> Iterator[Damage]:
@@ -119,7 +117,7 @@ def differences(folder: Path, expected: str, *, pictures: bool = True) -> Iterat
         if pictures or not name.endswith(_PICTURES):
             path = files.inside(folder, name)
             try:
-                if _sha256(path) != sha256:
+                if files.sha256(path) != sha256:
                     yield Damage(path, _CHANGED)
             except FileNotFoundError:
                 yield Damage(path, _GONE)
@@ -140,12 +138,11 @@ def _artefact(path: Path) -> Path | None:
 def _names(folder: Path, without: Sequence[str]) -> list[str]:
     paths = sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names)
     names = (path.relative_to(folder).as_posix() for path in paths)
-    return [name for name in names if name != NAME and not any(fnmatchcase(name, pattern) for pattern in without)]
+    return [name for name in names if name != NAME and not _fits(name, without)]
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _line(sha256: str, name: str) -> str:

@@ -173,6 +173,16 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def inside(root: Path, name: str) -> Path:
     """The path of the POSIX-style relative `name` under `root`.
 

@@ -7,7 +7,6 @@ is ever decoded here, and none is used in the place of another.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -17,6 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.base import files
 from segpipe.base.checksums import check_picture
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box, Size
@@ -39,8 +39,6 @@ def read_original(corpus: Corpus, image: Image) -> Pixels:
     if image.mosaic:
         return read_region(corpus, image, Box(0, 0, image.size.height, image.size.width))
     _check_bytes(corpus, image)
-    if image.moment:
-        check_picture(corpus.path(image))  # a copy of the frame, which lies in the run
     try:
         pixels = read_image(corpus.path(image), depth=image.depth, scaling=corpus.scaling, bands=corpus.bands)
     except BadImage as error:
@@ -132,8 +130,7 @@ def _check_bytes(corpus: Corpus, image: Image) -> None:
 @lru_cache(1 << 14)
 def _sha256(path: Path, *identity: int) -> str:
     """Of a file's bytes, hexadecimal; once for a file whose `identity`, the times among it, is the same."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return files.sha256(path)
 
 
 def _check_size(corpus: Corpus, image: Image, size: Size) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from operator import attrgetter, methodcaller
 from pathlib import Path
 
+from segpipe.base import files
 from segpipe.base.geometry import Size
 from segpipe.base.guarded import Gone, Guard, Guards
 from segpipe.base.shortage import raise_shortage
@@ -184,11 +185,9 @@ def _check_file(item: Item, path: Path, corpus_dir: Path, limits: Limits) -> Ima
         probe = probe_mosaic(path, container, valid_path(corpus_dir, item.id), bands=limits.bands)
     else:
         probe = probe_image(path, max_pixels=limits.max_pixels, bands=limits.bands)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     gps = read_gps(path, container)
     size = path.stat().st_size
-    return Image(item.id, item.name, probe.size, probe.depth, sha256, size, geo=geo, gps=gps, mosaic=mosaic)
+    return Image(item.id, item.name, probe.size, probe.depth, files.sha256(path), size, geo=geo, gps=gps, mosaic=mosaic)
 
 
 def keep_frame(item: Item, taken: Taken, corpus_dir: Path) -> Image:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.parallel import thread_map, torch_alone
 from segpipe.base.runtime import Runtime
@@ -95,7 +95,7 @@ def open_encoder(header: FeatureHeader, folder: Path, runtime: Runtime) -> Encod
         precision=precision,
     )
     if header.weights:
-        source = f"{source} sha256:{_sha256(Path(header.weights))[:16]}"
+        source = f"{source} sha256:{files.sha256(Path(header.weights))[:16]}"
     # measured on a CPU: batches of 1 to 32 are equally fast, so small ones, that leave caches and memory to others
     lanes, most = (runtime.workers, _CPU_BATCH) if network.device.type == "cpu" else (_GPU_LANES, 2**31)
     return Encoder(
@@ -166,11 +166,6 @@ def _open_classical(folder: Path, runtime: Runtime) -> Encoder:
         return np.stack(list(found)), None
 
     return Encoder(describe, classical.PATCH, whitening.dim, "embedded")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

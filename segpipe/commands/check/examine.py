@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segpipe import pipeline
-from segpipe.base import checksums
+from segpipe.base import checksums, files
 from segpipe.base.errors import MachineError, SegpipeError, UsageError
 from segpipe.base.runtime import Track
 from segpipe.records.fault import Fault
@@ -138,8 +137,7 @@ def _images(run_dir: RunDir, track: Track) -> Iterator[Fault]:
         if image.moment is None:
             path = corpus.path(image)
             try:
-                with path.open("rb") as file:
-                    same = hashlib.file_digest(file, "sha256").hexdigest() == image.sha256
+                same = files.sha256(path) == image.sha256
             except OSError as error:
                 yield Fault(path, f"it cannot be read ({error.strerror})", "index")
                 continue

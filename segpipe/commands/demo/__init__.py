@@ -37,9 +37,7 @@ def _demo(options: DemoOptions, face: Face) -> RunDir:
 
     run_dir = pipeline.open_run(options.run)
     reef = options.run / "reef"
-    with (
-        run_dir.lock()
-    ):  # two at once would draw into the same files, and one would index what the other has half drawn
+    with run_dir.lock():  # two at once would draw into the same files
         if not (reef / "classes.txt").exists():
             write_reef_corpus(reef, images=24, seed=0)
     own = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import ValidationError
 
+from segpipe.base import files
 from segpipe.base.config import reasons
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, mask_tiles
@@ -64,8 +64,7 @@ def open_model(path: Path, runtime: Runtime) -> Iterator[Model]:
     """
     with temporary_folder() as folder:
         made = store.open_bundle(path, folder)
-        with path.open("rb") as file:
-            fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
+        fingerprint = files.sha256(path)
         _check_settings(made, path)
         header = replace(made.header, weights=_weights(made.header.backbone, folder, path))
         with _damage_of(path, folder):
