@@ -109,6 +109,7 @@ def make(recipe: Recipe, folder: Path, context: TrainContext, best_so_far: Candi
     """
     finished = files.load_outcome(folder)
     if finished is not None:
+        (folder / _CHECKPOINT).unlink(missing_ok=True)  # of a process killed after the outcome was written
         return finished
     from segpipe.nn.head import describe_head, linear_head
 

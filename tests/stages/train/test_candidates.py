@@ -17,6 +17,7 @@ from segpipe.stages import train
 from segpipe.stages.train import candidates
 from segpipe.stages.train.loop import trial_steps
 from segpipe.stages.train.validation import Validator
+from segpipe.store import candidates as table
 from segpipe.store.checkpoints import load_tensors
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
@@ -83,6 +84,23 @@ def test_a_damaged_checkpoint_counts_as_none(tmp_path: Path, caplog: pytest.LogC
     shutil.rmtree(run_dir.path("head"))
     train.run(config, run_dir, Runtime())
     assert (run_dir.path("head") / "head.safetensors").read_bytes() == found
+
+
+def test_killed_once_its_outcome_is_written_no_checkpoint_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir, config = mined(tmp_path, images=9), train.Config(**SMALL | {"method": "stego"})
+    save = table.save_outcome
+
+    def killed(*arguments: Any) -> None:
+        save(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(table, "save_outcome", killed)
+        train.run(config, run_dir, Runtime())
+    train.run(config, run_dir, Runtime())
+    assert left_files(run_dir) == ["candidates.json", "head.safetensors", "histograms.npz", "history.jsonl"]
 
 
 def test_the_head_of_principal_components_is_sklearns(tmp_path: Path) -> None:
