@@ -96,9 +96,10 @@ def test_killed_once_its_outcome_is_written_no_checkpoint_stays(
         save(*arguments)
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(table, "save_outcome", killed)
-        train.run(config, run_dir, Runtime())
+        with pytest.raises(Killed):
+            train.run(config, run_dir, Runtime())
     train.run(config, run_dir, Runtime())
     assert left_files(run_dir) == ["candidates.json", "head.safetensors", "histograms.npz", "history.jsonl"]
 
