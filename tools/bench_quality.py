@@ -21,6 +21,8 @@ PACKS = {
     "msrc21": ("msrc21", 23, "labels"),
     "eilat_reef": ("eilat_reef", 10, "labels"),
     "pulleyridge_points": ("pulleyridge_points", 11, "points.csv"),
+    "coral_mosaics6": ("coral_mosaics6", 35, "labels"),
+    "aerial_inspire": ("aerial_inspire", 6, "labels"),
 }
 PLAIN = ("cluster.method=kmeans", "cluster.smooth=0", "cluster.n_init=5", "cluster.max_iter=50")
 """Plain k-means at k, as published."""

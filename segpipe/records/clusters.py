@@ -159,6 +159,10 @@ class ClusterTree:
     """(p, dim) the same, smoothed by their neighbors as the codes are that masks are made from."""
     groups: npt.NDArray[np.int32]
     """(p,) image of each; crop, where there is one image."""
+    queries: Int64
+    """(q,) some of the pool, by which ways to make classes are compared; none where there is a single group."""
+    partners: Int64
+    """(q,) of each query the patch of the pool, in another group, whose frozen features are most similar."""
     patches: int
     """Patches that the first steps of k-means saw."""
     of: int

@@ -136,6 +136,7 @@ def load_tree(path: Path) -> ClusterTree:
     """
     try:
         arrays = load_arrays(path)
+        none = np.empty(0, np.int64)  # trees of earlier versions have no pairs to compare by
         return ClusterTree(
             centers=arrays["centers"],
             sizes=arrays["sizes"],
@@ -145,6 +146,8 @@ def load_tree(path: Path) -> ClusterTree:
             pool=arrays["pool"],
             smoothed=arrays["leaning"],
             groups=arrays["owners"],
+            queries=arrays.get("queries", none),
+            partners=arrays.get("partners", none),
             patches=int(arrays["patches"]),
             of=int(arrays["of"]),
             origin=str(arrays["origin"]),

@@ -37,15 +37,29 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes | None) -> None:
 
 def test_a_tree_reads_back(tmp_path: Path) -> None:
     merges = np.array([[0, 2, 0.25, 2], [1, 3, 0.5, 3.0]])
-    pool, groups = np.ones((7, 3), np.float16), np.arange(7, dtype=np.int32)
+    pool, groups, pairs = np.ones((7, 3), np.float16), np.arange(7, dtype=np.int32), (np.arange(2), np.arange(5, 7))
     tree = ClusterTree(
-        np.eye(3, dtype=np.float32), np.array([5, 4, 1]), merges, 0.5, (0.5, 0.4), pool, -pool, groups, 10, 12, "abc"
+        np.eye(3, dtype=np.float32),
+        np.array([5, 4, 1]),
+        merges,
+        0.5,
+        (0.5, 0.4),
+        pool,
+        -pool,
+        groups,
+        *pairs,
+        10,
+        12,
+        "abc",
     )
     save_tree(tree, tmp_path / "tree.npz")
     again = load_tree(tmp_path / "tree.npz")
-    for name in ("centers", "sizes", "merges", "pool", "smoothed", "groups"):
+    for name in ("centers", "sizes", "merges", "pool", "smoothed", "groups", "queries", "partners"):
         np.testing.assert_array_equal(getattr(again, name), getattr(tree, name))
     assert (again.inertia, again.restarts, again.patches, again.of, again.origin) == (0.5, (0.5, 0.4), 10, 12, "abc")
+    with np.load(tmp_path / "tree.npz") as arrays:
+        np.savez(tmp_path / "old.npz", **{name: arrays[name] for name in arrays if name not in ("queries", "partners")})
+    assert len(load_tree(tmp_path / "old.npz").queries) == 0  # of earlier versions
     (tmp_path / "tree.npz").write_bytes(b"no zip")
     with pytest.raises(UsageError, match=r"tree\.npz is missing or damaged"):
         load_tree(tmp_path / "tree.npz")

@@ -152,10 +152,16 @@ class Moments:
         """Whether all numbers taken in were finite."""
         return bool(np.isfinite(self._squares).all())
 
-    def principal_components(self, count: int) -> tuple[Float32, Float32]:
+    def principal_components(self, count: int, *, whiten: int = 0) -> tuple[Float32, Float32]:
         """The mean (dim,) and the `count` directions of largest variance (count, dim), largest first.
 
         The sign of a direction is such that its largest entry is positive.
+
+        Args:
+            count: directions wanted; fewer where vectors are shorter.
+            whiten: 0 = directions of length 1. Above, each is divided by the root of its own variance plus that of the
+                first direction after so many: the leading ones, of which one alone can outweigh all others, come to
+                count about the same, and those of little variance stay in their proportion, as they are mostly noise.
 
         Raises:
             ValueError: nothing was added.
@@ -163,8 +169,12 @@ class Moments:
         if not self._count:
             raise ValueError("no vectors to find the principal components of")
         mean = self._sum / self._count
-        _, vectors = np.linalg.eigh(self._squares / self._count - np.outer(mean, mean))
+        variances, vectors = np.linalg.eigh(self._squares / self._count - np.outer(mean, mean))
         directions = vectors[:, ::-1][:, :count].T
         largest = np.abs(directions).argmax(axis=1)[:, None]
         directions = directions * np.where(np.take_along_axis(directions, largest, axis=1) < 0, -1, 1)
+        if whiten:
+            own = variances[::-1].clip(0)
+            scale = np.sqrt(own[:count] + own[min(whiten, len(own) - 1)])
+            directions = directions / np.where(scale > 0, scale, 1)[:, None]
         return mean.astype(np.float32), directions.astype(np.float32)

@@ -30,7 +30,7 @@ from segpipe.ops.clustering.kmeans import spherical_kmeans
 from segpipe.ops.clustering.linkage import MERGE_COSINE, count_classes, cut
 from segpipe.records.clusters import ClusterModel, ClusterTree
 from segpipe.stages.cluster.hierarchy import POOL, HierarchyConfig, grow
-from segpipe.stages.cluster.model_selection import compare
+from segpipe.stages.cluster.model_selection import MARGIN, compare
 from segpipe.store.clusters import load_tree, save_clusters, save_tree
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 NAME = "cluster"
 ARTEFACT = "clusters"
 NEEDS = ("index", "extract", "train")
-FORMAT = 5
+FORMAT = 6
 FILES = {
     "clusters.npz": "`centers` (k, c) float32: the classes' centers among the codes",
     "tree.npz": (
@@ -70,7 +70,7 @@ class Config(Section):
     method: Literal["auto", "tree", "kmeans"] = setting(
         "auto",
         f"tree = merge small clusters of all patches; kmeans = plain k-means of an even sample of {POOL}; auto = the "
-        "one that brings patches that look alike to one class more often (neighbor agreement)",
+        "one by whose classes patches that look alike agree better (neighbor agreement, weighted by entropy)",
     )
     prototypes: int = setting(120, "small clusters of the tree, 4 for each cluster at least", ge=1, le=4096)
     smooth: float = setting(0.5, "weight of the 8 neighbors of a patch in its code, against 1 of its own", ge=0, le=1)
@@ -98,7 +98,7 @@ class Summary(BaseModel):
     method: str
     """tree or kmeans."""
     agreements: dict[str, float]
-    """How far patches that look similar come to one class, by method; empty where there was no choice."""
+    """Neighbor agreement weighted by entropy, by method; empty where there was no choice."""
     patches: int
     """Patches that the first steps of k-means saw."""
     of: int
@@ -154,18 +154,18 @@ def plain_kmeans(tree: ClusterTree, k: int, config: Config, *, workers: int) -> 
 def choose(
     tree: ClusterTree, k: int, config: Config, *, workers: int
 ) -> tuple[str, dict[str, float], ClusterModel, Int64]:
-    """The way to k clusters, how far similar patches agree by each way (none: no choice), the clusters, their sizes."""
+    """The way to k clusters, the score of each way (none: no choice), the clusters, their sizes."""
     made: dict[str, tuple[ClusterModel, Int64]] = {}
     if config.method != "kmeans":
         made["tree"] = cut_tree(tree, k, share=config.smooth)
     if config.method != "tree":
         made["kmeans"] = plain_kmeans(tree, k, config, workers=workers)
-    marks = compare(tree, {name: model for name, (model, _) in made.items()}, seed=config.seed) if len(made) > 1 else {}
-    better = bool(marks) and marks["kmeans"] > marks["tree"]
+    marks = compare(tree, {name: model for name, (model, _) in made.items()}) if len(made) > 1 else {}
+    better = bool(marks) and marks["kmeans"] > marks["tree"] + MARGIN
     chosen = "kmeans" if better or "tree" not in made else "tree"
     if marks:
         told = ", ".join(f"{name} {mark:.3f}" for name, mark in marks.items())
-        log.info("neighbor agreement of the classes: %s; kept: %s", told, chosen)
+        log.info("neighbor agreement of the classes, weighted by entropy: %s; kept: %s", told, chosen)
     return chosen, marks, *made[chosen]
 
 

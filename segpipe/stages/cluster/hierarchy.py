@@ -15,6 +15,7 @@ from segpipe.inference.patch_sampler import Block, PatchSample
 from segpipe.ops.clustering.kmeans import spherical_kmeans
 from segpipe.ops.clustering.knn import unit_rows
 from segpipe.ops.clustering.linkage import merge
+from segpipe.ops.clustering.neighbor_agreement import find_partners
 from segpipe.ops.clustering.sampler import some
 from segpipe.ops.clustering.streaming_kmeans import count_all, in_memory, refine_centers
 from segpipe.ops.maps.smoothing import smooth, smooth_widely
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 POOL = 100_000
 """Patches kept with the tree: 26 MB with codes of 64."""
+_QUERIES, _AMONG = 8000, 25_000  # patches that are compared, and those among which each one's nearest is searched
 _PASSES = 2  # steps of k-means over all patches, from centers that have converged on the sample
 
 Float32 = npt.NDArray[np.float32]
@@ -70,9 +72,12 @@ def grow(
         UsageError: some codes are not finite.
     """
     rows = some(len(sample), POOL, np.random.default_rng((config.seed, 4)))
+    owners = np.repeat(groups, sample.counts)[rows]
+    rng = np.random.default_rng((config.seed, 5))
+    among = some(len(rows), _AMONG if len(np.unique(owners)) > 1 else 0, rng)
     with ExitStack() as stack:
         kept = None if sample.whole else stack.enter_context(Scratch(scratch, head.dim))
-        encoder = _PoolEncoder(head, config.smooth, rows, kept)
+        encoder = _PoolEncoder(head, config.smooth, rows, among, kept)
         units, _ = unit_rows(sample.collect(encoder.encode, every=kept is not None))
         found = spherical_kmeans(
             units,
@@ -90,6 +95,8 @@ def grow(
             first, members = refine_centers(kept.blocks, found.centers, passes=_PASSES, workers=workers)
             inertia = members.inertia
     centers, sizes, merges = merge(first, members)
+    queries = some(len(among), _QUERIES, rng)
+    nearest = find_partners(encoder.features, queries, owners[among]) if len(among) else queries
     return ClusterTree(
         centers=centers,
         sizes=sizes,
@@ -98,7 +105,9 @@ def grow(
         restarts=found.restarts,
         pool=encoder.pool,
         smoothed=encoder.smoothed,
-        groups=np.repeat(groups, sample.counts)[rows].astype(np.int32),
+        groups=owners.astype(np.int32),
+        queries=among[queries],
+        partners=among[nearest],
         patches=len(sample),
         of=int(sample.valid.counts().sum()),
         origin=origin,
@@ -108,18 +117,21 @@ def grow(
 class _PoolEncoder:
     """Encodes a sample's blocks in their order and keeps the pool's codes."""
 
-    def __init__(self, head: Head, share: float, rows: Int64, kept: Scratch | None) -> None:
+    def __init__(self, head: Head, share: float, rows: Int64, among: Int64, kept: Scratch | None) -> None:
         """Start before the first block.
 
         Args:
             head: gives the codes.
             share: weight of a neighbor in `smoothed`.
             rows: (p,) patches of the sample that make the pool, rising.
+            among: patches of the pool whose features are kept too, rising.
             kept: takes the codes of all valid patches; None: the sample holds all of them.
         """
         self._head, self._share, self._rows, self._kept = head, share, rows, kept
         self._done = 0
         self.pool, self.smoothed = (np.empty((len(rows), head.dim), np.float16) for _ in range(2))
+        self._among = rows[among]
+        self.features = np.empty((len(among), head.in_dim), np.float16)
 
     def encode(self, block: Block) -> Float32:
         """Widely smoothed codes (m, dim) of the sampled patches of a block.
@@ -135,9 +147,12 @@ class _PoolEncoder:
         if self._kept is not None:
             self._kept.add(unit_rows(wide)[0])
             plain, near, wide = (codes[block.shown] for codes in (plain, near, wide))
-        first, last = np.searchsorted(self._rows, (self._done, self._done + len(plain)))
+        ends = (self._done, self._done + len(plain))
+        first, last = np.searchsorted(self._rows, ends)
         picked = self._rows[first:last] - self._done
         self.pool[first:last], self.smoothed[first:last] = unit_rows(plain[picked])[0], unit_rows(near[picked])[0]
+        first, last = np.searchsorted(self._among, ends)
+        self.features[first:last] = block.tokens[block.taken][self._among[first:last] - self._done]
         self._done += len(plain)
         return wide
 

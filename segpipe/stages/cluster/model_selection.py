@@ -1,6 +1,6 @@
-"""Model selection: tree or k-means, whichever has the higher neighbor agreement.
+"""Model selection: tree or k-means, by the neighbor agreement of their classes and how evenly these share the patches.
 
-Patches that look similar in different images should come to one class. The clusters that do more of it are kept.
+Patches that look similar in different images should come to one class, without nearly all coming to the same one.
 No label takes part.
 """
 
@@ -11,42 +11,35 @@ import numpy.typing as npt
 
 from segpipe.ops.clustering.kmeans import assign
 from segpipe.ops.clustering.knn import one_thread
-from segpipe.ops.clustering.neighbor_agreement import nearest_elsewhere, pair_agreement
-from segpipe.ops.clustering.sampler import some
+from segpipe.ops.clustering.neighbor_agreement import weighted_agreement
 from segpipe.records.clusters import ClusterModel, ClusterTree
 
-_QUERIES, _AMONG = 8000, 40_000  # query patches, and patches among which each one's nearest is searched
+MARGIN = 0.01
+"""How much higher k-means must score to be kept: what two seeds differ by."""
 
 
-def compare(tree: ClusterTree, models: dict[str, ClusterModel], *, seed: int) -> dict[str, float]:
-    """How far two patches that look similar come to one cluster, by the name of the model.
+def compare(tree: ClusterTree, models: dict[str, ClusterModel]) -> dict[str, float]:
+    """How far two patches that look similar come to one cluster, weighted by entropy, by the name of the model.
 
-    Each query patch is compared with the one of another image (crop, where there is one image) whose code as it
-    is has the largest cosine; classes are those that masks give, by codes smoothed by their neighbors.
+    Each query patch is compared with the one of another image (crop, where there is one image) whose frozen features
+    are most similar; classes are those that masks give, by codes smoothed by their neighbors.
 
     Args:
-        tree: its pool is used.
+        tree: its pool, queries and partners are used.
         models: clusters of the pool's codes.
-        seed: of the query patches, drawn from (seed, 5).
 
     Returns:
-        For each model the adjusted Rand index between the two patches' clusters, 1 at most and 0 by chance; empty where
-        all patches are of one crop.
+        For each model its `weighted_agreement`; empty where all patches are of one crop.
     """
-    rng = np.random.default_rng((seed, 5))
-    among = some(len(tree.pool), _AMONG, rng)
-    groups = tree.groups[among].astype(np.int64)
-    if len(np.unique(groups)) < 2:
+    if not len(tree.queries):
         return {}
-    queries = some(len(among), _QUERIES, rng)
-    partners = nearest_elsewhere(tree.pool[among].astype(np.float32), queries, groups)
-    codes = tree.smoothed[among].astype(np.float32)
+    ours, theirs = (tree.smoothed[rows].astype(np.float32) for rows in (tree.queries, tree.partners))
     with one_thread():
-        return {name: _agreement(model, codes[queries], codes[partners]) for name, model in models.items()}
+        return {name: _agreement(model, ours, theirs) for name, model in models.items()}
 
 
 def _agreement(model: ClusterModel, ours: npt.NDArray[np.float32], theirs: npt.NDArray[np.float32]) -> float:
     first, second = (assign(codes, model.centers)[0] for codes in (ours, theirs))
     if model.members is not None:
         first, second = model.members[first], model.members[second]
-    return round(pair_agreement(first, second), 6)
+    return round(weighted_agreement(first, second), 6)

@@ -71,6 +71,13 @@ class Config(Section):
     steps: int = setting(600, "optimizer steps (published: 5000 to 7000, for thousands of images)", ge=1, le=10_000_000)
     batch: int = setting(16, "anchor crops per step", ge=1, le=10_000)
     dim: int | None = setting(None, "length of a code; null = as published for the method, pca 64", ge=1, le=100_000)
+    whiten: int = setting(
+        8,
+        "of principal components: scale each by 1 / sqrt(its variance + that of the first one after so many), so that "
+        "no component outweighs all others; 0 = not",
+        ge=0,
+        le=100_000,
+    )
     samples: int = setting(11, "points per crop and step are samples x samples", ge=2, le=200)
     lr: float | None = setting(None, "learning rate of Adam; null = as published for the method", gt=0)
     dropout: float = setting(0.1, "probability of a feature channel to be dropped", ge=0, lt=1)
@@ -170,6 +177,7 @@ def training_config(config: Config) -> TrainingConfig:
     return TrainingConfig(
         steps=config.steps,
         dim=config.dim,
+        whiten=config.whiten,
         lr=config.lr,
         dropout=config.dropout,
         shifts={} if config.shifts == "eagle" else given,

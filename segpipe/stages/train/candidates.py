@@ -114,7 +114,9 @@ def make(recipe: Recipe, folder: Path, context: TrainContext, best_so_far: Candi
     from segpipe.nn.head import describe_head, linear_head
 
     if recipe.method == "pca":
-        mean, directions = context.material.principal_components(context.config.dim or PCA_DIM)
+        mean, directions = context.material.principal_components(
+            context.config.dim or PCA_DIM, whiten=context.config.whiten
+        )
         head, found = (
             linear_head(directions, mean),
             Candidate(name=recipe.name, method="pca", center=True, shifts={}, steps=0, dim=len(directions)),

@@ -47,6 +47,8 @@ class TrainingConfig:
     steps: int
     dim: int | None
     """None: the method's own."""
+    whiten: int
+    """Of principal components: see `Moments.principal_components`."""
     lr: float | None
     """None: the method's own."""
     dropout: float

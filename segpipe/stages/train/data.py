@@ -53,12 +53,12 @@ class Material:
             ahead=3,
         )
 
-    def principal_components(self, count: int) -> tuple[Float32, Float32]:
-        """Mean (d,) and directions (count, d) of a seeded sample of crops, fewer where features are shorter."""
+    def principal_components(self, count: int, *, whiten: int = 0) -> tuple[Float32, Float32]:
+        """Mean (d,) and directions (count, d) of a seeded sample of crops, as `Moments.principal_components`."""
         moments = Moments(self.store.header.dim)
         for tokens in sampled_blocks(self.store, self.valid, seed=self.seed):
             moments.add(tokens)
-        return moments.principal_components(count)
+        return moments.principal_components(count, whiten=whiten)
 
     def patches(self, count: int) -> Tensor:
         """(count, d) float32 random valid patches, each of another crop; fewer where there are fewer crops."""

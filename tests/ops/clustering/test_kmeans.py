@@ -96,5 +96,11 @@ def test_principal_components_of_blocks_are_those_of_scikit_learn() -> None:
     np.testing.assert_allclose(mean, theirs.mean_, atol=1e-5)
     np.testing.assert_allclose(np.abs((components * theirs.components_).sum(1)), 1, atol=1e-5)
     assert (np.take_along_axis(components, np.abs(components).argmax(1)[:, None], 1) > 0).all()
+    variances = PCA().fit(vectors).explained_variance_ * 499 / 500
+    _, whitened = moments.principal_components(4, whiten=2)
+    np.testing.assert_allclose(np.linalg.norm(whitened, axis=1), (variances[:4] + variances[2]) ** -0.5, rtol=1e-5)
+    np.testing.assert_allclose(whitened / np.linalg.norm(whitened, axis=1, keepdims=True), components, atol=1e-5)
+    _, most = moments.principal_components(9, whiten=99)
+    np.testing.assert_allclose(np.linalg.norm(most, axis=1), (variances + variances[-1]) ** -0.5, rtol=1e-5)
     with pytest.raises(ValueError, match="no vectors"):
         kmeans.Moments(3).principal_components(2)

@@ -2,8 +2,16 @@
 
 import numpy as np
 import pytest
+from scipy.stats import entropy
+from sklearn.metrics import adjusted_rand_score
 
-from segpipe.ops.clustering.neighbor_agreement import agreement, nearest_elsewhere, pair_agreement
+from segpipe.ops.clustering.neighbor_agreement import (
+    agreement,
+    find_partners,
+    nearest_elsewhere,
+    pair_agreement,
+    weighted_agreement,
+)
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -46,6 +54,26 @@ def test_pair_agreement_is_one_for_equal_classes_and_zero_for_one_class() -> Non
     assert pair_agreement(classes, classes + 3) == 1
     assert pair_agreement(np.zeros(5, np.int64), classes) == 0
     assert pair_agreement(np.zeros(5, np.int64), np.zeros(5, np.int64)) == 0
+
+
+def test_partners_do_not_depend_on_the_mean_nor_on_what_varies_least() -> None:
+    rng = np.random.default_rng(3)
+    groups, queries = rng.integers(5, size=900), np.arange(0, 900, 2)
+    shown = rng.normal(size=(900, 64))
+    hidden = np.concatenate([1000 + shown, 1e-3 * rng.normal(size=(900, 16))], axis=1)
+    turned = hidden @ np.linalg.qr(rng.normal(size=(80, 80)))[0]
+    expected = nearest_elsewhere(shown - shown.mean(0), queries, groups)
+    assert (find_partners(turned, queries, groups) == expected).mean() > 0.99
+
+
+def test_weighted_agreement_is_scipys_entropy_and_sklearns_rand_index() -> None:
+    rng = np.random.default_rng(4)
+    ours = rng.choice(5, size=400, p=[0.6, 0.2, 0.1, 0.05, 0.05])
+    theirs = np.where(rng.random(400) < 0.7, ours, rng.integers(5, size=400))
+    shares = np.bincount(np.concatenate([ours, theirs]))
+    expected = adjusted_rand_score(ours, theirs) * entropy(shares) ** 0.5
+    assert weighted_agreement(ours, theirs) == pytest.approx(expected)
+    assert weighted_agreement(np.zeros(9, np.int64), np.zeros(9, np.int64)) == 0
 
 
 def test_codes_that_are_all_the_same_tell_nothing() -> None:

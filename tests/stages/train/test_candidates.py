@@ -106,7 +106,8 @@ def test_killed_once_its_outcome_is_written_no_checkpoint_stays(
 
 def test_the_head_of_principal_components_is_sklearns(tmp_path: Path) -> None:
     run_dir = mined(tmp_path, images=6)
-    summary = train.run(train.Config(**SMALL | {"method": "pca"}), run_dir, Runtime())
+    plain = SMALL | {"method": "pca", "whiten": 0}
+    summary = train.run(train.Config(**plain), run_dir, Runtime())
     store = FeatureStore(run_dir.path("features"))
     patches = np.concatenate([store.patches(row).reshape(-1, 16) for row in range(6)]).astype(np.float64)
     expected = PCA(6, svd_solver="full").fit_transform(patches)
@@ -115,7 +116,7 @@ def test_the_head_of_principal_components_is_sklearns(tmp_path: Path) -> None:
     np.testing.assert_allclose(found * signs, expected, atol=1e-4)
     assert (summary.steps, summary.loss, summary.code_correlation, summary.dim) == (0, None, {}, 6)
     assert left_files(run_dir) == ["candidates.json", "head.safetensors"]
-    summary = train.run(train.Config(**SMALL | {"method": "pca", "dim": 99}), run_dir, Runtime())
+    summary = train.run(train.Config(**plain | {"dim": 99}), run_dir, Runtime())
     assert summary.dim == head_of(run_dir).dim == 16
 
 
