@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from segpipe.base import checksums, files
 from segpipe.base import runtime as machine
-from segpipe.base.config import Layer, Section, build, first_name, read_sets, read_yaml, setting, to_yaml
+from segpipe.base.config import Layer, Section, before, build, first_name, read_sets, read_yaml, setting, to_yaml
 from segpipe.base.errors import SegpipeError, UsageError, named
 from segpipe.base.runtime import Runtime, Track, no_track
 from segpipe.base.version import versions
@@ -112,7 +112,7 @@ def resolve(
         UsageError: a key or value is wrong.
     """
     own = run_dir.root / "config.yaml"
-    start = [_config_layer(config)] if config else [read_yaml(own, own=True)] if own.exists() else []
+    start = [_config_layer(config)] if config else [before(SECTIONS), read_yaml(own, own=True)] if own.exists() else []
     return build(SECTIONS, [*start, Layer("", more or {}), read_sets(sets), *layers])
 
 

@@ -266,3 +266,16 @@ def test_what_makes_a_run_endless_is_a_typo(key: str) -> None:
     section, name = key.split(".")
     with pytest.raises(ValueError, match="less than or equal"):
         pipeline.SECTIONS[section](**{name: 10**9})
+
+
+def test_runs_of_before_dinos_positions_keep_timms(tmp_path: Path) -> None:
+    run = pipeline.open_run(tmp_path)
+    new = pipeline.resolve(run)
+    assert new["extract"].model_dump()["positions"] == "auto"
+    pipeline.save_settings(run, new)
+    assert pipeline.resolve(run) == new
+    own = tmp_path / "config.yaml"
+    own.write_text(own.read_text("utf-8").replace("  positions: auto\n", ""), "utf-8")
+    assert pipeline.resolve(run)["extract"].model_dump()["positions"] == "timm"
+    assert pipeline.resolve(run, sets=["extract.positions=dino"])["extract"].model_dump()["positions"] == "dino"
+    assert pipeline.resolve(run, config="folder") == new

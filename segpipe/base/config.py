@@ -62,6 +62,7 @@ def setting(
     flags: tuple[str, ...] = (),
     metavar: str | None = None,
     was: tuple[str, ...] = (),
+    before: Any = None,
     **limits: Any,
 ) -> Any:
     """A field of a `Section`.
@@ -73,9 +74,10 @@ def setting(
         flags: short spellings in the terminal besides `--section.name`.
         metavar: what a value looks like, in help.
         was: earlier names, the first one first; they work for one version, with a warning.
+        before: what its absence means in the settings of a run: what versions did that did not have it.
         limits: of pydantic's: ge, gt, le, lt.
     """
-    extra: Any = {"result": result, "flags": flags, "metavar": metavar, "was": was}
+    extra: Any = {"result": result, "flags": flags, "metavar": metavar, "was": was, "before": before}
     return Field(default, description=description, json_schema_extra=extra, **limits)
 
 
@@ -108,6 +110,19 @@ def renamed(sections: Mapping[str, type[Section]]) -> dict[str, str]:
         for new, field in section.model_fields.items()
         for old in _extra(field, "was", ())
     }
+
+
+def before(sections: Mapping[str, type[Section]]) -> Layer:
+    """What settings mean that are missing in those of a run, because an earlier version wrote them."""
+    return Layer(
+        "",
+        {
+            f"{name}.{key}": value
+            for name, section in sections.items()
+            for key, field in section.model_fields.items()
+            if (value := _extra(field, "before", None)) is not None
+        },
+    )
 
 
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: Path(os.path.abspath(path.expanduser())))]  # noqa: PTH100

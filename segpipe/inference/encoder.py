@@ -69,7 +69,7 @@ def open_encoder(header: FeatureHeader, folder: Path, runtime: Runtime) -> Encod
     """Load the backbone that a header names; `patch`, `dim` and `source` of the header are not looked at.
 
     Args:
-        header: backbone, weights, facet, blocks, norm and precision.
+        header: backbone, weights, facet, blocks, norm, precision and positions.
         folder: where the store lies, and beside it the whitening of the classical features.
         runtime: device and workers.
 
@@ -82,7 +82,8 @@ def open_encoder(header: FeatureHeader, folder: Path, runtime: Runtime) -> Encod
         return _open_classical(folder, runtime)
     from segpipe.nn.network import open_network
 
-    model, source = load_network(row, weights=Path(header.weights) if header.weights else None)
+    weights = Path(header.weights) if header.weights else None
+    model, source = load_network(row, weights=weights, positions=header.positions)
     facet: Any = header.facet
     precision: Any = header.precision
     network = open_network(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from segpipe.ops.metrics.cluster_scores import rate_names
 from segpipe.ops.metrics.confusion import ClassCounts
-from segpipe.records.scores import NamedMap
+from segpipe.records.scores import NamedMap, counts_absent
 from segpipe.store.class_names import open_legend
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_counts, load_scores
@@ -24,5 +24,6 @@ def named_scores(run_dir: RunDir) -> tuple[NamedMap, ClassCounts] | None:
         UsageError: scores/ or classes.yaml are damaged, or classes.yaml speaks of other clusters.
     """
     path = run_dir.path("scores")
-    found = load_counts(path)
-    return rate_names(found, load_scores(path).classes, open_legend(run_dir, found.counts.clusters, whole=True))
+    found, scores = load_counts(path), load_scores(path)
+    legend = open_legend(run_dir, found.counts.clusters, whole=True)
+    return rate_names(found, scores.classes, legend, absent=counts_absent(scores.protocol_name))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from segpipe.base.errors import MachineError, UsageError, named
 from segpipe.nn import hub
+from segpipe.records.features import Positions
 
 if TYPE_CHECKING:
     import torch
@@ -50,6 +51,8 @@ class Backbone:
     """Where on the Hugging Face hub timm keeps the weights; empty: not there."""
     published: str = ""
     """Name of the authors' own file, for `extract.weights`."""
+    positions: Positions = "timm"
+    """How its authors interpolate learned positions to another grid (`nn.positions`)."""
 
 
 _APACHE = "Apache-2.0"
@@ -58,15 +61,15 @@ _DINOV3 = "DINOv3 License"
 
 def _dino(name: str, timm: str, patch: int, width: int, heads: int, file: str) -> Backbone:
     """Caron et al. 2021, arXiv 2104.14294; weights of github.com/facebookresearch/dino."""
-    return Backbone(
-        name, timm, "vit", patch, width, 12, heads, 1, IMAGENET, _APACHE, f"timm/{timm}", f"{file}_pretrain.pth"
-    )
+    file = f"{file}_pretrain.pth"
+    return Backbone(name, timm, "vit", patch, width, 12, heads, 1, IMAGENET, _APACHE, f"timm/{timm}", file, "dino")
 
 
 def _dinov2(name: str, timm: str, width: int, depth: int, heads: int, prefix: int) -> Backbone:
     """Oquab et al. 2023, arXiv 2304.07193; with registers: Darcet et al. 2023, arXiv 2309.16588."""
     file = f"{name.replace('_reg', '_reg4')}_pretrain.pth"
-    return Backbone(name, timm, "vit", 14, width, depth, heads, prefix, IMAGENET, _APACHE, f"timm/{timm}", file)
+    rule: Positions = "dino" if prefix == 1 else "timm"  # those with registers were published with timm's
+    return Backbone(name, timm, "vit", 14, width, depth, heads, prefix, IMAGENET, _APACHE, f"timm/{timm}", file, rule)
 
 
 def _dinov3(name: str, timm: str, width: int, depth: int, heads: int, norm: tuple[RGB, RGB] = IMAGENET) -> Backbone:
@@ -164,20 +167,31 @@ def _build(timm_name: str) -> Any:
     return timm.create_model(timm_name, pretrained=False, num_classes=0, **sized)
 
 
-def load_network(row: Backbone, *, weights: Path | None) -> tuple[torch.nn.Module, str]:
+def positions_of(name: str, wanted: Literal["auto"] | Positions = "auto") -> Positions:
+    """The rule for a backbone's positions: `auto` is its row's in the table, and timm's for timm's own names."""
+    if wanted != "auto":
+        return wanted
+    return _BY_NAME[name].positions if name in _BY_NAME else "timm"
+
+
+def load_network(
+    row: Backbone, *, weights: Path | None, positions: Positions | None = None
+) -> tuple[torch.nn.Module, str]:
     """Build a network in evaluation mode on the CPU, with its published weights.
 
     Args:
         row: any row but `classical`.
         weights: a file to load instead of the hub's.
+        positions: the rule by which it finds its positions; None: the row's.
 
     Returns:
         The network without its classifier, and where the weights come from, for the record.
 
     Raises:
         MachineError: the weights are not at hand and cannot be fetched.
-        UsageError: the file cannot be read, or is of another network.
+        UsageError: the file cannot be read, or is of another network, or the rule does not fit the network.
     """
+    from segpipe.nn import positions as places
     from segpipe.nn import weights as formats
 
     if weights is not None:
@@ -189,6 +203,7 @@ def load_network(row: Backbone, *, weights: Path | None) -> tuple[torch.nn.Modul
     problem = formats.fit(model, tensors)
     if problem:
         raise UsageError(f"{path} is not of {named('extract.backbone', row.name)}: {problem}{_likely(tensors, row)}")
+    places.set_rule(model, positions or row.positions, name=row.name)
     return model.eval().requires_grad_(False), source
 
 

@@ -1,9 +1,8 @@
 """ViT features: tokens, queries, keys, values and attention maps of any block of a timm ViT.
 
-Works on timm's `VisionTransformer` (learned positions: DINO, DINOv2) and `Eva` (rotary positions: DINOv3). Positions
-are interpolated to the input's grid by timm (bicubic, antialiased when shrinking). The published DINO code
-interpolates with a scale factor enlarged by 0.1 patches instead; the two agree exactly on the training grid (224 px)
-and differ slightly elsewhere.
+Works on timm's `VisionTransformer` (learned positions: DINO, DINOv2) and `Eva` (rotary positions: DINOv3). Learned
+positions are interpolated to the input's grid by the rule that the network was loaded with, DINO's own or timm's (see
+`nn.positions`). The two agree on the training grid alone.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from segpipe.base.errors import UsageError, named
+from segpipe.nn import positions
 
 Facet = Literal["token", "key", "query", "value"]
 
@@ -151,7 +151,7 @@ def block_indices(blocks: tuple[int, ...], *, depth: int) -> tuple[int, ...]:
 
 def _embed(model: Any, images: Tensor) -> tuple[Tensor, Tensor | None]:
     """The first block's input tokens (B, N, width) and the rotary positions, where the network has them."""
-    embedded = model._pos_embed(model.patch_embed(images))
+    embedded = positions.embed(model, model.patch_embed(images))
     x, ropes = embedded if isinstance(embedded, tuple) else (embedded, None)
     return model.norm_pre(x), ropes
 

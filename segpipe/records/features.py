@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 from segpipe.base.geometry import Grid, Size, plan_grid
+
+Positions = Literal["dino", "timm"]
+"""Rules by which a ViT's learned positions are interpolated to another grid: `nn.positions`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +37,21 @@ class FeatureHeader:
     """Where the weights came from, with what identifies them; empty in stores of versions before 0.2."""
     codec: str = "float16"
     """How features are packed (`records.codec`)."""
+    positions: Positions = "timm"
+    """Rule of a ViT's learned positions; versions that did not write it knew timm's alone."""
 
     def __post_init__(self) -> None:
         if min(self.side, self.patch, self.dim) < 1:
             raise ValueError(f"side, patch and dim must be positive: {self}")
+        if self.positions not in get_args(Positions):
+            raise ValueError(f"positions must be one of {', '.join(get_args(Positions))}, got {self.positions!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its fields for JSON, without `positions` where they are timm's: such stores and bundles are as they were."""
+        fields = asdict(self)
+        if self.positions == "timm":
+            del fields["positions"]
+        return fields
 
     def grid(self, size: Size) -> Grid:
         """The patch grid of a crop of this size in image pixels."""

@@ -89,6 +89,11 @@ class LabelCounts:
     seed: int
 
 
+def counts_absent(protocol: str) -> bool:
+    """Whether a class in no label counts as 0 in a mean where it is predicted: by `published`, as in STEGO's metric."""
+    return protocol == "published"
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -107,7 +112,7 @@ class Rated(Pair):
     """95% interval by bootstrap over images; None with fewer than two images."""
     miou_ci: tuple[float, float] | None
     per_class_iou: dict[str, float | None]
-    """By class name; None for a class that no labelled pixel has."""
+    """By class name; None for a class that no labelled pixel has (by `published`: and no cluster stands for)."""
 
 
 class Matched(Rated):
@@ -149,7 +154,7 @@ class Unmatched(_Record):
     empty: int
     """Images whose labels hold no labelled pixel."""
     absent_classes: list[str]
-    """Classes that no labelled pixel has; they are left out of every mean."""
+    """Classes that no labelled pixel has; left out of every mean, but for those that `counts_absent` speaks of."""
 
 
 class Scores(_Record):

@@ -17,7 +17,6 @@ import json
 import shutil
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,7 @@ def save_bundle(bundle: Bundle, path: Path, parts: Mapping[str, Path]) -> None:
     facts = {
         "format": _FORMAT,
         "version": bundle.version,
-        "features": asdict(bundle.header) | {"weights": ""},  # a path of the machine it was made on
+        "features": bundle.header.to_dict() | {"weights": ""},  # a path of the machine it was made on
         "index": dict(bundle.index),
         "scaling": {depth: list(limits) for depth, limits in bundle.scaling.items()},
         "refine": dict(bundle.refine),

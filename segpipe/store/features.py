@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ def create_features(
     done = group.create_array("done", shape=(n,), dtype="uint8", chunks=(per_shard,), fill_value=0)
     group.create_array("grids", shape=grids.shape, dtype="uint16", chunks=grids.shape)[:] = grids
     done.attrs["shard"] = per_shard
-    group.attrs.update({"format": _FORMAT, **json.loads(json.dumps(asdict(header)))})
+    group.attrs.update({"format": _FORMAT, **json.loads(json.dumps(header.to_dict()))})
     shutil.rmtree(path / NAME, ignore_errors=True)
     beside.rename(path / NAME)
     files.sync(path)

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from pydantic import Field
 
-from segpipe.base.config import AbsolutePath, Layer, Section, build, read_sets, read_yaml, setting, to_yaml
+from segpipe.base.config import AbsolutePath, Layer, Section, before, build, read_sets, read_yaml, setting, to_yaml
 from segpipe.base.errors import RenamedWarning, UsageError
 
 
@@ -203,3 +203,19 @@ def test_a_run_s_own_file_may_use_them_in_silence() -> None:
 
 def test_a_renamed_setting_keeps_its_first_name_in_the_key_of_a_stage() -> None:
     assert Renamed(n_init=5).identity() == {"restarts": 5, "seed": 0}
+
+
+class Grown(Section):
+    """Settings of which one is younger than some runs."""
+
+    rule: str = setting("new", "rule", before="old")
+    seed: int = setting(0, "seed")
+
+
+def test_what_a_run_does_not_say_means_what_its_version_did() -> None:
+    sections = {"part": Grown}
+    assert before(sections).values == {"part.rule": "old"}
+    assert build(sections, [before(sections), Layer("run", {"part.seed": 3}, own=True)])["part"] == Grown(
+        rule="old", seed=3
+    )
+    assert build(sections, [before(sections), Layer("run", {"part.rule": "x"}, own=True)])["part"] == Grown(rule="x")

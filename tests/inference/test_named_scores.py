@@ -10,7 +10,7 @@ from segpipe.records.class_names import Entry, Naming
 from segpipe.records.scores import LabelCounts, confusion_of, join
 from segpipe.store.class_names import CLASSES, naming_text
 from segpipe.store.run_dir import RunDir
-from segpipe.store.scores import save_counts
+from segpipe.store.scores import load_confusion, load_image_scores, load_scores, save_counts, save_scores
 from tests.helpers.report_run import add_scores, make_run
 
 
@@ -49,3 +49,21 @@ def test_names_are_read_anew_every_time(run: RunDir) -> None:
     assert left_out[0] == found[0]
     write_names(run, "mud", "rock", "")
     assert named_scores(run) is None
+
+
+def test_the_mean_is_that_of_the_protocol(run: RunDir) -> None:
+    """Cluster 2 is called by a label that no pixel has: three pixels and one, none of them right."""
+    path = run.path("scores")
+    add_scores(run, ["sand", "coral", "algae"], classes=3, names=["a", "b"])
+    counts = confusion_of(np.array([[10, 0, 0, 0], [1, 2, 4, 0], [0, 0, 0, 0]]))
+    save_counts(LabelCounts(counts, np.zeros(1, np.int64), 100, 0), path)
+    write_names(run, "sand", "coral", "algae")
+    means = []
+    for protocol in ("whole", "published"):
+        scores = load_scores(path).model_copy(update={"protocol_name": protocol})
+        save_scores(scores, load_image_scores(path), load_confusion(path)[1], path)
+        (path / "SHA256SUMS").unlink(missing_ok=True)
+        found = named_scores(run)
+        assert found is not None
+        means.append((found[0].miou, found[0].per_class_iou["algae"]))
+    assert means == [((10 / 11 + 2 / 7) / 2, None), ((10 / 11 + 2 / 7) / 3, 0.0)]

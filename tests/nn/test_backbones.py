@@ -1,15 +1,18 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.nn import backbones, hub
 from segpipe.nn.network import open_network
+from segpipe.nn.vit import extract_facets
 from tests.helpers.places import SHARED
 
 TINY = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
@@ -69,6 +72,35 @@ def test_the_list_says_what_is_at_hand(monkeypatch):
     assert rows["classical"].weights == "embedded"
     assert "dino_resnet50_pretrain.pth" in rows["dino_resnet50"].weights
     assert rows["dinov3_vits16"].licence == "DINOv3 License"
+
+
+def test_dino_and_dinov2_without_registers_find_positions_by_their_own_rule():
+    rules = {row.name: row.positions for row in backbones.BACKBONES}
+    own = {name for name, rule in rules.items() if rule == "dino"}
+    assert own == {
+        *("dino_vits16", "dino_vits8", "dino_vitb16", "dino_vitb8"),
+        *("dinov2_vits14", "dinov2_vitb14", "dinov2_vitl14"),
+    }
+    for name, rule in rules.items():
+        assert backbones.positions_of(name) == rule
+        assert backbones.positions_of(name, "timm") == "timm"
+    assert backbones.positions_of("vit_small_patch16_224.dino") == "timm"  # timm's own name
+
+
+@torch.inference_mode()
+def test_a_weights_file_follows_the_rule_of_its_row(tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / "w.safetensors"
+    save_file(timm.create_model(TINY, num_classes=0).state_dict(), path)
+    row, x = backbones.find_backbone(TINY), torch.randn(1, 3, 96, 64)
+    found = []
+    for own, given in (("timm", None), ("dino", None), ("dino", "timm"), ("timm", "dino")):
+        model, _ = backbones.load_network(replace(row, positions=own), weights=path, positions=given)
+        found.append(extract_facets(model, x, facet="token", blocks=(-1,), norm=True)[0])
+    by_timm, by_dino, told_timm, told_dino = found
+    assert torch.equal(by_timm, told_timm)
+    assert torch.equal(by_dino, told_dino)
+    assert not torch.allclose(by_timm, by_dino, atol=1e-3)
 
 
 def test_the_table_needs_neither_torch_nor_timm():

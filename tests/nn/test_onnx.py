@@ -1,5 +1,7 @@
 """The graph that is exported gives what network and head give one after the other."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,9 @@ from timm.models.vision_transformer import VisionTransformer
 from segpipe.nn.backbones import Backbone
 from segpipe.nn.head import linear_head, new_head
 from segpipe.nn.network import open_network
-from segpipe.nn.onnx import Graph
-from segpipe.records.features import FeatureHeader
+from segpipe.nn.onnx import Graph, write_onnx
+from segpipe.nn.positions import set_rule
+from segpipe.records.features import FeatureHeader, Positions
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -33,3 +36,28 @@ def test_codes_are_those_of_network_and_head(kind: str) -> None:
     found = Graph(ROW, model, head, header)(torch.from_numpy(rgb)).numpy()
     assert found.shape == (2, 4, 6, 5)
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("rule", ["dino", "timm"])
+def test_an_exported_network_finds_its_positions_by_its_rule(rule: Positions, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    torch.manual_seed(0)
+    size = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 2}
+    model = VisionTransformer(**size, num_classes=0, dynamic_img_size=True).eval()
+    with torch.no_grad():
+        model.pos_embed.mul_(50)
+    header = FeatureHeader("tiny", "token", (-1,), 88, 8, 24, "none", False)
+    head = linear_head(np.eye(5, 24), np.zeros(24)).eval()
+    set_rule(model, rule, name="tiny")
+    assert write_onnx(ROW, model, head, header, tmp_path / "codes.onnx") < 1e-4
+    session = onnxruntime.InferenceSession(str(tmp_path / "codes.onnx"), providers=["CPUExecutionProvider"])
+    rgb = np.random.default_rng(1).integers(0, 256, (1, 88, 88, 3), np.uint8)
+    (codes,) = session.run(None, {"rgb": rgb})
+    differences = {}
+    for other in ("dino", "timm"):
+        set_rule(model, other, name="tiny")
+        with torch.inference_mode():
+            differences[other] = np.abs(Graph(ROW, model, head, header)(torch.from_numpy(rgb)).numpy() - codes).max()
+    assert differences.pop(rule) < 1e-4
+    assert differences.popitem()[1] > 1e-2

@@ -20,3 +20,13 @@ def test_a_square_crop_has_side_over_patch_patches_a_side_and_others_about_as_ma
 def test_sizes_are_positive(field: str) -> None:
     with pytest.raises(ValueError, match="must be positive"):
         replace(HEADER, **{field: 0})
+
+
+def test_what_is_written_says_the_rule_of_positions_where_it_is_not_timms() -> None:
+    assert "positions" not in HEADER.to_dict()
+    dino = replace(HEADER, positions="dino")
+    assert dino.to_dict() == HEADER.to_dict() | {"positions": "dino"}
+    assert FeatureHeader(**dino.to_dict()) == dino
+    assert FeatureHeader(**HEADER.to_dict()) == HEADER
+    with pytest.raises(ValueError, match="positions must be one of dino, timm, got 'other'"):
+        FeatureHeader(**HEADER.to_dict() | {"positions": "other"})

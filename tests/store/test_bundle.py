@@ -2,6 +2,7 @@ import errno
 import json
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.records.bundle import Bundle
 from segpipe.records.codec import Codec
-from segpipe.records.features import FeatureHeader
+from segpipe.records.features import FeatureHeader, Positions
 from segpipe.records.legend import Legend
 from segpipe.store.bundle import load_codec, open_bundle, save_bundle, save_codec
 
@@ -41,6 +42,19 @@ def test_a_bundle_is_a_plain_zip_that_tells_no_path(tmp_path: Path) -> None:
     assert found.legend.fingerprint == LEGEND.fingerprint
     assert (folder / "head.safetensors").read_bytes() == b"head" * 9
     assert saved(tmp_path / "again.zip", tmp_path).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("rule", ["dino", "timm"])
+def test_a_bundle_carries_the_rule_of_positions(tmp_path: Path, rule: Positions) -> None:
+    """One of an earlier version does not say it, as those of timm's rule do not."""
+    made = replace(BUNDLE, header=replace(HEADER, positions=rule))
+    parts = {name: tmp_path / name for name in ("head.safetensors", "clusters.npz")}
+    for part in parts.values():
+        part.write_bytes(b"x")
+    save_bundle(made, tmp_path / "m.zip", parts)
+    with zipfile.ZipFile(tmp_path / "m.zip") as archive:
+        assert ("positions" in json.loads(archive.read("bundle.json"))["features"]) == (rule == "dino")
+    assert open_bundle(tmp_path / "m.zip", tmp_path).header.positions == rule
 
 
 def test_other_files_of_a_zip_are_not_written_and_damage_is_told(tmp_path: Path) -> None:

@@ -105,5 +105,5 @@ def export_onnx(run_dir: RunDir, path: Path) -> float:
             f"{named('extract.backbone', 'classical')} is no network, so there is no ONNX of it; "
             f"leave out {named('onnx', True)}"
         )
-    model, _ = load_network(row, weights=Path(header.weights) if header.weights else None)
+    model, _ = load_network(row, weights=Path(header.weights) if header.weights else None, positions=header.positions)
     return write_onnx(row, model, open_head(run_dir.path("head")), header, path)

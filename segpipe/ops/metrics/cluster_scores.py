@@ -25,6 +25,7 @@ def rate(
     resamples: int,
     seed: int,
     together: Int64 | None = None,
+    absent: bool = False,
 ) -> tuple[Rated, ClassCounts]:
     """Scores and each image's tally.
 
@@ -35,26 +36,31 @@ def rate(
         resamples: of the bootstrap.
         seed: of the bootstrap.
         together: (images,) images of one number are drawn together; None: each by itself.
+        absent: whether classes without labels that are predicted somewhere count as 0, as of `ClassCounts.miou`.
     """
     images = tally(counts, matching)
     whole = pooled(images)
-    spread = bootstrap(images if together is None else _joined(images, together), resamples=resamples, seed=seed)
+    drawn = images if together is None else _joined(images, together)
+    spread = bootstrap(drawn, resamples=resamples, seed=seed, absent=absent)
     found = Rated(
-        **pair_of(whole).model_dump(),
+        **pair_of(whole, absent=absent).model_dump(),
         accuracy_ci=spread[0] if spread else None,
         miou_ci=spread[1] if spread else None,
-        per_class_iou={name: _number(value) for name, value in zip(classes, whole.iou(), strict=True)},
+        per_class_iou={name: _number(value) for name, value in zip(classes, whole.iou(absent=absent), strict=True)},
     )
     return found, images
 
 
-def rate_names(found: LabelCounts, classes: Sequence[str], legend: Legend) -> tuple[NamedMap, ClassCounts] | None:
+def rate_names(
+    found: LabelCounts, classes: Sequence[str], legend: Legend, *, absent: bool = False
+) -> tuple[NamedMap, ClassCounts] | None:
     """Scores of a map under its own names: a pixel is right where its class has the name of its label.
 
     Args:
         found: labelled pixels by cluster.
         classes: names of the labels in index order.
         legend: of the map; clusters that it leaves out are errors where they are labelled.
+        absent: as of `rate`.
 
     Returns:
         The scores and each image's tally; None where no class of the map has the name of a label.
@@ -70,6 +76,7 @@ def rate_names(found: LabelCounts, classes: Sequence[str], legend: Legend) -> tu
         resamples=found.resamples,
         seed=found.seed,
         together=found.together,
+        absent=absent,
     )
     matching = {
         name: None if label == NO_CLASS else classes[label] for name, label in zip(legend.names, own, strict=True)
@@ -86,9 +93,9 @@ def score_images(names: Sequence[str], images: ClassCounts) -> list[ImageScore]:
     ]
 
 
-def pair_of(whole: ClassCounts) -> Pair:
-    """Accuracy and mIoU of the tally of all images."""
-    return Pair(accuracy=_number(whole.accuracy()), miou=_number(whole.miou()))
+def pair_of(whole: ClassCounts, *, absent: bool = False) -> Pair:
+    """Accuracy and mIoU of the tally of all images; `absent` as of `ClassCounts.miou`."""
+    return Pair(accuracy=_number(whole.accuracy()), miou=_number(whole.miou(absent=absent)))
 
 
 def _joined(images: ClassCounts, together: Int64) -> ClassCounts:

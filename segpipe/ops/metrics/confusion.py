@@ -69,14 +69,26 @@ class ClassCounts:
         """Share of labelled pixels that are hits, (...); NaN without labelled pixels."""
         return _ratio(self.tp.sum(-1), self.support.sum(-1))
 
-    def iou(self) -> Float64:
-        """Hits by pixels labelled or predicted as the class, (..., classes); NaN for a class without labels."""
-        union = self.support + self.predicted - self.tp
-        return _ratio(self.tp, np.where(self.support > 0, union, 0))
+    def iou(self, *, absent: bool = False) -> Float64:
+        """Hits by pixels labelled or predicted as the class, (..., classes).
 
-    def miou(self) -> Float64:
-        """Mean IoU over the classes that labelled pixels have, (...); NaN without labelled pixels."""
-        return _ratio(np.nan_to_num(self.iou()).sum(-1), (self.support > 0).sum(-1))
+        Args:
+            absent: what a class without labels gets that is predicted somewhere: True 0, False NaN.
+
+        Returns:
+            NaN for a class that is neither labelled nor predicted.
+        """
+        union = self.support + self.predicted - self.tp
+        return _ratio(self.tp, union if absent else np.where(self.support > 0, union, 0))
+
+    def miou(self, *, absent: bool = False) -> Float64:
+        """Mean IoU over the classes that labelled pixels have, (...); NaN without labelled pixels.
+
+        Args:
+            absent: whether classes without labels that are predicted somewhere are counted, as 0 (STEGO does so).
+        """
+        iou = self.iou(absent=absent)
+        return _ratio(np.nan_to_num(iou).sum(-1), np.isfinite(iou).sum(-1))
 
 
 def _ratio(part: npt.NDArray[np.number], whole: npt.NDArray[np.number]) -> Float64:
@@ -113,7 +125,7 @@ def pooled(images: ClassCounts) -> ClassCounts:
 
 
 def bootstrap(
-    images: ClassCounts, *, resamples: int, seed: int
+    images: ClassCounts, *, resamples: int, seed: int, absent: bool = False
 ) -> tuple[tuple[float, float], tuple[float, float]] | None:
     """95% percentile intervals of accuracy and mIoU over images drawn with replacement (Efron, 1979).
 
@@ -123,6 +135,7 @@ def bootstrap(
         images: tallies of images, fields (images, classes).
         resamples: how many resamples.
         seed: of the draws.
+        absent: as of `ClassCounts.miou`.
 
     Returns:
         ((low, high) of accuracy, (low, high) of mIoU); None for fewer than two images, whose spread nobody knows.
@@ -133,6 +146,6 @@ def bootstrap(
     for weights in resample(len(images.tp), draws=resamples, seed=seed):
         drawn = ClassCounts(weights @ images.tp, weights @ images.support, weights @ images.predicted)
         accuracy.append(drawn.accuracy())
-        miou.append(drawn.miou())
+        miou.append(drawn.miou(absent=absent))
     ends = [interval(np.concatenate(values)) for values in (accuracy, miou)]
     return (float(ends[0][0]), float(ends[0][1])), (float(ends[1][0]), float(ends[1][1]))

@@ -12,18 +12,23 @@ NO_CLASS = -1
 """Stands for a cluster that is matched to nothing."""
 
 
-def match_one_to_one(counts: Int64) -> Int64:
+def match_one_to_one(counts: Int64, *, absent: bool = False) -> Int64:
     """Pair clusters and classes so that the most pixels agree (Kuhn, 1955), each class with one cluster at most.
 
-    Classes without pixels take no part. Where there are more clusters than classes the rest stays unmatched.
+    Where there are more clusters than classes the rest stays unmatched.
 
     Args:
         counts: (classes, clusters) pixels, without a column for no data.
+        absent: whether classes without pixels take part too, and get what clusters are left, as in STEGO's metric.
 
     Returns:
         (clusters,) class of each cluster, or `NO_CLASS`.
     """
     found = np.full(counts.shape[1], NO_CLASS, np.int64)
+    if absent:  # clusters in rows, as there: of equally good pairings the same one is found
+        cluster, label = linear_sum_assignment(counts.T, maximize=True)
+        found[cluster] = label
+        return found
     present = np.flatnonzero(counts.sum(axis=1))
     label, cluster = linear_sum_assignment(counts[present], maximize=True)
     found[cluster] = present[label]

@@ -29,7 +29,7 @@ from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.metrics.cluster_scores import score_images
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
-from segpipe.records.scores import LabelCounts, Scores, Unmatched
+from segpipe.records.scores import LabelCounts, Scores, Unmatched, counts_absent
 from segpipe.stages.evaluate import full_resolution as whole
 from segpipe.stages.evaluate import scoring
 from segpipe.stages.evaluate import stego_protocol as published
@@ -59,6 +59,7 @@ log = logging.getLogger(__name__)
 
 _PROBE_VECTORS = 20_000  # of all images: keeps the probes at seconds
 _SECONDS_PER_MEGAPIXEL = 8.0  # of one worker, nearly all of it the CRF; a rough guess, pictures differ by 5 times
+_PUBLISHED_RULES = 2  # 2: classes in no label count, and the CRF sees BGR
 _SECONDS_PER_CROP = 2.0  # of one worker, under the published protocol
 
 
@@ -92,6 +93,10 @@ class Config(Section):
     baseline_patches: int = setting(1_000_000, "most patches that the baseline clusters", ge=1)
     seed: int = setting(0, "seed of the probes' pixels and folds, of the baseline and of the bootstrap", ge=0)
 
+    def identity(self) -> dict[str, Any]:
+        """As of `Section`; scores that earlier versions made by the published protocol are made again."""
+        return super().identity() | ({"rules": _PUBLISHED_RULES} if self.protocol == "published" else {})
+
 
 class Summary(BaseModel):
     """What the manifest, the log line and the report say about this stage."""
@@ -110,7 +115,7 @@ class Summary(BaseModel):
     unmatched_labels: int
     """Labels that belong to no image."""
     absent_classes: list[str]
-    """Named, but in no label; left out of the means."""
+    """Named, but in no label; left out of the means (by `published`: 0 where a cluster is matched to them)."""
 
 
 def input_files(config: Config) -> list[Path]:
@@ -243,13 +248,14 @@ def summarize(scores: Scores) -> Summary:
     )
 
 
-def _tell(unmatched: Unmatched) -> None:
+def _tell(unmatched: Unmatched, protocol: str) -> None:
     if unmatched.labels:
         log.warning("%d labels fit no image, such as %s", unmatched.labels, unmatched.examples[0])
     if unmatched.empty:
         log.warning("%d label files or images hold nothing but ignored pixels", unmatched.empty)
     if unmatched.absent_classes:
-        log.warning("classes in no label, left out of mIoU: %s", ", ".join(unmatched.absent_classes))
+        how = "0 in mIoU where a cluster is matched to them" if counts_absent(protocol) else "left out of mIoU"
+        log.warning("classes in no label, %s: %s", how, ", ".join(unmatched.absent_classes))
 
 
 def cost(config: Config, work: Work) -> Cost:
@@ -287,5 +293,5 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     with run_dir.writing("scores") as out:
         save_scores(scores, score_images(found.names, images), found.evidence.masks.total(), out)
         save_counts(found.counted(config), out)
-    _tell(scores.unmatched)
+    _tell(scores.unmatched, config.protocol)
     return summarize(scores)

@@ -22,6 +22,7 @@ from segpipe.records.scores import (
     Scores,
     Unmatched,
     confusion_of,
+    counts_absent,
 )
 
 Float32 = npt.NDArray[np.float32]
@@ -43,10 +44,12 @@ _PUBLISHED = (
     "As STEGO (Hamilton et al., ICLR 2022) published: short side scaled to 320 pixels by nearest neighbour, images and "
     "labels alike, and the middle 320 x 320 judged. Codes of each crop are averaged with those of its mirror image, "
     "upsampled bilinearly and compared with the class centers (softmax of twice the cosine), then the run's dense CRF "
-    "where refine.crf is on. One global one-to-one (Hungarian) matching of clusters and classes over all labelled "
-    "pixels; many-to-one gives each cluster its most frequent class. mIoU is the mean over the classes that labelled "
-    "pixels have. Intervals: 95% percentile bootstrap over images, the matching kept fixed. The baseline is k-means on "
-    "the projected backbone features of the same crops, treated like the codes. Probes, not STEGO's: vectors read "
+    "where refine.crf is on, which sees the colors as BGR. One global one-to-one (Hungarian) matching of clusters and "
+    "classes over all labelled pixels; many-to-one gives each cluster its most frequent class. mIoU is the mean over "
+    "the classes that labelled pixels have; a class in no label to which a cluster is matched counts as 0, as in "
+    "STEGO's metric. Pixels of clusters without a class count as errors. Intervals: 95% percentile bootstrap over "
+    "images, the matching kept fixed. The baseline is k-means on the projected backbone features of the same crops, "
+    "treated like the codes. Probes, not STEGO's: vectors read "
     "bilinearly at labelled pixels drawn uniformly (up to {drawn} per image), cross-validated by image in up to "
     "{folds} folds, pooled; linear: logistic regression on standardised vectors; k-NN: cosine, {neighbors} neighbours."
 )
@@ -100,7 +103,12 @@ def score(
         labels_without_image: names of labels that belong to no image.
         empty: images without a labelled pixel.
     """
-    spread: dict[str, Any] = {"together": evidence.together, "resamples": config.resamples, "seed": config.seed}
+    spread: dict[str, Any] = {
+        "together": evidence.together,
+        "resamples": config.resamples,
+        "seed": config.seed,
+        "absent": counts_absent(config.protocol),
+    }
     matched, many, images = score_clusters(evidence.masks, classes, **spread)
     base, base_many, _ = score_clusters(evidence.baseline, classes, **spread)
     vectors = {"codes": evidence.codes, "features": evidence.features}
@@ -116,7 +124,8 @@ def score(
         )
         for make in (linear_probe, knn_probe)
     )
-    absent = [name for name, iou in matched.per_class_iou.items() if iou is None]
+    labelled = evidence.masks.total().sum(axis=1)
+    absent = [name for name, pixels in zip(classes, labelled.tolist(), strict=True) if not pixels]
     scores = Scores(
         images=evidence.masks.images,
         labelled_pixels=evidence.masks.pixels,
@@ -139,12 +148,21 @@ def score(
 
 
 def score_clusters(
-    counts: Confusion, classes: Sequence[str], *, resamples: int, seed: int, together: Int64 | None = None
+    counts: Confusion,
+    classes: Sequence[str],
+    *,
+    resamples: int,
+    seed: int,
+    together: Int64 | None = None,
+    absent: bool = False,
 ) -> tuple[Matched, Pair, ClassCounts]:
-    """Scores under the one-to-one matching, under the many-to-one matching, and each image's tally under the first."""
+    """Scores under the one-to-one matching, under the many-to-one matching, and each image's tally under the first.
+
+    With `absent`, classes in no label are matched too, and count as 0 where their clusters are found (STEGO).
+    """
     table = counts.total()[:, :-1]
-    one, many = match_one_to_one(table), match_majority(table)
-    rated, images = rate(counts, classes, one, resamples=resamples, seed=seed, together=together)
+    one, many = match_one_to_one(table, absent=absent), match_majority(table)
+    rated, images = rate(counts, classes, one, resamples=resamples, seed=seed, together=together, absent=absent)
     matching = {str(k): None if c == NO_CLASS else classes[c] for k, c in enumerate(one.tolist())}
     matched = Matched(**rated.model_dump(), matching=matching)
     return matched, pair_of(pooled(tally(counts, many))), images

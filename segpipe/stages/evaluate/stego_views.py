@@ -2,6 +2,8 @@
 
 The short side is scaled to 320 pixels by nearest neighbor, images and labels alike, and the middle 320 x 320 are kept:
 torchvision's `Resize(320, NEAREST)` and `CenterCrop(320)` of Pillow images.
+
+The dense CRF sees the colors as BGR, after they were normalized for the network and back: see `crf_colors`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from segpipe.base.geometry import Box, Grid, Size
-from segpipe.ops.maps.segment import CropCodes, Labels, segment
+from segpipe.nn.backbones import IMAGENET
+from segpipe.ops.crf.dense_crf import refine_probabilities
+from segpipe.ops.maps.segment import CropCodes, Labels, label_pixels, probabilities
 from segpipe.ops.maps.segment_config import SegmentConfig
 
 SIDE = 320
@@ -55,6 +59,19 @@ def _nearest(length: int, wanted: int) -> npt.NDArray[np.int32]:
     return np.asarray(ruler.resize((wanted, 1), Image.Resampling.NEAREST), np.int32).reshape(wanted)
 
 
+def crf_colors(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The colors (H, W, 3) that STEGO's CRF sees of a crop (H, W, 3): BGR, and some of them a gray level lower.
+
+    There the network's input is scaled back by the mean and deviation of ImageNet, whatever the backbone, in float32
+    and with decimals cut off, so that what came to 199.99999 is 199.
+    """
+    mean, std = (np.array(values, np.float32) for values in IMAGENET)
+    levels = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
+    back = ((levels - mean) / std * std + mean) * np.float32(255)
+    seen = back.astype(np.uint8)  # (256, 3), for every level of every channel
+    return np.stack([seen[rgb[..., channel], channel] for channel in (2, 1, 0)], axis=-1)
+
+
 def unmirror(vectors: Float32, mirrored: Float32) -> Float32:
     """The mean of a crop's grid of vectors (rows, cols, d) and of its mirror image's, mirrored back."""
     return np.asarray((vectors + mirrored[:, ::-1]) / 2, np.float32)
@@ -64,6 +81,8 @@ def classify_crop(
     vectors: Float32, mirrored: Float32, grid: Grid, rgb: npt.NDArray[np.uint8], config: SegmentConfig
 ) -> Labels:
     """Classes of a crop: the vectors of both images averaged, upsampled, compared with the centers, CRF, argmax.
+
+    The CRF carries every class to its last step.
 
     Args:
         vectors: (rows, cols, d) codes, or projected features, of the crop.
@@ -77,4 +96,9 @@ def classify_crop(
     """
     side = len(rgb)
     crop = CropCodes([vectors], [grid], [Box(0, 0, side, side)], [mirrored])
-    return segment(crop, rgb, replace(config, side=side, sharpness=SHARPNESS))
+    found = probabilities(crop, rgb, replace(config, side=side, sharpness=SHARPNESS, crf=None))
+    if config.crf is not None:
+        found = refine_probabilities(
+            found.transpose(2, 0, 1), crf_colors(rgb), config.crf, threads=config.threads, tolerance=0
+        ).transpose(1, 2, 0)
+    return label_pixels(found, Size(side, side))

@@ -23,7 +23,7 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.inference.encoder import Encoder, has_whitening, open_encoder, save_whitening
 from segpipe.inference.extraction import describe_shards, keeps_direction, read_cuts, sample_patches, sample_rows
-from segpipe.nn.backbones import Backbone, find_backbone
+from segpipe.nn.backbones import Backbone, find_backbone, positions_of
 from segpipe.ops.clustering.kmeans import Moments
 from segpipe.records.codec import Codec, CodecName, channels_of, stored_bytes
 from segpipe.records.corpus import Corpus
@@ -75,7 +75,21 @@ class Config(Section):
     codec: CodecName = setting(
         "float16", "how features are stored: float16, int8 (half the disk), pca8 (principal components, an eighth)"
     )
+    positions: Literal["auto", "dino", "timm"] = setting(
+        "auto",
+        "how a ViT's learned positions are interpolated to the input: dino (scale + 0.1, not antialiased), timm; auto: "
+        "dino for dino_* and for dinov2_* without registers",
+        before="timm",
+    )
     batch: int = setting(32, "crops a GPU sees at once; a CPU at most 4 in each of its workers", ge=1, result=False)
+
+    def identity(self) -> dict[str, Any]:
+        """As of `Section`, with the rule of positions that is used; without it where it is the only one there was."""
+        rule = positions_of(self.backbone, self.positions)
+        values = super().identity() | {"positions": rule}
+        if rule == "timm":
+            del values["positions"]
+        return values
 
 
 class Summary(BaseModel):
@@ -103,7 +117,7 @@ def prepare(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: R
         MachineError: the weights are not at hand.
     """
     if row.kind == "classical":
-        for key in ("weights", "facet", "blocks", "norm", "pool", "precision"):
+        for key in ("weights", "facet", "blocks", "norm", "pool", "precision", "positions"):
             if getattr(config, key) != Config.model_fields[key].default:
                 raise UsageError(
                     f"extract.{key}={getattr(config, key)}: extract.backbone=classical is no network and has no {key}; "
@@ -175,6 +189,7 @@ def _header(config: Config, patch: int, dim: int, source: str = "", precision: s
         weights=str(config.weights or ""),
         source=source,
         codec=config.codec,
+        positions=positions_of(config.backbone, config.positions),
     )
 
 

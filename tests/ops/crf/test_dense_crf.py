@@ -79,14 +79,14 @@ def test_a_border_moves_to_the_edge_of_the_image() -> None:
     np.testing.assert_array_equal(labels, np.broadcast_to(np.arange(40) >= 20, (30, 40)))
 
 
-def test_color_order_and_read_only_memory_make_no_difference() -> None:
+def test_color_order_makes_little_difference_and_read_only_memory_none() -> None:
     rng = np.random.default_rng(5)
-    rgb = _picture(rng, 20, 16)
+    rgb = rng.integers(0, 40, (40, 32, 3), dtype=np.uint8)  # texture: flat pictures have one lattice in any order
     rgb.flags.writeable = False
-    probabilities = rng.dirichlet([1, 1, 1], (20, 16)).transpose(2, 0, 1).astype(np.float32)
+    probabilities = rng.dirichlet([1, 1, 1], (40, 32)).transpose(2, 0, 1).astype(np.float32)
     first, second = (refine_probabilities(probabilities, image, Crf()) for image in (rgb, rgb[..., ::-1]))
-    assert (first.argmax(0) == second.argmax(0)).mean() > 0.97  # equal but for the filter's approximation
-    np.testing.assert_array_equal(first, refine_probabilities(probabilities, rgb, Crf()))
+    assert 0.001 < (first.argmax(0) != second.argmax(0)).mean() < 0.03  # the filter's approximation
+    np.testing.assert_array_equal(first, refine_probabilities(probabilities, rgb.copy(), Crf()))
 
 
 @settings(max_examples=25, deadline=None)

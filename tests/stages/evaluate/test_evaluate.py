@@ -10,6 +10,7 @@ import torch
 from PIL import Image as Pillow
 from sklearn import metrics as sk
 
+from segpipe.base.config import Section
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size, five_crops
 from segpipe.base.runtime import Runtime
@@ -340,3 +341,9 @@ def test_the_files_of_a_published_set_the_scores_depend_on(city: Path) -> None:
             evaluate.input_files(config)
     finally:
         gone.write_bytes(kept)
+
+
+def test_only_scores_of_the_published_protocol_are_made_again_by_its_corrected_rules():
+    whole, published = evaluate.Config(), evaluate.Config(protocol="published")
+    assert whole.identity() == Section.identity(whole)
+    assert published.identity() != Section.identity(published)

@@ -52,6 +52,21 @@ def test_scores_of_two_images_are_those_found_by_hand() -> None:
     assert [line.miou for line in lines] == [(1 + 6 / 8) / 2, (1 / 4 + 1) / 2]
 
 
+def test_by_the_published_protocol_a_class_in_no_label_is_matched_and_counts() -> None:
+    """Cluster 2, which stood for nothing, is left for it: three pixels and no hit."""
+    published = replace(CONFIG, protocol="published")
+    scores, images = score(made(), CLASSES, published, labels_without_image=[], empty=0)
+    found = scores.unsupervised
+    assert found.matching == {"0": "sand", "1": "coral", "2": "absent"}
+    assert found.per_class_iou == {"sand": pytest.approx(9 / 12), "coral": pytest.approx(10 / 12), "absent": 0}
+    assert (found.accuracy, found.miou) == (pytest.approx(19 / 24), pytest.approx((9 / 12 + 10 / 12) / 3))
+    assert found.miou_ci == (pytest.approx((1 / 4 + 1) / 3), pytest.approx((1 + 6 / 8) / 2))  # one image twice
+    assert (scores.baseline_kmeans.matching, scores.baseline_kmeans.miou) == ({"0": "sand"}, 0.25)
+    assert scores.unmatched.absent_classes == ["absent"]
+    lines = score_images(["a", "bay/b"], images)
+    assert [line.miou for line in lines] == [(1 + 6 / 8) / 2, (1 / 4 + 1) / 2]  # over the classes of their labels
+
+
 @pytest.mark.parametrize(
     ("protocol", "words"), [("whole", "Whole images at their own size."), ("published", "As STEGO (Hamilton et al.")]
 )

@@ -1,6 +1,7 @@
 """The extract stage end to end, against one crop at a time computed plainly."""
 
 import hashlib
+import json
 import threading
 from pathlib import Path
 
@@ -11,18 +12,20 @@ import safetensors.torch
 import timm
 import torch
 
+from segpipe.base.config import Section
 from segpipe.base.cost import Work
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.inference import extraction as describing
 from segpipe.inference.encoder import reopen_encoder
+from segpipe.inference.extraction import read_cuts
 from segpipe.nn import classical, precision
 from segpipe.nn.network import Network
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.stages import extract
 from segpipe.store import features as store
-from segpipe.store.corpus import save_corpus
+from segpipe.store.corpus import load_corpus, save_corpus
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
 
@@ -327,6 +330,7 @@ def test_progress_counts_crops(tmp_path, weights):
         ({"backbone": "classical"}, r"extract\.weights=.*classical is no network"),
         ({"backbone": "classical", "weights": None, "facet": "key"}, r"extract\.facet=key"),
         ({"backbone": "classical", "weights": None, "pool": "cls"}, r"extract\.pool=cls"),
+        ({"backbone": "classical", "weights": None, "positions": "dino"}, r"extract\.positions=dino: .*is no network"),
         ({"blocks": (12,)}, r"extract\.blocks=\[12\].*12: 0 to 11"),
         ({"weights": Path("/nowhere/x.pth")}, r"/nowhere/x\.pth: there is no such weights file"),
     ],
@@ -357,3 +361,43 @@ def test_what_the_result_depends_on(weights):
     assert large.bytes == pytest.approx(50 * (28 * 28 * 768 * 2 + 768 * 4))
     packed = extract.cost(extract.Config(backbone="dino_vitb8", input_size=224, codec="pca8"), work)
     assert packed.bytes < large.bytes / 8
+
+
+@pytest.mark.parametrize(
+    ("backbone", "positions", "rule"),
+    [
+        ("dino_vits16", "auto", "dino"),
+        ("dino_vits16", "dino", "dino"),
+        ("dino_vits16", "timm", None),
+        ("vit_small_patch16_224.dino", "auto", None),
+        ("vit_tiny_patch16_224", "auto", None),
+        ("vit_tiny_patch16_224", "dino", "dino"),
+        ("classical", "auto", None),
+    ],
+)
+def test_the_rule_of_positions_counts_where_it_is_not_the_one_there_always_was(backbone, positions, rule):
+    """So features of earlier versions are up to date where they were made by the rule that is asked for."""
+    found = extract.Config(backbone=backbone, positions=positions).identity()
+    assert found.pop("positions", None) == rule
+    assert found == {
+        name: value
+        for name, value in Section.identity(extract.Config(backbone=backbone)).items()
+        if name != "positions"
+    }
+
+
+def test_the_store_says_by_which_rule_it_was_made_and_new_images_follow_it(tmp_path, weights):
+    run_dir, _ = make_run(tmp_path, [(96, 160)])
+    stored = {}
+    for rule in ("auto", "timm", "dino"):
+        extract.run(config(weights, positions=rule), run_dir, RUNTIME)
+        folder = run_dir.path("features")
+        found = FeatureStore(folder)
+        said = json.loads((folder / "store.zarr" / "zarr.json").read_text("utf-8"))["attributes"].get("positions")
+        assert (said, found.header.positions) == (("dino", "dino") if rule == "dino" else (None, "timm"))
+        stored[rule] = found.patches(0)
+        encoder = reopen_encoder(found.header, folder, RUNTIME)
+        (item,) = read_cuts([0], corpus=load_corpus(run_dir.path("corpus")), header=found.header)
+        np.testing.assert_allclose(encoder.describe(item.rgb[None])[0][0], stored[rule], atol=0.02)
+    assert np.array_equal(stored["auto"], stored["timm"])
+    assert np.abs(stored["dino"].astype(np.float32) - stored["timm"]).max() > 0.1
