@@ -19,7 +19,7 @@ def test_quick_trials(kind: str, tmp_path: Path) -> None:
     tool = [sys.executable, str(ROOT / "tools" / "scorecard.py"), kind, "--quick", "--json", str(out)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(tool, check=False, timeout=900, env=environment, capture_output=True, text=True)
-    found = json.loads(out.read_text("utf-8"))
+    found = json.loads(out.read_text("utf-8"))["rows"]
     assert [(row["trial"], row["failures"]) for row in found if row["failures"]] == [], done.stderr
     assert done.returncode == 0, done.stderr
     idle = [row["trial"] for row in found if not row["tried"] and not any("SKIPPED" in note for note in row["notes"])]
@@ -34,3 +34,12 @@ def test_a_row_counts_what_failed_and_takes_no_other_word() -> None:
     assert row.failures == ["silent: bit 2"]
     with pytest.raises(ValueError, match="'fine' is none of"):
         row.add("fine", "bit 3")
+
+
+def test_the_page_says_what_was_found_by_which_command() -> None:
+    row = Row("bits flipped", ("noticed",), ("silent",), notes={"bits": 9})
+    row.add("silent", "bit 2")
+    found = json.loads(scorecard.protocol([row], "python tools/scorecard.py flips"))
+    text = scorecard.page([found])
+    assert f"`python tools/scorecard.py flips`, commit {found['commit']}, {found['date']}:" in text
+    assert row.line() in text.split("\n")
