@@ -192,6 +192,9 @@ def cluster(
     run: AnyPath,
     *,
     seed: int | None = None,
+    guide: str | None = None,
+    guide_classes: str | None = None,
+    hold_out: float | None = None,
     device: str | None = None,
     workers: int | None = None,
     force: bool = False,
@@ -202,11 +205,17 @@ def cluster(
     Reads  corpus/    which crops belong to one image
            features/  patch features of every crop
            head/      the head that turns features into codes
+           the user's points, where `cluster.guide` names some
     Writes clusters/  tree.npz (small clusters, how they merge, a pool of patches), clusters.npz (the classes)
 
     Args:
         run: the run directory.
         seed: seed of the sample and of every k-means run.
+        guide: labelled points that steer the classes: a CSV, or a folder of index images; null = no label takes
+            part.
+        guide_classes: text file of the guide's class names, one per line in index order.
+        hold_out: share of the guide's images, drawn by seed, that do not steer, so that `evaluate` may judge by
+            them.
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
         force: run although it is up to date.

@@ -46,6 +46,7 @@ STEMS_USED_TWICE = {
     "cover": "a record, its files, its figure, a stage",
     "features": "a record and its files",
     "gallery": "a record, and the arrays that choose it",
+    "guide": "a record and its file",
     "pairs": "a record and its files",
     "scores": "a record and its files",
     "video": "files in, and an export format",

@@ -1,9 +1,13 @@
-"""Labels are used by `evaluate` and `cover`, which judge finished masks: no other stage can import or open them."""
+"""Labels are used by `evaluate` and `cover`, which judge finished masks: no other stage can import or open them.
+
+Except the points of `cluster --guide`: one module reads them, only where they are asked for, and every result says so.
+"""
 
 import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import grimp
@@ -21,10 +25,12 @@ READERS = (
 JUDGES = (
     "segpipe.stages.evaluate",
     "segpipe.stages.evaluate.full_resolution",
+    "segpipe.stages.evaluate.held_out",
     "segpipe.stages.evaluate.stego_protocol",
     "segpipe.labels.counting",
     "segpipe.stages.cover",
 )
+STEERING = "segpipe.stages.cluster.steering"
 
 WATCH = """
 import json, os, runpy, sys
@@ -48,6 +54,9 @@ runpy.run_module("segpipe", run_name="__main__", alter_sys=True)
 
 def test_only_stages_that_judge_finished_masks_reach_the_readers_of_labels():
     graph = grimp.build_graph("segpipe")
+    assert graph.find_modules_that_directly_import(STEERING) == {"segpipe.stages.cluster"}
+    for imported in graph.find_modules_directly_imported_by(STEERING):
+        graph.remove_import(importer=STEERING, imported=imported)
     stages = {f"segpipe.stages.{stage.NAME}" for stage in STAGES}
     assert len(stages) == 10
     for reader in READERS:
@@ -55,7 +64,7 @@ def test_only_stages_that_judge_finished_masks_reach_the_readers_of_labels():
         reach = {stage for stage, chain in chains.items() if chain}
         assert reach <= {"segpipe.stages.evaluate", "segpipe.stages.cover"}
         assert "segpipe.stages.evaluate" in reach
-        direct = graph.find_modules_that_directly_import(reader)
+        direct = graph.find_modules_that_directly_import(reader) - {STEERING}
         assert all(name in (*READERS, *JUDGES) for name in direct), direct
 
 
@@ -102,3 +111,39 @@ def test_no_other_stage_opens_a_label(reef: Path, tmp_path: Path):
     scores = json.loads((run / "scores" / "scores.json").read_text())
     assert scores["images"] == len(images) == 4
     assert scores["classes"] == (reef / "classes.txt").read_text().split()
+
+
+def test_points_that_steer_are_opened_by_cluster_alone_and_every_result_says_so(reef: Path, tmp_path: Path):
+    run, points = tmp_path / "run", reef / "points.csv"
+    names = [path.stem for path in sorted((reef / "images").rglob("*")) if path.is_file()]
+    points.write_text("\n".join(["image,row,column,label", *(f"{n},{y},20,l{y}" for n in names for y in (9, 60))]))
+    settings = [
+        "extract.backbone=classical",
+        "extract.input_size=96",
+        "train.method=pca",
+        "refine.crf=false",
+        "runtime.workers=1",
+        f"cluster.guide={points}",
+        "cluster.hold_out=0.5",
+    ]
+    sets = [part for pair in settings for part in ("--set", pair)]
+    try:
+        seen = opened(tmp_path / "1", reef, "run", str(reef / "images"), str(run), "--to", "train", "-q", *sets)
+        assert points.resolve() not in seen
+        assert points.resolve() in opened(tmp_path / "2", reef, "cluster", str(run), "-q")
+        seen = opened(tmp_path / "3", reef, "refine", str(run), "-q")
+        assert points.resolve() not in seen
+        opened(tmp_path / "4", reef, "evaluate", str(run), "--labels", str(reef / "labels"), "-q")
+        opened(tmp_path / "5", reef, "report", str(run), "-q")
+        opened(tmp_path / "6", reef, "bundle", str(run), str(tmp_path / "b.zip"), "-q")
+    finally:
+        points.unlink()
+    told = "guided by 4 points of 2 labels in 2 images"
+    stages = json.loads((run / "manifest.json").read_text())["stages"]
+    said = {name: record["summary"]["guided"] for name, record in stages.items() if "guided" in record["summary"]}
+    assert said == {"cluster": told, "evaluate": told}
+    assert json.loads((run / "scores" / "scores.json").read_text())["guided"] == told
+    assert told in (run / "report" / "index.html").read_text("utf-8")
+    with zipfile.ZipFile(tmp_path / "b.zip") as bundle:
+        assert json.loads(bundle.read("bundle.json"))["guided"] == told
+        assert told in bundle.read("LICENCES.txt").decode()

@@ -28,3 +28,5 @@ class Bundle:
     """Under which the weights of the backbone are published."""
     version: str
     """Of segpipe, when it was made."""
+    guided: str = ""
+    """By how many labelled points the classes were steered; empty where no label took part."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,3 +75,20 @@ def plain_legend(clusters: int) -> Legend:
     return Legend(
         tuple(f"class {k}" for k in range(clusters)), class_colors(clusters), np.arange(clusters), named=False
     )
+
+
+def guided_legend(names: Sequence[str], clusters: int) -> Legend:
+    """Every cluster a class of its own, called as the label that steered it; the others by their numbers.
+
+    Args:
+        names: of the clusters, empty where no label steered one; clusters beyond them have none.
+        clusters: how many there are.
+
+    >>> guided_legend(("sand", ""), 2).names
+    ('sand', 'class 1')
+    """
+    taken = {name for name in names if name}
+    given = [*names, *[""] * clusters][:clusters]
+    plain = [f"cluster {k}" if f"class {k}" in taken else f"class {k}" for k in range(clusters)]
+    called = tuple(name or plain[k] for k, name in enumerate(given))
+    return Legend(called, class_colors(clusters), np.arange(clusters))

@@ -172,6 +172,10 @@ class Scores(_Record):
     """`whole` or `published`; what `protocol` says in sentences."""
     protocol: str
     unmatched: Unmatched
+    guided: str | None = None
+    """By how many labelled points the classes were steered; None: no label took part in making them."""
+    guide_images: int = 0
+    """Labelled images that are not judged because their points steered, or those of a frame next to them."""
 
 
 class ImageScore(_Record):

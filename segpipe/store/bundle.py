@@ -69,6 +69,7 @@ def save_bundle(bundle: Bundle, path: Path, parts: Mapping[str, Path]) -> None:
         "colors": legend.colors.tolist(),
         "classes_of": legend.classes_of.tolist(),
         "licence": bundle.licence,
+        **({"guided": bundle.guided} if bundle.guided else {}),
     }
     files.clear_beside(path)
     with files.atomic(path) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
@@ -89,6 +90,7 @@ def licences(bundle: Bundle) -> str:
         f"Made by segpipe {bundle.version} (Apache-2.0), which this file does not contain.\n"
         f"The weights of the backbone {bundle.header.backbone} are published under: {bundle.licence}. Pass them on "
         "under its terms.\nHead and clusters were learned from images of whoever made this file.\n"
+        + (f"The classes are {bundle.guided}.\n" if bundle.guided else "")
     )
 
 
@@ -178,6 +180,7 @@ def _bundle(facts: Mapping[str, Any]) -> Bundle:
         ),
         licence=facts["licence"],
         version=facts["version"],
+        guided=str(facts.get("guided", "")),
     )
 
 

@@ -21,9 +21,10 @@ from segpipe.base.outside import read_outside
 from segpipe.base.shown import quoted, shorten
 from segpipe.base.yaml_text import compose
 from segpipe.records.class_names import Color, Entry, Naming, NamingError
-from segpipe.records.legend import Legend, plain_legend
+from segpipe.records.legend import Legend, guided_legend, plain_legend
 from segpipe.records.palette import hex_color
 from segpipe.store.clusters import own_splits, whole_clustering
+from segpipe.store.guide import open_guide
 from segpipe.store.run_dir import RunDir
 from segpipe.store.yaml_comments import TAIL, Comments, Place, below, find_comments
 
@@ -75,7 +76,7 @@ class Written:
 
 
 def open_legend(run_dir: RunDir, clusters: int, *, whole: bool = False) -> Legend:
-    """What the clusters of a run's masks are called: by classes.yaml where there is one, else by their numbers.
+    """What the clusters of a run's masks are called: by classes.yaml where there is one, else by the guide, or number.
 
     Args:
         run_dir: the run.
@@ -87,7 +88,8 @@ def open_legend(run_dir: RunDir, clusters: int, *, whole: bool = False) -> Legen
     """
     path = run_dir.root / CLASSES
     if not path.exists():
-        return plain_legend(clusters)
+        guide = open_guide(run_dir)
+        return plain_legend(clusters) if guide is None else guided_legend(guide.names, clusters)
     written = load_naming(path)
     if not speaks_of(written.naming, clustering(run_dir)):
         raise UsageError(

@@ -22,6 +22,7 @@ from segpipe.store.class_names import open_legend
 from segpipe.store.clusters import open_clusters, save_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore, stored_codec
+from segpipe.store.guide import open_guide
 from segpipe.store.masks import load_header
 from segpipe.store.run_dir import RunDir
 
@@ -47,6 +48,7 @@ def bundle(run_dir: RunDir, path: Path, runtime: Runtime) -> Bundle:
     pipeline.require_finished(run_dir, "refine")
     features, masks = run_dir.path("features"), load_header(run_dir.path("masks"))
     header = FeatureStore(features).header
+    guide = open_guide(run_dir)
     made = Bundle(
         header=header,
         index={name: getattr(settings["index"], name) for name in _PLANNING},
@@ -55,6 +57,7 @@ def bundle(run_dir: RunDir, path: Path, runtime: Runtime) -> Bundle:
         legend=open_legend(run_dir, masks["classes"]),
         licence=find_backbone(header.backbone).licence,
         version=__version__,
+        guided=guide.told if guide else "",
     )
     with temporary_folder() as folder:
         parts = {HEAD: run_dir.path("head") / HEAD, "clusters.npz": folder / "clusters.npz"}

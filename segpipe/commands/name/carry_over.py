@@ -25,6 +25,7 @@ from segpipe.plots import thumbnails as panels
 from segpipe.records.class_names import Color, Entry, Naming
 from segpipe.records.corpus import Corpus
 from segpipe.records.gallery import Patch
+from segpipe.records.guide import Guide
 from segpipe.records.palette import class_colors, nodata
 from segpipe.store import masks
 
@@ -180,10 +181,11 @@ def new_colors(naming: Naming, count: int) -> list[Color]:
     return [palette(first + i) for i in range(count)]
 
 
-def begin(after: Seen) -> Naming:
-    """Nothing said yet: every cluster in the color that it has on maps anyway."""
+def begin(after: Seen, guide: Guide | None = None) -> Naming:
+    """Nothing said yet: every cluster in the color that it has on maps anyway, called as the label that steered it."""
     colors = class_colors(after.clusters).tolist()
-    return Naming({k: Entry((r, g, b)) for k, (r, g, b) in enumerate(colors)}, after.clustering)
+    names = [*(guide.names if guide else ()), *[""] * after.clusters]
+    return Naming({k: Entry((r, g, b), names[k]) for k, (r, g, b) in enumerate(colors)}, after.clustering)
 
 
 def picture_names(clusters: int) -> dict[int, str]:

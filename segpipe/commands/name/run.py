@@ -24,6 +24,7 @@ from segpipe.store import masks
 from segpipe.store.class_names import CLASSES, Written, clustering, load_naming, naming_text, save_naming
 from segpipe.store.clusters import SPLITS, load_tree, open_clusters
 from segpipe.store.corpus import load_corpus
+from segpipe.store.guide import open_guide
 from segpipe.store.run_dir import RunDir
 from segpipe.store.yaml_comments import Comments
 
@@ -96,7 +97,7 @@ def _change(run_dir: RunDir, draft: RunDir, written: Written | None, options: Na
         unknown = next((k for k in written.naming.entries if k >= after.clusters), None)
         if unknown is not None:
             written.legend(after.clusters)  # says which line is wrong
-    carried = parts.carry(written.naming if written else parts.begin(after), before, after)
+    carried = parts.carry(written.naming if written else parts.begin(after, open_guide(draft)), before, after)
     state = _State(carried.naming, dict(carried.origin), _tell_carried(carried) if written else [])
     if options.split is not None:
         cluster = _cluster_of(state.naming, options.split, named("split", options.split))

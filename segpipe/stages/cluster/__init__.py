@@ -3,6 +3,7 @@
 Reads  corpus/    which crops belong to one image
        features/  patch features of every crop
        head/      the head that turns features into codes
+       the user's points, where `cluster.guide` names some
 Writes clusters/  tree.npz (small clusters, how they merge, a pool of patches), clusters.npz (the classes)
 
 The tree and the pool do not depend on the number of classes: when only `k` changed nothing before them is read again.
@@ -13,16 +14,17 @@ from __future__ import annotations
 import hashlib
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field
 
 from segpipe.base import files
-from segpipe.base.config import Section, setting
+from segpipe.base.config import AbsolutePath, Section, setting
 from segpipe.base.cost import Cost, Work
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime
 from segpipe.inference.codes import HEAD, open_head
 from segpipe.inference.patch_sampler import open_sample
@@ -34,6 +36,7 @@ from segpipe.stages.cluster.model_selection import MARGIN, compare
 from segpipe.store.clusters import load_tree, save_clusters, save_tree
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
+from segpipe.store.guide import GUIDE, save_guide
 from segpipe.store.run_dir import RunDir
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ ARTEFACT = "clusters"
 NEEDS = ("index", "extract", "train")
 FORMAT = 6
 FILES = {
+    "guide.json": "which labelled points steered the classes; absent where no label took part",
     "clusters.npz": "`centers` (k, c) float32: the classes' centers among the codes",
     "tree.npz": (
         "`centers` and `sizes` of the small clusters, `merges` in scipy's linkage format, and a pool of patches"
@@ -53,6 +57,7 @@ FILES = {
 TREE = "tree.npz"
 _PER_CLASS = 4  # small clusters for each class wanted, at least
 _HEIGHTS = 100  # merges told, from the last
+_GUIDE = ("guide", "guide_classes", "hold_out")
 
 Int64 = npt.NDArray[np.int64]
 
@@ -87,6 +92,27 @@ class Config(Section):
         0, "steps of PriMaPs-EM, which fits the clusters anew to regions of alike patches", ge=0, le=1_000_000
     )
     seed: int = setting(0, "seed of the sample and of every k-means run", ge=0)
+    guide: AbsolutePath | None = setting(
+        None,
+        "labelled points that steer the classes: a CSV, or a folder of index images; null = no label takes part",
+        flags=("--guide",),
+        metavar="DIR|CSV",
+    )
+    guide_classes: AbsolutePath | None = setting(
+        None, "text file of the guide's class names, one per line in index order", flags=("--classes",), metavar="FILE"
+    )
+    hold_out: float = setting(
+        0.0,
+        "share of the guide's images, drawn by seed, that do not steer, so that `evaluate` may judge by them",
+        flags=("--hold-out",),
+        ge=0,
+        lt=1,
+    )
+
+    def identity(self) -> dict[str, Any]:
+        """As of `Section`; without a guide what it was before there were any, so that earlier runs stay up to date."""
+        found = super().identity()
+        return found if self.guide is not None else {key: found[key] for key in found if key not in _GUIDE}
 
 
 class Summary(BaseModel):
@@ -96,7 +122,7 @@ class Summary(BaseModel):
     k: int
     """Clusters; fewer than wanted where there are fewer distinct patches."""
     method: str
-    """tree or kmeans."""
+    """tree, kmeans or guided."""
     agreements: dict[str, float]
     """Neighbor agreement weighted by entropy, by method; empty where there was no choice."""
     patches: int
@@ -118,6 +144,17 @@ class Summary(BaseModel):
     """Mean cosine down to which `auto` merges."""
     cut_only: bool
     """The tree was there already."""
+    guided: str | None = None
+    """By how many labelled points the classes were steered; None where no label took part."""
+
+
+def input_files(config: Config) -> list[Path]:
+    """The user's points that steer, if any."""
+    if config.guide is None:
+        return []
+    from segpipe.stages.cluster.steering import guide_files
+
+    return guide_files(config.guide, config.guide_classes)
 
 
 def prototypes(config: Config) -> int:
@@ -174,7 +211,8 @@ def origin_of(config: Config, run_dir: RunDir) -> str:
     stages = run_dir.manifest().stages
     inputs = {name: stages[name].artefact for name in NEEDS if name in stages}
     head = hashlib.sha256((run_dir.path("head") / HEAD).read_bytes()).hexdigest()
-    settings = config.identity() | {"k": None, "method": None, "primaps": None, "prototypes": prototypes(config)}
+    settings = {key: value for key, value in config.identity().items() if key not in _GUIDE}
+    settings |= {"k": None, "method": None, "primaps": None, "prototypes": prototypes(config)}
     return files.digest({"format": FORMAT, "settings": settings, "inputs": inputs, "head": head})
 
 
@@ -217,10 +255,29 @@ def cost(config: Config, work: Work) -> Cost:
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
-    """Find the tree, or take the one that is there; find the clusters."""
+    """Find the tree, or take the one that is there; find the clusters.
+
+    Raises:
+        UsageError: codes are not finite, or a guide or what goes with it is wrong.
+        CorpusError: nothing can be clustered, or no label of a guide belongs to an image.
+    """
+    _check_guide(config)
     tree, kept = find_tree(config, run_dir, runtime)
     k = count_classes(tree.merges) if config.k == "auto" else config.k
-    method, agreements, model, sizes = choose(tree, k, config, workers=runtime.workers)
+    guide = None
+    if config.guide is None:
+        method, agreements, model, sizes = choose(tree, k, config, workers=runtime.workers)
+    else:
+        from segpipe.stages.cluster.steering import GuideSettings, guided
+
+        store, head = open_codes(run_dir, runtime)
+        wanted = None if config.k == "auto" else config.k
+        settings = GuideSettings(
+            config.guide, config.guide_classes, config.hold_out, wanted, config.smooth, config.seed
+        )
+        model, sizes, guide = guided(settings, tree, head, store, run_dir, runtime)
+        method, agreements = "guided", {}
+        log.info("classes %s; %d labelled images held out", guide.told, guide.held_out)
     if config.k == "auto":
         log.info("cluster.k=auto: %d clusters", model.clusters)
     elif model.clusters < k:
@@ -234,6 +291,8 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     with run_dir.writing(ARTEFACT) as out:
         save_tree(tree, out / TREE)
         save_clusters(model, out / "clusters.npz")
+        if guide is not None:
+            save_guide(guide, out / GUIDE)
     return Summary(
         wanted=config.k,
         k=model.clusters,
@@ -249,4 +308,19 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         heights=(1 - tree.merges[::-1, 2]).round(6).tolist()[:_HEIGHTS],
         alike=MERGE_COSINE,
         cut_only=kept,
+        guided=guide.told if guide else None,
     )
+
+
+def _check_guide(config: Config) -> None:
+    """Refuse settings that do not go together."""
+    if config.guide is None:
+        for name in ("guide_classes", "hold_out"):
+            if value := getattr(config, name):
+                raise UsageError(
+                    f"{named(f'cluster.{name}', value)}: nothing steers; give {named('cluster.guide')} too, or leave "
+                    "it out"
+                )
+    elif config.method == "kmeans" or config.primaps:
+        which = named("cluster.primaps", config.primaps) if config.primaps else named("cluster.method", "kmeans")
+        raise UsageError(f"{which}: points steer the cut of the tree alone; leave it out, or {named('cluster.guide')}")

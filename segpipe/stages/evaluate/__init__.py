@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel
 
 from segpipe.base.config import AbsolutePath, Section, setting
 from segpipe.base.cost import Cost, Work
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime
 from segpipe.images.datasets import FOLDER, known_layout
 from segpipe.inference.codes import open_head
@@ -34,9 +34,11 @@ from segpipe.stages.evaluate import full_resolution as whole
 from segpipe.stages.evaluate import scoring
 from segpipe.stages.evaluate import stego_protocol as published
 from segpipe.stages.evaluate.baseline import fit_baseline
+from segpipe.stages.evaluate.held_out import without_steering
 from segpipe.store.clusters import open_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
+from segpipe.store.guide import open_guide
 from segpipe.store.masks import load_header
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import save_counts, save_scores
@@ -116,6 +118,8 @@ class Summary(BaseModel):
     """Labels that belong to no image."""
     absent_classes: list[str]
     """Named, but in no label; left out of the means (by `published`: 0 where a cluster is matched to them)."""
+    guided: str | None = None
+    """By how many labelled points the classes were steered; None: no label took part in making them."""
 
 
 def input_files(config: Config) -> list[Path]:
@@ -150,6 +154,8 @@ class Evaluated:
     empty: int
     drawn: int
     """Labelled pixels drawn of each image, at most."""
+    steered: int = 0
+    """Labelled images left out because they steered the classes."""
 
     def counted(self, config: Config) -> LabelCounts:
         """The labelled pixels by cluster."""
@@ -189,7 +195,7 @@ def baseline_of(config: Config, run_dir: RunDir, runtime: Runtime) -> ClusterMod
 
 def evaluate_whole(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, runtime: Runtime) -> Evaluated:
     """Judge the run's masks at their own size."""
-    truth = read_labels(config, corpus, runtime)
+    truth, left_out = without_steering(read_labels(config, corpus, runtime), corpus, open_guide(run_dir))
     points = any(isinstance(source, Points) for source in truth.sources.values())
     drawn = quota(len(truth.sources), config, points=points)
     baseline = baseline_of(config, run_dir, runtime)
@@ -199,18 +205,24 @@ def evaluate_whole(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, r
     together = shots[[task.index for task in tasks]]
     evidence = replace(gathered, images=shots[gathered.images], together=together)
     names = [task.image.id for task in tasks]
-    return Evaluated(evidence, truth.classes, names, list(truth.unmatched), truth.empty, drawn)
+    return Evaluated(evidence, truth.classes, names, list(truth.unmatched), truth.empty, drawn, left_out)
 
 
 def evaluate_published(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, runtime: Runtime) -> Evaluated:
     """Judge the middle crops of a set's split, or of the run's labelled images, as STEGO did."""
     assert config.labels is not None
-    unmatched, empty = list[str](), 0
+    unmatched, empty, left_out = list[str](), 0, 0
+    guide = open_guide(run_dir)
     if config.layout == FOLDER:
-        truth = read_labels(config, corpus, runtime)
+        truth, left_out = without_steering(read_labels(config, corpus, runtime), corpus, guide)
         cases, classes = published.cases_of_run(corpus, truth), truth.classes
         unmatched, empty = list(truth.unmatched), truth.empty
     else:
+        if guide is not None:
+            raise UsageError(
+                f"{named('evaluate.protocol', 'published')}: the classes are {guide.told}, and images outside the run "
+                f"cannot be told from those; give {named('evaluate.protocol', 'whole')}"
+            )
         samples = layout_samples(config.labels, config.classes, layout=config.layout, split=config.split)
         cases = published.cases_of_set(config.labels, samples, layout=config.layout)
         classes = published.classes_of(config.layout)
@@ -227,7 +239,7 @@ def evaluate_published(config: Config, corpus: Corpus, head: Any, run_dir: RunDi
     drawn = quota(len(cases), config, points=False)
     found = published.gather(cases, setup, encoder, head.to(runtime.device), runtime, quota=drawn, seed=config.seed)
     unmatched += found.unmatched
-    return Evaluated(found.evidence, classes, list(found.names), unmatched, empty + found.empty, drawn)
+    return Evaluated(found.evidence, classes, list(found.names), unmatched, empty + found.empty, drawn, left_out)
 
 
 def summarize(scores: Scores) -> Summary:
@@ -245,6 +257,7 @@ def summarize(scores: Scores) -> Summary:
         linear_probe_accuracy=scores.linear_probe.codes.accuracy,
         unmatched_labels=scores.unmatched.labels,
         absent_classes=scores.unmatched.absent_classes,
+        guided=scores.guided,
     )
 
 
@@ -274,7 +287,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Score the run against the labels.
 
     Raises:
-        UsageError: no labels are given, or a label file or setting is wrong.
+        UsageError: no labels are given, a label file or setting is wrong, or all labelled images steered the classes.
         CorpusError: no label belongs to an image.
     """
     if config.labels is None:
@@ -290,6 +303,10 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         labels_without_image=found.unmatched,
         empty=found.empty,
     )
+    guide = open_guide(run_dir)
+    if guide is not None:
+        scores = scores.model_copy(update={"guided": guide.told, "guide_images": found.steered})
+        log.info("classes %s; judged by %d images that did not steer", guide.told, scores.images)
     with run_dir.writing("scores") as out:
         save_scores(scores, score_images(found.names, images), found.evidence.masks.total(), out)
         save_counts(found.counted(config), out)

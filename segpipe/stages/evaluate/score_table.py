@@ -32,6 +32,8 @@ def score_table(found: Scores, named: NamedMap | None = None) -> Table:
                 table.add_row(f"{probe.replace('_', ' ')} on {kind}", *_cells(row))
     # the whole description is in scores.json and in the report
     table.caption = f"protocol {found.protocol_name}: {found.protocol.split('. ')[0].removesuffix('.')}."
+    if found.guided:
+        table.caption += f"\nThe classes are {found.guided}: no label-free score. {found.guide_images} were not judged."
     table.caption_justify = "left"
     return table
 

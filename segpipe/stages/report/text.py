@@ -225,5 +225,10 @@ def scores_note(scores: Scores | None, *, outdated: bool) -> str:
     return (
         f"Against {plural(scores.labelled_pixels, 'labelled pixel')} in {plural(scores.images, 'image')}, "
         f"by the protocol “{scores.protocol_name}” (below). "
-        "Labels were used only for this comparison, never to find the classes."
+        + (
+            f"The classes are {scores.guided}, so these are no label-free scores; "
+            f"{plural(scores.guide_images, 'image')} that steered them took no part."
+            if scores.guided
+            else "Labels were used only for this comparison, never to find the classes."
+        )
     )

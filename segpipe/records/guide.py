@@ -1,0 +1,34 @@
+"""Guide record: which labelled points steered the clusters of a run."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Guide(BaseModel):
+    """What steered, as clusters/guide.json keeps it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    """The labels as the user named them."""
+    points: int
+    """Labelled pixels that steered."""
+    labels: tuple[str, ...]
+    """Names of their labels."""
+    names: tuple[str, ...]
+    """Of each cluster the label that it was steered by; empty for what has none."""
+    images: tuple[str, ...]
+    """Ids of the images whose points steered."""
+    held_out: int
+    """Labelled images whose points did not."""
+
+    @property
+    def told(self) -> str:
+        """What every result says of it.
+
+        >>> Guide(file="p.csv", points=30, labels=("a", "b"), names=("a", "b"), images=("x",), held_out=0).told
+        'guided by 30 points of 2 labels in 1 image'
+        """
+        images = f"{len(self.images)} image{'' if len(self.images) == 1 else 's'}"
+        return f"guided by {self.points} points of {len(self.labels)} labels in {images}"
