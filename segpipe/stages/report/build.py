@@ -40,7 +40,7 @@ def compose(found: ReportData) -> ReportPage:
     used = len(classes.shares)
     return ReportPage(
         title=found.title,
-        intro=text.intro(len(found.corpus.images), used, found.header),
+        intro=text.intro(len(found.corpus.images), used, found.header, guided=guided_by(found.manifest)),
         skipped=SkippedFiles.of(found.rejected),
         headline=text.headline(run_numbers(found, used=used)),
         images=images_part(found, labels),
@@ -55,6 +55,12 @@ def compose(found: ReportData) -> ReportPage:
         features=list(found.pictures.features.values()),
         run=provenance_part(found.manifest, found.stages),
     )
+
+
+def guided_by(manifest: Manifest) -> str | None:
+    """What the manifest says of labels that steered the classes; None: there were none."""
+    cluster = manifest.stages.get("cluster")
+    return cluster.summary.get("guided") if cluster else None
 
 
 def images_part(found: ReportData, labels: Sequence[ClassLabel]) -> ImagesPart:

@@ -24,10 +24,11 @@ def plural(count: int, noun: str, nouns: str = "") -> str:
     return f"{text(count)} {noun if count == 1 else nouns or noun + 's'}"
 
 
-def intro(images: int, classes: int, header: FeatureHeader) -> str:
-    """One sentence: what this run is."""
+def intro(images: int, classes: int, header: FeatureHeader, *, guided: str | None = None) -> str:
+    """One sentence: what this run is; `guided` as the summary of `cluster` says it."""
+    found = guided or "found without labels"
     return (
-        f"{plural(images, 'image')} divided into {plural(classes, 'class', 'classes')} found without labels, "
+        f"{plural(images, 'image')} divided into {plural(classes, 'class', 'classes')} {found}, "
         f"from the {_FACETS.get(header.facet, header.facet)} of the frozen backbone {header.backbone}."
     )
 

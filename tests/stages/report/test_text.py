@@ -40,6 +40,8 @@ def test_the_intro_names_what_was_used() -> None:
     assert text.intro(1, 2, HEADER) == (
         "1 image divided into 2 classes found without labels, from the keys of the frozen backbone dino."
     )
+    steered = "guided by 30 points of 2 labels in 1 image"
+    assert f"2 classes {steered}, from" in text.intro(1, 2, HEADER, guided=steered)
 
 
 def test_missing_and_outdated_scores_are_explained() -> None:
