@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+Activation = Literal["relu", "silu"]
+
+_ACTIVATIONS: Mapping[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU}
 _TOKENS = 1 << 15  # tokens that pass the head at once in `codes`
 
 
@@ -38,33 +41,50 @@ def drop_channels(tokens: Tensor, rate: float, generator: torch.Generator) -> Te
     return tokens * kept.view(len(tokens), *[1] * (tokens.ndim - 2), tokens.shape[-1])
 
 
+def drop_values(tokens: Tensor, rate: float, generator: torch.Generator) -> Tensor:
+    """Tokens of any shape, each number dropped for itself (torch's Dropout), drawn on the CPU from one's own generator.
+
+    Args:
+        tokens: float32.
+        rate: probability of a number to become zero; the others are divided by 1 - rate. With 0 nothing is drawn.
+        generator: on the CPU.
+    """
+    if rate == 0:
+        return tokens
+    return tokens * ((torch.rand(tokens.shape, generator=generator) >= rate).float() / (1 - rate)).to(tokens)
+
+
 class Head(nn.Module):
     """code(f) = linear(drop(f - mean)) + nonlinear(drop(f - mean)), the two dropouts independent.
 
     STEGO's 1 x 1 convolutions are written as linear layers on (..., in_dim): the same function, and torch gives both
-    the same initial distribution.
+    the same initial distribution. The nonlinear part has one hidden layer, with ReLU (STEGO, CAUSE, hidden positives)
+    or SiLU (SmooSeg).
     """
 
     mean: Tensor
 
-    def __init__(self, in_dim: int, dim: int, dropout: float) -> None:
+    def __init__(
+        self, in_dim: int, dim: int, dropout: float, *, activation: Activation = "relu", whole_channels: bool = True
+    ) -> None:
         super().__init__()
-        self.in_dim, self.dim, self.dropout = in_dim, dim, dropout
+        self.in_dim, self.dim, self.dropout, self.activation = in_dim, dim, dropout, activation
+        self.drop = drop_channels if whole_channels else drop_values
         self.linear = nn.Linear(in_dim, dim)
-        self.nonlinear = nn.Sequential(nn.Linear(in_dim, in_dim), nn.ReLU(), nn.Linear(in_dim, dim))
+        self.nonlinear = nn.Sequential(nn.Linear(in_dim, in_dim), _ACTIVATIONS[activation](), nn.Linear(in_dim, dim))
         self.register_buffer("mean", torch.zeros(in_dim))
 
     def forward(self, tokens: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Tokens (..., in_dim) to codes (..., dim).
 
         Args:
-            tokens: float32; in training (B, ..., in_dim), channels are dropped per item of the first axis.
+            tokens: float32; in training (B, ..., in_dim), whole channels are dropped per item of the first axis.
             generator: draws the dropout in training; without one nothing is dropped.
         """
         centered = tokens - self.mean
         if not self.training or generator is None:
             return self.linear(centered) if self.plain else self.join(centered, centered)
-        return self.join(*(drop_channels(centered, self.dropout, generator) for _ in range(2)))
+        return self.join(*(self.drop(centered, self.dropout, generator) for _ in range(2)))
 
     @property
     def plain(self) -> bool:
@@ -77,7 +97,10 @@ class Head(nn.Module):
 
     @torch.no_grad()
     def pass_rows(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes (T, dim) of tokens (T, in_dim) as `join` makes them, and the hidden layer (T, in_dim), no graph."""
+        """Codes (T, dim) of tokens (T, in_dim) as `join` makes them, and the hidden layer (T, in_dim), no graph.
+
+        Of a head with ReLU alone.
+        """
         plain, plain_bias, inner, inner_bias, outer, outer_bias = self.parameters()
         hidden = torch.addmm(inner_bias, second, inner.T).relu_()
         return torch.addmm(outer_bias + plain_bias, hidden, outer.T).addmm_(first, plain.T), hidden
@@ -90,11 +113,19 @@ class Head(nn.Module):
         return by_codes.T @ first, bias, by_hidden.T @ second, by_hidden.sum(0), by_codes.T @ hidden, bias
 
 
-def new_head(in_dim: int, dim: int, dropout: float, *, seed: int) -> Head:
+def new_head(
+    in_dim: int,
+    dim: int,
+    dropout: float,
+    *,
+    seed: int,
+    activation: Activation = "relu",
+    whole_channels: bool = True,
+) -> Head:
     """A head with torch's default initial weights, drawn from `seed` without touching torch's global generator."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Head(in_dim, dim, dropout)
+        return Head(in_dim, dim, dropout, activation=activation, whole_channels=whole_channels)
 
 
 def linear_head(directions: npt.NDArray[np.floating], mean: npt.NDArray[np.floating]) -> Head:
@@ -115,8 +146,9 @@ def linear_head(directions: npt.NDArray[np.floating], mean: npt.NDArray[np.float
 
 
 def describe_head(head: Head) -> dict[str, Any]:
-    """What `build_head` needs to know besides the tensors."""
-    return {"in_dim": head.in_dim, "dim": head.dim, "dropout": head.dropout}
+    """What `build_head` needs to know besides the tensors; heads of earlier versions say no activation, it is ReLU."""
+    said = {"in_dim": head.in_dim, "dim": head.dim, "dropout": head.dropout}
+    return said if head.activation == "relu" else {**said, "activation": head.activation}
 
 
 def build_head(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Head:
@@ -124,15 +156,17 @@ def build_head(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Head:
 
     Raises:
         KeyError: what is known of the tensors is missing.
-        ValueError: tensors are missing, surplus, of another shape, or not finite.
+        ValueError: tensors are missing, surplus, of another shape, or not finite, or the activation is none of ours.
     """
-    in_dim, dim = int(meta["in_dim"]), int(meta["dim"])
+    in_dim, dim, activation = int(meta["in_dim"]), int(meta["dim"]), meta.get("activation", "relu")
+    if activation not in _ACTIVATIONS:
+        raise ValueError(f"activation {activation!r:.40} is none of {', '.join(_ACTIVATIONS)}")
     weight = tensors.get("linear.weight")
     if weight is None or tuple(weight.shape) != (dim, in_dim):  # before that much is allocated
         raise ValueError(f"these tensors are not a head of {dict(meta)}")
     if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
         raise ValueError("not all numbers of the head are finite; if training diverged, a smaller train.lr helps")
-    head = new_head(in_dim, dim, float(meta["dropout"]), seed=0)
+    head = new_head(in_dim, dim, float(meta["dropout"]), seed=0, activation=activation)
     try:
         head.load_state_dict(dict(tensors))
     except RuntimeError as error:

@@ -52,13 +52,20 @@ def corpus(seed: int, crops: int = 6) -> tuple[Patches, torch.Tensor]:
     return Patches(tokens, grids, valid), labels
 
 
+def patches(count: int, number: int) -> torch.Tensor:
+    """Patches of drawn crops, other ones for each number."""
+    crops, _ = corpus(1000 + number, 32)
+    return crops.tokens[crops.valid][:count]
+
+
 def make(name: str) -> Training:
     """A head and its objective before step 0."""
     config, lr = CONFIGS[name]
-    head = new_head(D, DIM, 0.1, seed=1).train()
-    objective = OBJECTIVES[name](head, config, steps=STEPS, seed=2)
-    crops, _ = corpus(1000, 32)
-    objective.start(head, crops.tokens[crops.valid][: objective.sample])
+    method = OBJECTIVES[name]
+    head = new_head(D, DIM, 0.1, seed=1, activation=method.ACTIVATION, whole_channels=method.WHOLE_CHANNELS).train()
+    objective = method(head, config, steps=STEPS, seed=2)
+    objective.patches = patches
+    objective.start(head)
     return Training(head, objective, torch.optim.Adam(objective.groups(head, lr)))
 
 
@@ -74,7 +81,7 @@ def train(training: Training, steps: range, batch: Callable[[int], Patches] | No
         optimizer.zero_grad()
         loss.backward()
         if objective.clip is not None:
-            held = [p for group in optimizer.param_groups for p in group["params"]]
+            held = [p for group in optimizer.param_groups if group.get("clipped", True) for p in group["params"]]
             torch.nn.utils.clip_grad_norm_(held, objective.clip)
         optimizer.step()
         objective.after_step(head, step)

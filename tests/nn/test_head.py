@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from segpipe.nn.head import Head, build_head, codes, describe_head, drop_channels, linear_head, new_head
+from segpipe.nn.head import Head, build_head, codes, describe_head, drop_channels, drop_values, linear_head, new_head
 
 
 def test_codes_are_the_published_sum_of_a_linear_and_a_nonlinear_part() -> None:
@@ -45,6 +45,21 @@ def test_whole_channels_of_an_item_are_dropped_and_the_rest_is_scaled() -> None:
     assert drop_channels(x, 0, torch.Generator()) is x
 
 
+def test_single_numbers_are_dropped_and_the_rest_is_scaled() -> None:
+    x = torch.ones(50, 12, 20)
+    found = drop_values(x, 0.25, torch.Generator().manual_seed(0))
+    assert sorted(set(found.flatten().tolist())) == pytest.approx([0, 4 / 3])
+    assert abs((found == 0).float().mean() - 0.25) < 0.02
+    kept = (found > 0).float().mean((0, 1))  # of each channel: none is dropped whole
+    assert kept.min() > 0.6
+    assert kept.max() < 0.9
+    assert drop_values(x, 0, torch.Generator()) is x
+    head = new_head(20, 3, 0.25, seed=0, whole_channels=False).train()
+    draw = torch.Generator().manual_seed(1)
+    expected = head.join(*(drop_values(x, 0.25, draw) for _ in range(2)))
+    torch.testing.assert_close(head(x, torch.Generator().manual_seed(1)), expected)
+
+
 def test_the_two_parts_are_dropped_independently_in_training_alone() -> None:
     head = new_head(40, 3, 0.5, seed=0)
     x = torch.randn(2, 3, 3, 40, generator=torch.Generator().manual_seed(1))
@@ -70,6 +85,19 @@ def test_a_saved_head_is_the_same_head() -> None:
     with pytest.raises(ValueError, match="finite"):
         build_head(head.state_dict() | {"mean": torch.full((7,), torch.nan)}, describe_head(head))
     assert codes(head, np.zeros((0, 7), np.float16)).shape == (0, 3)
+
+
+def test_a_heads_activation_is_saved_and_none_means_relu() -> None:
+    silu, x = new_head(7, 3, 0.2, seed=4, activation="silu").eval(), torch.linspace(-3, 3, 63).view(9, 7)
+    z = silu.nonlinear[0](x)
+    torch.testing.assert_close(silu(x), silu.linear(x) + silu.nonlinear[2](z * torch.sigmoid(z)))
+    said = describe_head(silu)
+    assert said["activation"] == "silu"
+    assert torch.equal(build_head(silu.state_dict(), said)(x), silu(x))
+    assert describe_head(new_head(7, 3, 0.1, seed=4)) == {"in_dim": 7, "dim": 3, "dropout": 0.1}
+    for wrong in ("tanh", None):
+        with pytest.raises(ValueError, match="is none of relu, silu"):
+            build_head(silu.state_dict(), {**said, "activation": wrong})
 
 
 def test_a_nonlinear_part_of_zeros_is_left_out_and_changes_nothing() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from segpipe.stages.train.losses import correspondence as ops
-from segpipe.stages.train.losses.correspondence import EAGLE, LossCrops, SampledVectors
+from segpipe.stages.train.losses.correspondence import LossCrops, SampledVectors
 from tests.helpers.stego_loss import correspondence_loss, stego_loss
 
 B, S, D, C = 3, 4, 6, 5
@@ -215,17 +215,3 @@ def test_sampled_groups_follow_the_published_scheme() -> None:
     first = LossCrops(features[:1], codes[:1], grids[:1], valid[:1])
     _, alone = ops.sample_groups(first, None, generator(7), samples=S, negatives=2)
     assert list(alone) == ["self"]
-
-
-def test_eagle_shifts_are_made_of_the_mean_correlations() -> None:
-    gen = generator(3)
-    first, second = (torch.randn((2, 3, 3, 5), generator=gen) for _ in range(2))
-    codes = [torch.randn((2, 3, 3, 4), generator=gen, requires_grad=True) for _ in range(2)]
-    given = {"pointwise": True, "zero_clamp": True, "stabilize": True}
-    for kind, formula in (("self", lambda f, c: abs(f - c)), ("negative", lambda f, c: 3.5 * (f + c))):
-        loss, found, held = correspondence_loss(first, second, *codes, shift=EAGLE[kind], **given)
-        shift = formula(held.mean().item(), found.mean().item())
-        same, *_ = correspondence_loss(first, second, *codes, shift=shift, **given)
-        torch.testing.assert_close(loss, same)
-        own, fixed = (torch.autograd.grad(x.mean(), codes[0], retain_graph=True)[0] for x in (loss, same))
-        assert not torch.allclose(own, fixed)  # the shift has a gradient of its own

@@ -98,18 +98,19 @@ def test_items_without_positives_are_left_out_and_have_no_gradient() -> None:
     assert not given.grad.any()
 
 
-def test_neighbors_are_mixed_by_their_cosine_where_it_is_above_the_mean() -> None:
+def test_neighbors_are_mixed_by_the_softmax_of_their_clamped_cosine_where_it_is_above_the_mean() -> None:
     (features, valid), (codes, _) = crops(5, D), crops(6, C)
     found = ops.mix_neighbors(tensor(codes), tensor(features), torch.from_numpy(valid), torch.tensor(GRIDS))
     mixed = 0
     for b, (rows, cols) in enumerate(GRIDS):
         shown = [i for i in range(rows * cols) if valid[b, i]]
         for i in shown:
-            alike = {j: cosine(features[b, i], features[b, j]) for j in shown}
-            mean = np.mean([*alike.values()])
+            alike = np.array([cosine(features[b, i], features[b, j]) for j in shown])
+            weights = np.exp(np.clip(alike, *np.quantile(alike, [0.1, 0.9])))
+            weights *= 28 / weights.sum()
             near = [j for j in shown if abs(i // cols - j // cols) <= 1 and abs(i % cols - j % cols) <= 1]
-            near = [j for j in near if alike[j] > 0 and alike[j] >= mean]
-            mixed += len(near) > 1
-            expected = sum(alike[j] * codes[b, j] for j in near) / sum(alike[j] for j in near)
-            np.testing.assert_allclose(found[b, i], expected, atol=1e-5)
+            kept = [(j, w) for j, w in zip(shown, weights, strict=True) if j in near and w >= weights.mean()]
+            mixed += len(kept) > 1
+            expected = sum(w * codes[b, j] for j, w in kept) / len(near)
+            np.testing.assert_allclose(found[b, i], expected, rtol=1e-4, atol=1e-5)
     assert mixed > 5

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from segpipe.nn.head import Head, drop_channels, new_head
-from segpipe.stages.train.losses.correspondence import EAGLE, LossCrops, Shift, sample_groups
+from segpipe.stages.train.losses.correspondence import LossCrops, Shift, eagle_shifts, sample_groups
 from segpipe.stages.train.objective_configs import StegoConfig
 from segpipe.stages.train.objectives.objective import Patches
 from segpipe.stages.train.objectives.stego import Stego
@@ -54,7 +54,7 @@ def plain(
     )
 
 
-@pytest.mark.parametrize("shifts", [PUBLISHED, EAGLE], ids=["numbers", "eagle"])
+@pytest.mark.parametrize("shifts", [PUBLISHED, eagle_shifts(0.11)], ids=["numbers", "eagle"])
 @pytest.mark.parametrize("pointwise", [False, True])
 @pytest.mark.parametrize("clamps", [(True, False), (False, True)])
 @pytest.mark.parametrize("near", [False, True])

@@ -30,8 +30,10 @@ def principal_masks(
 ) -> npt.NDArray[np.float32]:
     """Groups of similar patches of one crop, the one along the largest variance first.
 
-    Of the patches in no mask yet, the first principal direction is found; the patch that lies nearest to it, either
-    way, gives the mask: cosines to that patch, 0 below `threshold` of the largest. So on until enough are covered.
+    Of the patches in no mask yet, the first principal direction is found; the patch that lies nearest to it gives the
+    mask: cosines to that patch, 0 below `threshold` of the largest. So on until enough are covered. A principal
+    direction has no sign: the published code takes the one that its random start leaves, here it is the one whose
+    nearest patch is nearer.
 
     Args:
         features: (rows, cols, d).
@@ -120,14 +122,14 @@ def focal_loss(logits: Tensor, labels: Tensor, valid: Tensor, *, gamma: float = 
         gamma: see above.
 
     Returns:
-        The mean over labelled patches, a scalar; 0 without any.
+        The mean over valid patches, to which those without label add 0, as published; 0 without any.
     """
     shown = valid.to(logits)[..., None]
     mean = (logits.detach().softmax(-1) * shown).sum((0, 1)) / shown.sum().clamp(min=1)
     losses = functional.cross_entropy(
         logits.flatten(0, 1), labels.flatten(), weight=(1 - mean) ** gamma, ignore_index=NO_REGION, reduction="none"
     )
-    return losses.sum() / (labels >= 0).sum().clamp(min=1)
+    return (losses * valid.flatten()).sum() / valid.sum().clamp(min=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +156,9 @@ def fit(
     """Fit a linear head to pseudo labels that its own running mean gives to whole regions.
 
     Each step labels regions with the running mean's classes (E), and moves the head towards them by Adam (M). The head
-    is a scale times a unit direction for each class. Its running mean is a plain mean of the first snapshots, as
-    published, until a new one's share has come down to 1 - keep.
+    is a scale times a unit direction for each class. Its running mean is a plain mean of the first snapshots until a
+    new one's share has come down to 1 - keep; as in the published code the second one replaces the first and counts
+    twice.
 
     Args:
         batches: of each step: features (B, N, d), frozen or codes, whose length decides how sharp the softmax is;
@@ -185,7 +188,7 @@ def fit(
         optimizer.step()
         losses.append(loss.item())
         if (step + 1) % every == 0:
-            stays = min(keep, updates / (updates + 1))
+            stays = min(keep, updates / (updates + 1)) if updates > 1 else 0.0
             updates += 1
             with torch.no_grad():
                 for mean, now in zip(average, (direction, scale), strict=True):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, Field
@@ -80,7 +80,9 @@ class Config(Section):
     )
     samples: int = setting(11, "points per crop and step are samples x samples", ge=2, le=200)
     lr: float | None = setting(None, "learning rate of Adam; null = as published for the method", gt=0)
-    dropout: float = setting(0.1, "probability of a feature channel to be dropped", ge=0, lt=1)
+    dropout: float | None = setting(
+        None, "probability of a feature channel to be dropped; null = as published for the method", ge=0, lt=1
+    )
     weight_self: float = setting(0.67, "weight of pairs of points within a crop", ge=0)
     weight_neighbor: float = setting(0.25, "weight of pairs of points between a crop and a neighbor", ge=0)
     weight_negative: float = setting(0.63, "weight of pairs of points between random crops", ge=0)
@@ -92,6 +94,12 @@ class Config(Section):
     shift_self: float = setting(0.08, "within a crop, features that correlate more than this pull codes together")
     shift_neighbor: float = setting(0.02, "the same between a crop and a neighbor")
     shift_negative: float = setting(0.66, "the same between random crops")
+    shift_bias: float = setting(
+        0.0, "what shifts=eagle takes from its mean correlations (published: 0 for COCO-Stuff, 0.11 for Cityscapes)"
+    )
+    codebook: int = setting(
+        2048, "length of CAUSE's codebook and of its projections; 256 is some six times as fast", ge=2, le=100_000
+    )
     negatives: int = setting(5, "random crops that each anchor is held against in a step", ge=1, le=1000)
     neighbors: int = setting(7, "a positive is drawn from this many nearest neighbors", ge=1, le=10_000)
     pointwise: bool = setting(True, "center feature correlations spatially (published: false for Cityscapes)")
@@ -104,6 +112,22 @@ class Config(Section):
     seed: int = setting(0, "seed of everything random", ge=0)
     checkpoint_every: int = setting(500, "steps between checkpoints", ge=1, result=False)
     tensorboard: bool = setting(True, "write TensorBoard events if that package is installed", result=False)
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that can change the result; those of principal components and STEGO as earlier versions had it.
+
+        What trains other methods changed with `shift_bias`, and so did their results.
+        """
+        found = super().identity()
+        methods = set(self.candidates) if self.method == "auto" else {self.method}
+        if (
+            methods <= {"pca", "stego"}
+            and self.dropout in (None, 0.1)
+            and not (self.shifts == "eagle" and self.shift_bias)
+        ):
+            del found["shift_bias"], found["codebook"]
+            found["dropout"] = 0.1
+        return found
 
 
 class Summary(BaseModel):
@@ -181,6 +205,8 @@ def training_config(config: Config) -> TrainingConfig:
         lr=config.lr,
         dropout=config.dropout,
         shifts={} if config.shifts == "eagle" else given,
+        shift_bias=config.shift_bias,
+        codebook=config.codebook,
         stego=StegoConfig(
             weights={
                 "self": config.weight_self,

@@ -211,6 +211,7 @@ def begin(
         if recipe.quantile is not None:
             log.info("%s: shifts measured: %s", recipe.name, tell_shifts(shifts))
     head, objective, optimizer = new_training(recipe, context.config, shifts, material, context.runtime)
+    objective.patches = material.patches
     if start:
         log.info("%s: going on at step %d", recipe.name, start)
         unpack_state(tensors, head, optimizer)
@@ -219,7 +220,7 @@ def begin(
     else:
         if recipe.center:
             head.mean.copy_(torch.from_numpy(material.mean))
-        objective.start(head, material.patches(objective.sample).to(head.mean.device))
+        objective.start(head)
     return (head, objective, optimizer), start, shifts
 
 

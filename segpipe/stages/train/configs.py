@@ -30,14 +30,6 @@ Method = Literal["pca", "stego", "smooseg", "cause", "hp"]
 PCA_DIM = 64
 _LADDER = (0.9, 0.95, 0.98)  # quantiles of the negative shift: the first, and those after a collapse
 _CALIBRATION = 12  # batches that shifts are measured on
-_OBJECTIVE: Mapping[str, ObjectiveConfig] = {
-    # a codebook as long as published is meant for a GPU
-    "cause": CauseConfig(codes=256, projection=256),
-    "smooseg": SmoosegConfig(prototypes=60, shift_self=0.1),
-    "hp": HiddenPositivesConfig(),
-}
-# STEGO's three learning rates are for thousands of steps; with this one short trainings of SmooSeg converge best
-_RATES = {"smooseg": 1e-3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +43,14 @@ class TrainingConfig:
     """Of principal components: see `Moments.principal_components`."""
     lr: float | None
     """None: the method's own."""
-    dropout: float
+    dropout: float | None
+    """None: the method's own."""
     shifts: Mapping[str, float]
     """The given ones, by kind of pair; empty: every step makes its own, as EAGLE does."""
+    shift_bias: float
+    """Of EAGLE's."""
+    codebook: int
+    """Length of CAUSE's codebook and of its projections."""
     stego: StegoConfig
     """Its other settings; shifts and workers are set for each candidate."""
     checkpoint_every: int
@@ -139,7 +136,7 @@ def new_training(
     import torch
 
     from segpipe.nn.head import new_head
-    from segpipe.stages.train.losses.correspondence import EAGLE
+    from segpipe.stages.train.losses.correspondence import eagle_shifts
     from segpipe.stages.train.objectives import OBJECTIVES
 
     make = OBJECTIVES[recipe.method]
@@ -147,11 +144,23 @@ def new_training(
     if recipe.method == "stego":
         workers = runtime.workers if runtime.device == "cpu" else 1
         stabilize = config.stego.stabilize if shifts else True
-        own: ObjectiveConfig = replace(config.stego, shifts=shifts or EAGLE, stabilize=stabilize, workers=workers)
+        made = shifts or eagle_shifts(config.shift_bias)
+        own: ObjectiveConfig = replace(config.stego, shifts=made, stabilize=stabilize, workers=workers)
     else:
-        own = _OBJECTIVE[recipe.method]
-    head = new_head(material.store.header.dim, config.dim or published.DIM, config.dropout, seed=material.seed)
+        others: Mapping[str, ObjectiveConfig] = {
+            "smooseg": SmoosegConfig(),
+            "cause": CauseConfig(codes=config.codebook, projection=config.codebook),
+            "hp": HiddenPositivesConfig(),
+        }
+        own = others[recipe.method]
+    head = new_head(
+        material.store.header.dim,
+        config.dim or published.DIM,
+        published.DROPOUT if config.dropout is None else config.dropout,
+        seed=material.seed,
+        activation=published.ACTIVATION,
+        whole_channels=published.WHOLE_CHANNELS,
+    )
     objective = make(head, own, steps=config.steps, seed=material.seed).to(runtime.device)
     head = head.to(runtime.device)
-    lr = config.lr or _RATES.get(recipe.method, published.LR)
-    return head, objective, torch.optim.Adam(objective.groups(head, lr))
+    return head, objective, torch.optim.Adam(objective.groups(head, config.lr or published.LR))

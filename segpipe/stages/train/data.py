@@ -60,11 +60,16 @@ class Material:
             moments.add(tokens)
         return moments.principal_components(count, whiten=whiten)
 
-    def patches(self, count: int) -> Tensor:
-        """(count, d) float32 random valid patches, each of another crop; fewer where there are fewer crops."""
+    def patches(self, count: int, number: int) -> Tensor:
+        """(count, d) float32 random valid patches, each of another crop; fewer where there are fewer crops.
+
+        Args:
+            count: how many.
+            number: draws from (seed, 5, number).
+        """
         import torch
 
-        rng = np.random.default_rng((self.seed, 5))
+        rng = np.random.default_rng((self.seed, 5, number))
         crops = np.sort(rng.choice(self.valid.crops, min(count, len(self.valid.crops)), replace=False))
         picked = []
         for crop in crops.tolist():

@@ -75,7 +75,9 @@ def fit(
     steps = config.steps
     pictured = {steps * quarter // 4 for quarter in range(4)} | {steps - 1}
     trials = trial_steps(steps, first=objective.first)
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    clipped = [
+        parameter for group in optimizer.param_groups if group.get("clipped", True) for parameter in group["params"]
+    ]
     head.train()
     for batch in batches:
         anchors = to_patches(batch.anchors)
@@ -85,7 +87,7 @@ def fit(
         optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         if objective.clip is not None:
-            torch.nn.utils.clip_grad_norm_(parameters, objective.clip)
+            torch.nn.utils.clip_grad_norm_(clipped, objective.clip)
         optimizer.step()
         objective.after_step(head, batch.step)
         done = batch.step + 1

@@ -37,8 +37,8 @@ class StegoConfig:
 class SmoosegConfig:
     """Settings of SmooSeg."""
 
-    prototypes: int
-    """Classes to find."""
+    prototypes: int = 27
+    """Classes to find (published: those of COCO-Stuff and Cityscapes)."""
     shift_self: float = -0.02
     """Within a crop, features that correlate more than this pull classes together; chosen per corpus and backbone:
     -0.02 for DINO ViT-S/8, 0.1 for ViT-B/8, 0.32 for DINOv2 ViT-B."""

@@ -29,10 +29,11 @@ def test_mean_batches_and_patches_are_of_the_stored_features(tmp_path: Path) -> 
     assert len(set(named)) == 4  # of five crops two steps of two, the last one is left
     (again,) = data.batches(1, 2)
     assert again.anchors.tokens.tobytes() == steps[1].anchors.tokens.tobytes()
-    picked = data.patches(99).numpy()
+    picked = data.patches(99, 0).numpy()
     assert len(picked) == 5
     assert all((own == row).all(axis=1).any() for own, row in zip(every, picked, strict=True))
-    assert len(data.patches(3)) == 3
+    assert len(data.patches(3, 0)) == 3
+    assert not np.array_equal(data.patches(3, 0), data.patches(3, 1))
 
 
 def material(tmp_path: Path, *, blank: int = 0, noise: float = 0.3, neighbors: int = 0) -> Material:
@@ -70,6 +71,6 @@ def test_a_batch_holds_a_neighbor_of_each_anchor_where_there_are_pairs(tmp_path:
 
 def test_crops_without_image_are_never_drawn(tmp_path: Path) -> None:
     data = material(tmp_path, blank=4)
-    assert len(data.patches(99)) == 2
+    assert len(data.patches(99, 0)) == 2
     assert all(batch.anchors.valid.any(axis=1).all() for batch in data.batches(0, 6))
-    assert not np.array_equal(data.patches(2), replace(data, seed=5).patches(2))
+    assert not np.array_equal(data.patches(2, 0), replace(data, seed=5).patches(2, 0))

@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
 from segpipe.stages.train.objective_configs import CauseConfig, HiddenPositivesConfig, SmoosegConfig, StegoConfig
 
 
@@ -15,10 +13,10 @@ def test_defaults_are_the_published_values() -> None:
     assert (stego.samples, stego.negatives, stego.zero_clamp, stego.stabilize) == (11, 5, True, False)
     cause = CauseConfig()
     assert (cause.codes, cause.bank, cause.temperature, cause.positive, cause.negative) == (2048, 100, 0.07, 0.3, 0.1)
-    assert (SmoosegConfig(60).shift_other, SmoosegConfig(60).lr_ratio) == (0.5, 5.0)
+    assert (SmoosegConfig().prototypes, SmoosegConfig().shift_self, SmoosegConfig().shift_other) == (27, -0.02, 0.5)
+    assert (SmoosegConfig().lr_ratio, SmoosegConfig().keep, SmoosegConfig().temperature) == (5.0, 0.998, 0.1)
+    assert cause.projection == 2048
     assert (HiddenPositivesConfig().pool, HiddenPositivesConfig().kept) == (1024, 1.0)
-    with pytest.raises(TypeError, match="prototypes"):
-        SmoosegConfig()  # type: ignore[call-arg]
 
 
 def test_settings_do_not_import_torch() -> None:

@@ -172,3 +172,12 @@ def test_training_leaves_global_random_state_alone(tmp_path: Path, caplog: pytes
         train.run(train.Config(**SMALL | {"steps": 3}), run_dir, Runtime())
     assert torch.equal(torch.get_rng_state(), before[0])
     assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
+
+
+def test_runs_of_principal_components_and_stego_keep_the_key_of_earlier_versions() -> None:
+    before = train.Config().identity()
+    assert before["dropout"] == 0.1
+    assert not {"shift_bias", "codebook"} & before.keys()
+    assert train.Config(codebook=7, shift_bias=0.1).identity() == before  # no use is made of either
+    for given in ({"dropout": 0.2}, {"shifts": "eagle", "shift_bias": 0.11}, {"method": "cause"}, {"method": "hp"}):
+        assert {"shift_bias", "codebook"} <= train.Config(**given).identity().keys()

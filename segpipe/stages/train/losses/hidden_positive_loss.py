@@ -114,9 +114,10 @@ def hidden_positive_losses(
 def mix_neighbors(codes: Tensor, features: Tensor, valid: Tensor, grids: Tensor) -> Tensor:
     """Each code mixed with those of the similar ones among its 3 x 3 neighbors (local hidden positives, equation 6).
 
-    Published are the weights of the backbone's attention, where it is above the patch's mean attention. A feature store
-    holds no attention: here a neighbor's weight is the cosine of the frozen features, where that is above 0 and at
-    least the patch's mean cosine to all valid patches of its crop. Weights are divided by their sum.
+    As in the published code: a patch's attention to all others is clamped to its 0.1 and 0.9 quantiles, a softmax is
+    taken, times 28, and what is below its mean becomes 0; mixed codes are sums over the 3 x 3 neighbors, the patch
+    itself among them, divided by how many there are. A feature store holds no attention, and the cosine of the frozen
+    features takes its place.
 
     Args:
         codes: (B, N, c).
@@ -130,11 +131,29 @@ def mix_neighbors(codes: Tensor, features: Tensor, valid: Tensor, grids: Tensor)
     with torch.no_grad():
         units = functional.normalize(features, dim=-1)
         cosines = torch.einsum("bnd,bmd->bnm", units, units)
-        pairs = (valid[:, :, None] & valid[:, None, :]).to(cosines)
-        mean = (cosines * pairs).sum(2, keepdim=True) / pairs.sum(2, keepdim=True).clamp(min=1)
+        weights = torch.stack([_attended(each, shown) for each, shown in zip(cosines, valid, strict=True)])
         place = torch.arange(codes.shape[1], device=codes.device).expand(valid.shape)
         rows, cols = place // grids[:, 1:], place % grids[:, 1:]
         close = ((side[:, :, None] - side[:, None, :]).abs() <= 1 for side in (rows, cols))
-        weights = cosines.clamp(min=0) * pairs * (cosines >= mean) * next(close) * next(close)
-        weights = weights / weights.sum(2, keepdim=True).clamp(min=1e-12)
-    return weights @ codes
+        near = (next(close) & next(close) & valid[:, None, :]).to(weights)
+        weights = weights * near / near.sum(2, keepdim=True).clamp(min=1)
+    return weights @ torch.where(valid[..., None], codes, 0.0)
+
+
+def _attended(attention: Tensor, valid: Tensor, *, low: float = 0.1, high: float = 0.9, gain: float = 28.0) -> Tensor:
+    """The published weights (N, N) of an item from its attention (N, N); 0 for patches that are not valid (N,)."""
+    found = torch.zeros_like(attention)
+    if not valid.any():
+        return found
+    seen = attention[:, valid]
+    ordered = seen.sort(dim=1).values  # torch.quantile takes no more than 2 to the 24 numbers
+    spread = seen.clamp(*(_quantile(ordered, share) for share in (low, high))).softmax(1) * gain
+    found[:, valid] = torch.where(spread < spread.mean(1, keepdim=True), 0.0, spread)
+    return found
+
+
+def _quantile(ordered: Tensor, share: float) -> Tensor:
+    """Of each sorted row of (N, M) the linearly interpolated quantile, (N, 1)."""
+    place = share * (ordered.shape[1] - 1)
+    first = int(place)
+    return torch.lerp(ordered[:, first], ordered[:, min(first + 1, ordered.shape[1] - 1)], place - first)[:, None]

@@ -4,15 +4,13 @@ Each is made as `OBJECTIVES[name](head, config, steps=..., seed=...)` with its o
 CPU, and moved to the head's device.
 """
 
-from collections.abc import Callable
-
 from segpipe.stages.train.objectives.cause import Cause
 from segpipe.stages.train.objectives.hidden_positives import HiddenPositives
 from segpipe.stages.train.objectives.objective import Objective
 from segpipe.stages.train.objectives.smooseg import Smooseg
 from segpipe.stages.train.objectives.stego import Stego
 
-OBJECTIVES: dict[str, Callable[..., Objective]] = {
+OBJECTIVES: dict[str, type[Objective]] = {
     "stego": Stego,
     "smooseg": Smooseg,
     "cause": Cause,

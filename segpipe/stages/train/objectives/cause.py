@@ -16,16 +16,18 @@ from segpipe.stages.train.objectives.objective import Objective, Patches, copied
 class Cause(Objective):
     """Stage 1 fits a codebook to modularity, the head stands still; stage 2 trains the head by contrast.
 
+    The published code clips the gradients of stage 2 together with those of a linear probe that learns from labels;
+    here there is none.
+
     In stage 2 patches of near codes are pulled to the projections that a teacher, the running mean of the head, gives
     in the batch and gave in earlier steps (the bank). The teacher is the final head. Published hyper-parameters
     (COCO-Stuff): codes of 90, steps of 16 crops, one epoch of stage 1 and two of stage 2. Neighbors are not used. The
     published third stage, a cosine k-means of the teacher's codes, is clustering.
 
-    With the published 2048 codes, the bank may grow to 100 * 2048 vectors: on a CPU take fewer codes and a shorter
-    projection.
     """
 
     LR, DIM = 1e-3, 90
+    WHOLE_CHANNELS = False
     GROWING = ("bank_ids", "bank_vectors")
 
     bank_ids: Tensor
@@ -53,19 +55,19 @@ class Cause(Objective):
         self.register_buffer("bank_ids", torch.empty(0, dtype=torch.int64))
         self.register_buffer("bank_vectors", torch.empty(0, config.projection))
 
-    def start(self, head: Head, sample: Tensor) -> None:
+    def start(self, head: Head) -> None:
         """Make the teacher the head's copy, its mean included."""
         follow(self.teacher, head, keep=0)
 
     def groups(self, head: Head, lr: float) -> list[dict[str, Any]]:
-        """Head, projection and codebook at `lr`, the codebook without weight decay."""
+        """Head, projection and codebook at `lr`, the codebook without weight decay and not clipped."""
         return [
             {
                 "params": [*head.parameters(), *self.projection.parameters()],
                 "lr": lr,
                 "weight_decay": self.config.weight_decay,
             },
-            {"params": [self.codebook], "lr": lr},
+            {"params": [self.codebook], "lr": lr, "clipped": False},
         ]
 
     def loss(
@@ -110,9 +112,10 @@ class Cause(Objective):
         return total, {name: (e.sum() / n.sum().clamp(min=1)).detach() for name, (e, n) in found.items()}
 
     def after_step(self, head: Head, step: int) -> None:
-        """Move the teacher."""
-        follow(self.teacher, head, keep=self.config.keep)
-        follow(self.teacher_projection, self.projection, keep=self.config.keep)
+        """Move the teacher; in stage 2 it first becomes the head, whose memory the published one shares until then."""
+        keep = 0.0 if step <= self.first else self.config.keep
+        follow(self.teacher, head, keep=keep)
+        follow(self.teacher_projection, self.projection, keep=keep)
 
     def final(self, head: Head) -> Head:
         """The teacher."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from segpipe.nn.head import Head
+from segpipe.nn.head import Activation, Head
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -36,16 +37,22 @@ class Objective(nn.Module):
     Whatever is trained or kept besides the head (prototypes, a codebook, a bank, running means) is a parameter or a
     buffer, so that `state_dict` together with the head's and the optimizer's is all that the next step depends on.
 
-    The order of a training: `start` once before step 0 (not when it goes on from a checkpoint), then for each step
-    `loss`, backward, the gradients of `groups` clipped to `clip`, the optimizer's step and `after_step`; `final` at the
-    end. The optimizer is `torch.optim.Adam(objective.groups(head, lr))`; parameters that a step did not use must be
-    left without gradient (`zero_grad(set_to_none=True)`, which is torch's default).
+    The order of a training: `patches` is set, `start` once before step 0 (not when it goes on from a checkpoint), then
+    for each step `loss`, backward, the gradients of `groups` clipped to `clip`, the optimizer's step and `after_step`;
+    `final` at the end. The optimizer is `torch.optim.Adam(objective.groups(head, lr))`; parameters that a step did not
+    use must be left without gradient (`zero_grad(set_to_none=True)`, which is torch's default).
     """
 
     LR: ClassVar[float]
     """The published learning rate of the head."""
     DIM: ClassVar[int]
     """The published length of a code."""
+    ACTIVATION: ClassVar[Activation] = "relu"
+    """Of the published head's hidden layer."""
+    DROPOUT: ClassVar[float] = 0.1
+    """The published probability to be dropped, of what the head is given."""
+    WHOLE_CHANNELS: ClassVar[bool] = True
+    """Whether whole channels of a crop are dropped (torch's Dropout2d), or each number for itself."""
     GROWING: ClassVar[tuple[str, ...]] = ()
     """Buffers whose first axis changes in training: they take the size of what is loaded."""
 
@@ -53,20 +60,15 @@ class Objective(nn.Module):
     """Whether `loss` shares its work among threads of its own, each of which computes alone."""
 
     clip: float | None = None
-    """Largest norm of all gradients together."""
-    sample: int = 0
-    """How many random patches of the corpus `start` wants."""
+    """Largest norm of the gradients together, of all groups but those that say `"clipped": False`."""
+    patches: Callable[[int, int], Tensor]
+    """(count, d) float32 features of random valid patches as the head is given them, each of another crop, and fewer
+    where there are fewer crops; called with the count and a number, other patches for each number."""
     first: int = 0
     """The step from which on the head is trained."""
 
-    def start(self, head: Head, sample: Tensor) -> None:
-        """Get ready for step 0.
-
-        Args:
-            head: as it is before training, its mean set.
-            sample: (`sample`, d) float32 features of random valid patches, each from another crop where there are
-                enough, as the head is given them; fewer are taken too.
-        """
+    def start(self, head: Head) -> None:
+        """Get ready for step 0; the head is as before training, its mean set."""
 
     def groups(self, head: Head, lr: float) -> list[dict[str, Any]]:
         """Parameter groups for Adam, the head's at learning rate `lr` and the others in the published ratio to it."""

@@ -8,8 +8,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from segpipe.stages.train.losses.correspondence import (
     LossCrops,
     correlation,
-    eagle_negative,
-    eagle_positive,
+    eagle_shifts,
     feature_correlation,
     sample_groups,
 )
@@ -45,14 +44,18 @@ def test_spatial_centering_keeps_the_mean_and_takes_from_each_point_its_own() ->
 def test_shifts_of_eagle_and_their_slopes() -> None:
     target = torch.tensor([0.1, 0.3])
     found = torch.tensor([0.5, 0.9], requires_grad=True)
-    positive, negative = eagle_positive(target, found), eagle_negative(target, found)
+    shifts = eagle_shifts(0.0)
+    positive, negative = shifts["self"](target, found), shifts["negative"](target, found)
     assert positive.item() == pytest.approx(0.5)
     assert negative.item() == pytest.approx(3.15)
     (near,) = torch.autograd.grad(positive, found)
     (far,) = torch.autograd.grad(negative, found)
     assert near.tolist() == pytest.approx([0.5, 0.5])
     assert far.tolist() == pytest.approx([1.75, 1.75])
-    assert eagle_positive(found.detach(), target).item() == pytest.approx(0.5)  # never negative
+    assert shifts["neighbor"](found.detach(), target).item() == pytest.approx(0.5)  # never negative
+    biased = eagle_shifts(0.11)
+    assert biased["self"](target, found).item() == pytest.approx(0.61)
+    assert biased["negative"](target, found).item() == pytest.approx(3.15 - 0.385)
 
 
 def crops(values: list[float]) -> LossCrops:

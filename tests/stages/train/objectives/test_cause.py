@@ -33,6 +33,7 @@ def test_the_teacher_is_kept_and_follows_the_head_by_its_share() -> None:
     assert isinstance(objective, Cause)
     assert objective.final(head) is objective.teacher
     train(training, range(20, 21))
+    assert torch.equal(objective.teacher.linear.weight, head.linear.weight)  # at first, as published
     before = objective.teacher.linear.weight.clone()
     train(training, range(21, 22))
     torch.testing.assert_close(objective.teacher.linear.weight, torch.lerp(before, head.linear.weight.detach(), 0.1))
@@ -55,4 +56,5 @@ def test_the_codebook_has_no_weight_decay() -> None:
     trained, codebook = optimizer.param_groups
     assert (trained["weight_decay"], codebook["weight_decay"]) == (1e-4, 0)
     assert codebook["params"] == [objective.codebook]
+    assert not codebook["clipped"]
     assert len(trained["params"]) == len([*head.parameters()]) + 2

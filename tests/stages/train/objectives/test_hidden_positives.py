@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from segpipe.nn.head import new_head
+from segpipe.nn.head import drop_channels, new_head
 from segpipe.stages.train.objective_configs import HiddenPositivesConfig
 from segpipe.stages.train.objectives.hidden_positives import HiddenPositives
 from tests.helpers.drawn_training import (
@@ -12,6 +12,7 @@ from tests.helpers.drawn_training import (
     D,
     corpus,
     make,
+    patches,
     train,
 )
 
@@ -20,20 +21,28 @@ pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 def test_without_a_sample_there_is_nothing_to_compare_with() -> None:
     head = new_head(D, DIM, 0.0, seed=0)
+    objective = HiddenPositives(head, HiddenPositivesConfig(), steps=1, seed=0)
+    objective.patches = lambda count, number: torch.empty(0, D)
     with pytest.raises(ValueError, match="need a sample of patches"):
-        HiddenPositives(head, HiddenPositivesConfig(), steps=1, seed=0).start(head, torch.empty(0, D))
+        objective.start(head)
 
 
-def test_the_pools_codes_are_renewed_from_time_to_time_and_taken_up_again() -> None:
+def test_the_pool_of_codes_is_drawn_anew_from_time_to_time_and_taken_up_again() -> None:
     training = make("hp")
     objective = training.objective
     assert isinstance(objective, HiddenPositives)
     first = objective.pool_codes.clone()
-    train(training, range(6))
+    train(training, range(7))
     assert torch.equal(objective.pool_codes, first)
-    train(training, range(6, 7))  # renew=7
-    assert not torch.equal(objective.pool_codes, first)
-    torch.testing.assert_close(objective.pool_codes, objective.average.eval()(objective.pool))
+    pool, average = objective.pool.clone(), objective.average.state_dict()
+    average = {name: tensor.clone() for name, tensor in average.items()}
+    train(training, range(7, 8))  # renew=7
+    assert torch.equal(objective.pool, pool)
+    twin = new_head(D, DIM, 0.1, seed=0).train()
+    twin.load_state_dict(average)
+    generator = torch.Generator().manual_seed(7)
+    expected = drop_channels(twin(patches(64, 7), generator), 0.1, generator)
+    torch.testing.assert_close(objective.pool_codes, expected)
     fresh = HiddenPositives(new_head(D, DIM, 0.1, seed=9), objective.config, steps=STEPS, seed=9)
     fresh.load_state_dict(objective.state_dict())
     assert torch.equal(fresh.pool, objective.pool)
