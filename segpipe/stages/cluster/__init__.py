@@ -28,11 +28,10 @@ from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime
 from segpipe.inference.codes import HEAD, open_head
 from segpipe.inference.patch_sampler import open_sample
-from segpipe.ops.clustering.kmeans import spherical_kmeans
-from segpipe.ops.clustering.linkage import MERGE_COSINE, count_classes, cut
-from segpipe.records.clusters import ClusterModel, ClusterTree
+from segpipe.ops.clustering.linkage import MERGE_COSINE, count_classes
+from segpipe.records.clusters import ClusterTree
 from segpipe.stages.cluster.hierarchy import POOL, HierarchyConfig, grow
-from segpipe.stages.cluster.model_selection import MARGIN, compare
+from segpipe.stages.cluster.model_selection import SelectionConfig, choose
 from segpipe.store.clusters import load_tree, save_clusters, save_tree
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
@@ -162,50 +161,6 @@ def prototypes(config: Config) -> int:
     return config.prototypes if config.k == "auto" else max(config.prototypes, _PER_CLASS * config.k)
 
 
-def cut_tree(tree: ClusterTree, k: int, *, share: float) -> tuple[ClusterModel, Int64]:
-    """The clusters of a tree cut at k, the largest first, and their sizes."""
-    members = cut(tree.merges, k)
-    sizes = np.bincount(members, weights=tree.sizes).astype(np.int64)
-    order = np.argsort(-sizes, kind="stable")
-    place = np.argsort(order)
-    return ClusterModel(tree.centers, tree.inertia, members=place[members], smooth=share), sizes[order]
-
-
-def plain_kmeans(tree: ClusterTree, k: int, config: Config, *, workers: int) -> tuple[ClusterModel, Int64]:
-    """The clusters of k-means on the pool's codes as they are, the largest first, and their sizes.
-
-    What these centers lose by not being found in smoothed codes is less than k-means loses where borders between
-    large classes come to look like classes.
-    """
-    found = spherical_kmeans(
-        tree.pool.astype(np.float32),
-        k=k,
-        restarts=max(config.n_init, 5),
-        iterations=config.max_iter,
-        seed=config.seed,
-        workers=workers,
-    )
-    return ClusterModel(found.centers, found.inertia, smooth=config.smooth), found.sizes
-
-
-def choose(
-    tree: ClusterTree, k: int, config: Config, *, workers: int
-) -> tuple[str, dict[str, float], ClusterModel, Int64]:
-    """The way to k clusters, the score of each way (none: no choice), the clusters, their sizes."""
-    made: dict[str, tuple[ClusterModel, Int64]] = {}
-    if config.method != "kmeans":
-        made["tree"] = cut_tree(tree, k, share=config.smooth)
-    if config.method != "tree":
-        made["kmeans"] = plain_kmeans(tree, k, config, workers=workers)
-    marks = compare(tree, {name: model for name, (model, _) in made.items()}) if len(made) > 1 else {}
-    better = bool(marks) and marks["kmeans"] > marks["tree"] + MARGIN
-    chosen = "kmeans" if better or "tree" not in made else "tree"
-    if marks:
-        told = ", ".join(f"{name} {mark:.3f}" for name, mark in marks.items())
-        log.info("neighbor agreement of the classes, weighted by entropy: %s; kept: %s", told, chosen)
-    return chosen, marks, *made[chosen]
-
-
 def origin_of(config: Config, run_dir: RunDir) -> str:
     """What a tree depends on: the artefacts read and all settings but the number of clusters."""
     stages = run_dir.manifest().stages
@@ -266,7 +221,8 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     k = count_classes(tree.merges) if config.k == "auto" else config.k
     guide = None
     if config.guide is None:
-        method, agreements, model, sizes = choose(tree, k, config, workers=runtime.workers)
+        ways = SelectionConfig(config.method, config.smooth, config.n_init, config.max_iter, config.seed)
+        method, agreements, model, sizes = choose(tree, k, ways, workers=runtime.workers)
     else:
         from segpipe.stages.cluster.steering import GuideSettings, guided
 

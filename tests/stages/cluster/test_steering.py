@@ -78,7 +78,7 @@ def test_points_name_their_classes_and_nothing_else_is_lost(reef: tuple[RunDir, 
     segpipe.refine(run_dir.root)
     legend = open_legend(run_dir, 6)
     assert {name for name in legend.names if not name.startswith("class ")} == set(names)
-    assert agreement(run_dir, points.parent, names) > 0.6  # by chance a sixth
+    assert agreement(run_dir, points.parent, names) > 0.5  # by chance a sixth
     first = (run_dir.path("clusters") / "clusters.npz").read_bytes()
     segpipe.cluster(run_dir.root, force=True)
     assert (run_dir.path("clusters") / "clusters.npz").read_bytes() == first
