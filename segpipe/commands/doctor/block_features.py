@@ -148,7 +148,8 @@ def see_all(eye: Eye, cuts: Sequence[Cut], runtime: Runtime, *, seed: int) -> Bl
         rng = np.random.default_rng((seed, item.row))
         kept = np.sort(rng.choice(len(rows), min(len(rows), PATCHES), replace=False))
         rows, cols = rows[kept], cols[kept]
-        features = [part[rows, cols].astype(np.float16) for part in patches]
+        with np.errstate(over="ignore"):  # found below
+            features = [part[rows, cols].astype(np.float16) for part in patches]
         if not all(bool(np.isfinite(part).all()) for part in features):
             raise MachineError(
                 "the backbone's features are not finite, or too large for 16 bits; check that "

@@ -10,7 +10,7 @@ import numpy as np
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Size
 from segpipe.base.runtime import Runtime
-from segpipe.commands.doctor import measures
+from segpipe.commands.doctor import health_measures as measures
 from segpipe.commands.doctor.block_features import BlockFeatures, classical_eye, cut_image, open_eye, see_all
 from segpipe.commands.doctor.options import DoctorOptions
 from segpipe.commands.doctor.verdict import highest_block, sentences

@@ -44,7 +44,6 @@ class DoctorOptions(Options):
     def _has_backbone(self) -> DoctorOptions:
         if self.backbone is None and (self.images is not None or self.weights is not None):
             given = named("images", self.images) if self.images is not None else named("weights", self.weights)
-            raise ValueError(
-                f"{given} is looked at with a backbone; name it, such as {named('backbone', 'dino_vits16')}"
-            )
+            example = named("backbone", "dino_vits16")
+            raise ValueError(f"{given} is for the health of a backbone; name one, such as {example}")
         return self

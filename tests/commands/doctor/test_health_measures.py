@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.metrics import adjusted_rand_score
 
-from segpipe.commands.doctor import measures
+from segpipe.commands.doctor import health_measures as measures
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
