@@ -683,7 +683,7 @@ def check(
     """
 
 def doctor(
-    images: AnyPath = None,
+    images: AnyPath | None = None,
     *,
     backbone: str | None = None,
     weights: AnyPath | None = None,

@@ -23,6 +23,7 @@ class DoctorOptions(Options):
         default=None,
         metavar="IMAGES",
         of="index.images",
+        python="AnyPath | None",
     )
     backbone: str | None = option(None, "one of `segpipe backbones`, or of timm", metavar="NAME", of="extract.backbone")
     weights: Path | None = option(None, "file of the backbone's weights", metavar="FILE", of="extract.weights")
