@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from segpipe.records.backbone_health import BackboneHealth
 from segpipe.records.fault import Fault
 from segpipe.records.finding import Finding
 from segpipe.results import Run
@@ -685,6 +686,40 @@ def check(
 
     Returns:
         what is not as it was made: `path`, `why`, and the `stage` that makes it again; empty where all is well.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def doctor(
+    images: AnyPath | None = None,
+    *,
+    backbone: str | None = None,
+    weights: AnyPath | None = None,
+    input_size: int = 448,
+    max_images: int = 60,
+    seed: int = 0,
+    device: str = "auto",
+    workers: int | None = 0,
+) -> BackboneHealth:
+    """Check whether this machine has what segpipe needs; with --backbone, whether a backbone suits your IMAGES.
+
+    A backbone is judged without labels, block by block: how its variance is spread, how much of it the place in the
+    image explains, tokens that stand out by their norm, and how far similar patches of different images share a class.
+    Without IMAGES, drawn ones are looked at, which say little. Nothing is written.
+
+    Args:
+        images: a folder of images (walked recursively), one video, a glob in quotes, or a text file of paths.
+        backbone: one of `segpipe backbones`, or of timm.
+        weights: file of the backbone's weights.
+        input_size: pixels of a side of a square image as the network sees it; other shapes get about its area.
+        max_images: how many images to look at, spread evenly.
+        seed: seed of the patches that are drawn, and of k-means.
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: threads that read and compute; 0 = one per processor.
+
+    Returns:
+        the table: `blocks` with the measures of each, and what they mean in `sentences`.
 
     Raises:
         SegpipeError: its text says what is wrong and the way out.

@@ -27,6 +27,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from segpipe.records.backbone_health import BackboneHealth
 from segpipe.records.fault import Fault
 from segpipe.records.finding import Finding
 from segpipe.results import Run

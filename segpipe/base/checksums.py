@@ -94,8 +94,8 @@ def check_opened(folder: Path, expected: str) -> None:
         raise _error(damage, folder)
 
 
-def check_picture(path: Path) -> None:
-    """See that a picture in a run is as it was made; one that no list names passes.
+def check_file(path: Path) -> None:
+    """See that a file in a run is as it was made; one that no list names passes.
 
     Raises:
         MachineError: its bytes changed on disk.

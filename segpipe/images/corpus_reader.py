@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base import files
-from segpipe.base.checksums import check_picture
+from segpipe.base.checksums import check_file
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box, Size
 from segpipe.images.mosaics import open_mosaic
@@ -72,7 +72,7 @@ def open_original(corpus: Corpus, image: Image) -> Iterator[ReadBox]:
     path, valid = corpus.path(image), corpus.valid_path(image)
     if not valid.exists():
         raise CorpusError(f"{valid} is gone; run `segpipe index` again")
-    check_picture(valid)
+    check_file(valid)
     scaling = (0.0, 255.0) if image.depth == "uint8" else corpus.scaling[image.depth]
     opened = open_mosaic(path, valid, depth=image.depth, scaling=scaling, bands=corpus.bands)
     try:

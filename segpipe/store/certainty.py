@@ -54,7 +54,7 @@ def read_certainty(path: Path) -> Map:
         UsageError: the file is missing or damaged.
         MachineError: its bytes changed on disk.
     """
-    checksums.check_picture(path)
+    checksums.check_file(path)
     try:
         with PngImageFile(path) as picture:
             return np.array(picture)

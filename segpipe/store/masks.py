@@ -95,7 +95,7 @@ def read_mask(path: Path) -> Mask:
         UsageError: the file is missing, damaged or no index PNG.
         MachineError: its bytes changed on disk.
     """
-    checksums.check_picture(path)
+    checksums.check_file(path)
     try:
         with PngImageFile(path) as picture:  # not Image.open, which refuses large pictures
             if picture.mode not in ("P", "L", "I;16"):

@@ -53,11 +53,11 @@ def test_what_is_opened_must_be_as_it_was_made(tmp_path: Path) -> None:
     checksums.write_sums(folder)
     expected = checksums.checksum(folder)
     checksums.check_opened(folder, expected)
-    checksums.check_picture(folder / "a.png")
+    checksums.check_file(folder / "a.png")
     (folder / "a.png").write_text("pixelS", "utf-8")
     checksums.check_opened(folder, expected)  # pictures are looked at one by one
     with pytest.raises(MachineError, match=r"a.png: its bytes changed on disk; `segpipe check .*run` says what"):
-        checksums.check_picture(folder / "a.png")
+        checksums.check_file(folder / "a.png")
     assert [damage.path.name for damage in checksums.differences(folder, expected)] == ["a.png"]
     (folder / "index.jsonl").write_text("[]", "utf-8")
     with pytest.raises(MachineError, match=r"index.jsonl: its bytes changed on disk"):
@@ -93,10 +93,10 @@ def test_pictures_outside_of_runs_and_those_that_no_list_names_pass(tmp_path: Pa
     folder = artefact(tmp_path / "run", a_dot_png="1")
     checksums.write_sums(folder)
     (folder / "new.png").touch()
-    checksums.check_picture(folder / "new.png")
+    checksums.check_file(folder / "new.png")
     (tmp_path / checksums.NAME).write_text("somebody's own list", "utf-8")
     (tmp_path / "photo.png").touch()
-    checksums.check_picture(tmp_path / "photo.png")
+    checksums.check_file(tmp_path / "photo.png")
 
 
 def test_files_with_checksums_of_their_own_are_left_out(tmp_path: Path) -> None:

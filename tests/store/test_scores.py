@@ -66,7 +66,7 @@ def test_scores_json_has_the_layout_that_was_promised(tmp_path):
     scores = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert list(scores) == [
         *("images", "labelled_pixels", "classes", "unsupervised", "many_to_one", "linear_probe", "knn_probe"),
-        *("baseline_kmeans", "protocol_name", "protocol", "unmatched"),
+        *("baseline_kmeans", "protocol_name", "protocol", "unmatched", "guided", "guide_images"),
     ]
     fields = {"accuracy", "miou", "accuracy_ci", "miou_ci", "per_class_iou", "matching"}
     assert set(scores["unsupervised"]) == fields

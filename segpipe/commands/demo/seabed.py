@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.commands.demo.reef_drawing import Array, Bools, filled, noise, ragged, rounded, slope, winding
+from segpipe.ops.drawing.shapes import Array, Bools, filled, noise, ragged, rounded, slope, winding
 
 CLASSES = ("sand", "seagrass", "coral", "rock", "rubble")
 _SAND, _SEAGRASS, _CORAL, _ROCK, _RUBBLE = range(5)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Size
-from segpipe.commands.demo.reef import reef_scene
+from segpipe.ops.drawing.reef import reef_scene
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Size
-from segpipe.commands.demo.reef import CLASSES, reef_scene
+from segpipe.ops.drawing.reef import CLASSES, reef_scene
 
 __all__ = ["CLASSES", "reef_scene", "write_class_names", "write_label_map", "write_reef_corpus"]
 

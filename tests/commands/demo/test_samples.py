@@ -14,11 +14,11 @@ from rasterio.transform import Affine
 import segpipe
 from segpipe.base.runtime import Runtime
 from segpipe.commands.demo import samples, seabed
-from segpipe.commands.demo.reef import CLASSES
 from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.images.video import VideoReader
 from segpipe.labels.ground_truth import read_truth
 from segpipe.labels.point_labels import read_points
+from segpipe.ops.drawing.reef import CLASSES
 from segpipe.records.corpus import Corpus
 from segpipe.stages.cover.sites import read_sites
 from segpipe.store.corpus import load_corpus

@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 
 from segpipe.base.geometry import Size
-from segpipe.commands.demo.reef import CLASSES
 from segpipe.commands.demo.swim import SIZE, swim
+from segpipe.ops.drawing.reef import CLASSES
 
 
 def test_frames_have_one_size_and_are_their_seed() -> None:

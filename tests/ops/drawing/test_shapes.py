@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segpipe.commands.demo.reef_drawing import filled, noise, ragged, rounded, slope, winding
+from segpipe.ops.drawing.shapes import filled, noise, ragged, rounded, slope, winding
 
 
 @pytest.mark.parametrize(("h", "w", "cell"), [(120, 160, 20.0), (1, 50, 8.0), (64, 64, 500.0)])

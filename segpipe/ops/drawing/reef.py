@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Size
-from segpipe.commands.demo.reef_drawing import (
+from segpipe.ops.drawing.shapes import (
     CORAL_COLORS,
     Array,
     Bools,

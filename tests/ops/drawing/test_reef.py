@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segpipe.base.geometry import Size
-from segpipe.commands.demo.reef import CLASSES, reef_scene
+from segpipe.ops.drawing.reef import CLASSES, reef_scene
 
 
 @pytest.mark.parametrize("seed", [0, 3])
