@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from segpipe.base import checksums, files
+from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.shortage import raise_shortage
 from segpipe.records.guide import Guide
@@ -26,10 +26,9 @@ def open_guide(run_dir: RunDir) -> Guide | None:
         UsageError: the file is damaged.
         MachineError: its bytes changed on disk.
     """
-    path = run_dir.root / "clusters" / GUIDE  # the other files there, which are larger, are not opened
-    if not path.exists():
+    path = run_dir.file("clusters", GUIDE)
+    if path is None:
         return None
-    checksums.check_file(path)
     try:
         return Guide.model_validate_json(files.read_text(path))
     except (OSError, ValueError) as error:  # ValidationError is a ValueError

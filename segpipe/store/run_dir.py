@@ -50,6 +50,18 @@ class RunDir:
         checksums.check_opened(path, self.expected(artefact))
         return path
 
+    def file(self, artefact: str, name: str) -> Path | None:
+        """One file of a finished artefact, of whose files no other was looked at; None where it is not there.
+
+        Raises:
+            MachineError: its bytes changed on disk.
+        """
+        folder = self._find(artefact)
+        if folder is None or not (folder / name).exists():
+            return None
+        checksums.check_file(folder / name)
+        return folder / name
+
     def expected(self, artefact: str) -> str:
         """The checksum of an artefact's list, as the manifest holds it; empty where it holds none."""
         record = self.manifest().stages.get(self.makers.get(artefact, ""))

@@ -303,3 +303,20 @@ def test_who_reads_finishes_what_was_decided(run_dir: RunDir) -> None:
     run_dir.settle()
     assert (run_dir.root / "names.yaml").read_text() == "new"
     assert sorted(path.name for path in run_dir.root.iterdir()) == [".lock", ".segpipe", "names.yaml"]
+
+
+def test_one_file_is_looked_at_without_the_others(run_dir: RunDir) -> None:
+    run_dir.claim()
+    assert run_dir.file("pairs", "small.json") is None
+    with run_dir.writing("pairs") as out:
+        (out / "small.json").write_text("{}")
+        (out / "large.npz").write_bytes(b"x")
+    pairs = run_dir.root / "pairs"
+    (pairs / "large.npz").write_bytes(b"y")
+    assert run_dir.file("pairs", "small.json") == pairs / "small.json"
+    assert run_dir.file("pairs", "none.json") is None
+    with run_dir.draft(()) as draft:
+        assert draft.file("pairs", "small.json") == pairs / "small.json"
+    (pairs / "small.json").write_text("[]")
+    with pytest.raises(MachineError, match=r"small\.json: its bytes changed on disk"):
+        run_dir.file("pairs", "small.json")
