@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.shown import quoted, shorten
+from segpipe.store.tensorboard_events import Events
 
 _HISTORY, _HISTOGRAMS, _EVENTS = "history.jsonl", "histograms.npz", "tb"
 
@@ -50,7 +50,8 @@ class Journal:
         self.rows.append({"step": step, **values})
         if self._events is not None:
             for name, value in values.items():
-                self._events.add_scalar(name.replace("_", "/", 1), value, step)
+                self._events.add(name.replace("_", "/", 1), value, step)
+            self._events.flush()  # people watch
 
     def add_histograms(self, step: int, counts: Mapping[str, Int64]) -> None:
         """Log histograms, counts (bins,) of each series, at a step; every step logs the same series."""
@@ -64,14 +65,6 @@ class Journal:
         series = {name: np.stack([self._histograms[step][name] for step in steps]) for name in names}
         with files.atomic(self._path / _HISTOGRAMS) as beside, beside.open("wb") as file:
             np.savez(file, allow_pickle=False, steps=np.array(steps, np.int64), edges=self._edges, **series)
-        if self._events is not None:
-            self._events.flush()
-
-    def close(self) -> None:
-        """Save, and end the events file."""
-        self.save()
-        if self._events is not None:
-            self._events.close()
 
 
 def load_history(path: Path) -> list[dict[str, float]]:
@@ -107,9 +100,5 @@ def count(
     return np.histogram(np.clip(np.ravel(values), edges[0], edges[-1]), edges)[0].astype(np.int64)
 
 
-def _open_events(path: Path, done: int) -> Any:
-    if importlib.util.find_spec("tensorboard") is None:
-        return None
-    from torch.utils.tensorboard import SummaryWriter  # seconds to import, and only where it is wanted
-
-    return SummaryWriter(str(path), purge_step=done or None)
+def _open_events(path: Path, done: int) -> Events | None:
+    return Events(path, done=done) if importlib.util.find_spec("tensorboard") else None

@@ -21,11 +21,11 @@ def test_a_journal_that_goes_on_forgets_what_came_after_the_checkpoint(tmp_path:
         (tmp_path / name).mkdir()
         journal = Journal(tmp_path / name, EDGES, done=0, events=False)
         fill(journal, range(stop))
-        journal.close()
+        journal.save()
     journal = Journal(tmp_path / "torn", EDGES, done=6, events=False)
     assert [row["step"] for row in journal.rows] == list(range(6))
     fill(journal, range(6, 12))
-    journal.close()
+    journal.save()
     for file in ("history.jsonl", "histograms.npz"):
         assert (tmp_path / "torn" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
     steps, edges, counts = load_histograms(tmp_path / "whole")
@@ -42,7 +42,7 @@ def test_values_outside_go_to_the_end_bins() -> None:
 def test_a_journal_that_starts_anew_ignores_old_files(tmp_path: Path) -> None:
     journal = Journal(tmp_path, EDGES, done=0, events=False)
     fill(journal, range(5))
-    journal.close()
+    journal.save()
     assert Journal(tmp_path, EDGES, done=0, events=False).rows == []
 
 

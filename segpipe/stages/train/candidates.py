@@ -175,7 +175,7 @@ def train(recipe: Recipe, folder: Path, context: TrainContext, wanted: float | N
             checkpoint=checkpoint,
             worthwhile=worthwhile,
         )
-    journal.close()
+    journal.save()
     return objective.final(head), Candidate(
         name=recipe.name,
         method=recipe.method,

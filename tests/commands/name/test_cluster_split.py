@@ -16,8 +16,8 @@ from segpipe.records.clusters import ClusterModel, ClusterTree, Split
 def tree_of(centers: np.ndarray, sizes: np.ndarray, pool: np.ndarray) -> ClusterTree:
     units = unit_rows(centers)[0]
     merges = average_linkage(units * 0.95, sizes)
-    own = unit_rows(pool)[0].astype(np.float16)
-    return ClusterTree(units, sizes, merges, 0.9, (0.9,), own, own, np.zeros(len(own), np.int32), 1, 1, "x")
+    own, none = unit_rows(pool)[0].astype(np.float16), np.empty(0, np.int64)
+    return ClusterTree(units, sizes, merges, 0.9, (0.9,), own, own, np.zeros(len(own), np.int32), none, none, 1, 1, "x")
 
 
 @pytest.fixture

@@ -49,10 +49,10 @@ def test_merges_are_suggested_along_the_tree() -> None:
     rng = np.random.default_rng(0)
     means = rng.normal(size=(12, 5))
     centers = (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
-    sizes = rng.integers(1, 50, 12)
+    sizes, none = rng.integers(1, 50, 12), np.empty(0, np.int64)
     tree = ClusterTree(
         centers, sizes, average_linkage(0.9 * centers, sizes), 0.9, (0.9,), np.zeros((1, 5), np.float16),
-        np.zeros((1, 5), np.float16), np.zeros(1, np.int32), 1, 1, "o",
+        np.zeros((1, 5), np.float16), np.zeros(1, np.int32), none, none, 1, 1, "o",
     )  # fmt: skip
     model = ClusterModel(centers, 0.9, members=cut(tree.merges, 6))
     joined = suggest_merges(model, tree, np.ones(6, np.int64), classes=3)
