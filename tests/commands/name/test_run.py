@@ -103,8 +103,8 @@ def test_names_follow_the_pixels_when_the_number_changes(
 
 
 def test_names_are_proposed_by_labels(run: Path, reef: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    labels = ["--labels", str(reef / "labels"), "--classes", str(reef / "classes.txt")]
-    assert run_cli(["name", str(run), *labels, "--share", "0.3"]) == 0
+    labels = ["--labels", str(reef / "labels"), "--classes", str(reef / "classes.txt"), "--share", "0.3"]
+    assert run_cli(["name", str(run), *labels]) == 0
     told = capsys.readouterr()
     names = {str(entry["name"]) for entry in said(run).values()} - {""}
     assert names
