@@ -22,14 +22,16 @@ from scipy.stats import entropy, spearmanr
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, mutual_info_score
 
 from bench_quality import PACKS
-from segpipe.ops.clustering.kmeans import Moments, assign, spherical_kmeans
+from segpipe.ops.clustering.kmeans import assign, component_codes, spherical_kmeans
 from segpipe.ops.clustering.knn import unit_rows
 from segpipe.ops.clustering.linkage import cut
 from segpipe.ops.clustering.neighbor_agreement import find_partners
 from segpipe.ops.clustering.streaming_kmeans import count_block
 from segpipe.ops.maps.smoothing import smooth, smooth_widely
+from segpipe.ops.metrics.confusion import confusion, pooled, tally
 from segpipe.ops.metrics.matching import match_majority, match_one_to_one
 from segpipe.pipeline import open_run
+from segpipe.records.scores import confusion_of
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
 
@@ -97,12 +99,8 @@ def linkage(means: Array, sizes: Array, power: float) -> Array:
 
 def candidates(features: Array, grids: Array, rows: Array, k: int, seed: int) -> Iterator[tuple[str, Array]]:
     """Ways to make k classes: a name, and the class of every patch."""
-    moments = Moments(features.shape[1])
-    for start in range(0, len(features), 4096):
-        moments.add(features[start : start + 4096])
     for whiten in WHITEN:
-        mean, directions = moments.principal_components(64, whiten=whiten)
-        codes = (features.astype(np.float32) - mean) @ directions.T
+        codes = component_codes(features, 64, whiten=whiten)
         near, wide = smoothed(codes, grids, False), smoothed(codes, grids, True)[rows]
         fine = spherical_kmeans(wide, k=max(120, 4 * k), restarts=1, iterations=20, seed=seed)
         counts = count_block(wide, fine.centers)
@@ -118,16 +116,12 @@ def candidates(features: Array, grids: Array, rows: Array, k: int, seed: int) ->
 
 def judge(labels: Array, classes: Array) -> tuple[float, float]:
     """Percent: mIoU by one-to-one matching, accuracy by many-to-one."""
-    shown = labels < 255
-    table = np.zeros((labels[shown].max() + 1, classes.max() + 1), np.int64)
-    np.add.at(table, (labels[shown], classes[shown]), 1)
-    one, many = match_one_to_one(table), match_majority(table)
-    hits = np.array([table[:, one == label][label].sum() for label in range(len(table))])
-    sizes = np.array([table[:, one == label].sum() for label in range(len(table))])
-    union, present = table.sum(1) + sizes - hits, table.sum(1) > 0
-    return 100 * float((hits / np.maximum(union, 1))[present].mean()), 100 * float(
-        table[many, np.arange(table.shape[1])].sum() / table.sum()
+    known = np.where(labels < 255, labels.astype(np.int64), -1)
+    table = confusion(known, classes, n_classes=int(known.max()) + 1, n_clusters=int(classes.max()) + 1)
+    one, many = (
+        pooled(tally(confusion_of(table), match(table[:, :-1]))) for match in (match_one_to_one, match_majority)
     )
+    return 100 * float(one.miou()), 100 * float(many.accuracy())
 
 
 def criteria(ours: Array, theirs: Array) -> dict[str, float]:

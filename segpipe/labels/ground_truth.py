@@ -100,17 +100,15 @@ class Truth:
         return LabelReader(self.layout, self.values)
 
 
-def label_files(labels: Path, classes: Path | None, *, section: str = "") -> list[Path]:
-    """The files that `read_truth` will read where there is no layout; `section` is whose settings name them.
+def label_files(labels: Path, classes: Path | None, *, names: tuple[str, str] = ("labels", "classes")) -> list[Path]:
+    """The files that `read_truth` will read where there is no layout; `names` are those of the two settings.
 
     Raises:
         UsageError: one of the paths does not exist.
     """
-    for name, path in (("labels", labels), ("classes", classes)):
+    for name, path in zip(names, (labels, classes), strict=True):
         if path is not None and not path.exists():
-            raise UsageError(
-                f"{named(f'{section}.{name}' if section else name, path)}: no such file or folder; check the path"
-            )
+            raise UsageError(f"{named(name, path)}: no such file or folder; check the path")
     found = list_label_files(labels) if labels.is_dir() else [labels]
     return [*found, *([classes] if classes else [])]
 

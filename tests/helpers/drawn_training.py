@@ -80,9 +80,7 @@ def train(training: Training, steps: range, batch: Callable[[int], Patches] | No
         assert all(not part.requires_grad and part.isfinite() for part in named.values())
         optimizer.zero_grad()
         loss.backward()
-        if objective.clip is not None:
-            held = [p for group in optimizer.param_groups if group.get("clipped", True) for p in group["params"]]
-            torch.nn.utils.clip_grad_norm_(held, objective.clip)
+        objective.clip_gradients(optimizer)
         optimizer.step()
         objective.after_step(head, step)
         losses.append(loss.item())

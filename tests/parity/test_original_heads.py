@@ -38,9 +38,7 @@ def step(objective: Objective, head: torch.nn.Module, optimizer: torch.optim.Ada
     loss, _ = objective.loss(head, crops, None, torch.Generator(), at)
     optimizer.zero_grad()
     loss.backward()
-    if objective.clip is not None:
-        clipped = [p for group in optimizer.param_groups if group.get("clipped", True) for p in group["params"]]
-        torch.nn.utils.clip_grad_norm_(clipped, objective.clip)
+    objective.clip_gradients(optimizer)
     optimizer.step()
     objective.after_step(head, at)
     return loss.item()

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from segpipe.ops.clustering.kmeans import Moments, assign, spherical_kmeans
+from segpipe.ops.clustering.kmeans import assign, component_codes, spherical_kmeans
 from segpipe.ops.clustering.knn import one_thread, unit_rows
-from segpipe.ops.clustering.neighbor_agreement import weighted_agreement
+from segpipe.ops.clustering.neighbor_agreement import CLASSES, weighted_agreement
 
 FOLDS = 5
 """Parts of the images, each of which is predicted from the others."""
@@ -19,11 +19,9 @@ WAVES = 3
 """Half waves across the image, each way, that position is described by."""
 OUTLIER = 6.0
 """Standard deviations of a normal distribution above the median from which on a token's norm is an outlier."""
-CLASSES = (8, 16, 32)
-"""Numbers of classes that patches are compared in with their partners."""
 _RIDGE = 1.0
 _MAD = 1.4826  # median absolute deviation to standard deviation, of a normal distribution
-_COMPONENTS, _WHITENED, _ITERATIONS, _CHUNK = 64, 8, 20, 4096
+_COMPONENTS, _WHITENED, _ITERATIONS = 64, 8, 20
 
 Floats = npt.NDArray[np.floating]
 Float64 = npt.NDArray[np.float64]
@@ -109,13 +107,7 @@ def unit_codes(features: Floats, *, whiten: bool) -> Float32:
         features: (m, d), finite.
         whiten: as `Moments.principal_components` with 8.
     """
-    moments = Moments(features.shape[1])
-    for start in range(0, len(features), _CHUNK):
-        moments.add(features[start : start + _CHUNK])
-    mean, directions = moments.principal_components(_COMPONENTS, whiten=_WHITENED if whiten else 0)
-    with threadpool_limits(1, "blas"):
-        codes, _ = unit_rows((np.asarray(features, np.float32) - mean) @ directions.T)
-    return codes
+    return unit_rows(component_codes(features, _COMPONENTS, whiten=_WHITENED if whiten else 0))[0]
 
 
 def class_agreement(

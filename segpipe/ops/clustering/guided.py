@@ -16,6 +16,7 @@ from scipy.special import log_softmax, softmax
 
 from segpipe.ops.clustering.kmeans import assign
 from segpipe.ops.clustering.knn import one_thread, unit_rows
+from segpipe.ops.clustering.linkage import join
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -155,11 +156,7 @@ def constrained_linkage(means: Float64, sizes: Int64, owner: Int64, *, k: int | 
         best = cosines[first, second]
         if best == -np.inf or (k is None and best < cosine):
             break
-        row = (total[first] * cosines[first] + total[second] * cosines[second]) / (total[first] + total[second])
-        row[[first, second]] = -np.inf  # a label's ban on the others is inherited: -inf stays -inf in the mean
-        cosines[first], cosines[:, first] = row, row
-        cosines[second], cosines[:, second] = -np.inf, -np.inf
-        total[first] += total[second]
+        join(cosines, total, first, second)  # a label's ban on the others is inherited: -inf stays -inf in the mean
         group[group == second] = first
         left -= 1
     others = np.unique(group[group >= count])
@@ -168,9 +165,13 @@ def constrained_linkage(means: Float64, sizes: Int64, owner: Int64, *, k: int | 
 
 def label_means(points: Float32, labels: Int64) -> Float32:
     """(L, d) unit direction of each label's mean vector; zeros where its vectors cancel."""
+    return np.asarray(unit_rows(_label_sums(points, labels))[0], np.float32)
+
+
+def _label_sums(points: Float32, labels: Int64) -> Float64:
     sums = np.zeros((int(labels.max()) + 1, points.shape[1]))
     np.add.at(sums, labels, points)
-    return np.asarray(unit_rows(sums)[0], np.float32)
+    return sums
 
 
 def label_scores(directions: Float32, pool: Float32, points: Float32, labels: Int64, vectors: Float32) -> Float64:
@@ -197,8 +198,7 @@ def label_scores(directions: Float32, pool: Float32, points: Float32, labels: In
 
 def fit_sharpness(points: Float32, labels: Int64) -> float:
     """The factor of cosines under a softmax that makes points likeliest, each left out of its label's mean."""
-    sums = np.zeros((int(labels.max()) + 1, points.shape[1]))
-    np.add.at(sums, labels, points)
+    sums = _label_sums(points, labels)
     own, blank = unit_rows(sums[labels] - points)
     kept = ~blank & (np.bincount(labels)[labels] > 1)
     if not kept.any():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from segpipe.base import parallel
 from segpipe.ops.clustering.knn import one_thread, unit_rows
@@ -19,6 +19,7 @@ Float32 = npt.NDArray[np.float32]
 
 _SEEDING = 20_000  # vectors that the first centers are drawn from
 _BLOCK = 1 << 16
+_CHUNK = 4096  # vectors that become float64 at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,16 @@ def distinct(units: Float32, enough: int) -> int:
         kept = np.unique(np.concatenate([kept, np.round(units[start:stop], 4) + 0.0]), axis=0)
         start, stop = stop, stop + _BLOCK
     return min(len(kept), enough)
+
+
+def component_codes(vectors: npt.NDArray[np.floating], count: int, *, whiten: int = 0) -> Float32:
+    """Vectors (m, d) in memory along their own principal components, (m, c); see `Moments.principal_components`."""
+    moments = Moments(vectors.shape[1])
+    for start in range(0, len(vectors), _CHUNK):
+        moments.add(vectors[start : start + _CHUNK])
+    mean, directions = moments.principal_components(count, whiten=whiten)
+    with threadpool_limits(1, "blas"):  # the same sums whatever the number of threads
+        return np.asarray((np.asarray(vectors, np.float32) - mean) @ directions.T, np.float32)
 
 
 class Moments:

@@ -54,15 +54,27 @@ def average_linkage(means: npt.NDArray[np.floating], sizes: npt.NDArray[np.integ
         first, second = sorted(divmod(int(cosines.argmax()), count))
         # in exact numbers heights never fall; rounding may let them
         height = max(height, 1 - float(cosines[first, second]))
-        total = members[first] + members[second]
         leaves[first] += leaves[second]
         merges[step] = (*sorted((names[first], names[second])), height, leaves[first])
-        row = (members[first] * cosines[first] + members[second] * cosines[second]) / total
-        row[[first, second]] = -np.inf
-        cosines[first], cosines[:, first] = row, row
-        cosines[second], cosines[:, second] = -np.inf, -np.inf
-        members[first], names[first] = total, count + step
+        join(cosines, members, first, second)
+        names[first] = count + step
     return merges
+
+
+def join(cosines: Float64, sizes: npt.NDArray[np.number], first: int, second: int) -> None:
+    """Make two clusters one, in place: `first` becomes both, `second` is left without a cosine to any.
+
+    Args:
+        cosines: (F, F) mean cosines between members, -inf where two may not merge.
+        sizes: (F,) members.
+        first: one cluster.
+        second: the other.
+    """
+    row = (sizes[first] * cosines[first] + sizes[second] * cosines[second]) / (sizes[first] + sizes[second])
+    row[[first, second]] = -np.inf
+    cosines[first], cosines[:, first] = row, row
+    cosines[second], cosines[:, second] = -np.inf, -np.inf
+    sizes[first] += sizes[second]
 
 
 def merge(centers: Float32, members: ClusterCounts) -> tuple[Float32, Int64, Float64]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from segpipe.ops.clustering import linkage as tree
-from segpipe.ops.clustering.kmeans import Moments, assign, spherical_kmeans
+from segpipe.ops.clustering.kmeans import assign, component_codes, spherical_kmeans
 from segpipe.ops.clustering.knn import one_thread, unit_rows
 from segpipe.ops.clustering.streaming_kmeans import count_block
 
@@ -28,7 +28,7 @@ CATCH_UP = 0.06
 """How much a head is expected to gain at most by a whole training, and by a part of it in proportion. On four labelled
 sets STEGO heads gained up to 0.027 after a quarter of theirs, 0.025 after a half, 0.011 after three quarters."""
 _FINE, _ITERATIONS, _BLOCK = 80, 20, 500
-_COMPONENTS, _CHUNK = 64, 4096
+_COMPONENTS = 64
 
 Int64 = npt.NDArray[np.int64]
 
@@ -133,10 +133,4 @@ def find_partners(features: npt.NDArray[np.floating], queries: Int64, groups: In
     Raises:
         ValueError: there is a single group.
     """
-    moments = Moments(features.shape[1])
-    for start in range(0, len(features), _CHUNK):
-        moments.add(features[start : start + _CHUNK])
-    mean, directions = moments.principal_components(_COMPONENTS)
-    with threadpool_limits(1, "blas"):
-        reduced = (np.asarray(features, np.float32) - mean) @ directions.T
-    return nearest_elsewhere(reduced, queries, groups)
+    return nearest_elsewhere(component_codes(features, _COMPONENTS), queries, groups)

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from segpipe.base.geometry import Box
 from segpipe.ops.metrics.confusion import confusion
+from segpipe.records.features import FeatureHeader
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -71,6 +72,37 @@ def nearest_box(boxes: Sequence[Box], ys: npt.NDArray[np.floating], xs: npt.NDAr
         for box in boxes
     ]
     return np.asarray(np.argmin(away, axis=0), np.int64)
+
+
+def read_crops(
+    header: FeatureHeader,
+    boxes: Sequence[Box],
+    rows: npt.NDArray[np.integer],
+    cols: npt.NDArray[np.integer],
+    fields: Callable[[int], Sequence[npt.NDArray[np.floating]]],
+) -> list[Float32]:
+    """Read vectors at pixels of an image, each from the crop whose center is nearest, in units of the crop's sides.
+
+    Args:
+        header: gives the patch grid of a crop.
+        boxes: the crops.
+        rows: (m,) pixels, m at least 1.
+        cols: (m,)
+        fields: of a crop, by its place among the boxes, grids of vectors (rows, cols, d); called once for each crop
+            that a pixel is read from.
+
+    Returns:
+        For each of the fields (m, d).
+    """
+    y, x = rows + 0.5, cols + 0.5
+    nearest = nearest_box(boxes, y, x)
+    parts = []
+    for crop in np.unique(nearest).tolist():
+        own, box = nearest == crop, boxes[crop]
+        at = header.grid(box.size).locate(y[own] - box.top, x[own] - box.left)
+        parts.append([read_points(field, *at) for field in fields(crop)])
+    order = np.argsort(np.argsort(nearest, kind="stable"), kind="stable")
+    return [np.concatenate(found)[order] for found in zip(*parts, strict=True)]
 
 
 def linear_probe() -> Any:

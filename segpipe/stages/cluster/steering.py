@@ -20,7 +20,7 @@ from segpipe.ops.clustering.guided import guide_clusters
 from segpipe.ops.clustering.knn import unit_rows
 from segpipe.ops.clustering.linkage import MERGE_COSINE
 from segpipe.ops.maps.smoothing import smooth
-from segpipe.ops.metrics.probes import draw_pixels, nearest_box, read_points
+from segpipe.ops.metrics.probes import draw_pixels, read_crops
 from segpipe.records.clusters import ClusterModel, ClusterTree
 from segpipe.records.corpus import Corpus
 from segpipe.records.guide import Guide
@@ -57,10 +57,7 @@ def guide_files(guide: Path, classes: Path | None) -> list[Path]:
     Raises:
         UsageError: one of the paths does not exist.
     """
-    for name, path in (("guide", guide), ("guide_classes", classes)):
-        if path is not None and not path.exists():
-            raise UsageError(f"{named(f'cluster.{name}', path)}: no such file or folder; check the path")
-    return label_files(guide, classes)
+    return label_files(guide, classes, names=("cluster.guide", "cluster.guide_classes"))
 
 
 def hold_out(corpus: Corpus, images: list[int], share: float, seed: int) -> set[int]:
@@ -160,17 +157,12 @@ def _pixels(truth: Truth, corpus: Corpus, index: int, seed: int) -> Iterator[Poi
 
 
 def _codes_at(corpus: Corpus, index: int, points: Points, head: Head, store: FeatureStore, share: float) -> Float32:
-    """Smoothed codes (m, d) at pixels of an image, each read from the crop whose center is nearest."""
+    """Smoothed codes (m, dim) at pixels of an image."""
     from segpipe.nn.head import codes
 
     rows = list(corpus.crops_of[index])
-    boxes = [corpus.crops[row].box for row in rows]
-    y, x = points.rows + 0.5, points.cols + 0.5
-    nearest = nearest_box(boxes, y, x)
-    found = np.zeros((len(y), head.dim), np.float32)
-    for crop in np.unique(nearest).tolist():
-        own, box = nearest == crop, boxes[crop]
-        field = smooth(codes(head, store.patches(rows[crop])), store.valid(rows[crop]), share)
-        at = store.header.grid(box.size).locate(y[own] - box.top, x[own] - box.left)
-        found[own] = read_points(field, *at)
-    return found
+
+    def fields(crop: int) -> tuple[Float32]:
+        return (smooth(codes(head, store.patches(rows[crop])), store.valid(rows[crop]), share),)
+
+    return read_crops(store.header, [corpus.crops[row].box for row in rows], points.rows, points.cols, fields)[0]

@@ -115,7 +115,8 @@ class Summary(BaseModel):
 def input_files(config: Config) -> list[Path]:
     """The user's tables and labels."""
     tables = [config.sites] if config.sites else []
-    return tables + (label_files(config.labels, config.classes, section=NAME) if config.labels else [])
+    names = (f"{NAME}.labels", f"{NAME}.classes")
+    return tables + (label_files(config.labels, config.classes, names=names) if config.labels else [])
 
 
 def open_sites(config: Config, corpus: Corpus) -> Sites | None:

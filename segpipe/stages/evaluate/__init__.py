@@ -128,7 +128,7 @@ def input_files(config: Config) -> list[Path]:
         return []
     if config.layout == FOLDER:
         _refuse_split(config)
-        return label_files(config.labels, config.classes, section=NAME)
+        return label_files(config.labels, config.classes, names=(f"{NAME}.labels", f"{NAME}.classes"))
     samples = layout_samples(config.labels, config.classes, layout=config.layout, split=config.split)
     found = [config.labels / sample.label for sample in samples]
     return [*found, *(config.labels / s.image for s in samples)] if config.protocol == "published" else found

@@ -167,22 +167,14 @@ def _batches(items: Sequence[T], workers: int) -> list[Sequence[T]]:
 
 
 def read_vectors(task: Task, drawn: Points, store: FeatureStore, head: Any) -> tuple[Float32, Float32]:
-    """Codes (m, dim) and features (m, d) at an image's drawn pixels.
-
-    Where crops overlap, a pixel is read from the crop whose center is nearest, in units of the crop's sides.
-    """
+    """Codes (m, dim) and features (m, d) at an image's drawn pixels."""
     from segpipe.nn.head import codes
 
-    y, x = drawn.rows + 0.5, drawn.cols + 0.5
-    nearest = probes.nearest_box(task.boxes, y, x)
-    parts: dict[int, tuple[Float32, Float32]] = {}
-    for crop in np.unique(nearest).tolist():
-        box, own = task.boxes[crop], nearest == crop
+    def fields(crop: int) -> tuple[Any, Any]:
         patches = store.patches(task.rows[crop])
-        at = store.header.grid(box.size).locate(y[own] - box.top, x[own] - box.left)
-        parts[crop] = probes.read_points(codes(head, patches), *at), probes.read_points(patches, *at)
-    order = np.argsort(np.argsort(nearest, kind="stable"), kind="stable")
-    found = [np.concatenate([parts[crop][i] for crop in sorted(parts)])[order] for i in range(2)]
+        return codes(head, patches), patches
+
+    found = probes.read_crops(store.header, task.boxes, drawn.rows, drawn.cols, fields)
     return found[0], found[1]
 
 

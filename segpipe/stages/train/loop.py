@@ -75,9 +75,6 @@ def fit(
     steps = config.steps
     pictured = {steps * quarter // 4 for quarter in range(4)} | {steps - 1}
     trials = trial_steps(steps, first=objective.first)
-    clipped = [
-        parameter for group in optimizer.param_groups if group.get("clipped", True) for parameter in group["params"]
-    ]
     head.train()
     for batch in batches:
         anchors = to_patches(batch.anchors)
@@ -86,8 +83,7 @@ def fit(
         total, parts = objective.loss(head, anchors, neighbors, generator, batch.step)
         optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
-        if objective.clip is not None:
-            torch.nn.utils.clip_grad_norm_(clipped, objective.clip)
+        objective.clip_gradients(optimizer)
         optimizer.step()
         objective.after_step(head, batch.step)
         done = batch.step + 1

@@ -91,6 +91,12 @@ class Objective(nn.Module):
         """
         raise NotImplementedError
 
+    def clip_gradients(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip the gradients of the groups that take part to `clip`, all together."""
+        if self.clip is not None:
+            held = [p for group in optimizer.param_groups if group.get("clipped", True) for p in group["params"]]
+            torch.nn.utils.clip_grad_norm_(held, self.clip)
+
     def after_step(self, head: Head, step: int) -> None:
         """Move what follows the head, after the optimizer's step."""
 
