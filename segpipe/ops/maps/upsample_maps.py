@@ -72,11 +72,11 @@ def keep_mass(values: Float32, share: float, valid: Bools | None = None) -> Bool
 
 def rescale(values: Float32, low: float, top: float) -> Float32:
     """Strength 0 to 1 of each value: `low` becomes 0, `top` 1, what lies outside is clipped; 0 without a span."""
-    span = np.float32(top - low)
+    first, last = np.float32(low), np.float32(top)  # the bounds in the precision of the values, so that `last` gives 1
+    span = last - first
     if span < np.finfo(np.float32).tiny:
         return np.zeros_like(values)
-    first = np.float32(low)
-    inside = np.clip(values, first, first + span)  # first, so that no quotient overflows
+    inside = np.clip(values, first, last)  # first, so that no quotient overflows
     return np.asarray(np.clip((inside - first) / span, 0, 1), np.float32)
 
 

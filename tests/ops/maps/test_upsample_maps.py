@@ -73,13 +73,14 @@ def test_padding_is_left_out_and_patches_lie_where_they_were_seen(height, width,
 
 @given(hnp.arrays(np.float32, (3, 4), elements=st.floats(0, 100, width=32)), st.floats(0, 10), st.floats(0, 10))
 @example(np.zeros((3, 4), np.float32), 0.0, 4e-49)
+@example(np.full((3, 4), 8, np.float32), 7.314328453370992, 7.5)
 def test_strength_rises_with_the_value_from_0_to_1(values, low, top):
     strength = rescale(values, low, top)
     assert strength.dtype == np.float32
     assert ((strength >= 0) & (strength <= 1)).all()
-    if top - low > 1e-6:
-        assert (strength[values >= np.float32(top)] >= 1 - 1e-6).all()
-        assert (strength[values <= np.float32(low)] <= 1e-6).all()
+    if np.float32(top) - np.float32(low) > 1e-6:
+        assert (strength[values >= np.float32(top)] == 1).all()
+        assert (strength[values <= np.float32(low)] == 0).all()
     elif top <= low:
         assert not strength.any()
 
