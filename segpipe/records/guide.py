@@ -27,8 +27,9 @@ class Guide(BaseModel):
     def told(self) -> str:
         """What every result says of it.
 
-        >>> Guide(file="p.csv", points=30, labels=("a", "b"), names=("a", "b"), images=("x",), held_out=0).told
-        'guided by 30 points of 2 labels in 1 image'
+        >>> Guide(file="p.csv", points=1, labels=("a", "b"), names=("a", "b"), images=("x",), held_out=0).told
+        'guided by 1 point of 2 labels in 1 image'
         """
-        images = f"{len(self.images)} image{'' if len(self.images) == 1 else 's'}"
-        return f"guided by {self.points} points of {len(self.labels)} labels in {images}"
+        found = {"point": self.points, "label": len(self.labels), "image": len(self.images)}
+        points, labels, images = (f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in found.items())
+        return f"guided by {points} of {labels} in {images}"

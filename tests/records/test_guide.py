@@ -7,6 +7,6 @@ GUIDE = Guide(file="p.csv", points=7, labels=("a",), names=("", "a"), images=("x
 
 
 def test_what_every_result_says_and_what_is_no_guide():
-    assert GUIDE.told == "guided by 7 points of 1 labels in 2 images"
+    assert GUIDE.told == "guided by 7 points of 1 label in 2 images"
     with pytest.raises(ValidationError):
         Guide.model_validate(GUIDE.model_dump() | {"mask": 1})

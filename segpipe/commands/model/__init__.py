@@ -66,6 +66,8 @@ def _apply(options: ApplyOptions, face: Face) -> Applied:
 
 def _report(done: Applied, options: ApplyOptions) -> Report:
     lines = [f"masks    {options.out / 'masks'}  ({done.images} images)"]
+    if done.guided:
+        lines.append(f"classes  {done.guided}")
     return Report(lines, skipped=done.rejected, listed_in=options.out / "rejected.jsonl")
 
 

@@ -37,6 +37,8 @@ class Applied:
     """Files written by format."""
     rejected: tuple[Rejected, ...]
     """Listed in OUT/rejected.jsonl too."""
+    guided: str
+    """What steered the classes of the bundle, in words; empty where nothing did."""
 
 
 def apply_to_folder(
@@ -97,7 +99,7 @@ def _apply(
     written = export.write_formats(config, source, exported)
     files.write_jsonl(exported / _REJECTED, ({"path": r.path, "reason": r.reason} for r in rejected))
     _finish(out, model, earlier)
-    return Applied(len(done), written, tuple(rejected))
+    return Applied(len(done), written, tuple(rejected), model.bundle.guided)
 
 
 def _segment(

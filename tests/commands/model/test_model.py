@@ -16,9 +16,11 @@ from segpipe.records.corpus import Rejected
 def test_masks_and_skipped_files_are_told() -> None:
     broken = Rejected("b.jpg", "empty file")
     options = make(ApplyOptions, {"model": "m.segpipe", "images": "a", "out": "maps"})
-    report = APPLY.report(Applied(3, {"png": 3}, (broken,)), options)
+    report = APPLY.report(Applied(3, {"png": 3}, (broken,), ""), options)
     assert report.lines == ["masks    maps/masks  (3 images)"]
     assert (report.listed_in, list(report.skipped)) == (Path("maps/rejected.jsonl"), [broken])
+    steered = APPLY.report(Applied(3, {}, (), "guided by 9 points of 2 labels in 3 images"), options)
+    assert steered.lines[1] == "classes  guided by 9 points of 2 labels in 3 images"
 
 
 def test_a_bundle_is_told_and_gives_nothing_to_python() -> None:

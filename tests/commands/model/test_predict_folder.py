@@ -53,7 +53,7 @@ def test_what_was_written_is_counted_and_a_folder_belongs_to_one_bundle(
     with applying.open_model(whole[1], Runtime()) as model:
         listing = applying.list_new(str(reef / "bay"), model)
         assert len(listing.paths) == 1
-        assert apply_to_folder(model, listing, out, config, Runtime()) == Applied(1, {"color": 1, "classes": 1}, ())
+        assert apply_to_folder(model, listing, out, config, Runtime()) == Applied(1, {"color": 1, "classes": 1}, (), "")
         assert len(list((out / "color").rglob("*.png"))) == 1
         other = replace(model, fingerprint="0" * 64)
         with pytest.raises(UsageError, match=rf"{out} holds masks of another bundle; choose another folder, or delete"):

@@ -112,6 +112,10 @@ def test_scores_say_that_points_steered_and_leave_their_images_out(
     assert not judged & set(guide.images)
     segpipe.report(root)
     assert guide.told in (root / "report" / "index.html").read_text("utf-8")
+    bundle, images = root.parent / "steered.segpipe", root.parent / "images"
+    assert run_cli(["bundle", str(root), str(bundle)]) == 0
+    assert run_cli(["apply", str(bundle), str(images), str(root.parent / "maps")]) == 0
+    assert guide.told in " ".join(capsys.readouterr().out.split())
     assert {name for name in guide.names if name} <= {entry["name"] for entry in segpipe.name(root).values()}
     (root / "classes.yaml").unlink()
 
