@@ -21,9 +21,11 @@ from pathlib import Path
 
 from segpipe.base.errors import UsageError, named
 from segpipe.base.outside import read_outside
+from segpipe.base.shown import quoted
 from segpipe.images.listing import Listing
 from segpipe.records.corpus import Rejected
 
+_LONGEST = 255  # characters of a name that file systems take
 _LARGEST = 1 << 26  # bytes of a list; that of COCO has 2 million
 
 FOLDER = "folder"
@@ -71,6 +73,12 @@ def _lines(root: Path, name: str) -> list[str]:
     ).split()
     if not lines:
         raise _Missing(f"names in the list {name}, which is empty,")
+    for number, line in enumerate(lines, 1):
+        if max(map(len, line.split("/"))) > _LONGEST:
+            raise UsageError(
+                f"{root / name}: name {number} cannot be that of a file ({len(line)} characters: {quoted(line)}); "
+                "restore the set's own file"
+            )
     return lines
 
 

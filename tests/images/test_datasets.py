@@ -212,3 +212,12 @@ def test_a_plain_folder_has_no_splits(tmp_path):
     assert index.input_files(index.Config(images=str(tmp_path))) == [tmp_path / "a.png"]
     with pytest.raises(UsageError, match=r"index\.split=train: a plain folder has no splits"):
         index.input_files(index.Config(images=str(tmp_path), split="train"))
+
+
+def test_a_list_with_a_name_that_no_file_can_have_is_refused_in_a_line(tmp_path: Path) -> None:
+    listed = tmp_path / "labelled_train.txt"
+    (tmp_path / "imgs").mkdir()
+    listed.write_text("one\nt" + "9" * 255 + "\n")
+    with pytest.raises(UsageError, match=r"labelled_train\.txt: name 2 cannot be that of a file \(256 char") as caught:
+        pairs(tmp_path, "potsdam3", "train")
+    assert len(str(caught.value)) < len(str(listed)) + 250

@@ -63,7 +63,10 @@ class Config(Section):
         "auto = make the candidates and keep the best; pca = principal components, no training; or one way to train",
     )
     candidates: tuple[Method, ...] = setting(
-        ("pca", "stego"), "what auto chooses from; of fewer crops than one batch only pca, if it is one", min_length=1
+        ("pca",),
+        "what auto chooses from, such as pca,stego: heads cost time and seldom win; of fewer crops than one batch only "
+        "pca, if it is one",
+        min_length=1,
     )
     rescue: bool = setting(
         True, "stop a training whose codes collapse and do it again with centered features and measured shifts"

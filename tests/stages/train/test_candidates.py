@@ -31,6 +31,7 @@ SMALL: dict[str, Any] = {
     "samples": 4,
     "checkpoint_every": 10,
     "tensorboard": False,
+    "candidates": ("pca", "stego"),
 }
 RAW = {"center": False, "shifts": "published", "steps": 160, "lr": 3e-3, "shift_negative": -0.5}
 
