@@ -8,7 +8,9 @@ from pathlib import Path
 
 from segpipe.base.geometry import Box, Size, five_crops, windows
 from segpipe.base.guarded import Guards
+from segpipe.images.bands import numbers
 from segpipe.images.mosaics import showing
+from segpipe.images.scale_groups import with_scale
 from segpipe.images.validate import Item, Limits, check
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected, valid_path
 
@@ -20,13 +22,14 @@ class CropPlan:
     crops: str
     window: int
     overlap: float
-    bands: tuple[int, ...]
+    bands: tuple[int | str, ...]
     max_pixels: int
+    any_band: bool = False
 
     @property
     def limits(self) -> Limits:
         """What files are checked by."""
-        return Limits(self.window, self.bands, self.max_pixels)
+        return Limits(self.window, self.bands, self.max_pixels, self.any_band)
 
     def windows(self, size: Size) -> list[Box]:
         """Overlapping windows that cover an image."""
@@ -68,5 +71,6 @@ def corpus_of_one(
         return found
     if found.depth != "uint8" and found.depth not in scaling:
         return Rejected(item.name, f"has {found.depth} values, and the model's run had no such images to scale them by")
+    found = with_scale(found, scaling)
     crops = tuple(Crop(0, box) for box in plan.boxes(found, corpus_dir))
-    return Corpus(root, (found,), crops, scaling, plan.bands, corpus_dir)
+    return Corpus(root, (found,), crops, scaling, numbers(plan.bands), corpus_dir)

@@ -18,7 +18,7 @@ from segpipe.images.container import ByteReader, Container, sized
 _TYPES = {1: "u1", 3: "u2", 4: "u4", 8: "i2", 9: "i4", 13: "u4", 16: "u8", 17: "i8", 18: "u8"}
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _PHOTOMETRIC = {0: "gray", 1: "gray", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr"}
-_WIDTH, _HEIGHT, _BITS, _LIGHT, _ORIENTATION = 256, 257, 258, 262, 274
+_WIDTH, _HEIGHT, _BITS, _LIGHT, _ORIENTATION, _SAMPLES = 256, 257, 258, 262, 274, 277
 _PLACES = ((273, 279), (324, 325))
 """Tags of where strips and tiles lie, and how long they are."""
 _DECIDES = {_WIDTH, _HEIGHT, _BITS, 259, _LIGHT, _ORIENTATION, 277, 278, 284, 317, 322, 323, 338, 339}
@@ -57,9 +57,10 @@ def _container(tags: Tags) -> Container:
     bits, light = int(max(tags.get(_BITS, (1,)))), _number(tags, _LIGHT, 1)
     if light not in _PHOTOMETRIC:
         raise ValueError(f"TIFF color space {light} (such as Lab or raw sensor data) is not read; convert it to RGB")
-    # GDAL gives stored values: right for bands of 8 bits and more, wrong for inks, palettes and packed bits
-    raster = (bits >= 8 and light in (1, 2, 6)) or bits > 8
-    if raster and light in (3, 5):
+    # GDAL gives stored values: right for bands of 8 bits and more and for palettes, wrong for inks and packed bits
+    palette = light == 3 and _number(tags, _SAMPLES, 1) == 1
+    raster = (bits >= 8 and light in (1, 2, 6)) or bits > 8 or palette
+    if raster and light in (3, 5) and not palette:
         raise ValueError(f"TIFF with {_PHOTOMETRIC[light]} colors of {bits} bits is not read; convert it to RGB")
     orientation = _number(tags, _ORIENTATION, 1)
     return Container("TIFF", size, orientation if 1 <= orientation <= 8 else 1, raster, white_is_zero=light == 0)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter, methodcaller
 from pathlib import Path
 
-from segpipe.base import files
 from segpipe.base.geometry import Size
 from segpipe.base.guarded import Gone, Guard, Guards
 from segpipe.base.shortage import raise_shortage
+from segpipe.images.bands import numbers
 from segpipe.images.decoding import allow_pixels, memory_for
 from segpipe.images.exif import read_gps
 from segpipe.images.frames import Choice, FrameTaker, Taken, write_frame
@@ -21,9 +21,11 @@ from segpipe.images.guarded_video import VIDEO_MEMORY, ask_there, frames_there, 
 from segpipe.images.headers import BadImage, inspect
 from segpipe.images.listing import Listing, make_ids
 from segpipe.images.mosaics import is_mosaic, probe_mosaic
+from segpipe.images.nodata import fingerprint
 from segpipe.images.rasters import read_geo
-from segpipe.images.readers import probe_image
+from segpipe.images.readers import check_pixels, probe_image
 from segpipe.images.video import BadVideo, is_video
+from segpipe.images.views import find_view
 from segpipe.records.corpus import FrameInfo, Image, Rejected, frame_path, valid_path
 
 _log = logging.getLogger(__name__)
@@ -47,10 +49,12 @@ class Limits:
 
     window: int
     """Side of the windows of mosaics, pixels."""
-    bands: tuple[int, ...]
-    """As of `Corpus.bands`."""
+    bands: tuple[int | str, ...]
+    """Bands of rasters that are red, green, blue, by number or name; empty: as the file says, or the first ones."""
     max_pixels: int
     """Larger images and frames are skipped; mosaics may have any size."""
+    any_band: bool = False
+    """Whether one band without data is enough for a pixel to be no image."""
 
     @property
     def memory(self) -> int:
@@ -181,13 +185,23 @@ def _check_file(item: Item, path: Path, corpus_dir: Path, limits: Limits) -> Ima
         )
     mosaic = is_mosaic(container, georeferenced=geo is not None, window=limits.window)
     mosaic = mosaic and _is_text(item.name)
+    if not mosaic:
+        check_pixels(path, container.size, limits.max_pixels)
+    found = find_view(path, container, limits.bands, any_band=limits.any_band)
+    view = replace(found.view, bands=found.view.bands or numbers(limits.bands))
     if mosaic:
-        probe = probe_mosaic(path, container, valid_path(corpus_dir, item.id), bands=limits.bands)
+        probe = probe_mosaic(path, container, valid_path(corpus_dir, item.id), view=view)
     else:
-        probe = probe_image(path, max_pixels=limits.max_pixels, bands=limits.bands)
-    gps = read_gps(path, container)
-    size = path.stat().st_size
-    return Image(item.id, item.name, probe.size, probe.depth, files.sha256(path), size, geo=geo, gps=gps, mosaic=mosaic)
+        probe = probe_image(path, max_pixels=limits.max_pixels, view=view)
+    return Image(
+        *(item.id, item.name, probe.size, probe.depth, fingerprint(path, found.view.beside), path.stat().st_size),
+        geo=geo,
+        gps=read_gps(path, container),
+        mosaic=mosaic,
+        view=found.view,
+        levels=found.levels,
+        notes=found.notes,
+    )
 
 
 def keep_frame(item: Item, taken: Taken, corpus_dir: Path) -> Image:

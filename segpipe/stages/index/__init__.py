@@ -25,13 +25,17 @@ from segpipe.base.files import absolute
 from segpipe.base.guarded import Guards
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
+from segpipe.images.bands import numbers
 from segpipe.images.crop_plan import CropPlan
 from segpipe.images.datasets import FOLDER, known_layout, list_layout
 from segpipe.images.frames import Choice
 from segpipe.images.listing import Listing, list_images
+from segpipe.images.nodata import MASK, NOTES
+from segpipe.images.scale_groups import group_scales, told_of_scale
 from segpipe.images.scaling import find_scaling
 from segpipe.images.validate import check, expect_images, find_images
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected
+from segpipe.records.view import PLAIN, view_row
 from segpipe.store.corpus import save_corpus
 from segpipe.store.run_dir import RunDir
 
@@ -58,10 +62,11 @@ AbsoluteName = Annotated[
 ]
 
 
-def _one_or_three(bands: tuple[int, ...]) -> tuple[int, ...]:
-    if len(bands) not in (0, 1, 3) or min(bands, default=1) < 1:
-        raise ValueError("must be one band or three, counted from 1, such as 4,3,2")
-    return bands
+def _one_or_three(bands: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    found = tuple(int(band) if str(band).strip().isdecimal() else str(band).strip() for band in bands)
+    if len(found) not in (0, 1, 3) or not all(found):
+        raise ValueError("must be one band or three, counted from 1 or by their names, such as 4,3,2 or B04,B03,B02")
+    return found
 
 
 def _split(numbers: Any) -> Any:
@@ -80,7 +85,7 @@ def _from_to(frames: tuple[int, ...]) -> tuple[int, ...]:
 _LEAST_STEP = 4  # pixels from a window to the next; a patch is 8 or more
 
 Frames = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_from_to)]
-Bands = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_one_or_three)]
+Bands = Annotated[tuple[int | str, ...], BeforeValidator(_split), AfterValidator(_one_or_three)]
 
 
 class Config(Section):
@@ -98,7 +103,14 @@ class Config(Section):
     )
     window: int = setting(448, "side of a window in image pixels (crops=windows, and mosaics always)", ge=16)
     overlap: float = setting(0.5, "share of a window that the next one repeats at least", ge=0, le=0.9)
-    bands: Bands = setting((), "bands of TIFFs that are red, green, blue, such as 4,3,2, or one; empty: the first ones")
+    bands: Bands = setting(
+        (),
+        "bands of TIFFs that are red, green, blue, or one, by number or name, such as 4,3,2 or B04,B03,B02; empty: as "
+        "the file says, or the first ones",
+    )
+    nodata: Literal["all", "any"] = setting(
+        "all", "a pixel of a TIFF is no image where all bands that are looked at have their no-data value, or any has"
+    )
     max_pixels: int = setting(
         200_000_000, "images of more pixels are skipped before they are decoded; mosaics may have any number", ge=1
     )
@@ -143,6 +155,8 @@ class Summary(BaseModel):
     videos: int = 0
     frames: int = 0
     """Images that are frames of videos."""
+    notes: list[str] = []
+    """What was read otherwise than one might expect, each kind once, with how many images and which."""
     fingerprint: str
     """Changes when what later stages see changes: ids, file contents, crops, scaling. Not with folders or dates."""
 
@@ -155,7 +169,9 @@ def choice_of(config: Config) -> Choice:
 
 def plan_of(config: Config) -> CropPlan:
     """How the settings cut images into crops."""
-    return CropPlan(config.crops, config.window, config.overlap, config.bands, config.max_pixels)
+    return CropPlan(
+        config.crops, config.window, config.overlap, config.bands, config.max_pixels, config.nodata == "any"
+    )
 
 
 def build_corpus(
@@ -170,13 +186,15 @@ def build_corpus(
     images = [item for item in checked if isinstance(item, Image)]
     if not images:
         first = "; ".join(f"{item.path}: {item.reason}" for item in rejected[:3])
-        raise CorpusError(
-            f"none of {len(rejected)} files in {listing.root} can be used ({first}); repair or replace them"
-        )
+        set_so = all("index." in item.reason for item in rejected)
+        way_out = "correct these settings" if set_so else "repair or replace them"
+        raise CorpusError(f"none of {len(rejected)} files in {listing.root} can be used ({first}); {way_out}")
     plan = plan_of(config)
+    images = group_scales(images)
     planned = [Crop(i, box) for i, image in enumerate(images) for box in plan.boxes(image, corpus_dir)]
     scaling = find_scaling(images, listing.root, corpus_dir, plan=plan, guards=guards)
-    return Corpus(listing.root, tuple(images), tuple(planned), scaling, config.bands, corpus_dir), rejected
+    told = tuple(told_of_scale(image, scaling) for image in images)
+    return Corpus(listing.root, told, tuple(planned), scaling, numbers(config.bands), corpus_dir), rejected
 
 
 def fingerprint(corpus: Corpus) -> str:
@@ -193,6 +211,9 @@ def fingerprint(corpus: Corpus) -> str:
     if corpus.bands or mosaics:  # a corpus of photographs has the fingerprint it always had
         digest.update(json.dumps([corpus.bands, mosaics]).encode())
     moments = [astuple(image.moment) for image in corpus.images if image.moment]
+    views = [(image.id, view_row(image.view)) for image in corpus.images if image.view != PLAIN]
+    if views:
+        digest.update(json.dumps(views, sort_keys=True).encode())
     if moments:
         digest.update(json.dumps(moments).encode())
     return digest.hexdigest()
@@ -213,8 +234,29 @@ def summarize(corpus: Corpus, rejected: Sequence[Rejected]) -> Summary:
         mosaics=sum(image.mosaic for image in corpus.images),
         videos=len({image.moment.video for image in corpus.images if image.moment}),
         frames=sum(image.moment is not None for image in corpus.images),
+        notes=notes_of(corpus),
         fingerprint=fingerprint(corpus),
     )
+
+
+def notes_of(corpus: Corpus) -> list[str]:
+    """What is to be told of the images, each kind once: how many, and the first of them."""
+    found: dict[str, list[str]] = {}
+    for image in corpus.images:
+        for note in image.notes:
+            found.setdefault(note, []).append(image.path)
+    return [f"{_some(names)}: {note}" for note, names in found.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    """How many images, and the first of them.
+
+    >>> _some(["a.tif"]), _some(["a.tif", "b.tif", "c.tif"])
+    ('a.tif', '3 images (a.tif, b.tif, ...)')
+    """
+    if len(names) == 1:
+        return names[0]
+    return f"{len(names)} images ({', '.join(names[:2])}{', ...' if len(names) > 2 else ''})"
 
 
 def list_files(config: Config, *, skip: Path | None = None) -> Listing:
@@ -233,7 +275,15 @@ def list_files(config: Config, *, skip: Path | None = None) -> Listing:
 def input_files(config: Config) -> list[Path]:
     """The files found now, without opening them: a file added, changed or gone makes `index` run again."""
     listing = list_files(config)
-    return [listing.root / path for path in listing.paths]
+    return [file for path in listing.paths for file in (listing.root / path, *_beside(listing.root / path))]
+
+
+def _beside(path: Path) -> list[Path]:
+    """Files beside a TIFF that may say which of its pixels hold image."""
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return []
+    both = (path.with_name(path.name + ending) for ending in (MASK, NOTES))
+    return [file for file in both if file.is_file()]
 
 
 def cost(config: Config, work: Work) -> Cost:
@@ -259,4 +309,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         save_corpus(corpus, rejected, out)
     for item in rejected[:20]:
         _log.warning("skipped: %s: %s", item.path, item.reason)
-    return summarize(corpus, rejected)
+    summary = summarize(corpus, rejected)
+    for note in summary.notes:
+        _log.info("%s", note)
+    return summary
