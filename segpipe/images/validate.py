@@ -89,7 +89,7 @@ def _take_frames(
             count += 1
             yield Item(name, f"{id_}/{taken.frame.index:0{digits}}", taken)
         shortfall = ask_there(guard, methodcaller("shortfall"))
-        if count == 1 and choice.scenes and not choice.every:
+        if count == 1 and choice.scenes and not choice.every and not choice.seconds:
             _log.warning(
                 "%s: index.scene_threshold=%g finds no change of scene in it, so its first frame alone is taken; "
                 "a smaller number finds lesser changes, index.frame_step=N takes every N-th frame too",

@@ -115,7 +115,13 @@ class Config(Section):
         200_000_000, "images of more pixels are skipped before they are decoded; mosaics may have any number", ge=1
     )
     frame_step: int = setting(
-        0, "of videos every n-th frame is taken; 0: about one a second, or by scenes alone", ge=0, was=("every",)
+        0,
+        "of videos every n-th frame is taken; 0: one a second by time, or by scenes alone",
+        ge=0,
+        was=("every",),
+    )
+    frame_seconds: float = setting(
+        0.0, "of videos one frame every so many seconds, by time stamps; 0: by index.frame_step", ge=0
     )
     scene_threshold: float = setting(
         0.0,
@@ -125,6 +131,20 @@ class Config(Section):
         was=("scenes",),
     )
     frames: Frames = setting((), "of videos only frames FROM,TO, counted from 0, TO not included; empty: all")
+
+    def identity(self) -> dict[str, Any]:
+        """As of `Section`; without what earlier versions did not have, where it changes nothing."""
+        values = super().identity()
+        for name, nothing in (("nodata", "all"), ("frame_seconds", 0.0), ("labels_too", False)):
+            if values.get(name) == nothing:
+                del values[name]
+        return values
+
+    @model_validator(mode="after")
+    def _one_rhythm(self) -> Self:
+        if self.frame_step and self.frame_seconds:
+            raise ValueError(f"frame_step={self.frame_step} and frame_seconds={self.frame_seconds:g}: set one of them")
+        return self
 
     @model_validator(mode="after")
     def _windows_move(self) -> Self:
@@ -164,7 +184,7 @@ class Summary(BaseModel):
 def choice_of(config: Config) -> Choice:
     """Which frames of videos the settings mean."""
     start, stop = config.frames or (0, None)
-    return Choice(config.frame_step, config.scene_threshold, start, stop)
+    return Choice(config.frame_step, config.frame_seconds, config.scene_threshold, start, stop)
 
 
 def plan_of(config: Config) -> CropPlan:
