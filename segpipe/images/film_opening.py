@@ -16,7 +16,7 @@ from segpipe.base.files import absolute
 from segpipe.images.muting import quiet_opencv
 from segpipe.images.video_header import film_behind_cover, find_container
 
-ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv")
+ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".wmv")
 _LARGEST = 1 << 27  # pixels of a frame: four times 8K
 _LONGEST_PIXEL, _NEARLY = 8.0, 0.01  # pixel shapes that are believed, and those that are squares
 

@@ -212,7 +212,7 @@ def sample_frames(path: Path, count: int, *, start: int = 0, stop: int | None = 
             yield frame
 
 
-def _rgb(bgr: npt.NDArray[np.uint8], aspect: float) -> Rgb:
+def _rgb(bgr: Any, aspect: float) -> Rgb:
     return np.asarray(cv2.cvtColor(squared(bgr, aspect), cv2.COLOR_BGR2RGB), np.uint8)
 
 

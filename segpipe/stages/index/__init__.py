@@ -6,17 +6,14 @@ Writes corpus/  the images that can be used with their crops, frames of videos, 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
@@ -29,20 +26,21 @@ from segpipe.images.bands import numbers
 from segpipe.images.crop_plan import CropPlan
 from segpipe.images.datasets import FOLDER, known_layout, list_layout
 from segpipe.images.frames import Choice
+from segpipe.images.label_masks import leave_out_labels
 from segpipe.images.listing import Listing, list_images
 from segpipe.images.nodata import MASK, NOTES
 from segpipe.images.scale_groups import group_scales, told_of_scale
 from segpipe.images.scaling import find_scaling
 from segpipe.images.validate import check, expect_images, find_images
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected
-from segpipe.records.view import PLAIN, view_row
+from segpipe.stages.index.summary import FORMAT as FORMAT
+from segpipe.stages.index.summary import Summary, summarize, told_of_labels
 from segpipe.store.corpus import save_corpus
 from segpipe.store.run_dir import RunDir
 
 NAME = "index"
 ARTEFACT = "corpus"
 NEEDS: tuple[str, ...] = ()
-FORMAT = 1
 FILES = {
     "corpus.jsonl": (
         "an image a line: `id`, `path`, `size` (height, width), `depth`, `sha256`, place on the earth, "
@@ -111,6 +109,9 @@ class Config(Section):
     nodata: Literal["all", "any"] = setting(
         "all", "a pixel of a TIFF is no image where all bands that are looked at have their no-data value, or any has"
     )
+    labels_too: bool = setting(
+        False, "take label masks (few small numbers or a palette) that are called like photographs as images too"
+    )
     max_pixels: int = setting(
         200_000_000, "images of more pixels are skipped before they are decoded; mosaics may have any number", ge=1
     )
@@ -156,31 +157,6 @@ class Config(Section):
         return self
 
 
-class Summary(BaseModel):
-    """What the manifest, the log line and the report say about this stage."""
-
-    images: int
-    crops: int
-    rejected: int
-    duplicates: int
-    """Images whose file equals an earlier one byte by byte; they stay in the corpus."""
-    megapixels: float
-    smallest: tuple[int, int]
-    """Height and width of the image with the fewest pixels."""
-    largest: tuple[int, int]
-    depths: dict[str, int]
-    """Images per sample type."""
-    mosaics: int = 0
-    """Images that are read by windows."""
-    videos: int = 0
-    frames: int = 0
-    """Images that are frames of videos."""
-    notes: list[str] = []
-    """What was read otherwise than one might expect, each kind once, with how many images and which."""
-    fingerprint: str
-    """Changes when what later stages see changes: ids, file contents, crops, scaling. Not with folders or dates."""
-
-
 def choice_of(config: Config) -> Choice:
     """Which frames of videos the settings mean."""
     start, stop = config.frames or (0, None)
@@ -210,73 +186,18 @@ def build_corpus(
         way_out = "correct these settings" if set_so else "repair or replace them"
         raise CorpusError(f"none of {len(rejected)} files in {listing.root} can be used ({first}); {way_out}")
     plan = plan_of(config)
-    images = group_scales(images)
+    images = [_told_of_strip(image, plan) for image in group_scales(images)]
     planned = [Crop(i, box) for i, image in enumerate(images) for box in plan.boxes(image, corpus_dir)]
     scaling = find_scaling(images, listing.root, corpus_dir, plan=plan, guards=guards)
     told = tuple(told_of_scale(image, scaling) for image in images)
     return Corpus(listing.root, told, tuple(planned), scaling, numbers(config.bands), corpus_dir), rejected
 
 
-def fingerprint(corpus: Corpus) -> str:
-    """SHA-256 over everything of a corpus that can change a later result, hexadecimal."""
-    digest = hashlib.sha256(json.dumps([FORMAT, sorted(corpus.scaling.items())]).encode())
-    for image in corpus.images:
-        digest.update(json.dumps([image.id, image.sha256]).encode())
-    for crop in corpus.crops:
-        box = crop.box
-        digest.update(json.dumps([crop.image, box.top, box.left, box.height, box.width]).encode())
-    mosaics = [
-        (image.id, image.geo and [image.geo.crs, *image.geo.transform]) for image in corpus.images if image.mosaic
-    ]
-    if corpus.bands or mosaics:  # a corpus of photographs has the fingerprint it always had
-        digest.update(json.dumps([corpus.bands, mosaics]).encode())
-    moments = [astuple(image.moment) for image in corpus.images if image.moment]
-    views = [(image.id, view_row(image.view)) for image in corpus.images if image.view != PLAIN]
-    if views:
-        digest.update(json.dumps(views, sort_keys=True).encode())
-    if moments:
-        digest.update(json.dumps(moments).encode())
-    return digest.hexdigest()
-
-
-def summarize(corpus: Corpus, rejected: Sequence[Rejected]) -> Summary:
-    """Count what is in a corpus."""
-    sizes = sorted((image.size for image in corpus.images), key=lambda size: size.height * size.width)
-    return Summary(
-        images=len(corpus.images),
-        crops=len(corpus.crops),
-        rejected=len(rejected),
-        duplicates=len(corpus.images) - len({image.sha256 for image in corpus.images}),
-        megapixels=sum(size.height * size.width for size in sizes) / 1e6,
-        smallest=(sizes[0].height, sizes[0].width),
-        largest=(sizes[-1].height, sizes[-1].width),
-        depths=dict(sorted(Counter(image.depth for image in corpus.images).items())),
-        mosaics=sum(image.mosaic for image in corpus.images),
-        videos=len({image.moment.video for image in corpus.images if image.moment}),
-        frames=sum(image.moment is not None for image in corpus.images),
-        notes=notes_of(corpus),
-        fingerprint=fingerprint(corpus),
-    )
-
-
-def notes_of(corpus: Corpus) -> list[str]:
-    """What is to be told of the images, each kind once: how many, and the first of them."""
-    found: dict[str, list[str]] = {}
-    for image in corpus.images:
-        for note in image.notes:
-            found.setdefault(note, []).append(image.path)
-    return [f"{_some(names)}: {note}" for note, names in found.items()]
-
-
-def _some(names: Sequence[str]) -> str:
-    """How many images, and the first of them.
-
-    >>> _some(["a.tif"]), _some(["a.tif", "b.tif", "c.tif"])
-    ('a.tif', '3 images (a.tif, b.tif, ...)')
-    """
-    if len(names) == 1:
-        return names[0]
-    return f"{len(names)} images ({', '.join(names[:2])}{', ...' if len(names) > 2 else ''})"
+def _told_of_strip(image: Image, plan: CropPlan) -> Image:
+    count = len(plan.photograph(image.size))
+    if image.mosaic or plan.crops != "whole" or count == 1:
+        return image
+    return replace(image, notes=(*image.notes, f"a strip, looked at in {count} pieces"))
 
 
 def list_files(config: Config, *, skip: Path | None = None) -> Listing:
@@ -318,9 +239,13 @@ def cost(config: Config, work: Work) -> Cost:
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Write `corpus/`."""
     listing = list_files(config, skip=run_dir.root)
+    told = [listing.told_of_others()]
     choice, limits = choice_of(config), plan_of(config).limits
     with run_dir.writing(ARTEFACT) as out:
         with Guards(limits.memory) as guards:
+            if config.layout == FOLDER and not config.labels_too:
+                listing, labels = leave_out_labels(listing, guards)
+                told.append(told_of_labels(labels))
             look = partial(check, root=listing.root, corpus_dir=out, limits=limits, guards=guards)
             found = find_images(listing, choice, limits, guards)
             results = thread_map(look, found, workers=runtime.workers, ahead=2 * runtime.workers)
@@ -329,7 +254,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         save_corpus(corpus, rejected, out)
     for item in rejected[:20]:
         _log.warning("skipped: %s: %s", item.path, item.reason)
-    summary = summarize(corpus, rejected)
+    summary = summarize(corpus, rejected, [note for note in told if note])
     for note in summary.notes:
         _log.info("%s", note)
     return summary
