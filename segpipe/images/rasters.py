@@ -39,6 +39,11 @@ _SLAB_PIXELS = 1 << 22
 """Rasters are read in slabs of about this many pixels, so that a float64 orthomosaic needs no memory of its size."""
 
 
+def _page_of(name: str, container: Container) -> str:
+    """GDAL's name of the page of a file."""
+    return f"GTIFF_DIR:{container.page + 1}:{name}" if container.page else name
+
+
 @contextmanager
 def open_raster(path: Path, container: Container) -> Iterator[Any]:
     """Open a raster with the one GDAL driver its content calls for, and look at no file beside it."""
@@ -53,10 +58,12 @@ def open_raster(path: Path, container: Container) -> Iterator[Any]:
         try:
             str(path).encode()
         except UnicodeEncodeError:  # GDAL takes UTF-8 names only
-            with rasterio.MemoryFile(path.read_bytes()) as memory, memory.open(driver=driver) as dataset:
-                yield same_size(dataset)
+            with rasterio.MemoryFile(path.read_bytes()) as memory:
+                name = _page_of(memory.name, container)
+                with rasterio.open(name, driver=driver) as dataset:
+                    yield same_size(dataset)
         else:
-            with rasterio.open(path, driver=driver) as dataset:
+            with rasterio.open(_page_of(str(path), container), driver=driver) as dataset:
                 yield same_size(dataset)
 
 

@@ -3,7 +3,8 @@
 Pillow reads 8-bit photographs, rasterio (GDAL) reads what is deeper than 8 bits and TIFFs of plain bands, because
 Pillow crushes 16-bit color to 8 bits without a word. Of MATLAB files the variable `img` is the image. Which reader is
 decided by the file's header, not by its ending.
-The first page of a file with several pages, and the first frame of an animation, is the image.
+The first page of a file with several pages that is not marked as a thumbnail, and the first frame of an animation, is
+the image.
 """
 
 from __future__ import annotations
@@ -161,6 +162,8 @@ def sample_values(path: Path, *, count: int, rng: np.random.Generator, view: Vie
 def open_photograph(path: Path, container: Container) -> Iterator[ImageFile]:
     """Open an image with Pillow; nothing is decoded yet."""
     with path.open("rb") as handle, _PILLOW[container.kind](handle) as image:
+        if container.page:
+            image.seek(container.page)
         yield image
 
 

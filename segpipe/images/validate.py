@@ -14,6 +14,7 @@ from segpipe.base.geometry import Size
 from segpipe.base.guarded import Gone, Guard, Guards
 from segpipe.base.shortage import raise_shortage
 from segpipe.images.bands import numbers
+from segpipe.images.container import Container
 from segpipe.images.decoding import allow_pixels, memory_for
 from segpipe.images.exif import read_gps
 from segpipe.images.frames import Choice, FrameTaker, Taken, write_frame
@@ -200,8 +201,19 @@ def _check_file(item: Item, path: Path, corpus_dir: Path, limits: Limits) -> Ima
         mosaic=mosaic,
         view=found.view,
         levels=found.levels,
-        notes=found.notes,
+        notes=(*_told_of_pages(container), *found.notes),
     )
+
+
+def _told_of_pages(container: Container) -> list[str]:
+    told = []
+    if container.page:
+        told.append(f"page {container.page + 1} is the image: those before it are marked as thumbnails or masks")
+    if container.pages > 1:
+        told.append(
+            f"the first of {container.pages} pages alone is taken; `magick IN.tif OUT-%03d.tif` makes a file of each"
+        )
+    return told
 
 
 def keep_frame(item: Item, taken: Taken, corpus_dir: Path) -> Image:

@@ -152,3 +152,20 @@ def test_too_few_bands_blame_the_setting_and_no_library_speaks(
 def test_photographs_are_plain(tmp_path: Path) -> None:
     Pillow.fromarray(noise((20, 30, 3), "uint8")).save(tmp_path / "a.png")
     assert find_view(tmp_path / "a.png", inspect(tmp_path / "a.png"), (), any_band=False).view == PLAIN
+
+
+def test_pages_that_are_not_looked_at_are_told(folder: Path) -> None:
+    pages = [Pillow.fromarray(noise((1, 20, 30), "uint8")[0]) for _ in range(12)]
+    pages[0].save(folder / "a.tif", save_all=True, append_images=pages[1:])
+    notes = indexed(folder)[1].notes
+    assert notes == ["a.tif: the first of 12 pages alone is taken; `magick IN.tif OUT-%03d.tif` makes a file of each"]
+
+
+def test_strips_are_looked_at_in_pieces_of_the_size_of_others(folder: Path) -> None:
+    Pillow.fromarray(noise((40, 12_000, 3), "uint8")).save(folder / "a.png")
+    Pillow.fromarray(noise((5000, 1, 3), "uint8")).save(folder / "b.png")
+    Pillow.fromarray(noise((60, 80, 3), "uint8")).save(folder / "c.png")
+    corpus, summary = indexed(folder)
+    assert [len(own) for own in corpus.crops_of] == [38, 625, 1]
+    assert max(max(c.box.height / c.box.width, c.box.width / c.box.height) for c in corpus.crops) == 8
+    assert summary.notes == ["a.png: a strip, looked at in 38 pieces", "b.png: a strip, looked at in 625 pieces"]
