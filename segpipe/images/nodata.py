@@ -32,6 +32,8 @@ _FILLS = (_LOWEST, float(np.finfo(np.float64).min), -32768.0, -9999.0, -99999.0,
 _APART = 0.25  # of the range of all other values, between them and a fill
 _TWO_VALUED = 0.9  # share of an alpha's pixels that are fully clear or fully opaque, feathered edges left out
 _CELL, _CELLS = 512, 64
+_CELL_PIXELS = 1 << 22  # a row of strips of a wide raster is no square
+_KEPT = 1 << 18  # values of a band of a cell
 _TAILS = (0.5, 99.5)
 
 
@@ -112,7 +114,7 @@ def survey(dataset: Any, shown: list[int], nodata: tuple[float | None, ...], alp
         values = dataset.read(shown, window=window)
         for band, stated in zip(values, nodata, strict=True):
             good = np.isfinite(band) if band.dtype.kind == "f" else np.ones(band.shape, bool)
-            parts.append(band[good & (band != stated)] if stated is not None else band[good])
+            parts.append(_some(band[good & (band != stated)] if stated is not None else band[good]))
         if alpha is not None:
             opacity = dataset.read(alpha, window=window)
             most = np.iinfo(opacity.dtype).max if opacity.dtype.kind in "iu" else 1
@@ -124,9 +126,16 @@ def survey(dataset: Any, shown: list[int], nodata: tuple[float | None, ...], alp
     return ValueSurvey(low, high, fill, not of or clear >= _TWO_VALUED * of)
 
 
+def _some(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The least of many values, and evenly chosen others."""
+    step = math.ceil(len(values) / _KEPT)
+    return values if step <= 1 else np.append(values[::step], values.min())
+
+
 def _cells(dataset: Any) -> Iterator[Box]:
     height, width = dataset.block_shapes[0]
-    tall, wide = max(_CELL, height), max(_CELL, width)
+    wide = max(_CELL, width)
+    tall = max(height, min(_CELL, _CELL_PIXELS // wide // height * height))
     cells = [(top, left) for top in range(0, dataset.height, tall) for left in range(0, dataset.width, wide)]
     for top, left in cells[:: math.ceil(len(cells) / _CELLS)]:
         yield Box(top, left, min(tall, dataset.height - top), min(wide, dataset.width - left))

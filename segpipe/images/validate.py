@@ -188,7 +188,7 @@ def _check_file(item: Item, path: Path, corpus_dir: Path, limits: Limits) -> Ima
     mosaic = mosaic and _is_text(item.name)
     if not mosaic:
         check_pixels(path, container.size, limits.max_pixels)
-    found = find_view(path, container, limits.bands, any_band=limits.any_band)
+    found = find_view(path, container, limits.bands, any_band=limits.any_band, mosaic=mosaic)
     view = replace(found.view, bands=found.view.bands or numbers(limits.bands))
     if mosaic:
         probe = probe_mosaic(path, container, valid_path(corpus_dir, item.id), view=view)

@@ -26,7 +26,7 @@ class ViewFound:
     """Percentiles 0.5 and 99.5 of its values, where they are deeper than 8 bits and there are any."""
 
 
-def find_view(path: Path, container: Container, wanted: Wanted, *, any_band: bool) -> ViewFound:
+def find_view(path: Path, container: Container, wanted: Wanted, *, any_band: bool, mosaic: bool = False) -> ViewFound:
     """Look at what a raster says of its bands and missing pixels, and at some of its values where that may be wrong.
 
     Args:
@@ -34,6 +34,7 @@ def find_view(path: Path, container: Container, wanted: Wanted, *, any_band: boo
         container: what its header says; what is no raster is plain.
         wanted: bands, by number or name; empty: what the file says, or the first ones.
         any_band: whether one band without data is enough for a pixel to be no image.
+        mosaic: whether it is to be read piece by piece.
 
     Raises:
         BadImage: it cannot be decoded, or does not have the bands.
@@ -53,7 +54,8 @@ def find_view(path: Path, container: Container, wanted: Wanted, *, any_band: boo
         doubted = bands.alpha if container.kind == "TIFF" else None
         if not deep and doubted is None:
             return ViewFound(view, tuple(notes))
-        check_readable(path, dataset)
+        if mosaic:
+            check_readable(path, dataset)
         seen = survey(dataset, bands.shown, bands.nodata, doubted)
     return _judged(view, notes, seen, dataset.count if doubted is None else doubted, deep=deep)
 

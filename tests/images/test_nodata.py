@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,6 +74,17 @@ def test_fills_that_nothing_declares(
     assert (declared.low, declared.high) == pytest.approx(tuple(exact))
     if recognized:
         assert (found.low, found.high) == pytest.approx(tuple(exact))
+
+
+@pytest.mark.parametrize("blocks", [{}, {"tiled": True, "blockxsize": 256, "blockysize": 256}])
+def test_a_large_raster_is_looked_at_in_part_and_its_fill_is_found(tmp_path: Path, blocks: dict[str, Any]) -> None:
+    bands = np.random.default_rng(0).uniform(0, 1, (1, 600, 9000)).astype(np.float32)
+    bands[0, 3, 4567] = -9999  # one pixel: the least of a cell is looked at whatever is chosen of it
+    write(tmp_path / "a.tif", bands, **blocks)
+    with rasterio.open(tmp_path / "a.tif") as dataset:
+        found = survey(dataset, [1], (None,), None)
+    assert found.fill == -9999
+    assert (found.low, found.high) == pytest.approx((0.005, 0.995), abs=0.002)
 
 
 @pytest.mark.parametrize(("kind", "believed"), [("hole", True), ("feathered", True), ("infrared", False)])
