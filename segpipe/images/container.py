@@ -23,6 +23,10 @@ class Container:
     """Deeper than 8 bits, or a TIFF of plain bands: to be read by GDAL. Pillow reads the rest."""
     white_is_zero: bool = False
     """A gray TIFF whose largest value is black."""
+    page: int = 0
+    """The page of a TIFF that is the image, counted from 0: the first that is not marked as a thumbnail or mask."""
+    pages: int = 1
+    """How many such pages there are."""
 
 
 class ByteReader:

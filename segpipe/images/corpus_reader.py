@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,11 +17,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base import files
 from segpipe.base.checksums import check_file
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box, Size
 from segpipe.images.mosaics import open_mosaic
+from segpipe.images.nodata import fingerprint
 from segpipe.images.readers import BadImage, Pixels, read_image
 from segpipe.records.corpus import Corpus, Image
 
@@ -40,7 +41,7 @@ def read_original(corpus: Corpus, image: Image) -> Pixels:
         return read_region(corpus, image, Box(0, 0, image.size.height, image.size.width))
     _check_bytes(corpus, image)
     try:
-        pixels = read_image(corpus.path(image), depth=image.depth, scaling=corpus.scaling, bands=corpus.bands)
+        pixels = read_image(corpus.path(image), depth=image.depth, scaling=corpus.scaling, view=corpus.view(image))
     except BadImage as error:
         raise _changed(corpus, image, error.reason) from error
     _check_size(corpus, image, Size(*pixels.rgb.shape[:2]))
@@ -73,8 +74,8 @@ def open_original(corpus: Corpus, image: Image) -> Iterator[ReadBox]:
     if not valid.exists():
         raise CorpusError(f"{valid} is gone; run `segpipe index` again")
     check_file(valid)
-    scaling = (0.0, 255.0) if image.depth == "uint8" else corpus.scaling[image.depth]
-    opened = open_mosaic(path, valid, depth=image.depth, scaling=scaling, bands=corpus.bands)
+    view = replace(corpus.view(image), beside=())  # the picture of valid pixels holds what they say
+    opened = open_mosaic(path, valid, depth=image.depth, scaling=corpus.limits(image), view=view)
     try:
         size, read = opened.__enter__()
     except BadImage as error:
@@ -118,19 +119,26 @@ def _check_bytes(corpus: Corpus, image: Image) -> None:
             raise _changed(corpus, image, f"{image.bytes} bytes then, {now.st_size} now")
         if image.mosaic and image.bytes > _HASHED:
             return
-        found = _sha256(path, now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+        identity = [_identity(file) for file in (path, *(path.with_name(name) for name in image.view.beside))]
+        found = _sha256(path, image.view.beside, *identity)
     except OSError as error:
         raise CorpusError(
             f"{path} cannot be opened any more ({error.strerror}); put it back, or {_again(image)}"
         ) from error
     if found != image.sha256:
-        raise _changed(corpus, image, "as many bytes, but others", force=True)
+        what = "it or a file beside it has other bytes" if image.view.beside else "as many bytes, but others"
+        raise _changed(corpus, image, what, force=True)
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    now = path.stat()
+    return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
 
 
 @lru_cache(1 << 14)
-def _sha256(path: Path, *identity: int) -> str:
-    """Of a file's bytes, hexadecimal; once for a file whose `identity`, the times among it, is the same."""
-    return files.sha256(path)
+def _sha256(path: Path, beside: tuple[str, ...], *identity: tuple[int, ...]) -> str:
+    """Of a file's bytes, see `fingerprint`; once for files whose `identity`, the times among it, is the same."""
+    return fingerprint(path, beside)
 
 
 def _check_size(corpus: Corpus, image: Image, size: Size) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -59,8 +60,23 @@ def decoding(path: Path) -> Iterator[None]:
         raise BadImage(path, f"cannot be decoded: {text[:200]}") from error
 
 
+_TALKATIVE = (
+    "PIL.TiffImagePlugin",
+    "PIL.PngImagePlugin",
+    "PIL.Image",
+    "rasterio._env",
+    "rasterio._io",
+    "rasterio._base",
+)
+"""Loggers whose lines name no file and say nothing that an error of ours does not."""
+
+
+def _nothing(_: logging.LogRecord) -> bool:
+    return False
+
+
 class _Quiet:
-    """Hides the warnings of Pillow and rasterio while at least one thread is decoding.
+    """Hides the warnings and log lines of Pillow and rasterio while at least one thread is decoding.
 
     `warnings.catch_warnings` changes the whole process, so that overlapping uses in two threads would restore each
     other's filters. Here the first thread in changes them and the last one out restores them.
@@ -78,6 +94,8 @@ class _Quiet:
                 self._filters.__enter__()
                 warnings.filterwarnings("ignore", module=r"PIL\b")
                 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+                for name in _TALKATIVE:
+                    logging.getLogger(name).addFilter(_nothing)
             self._users += 1
 
     def __exit__(
@@ -87,6 +105,8 @@ class _Quiet:
             self._users -= 1
             if self._users == 0:
                 self._filters.__exit__(None, None, None)
+                for name in _TALKATIVE:
+                    logging.getLogger(name).removeFilter(_nothing)
 
 
 _QUIET = _Quiet()

@@ -24,7 +24,9 @@ class Choice:
     """Which frames are taken."""
 
     every: int = 0
-    """Every n-th; 0: about one a second, and with `scenes` none but theirs."""
+    """Every n-th; 0: by `seconds`."""
+    seconds: float = 0.0
+    """One every so many, by time stamps; 0, and `every` too: one a second, and with `scenes` none but theirs."""
     scenes: float = 0.0
     """By how much two frames differ where the scene changes, as of `difference`; 0: scenes do not matter."""
     start: int = 0
@@ -56,13 +58,15 @@ class FrameTaker:
         self.size = Size(info.height, info.width)
         self._fps, self._scenes = info.fps, choice.scenes
         self._every = choice.every
-        if not self._every and not self._scenes:
+        seconds = choice.seconds or (0.0 if self._scenes else 1.0)
+        if not self._every and seconds:
             if not self._fps:
                 reason = (
                     "does not say how many frames it has a second; choose every n-th frame, such as index.frame_step=25"
                 )
                 raise BadVideo(path, reason)
-            self._every = max(1, round(self._fps))
+            self._every = max(1, round(seconds * self._fps))  # about, where the rate varies
+            self._reader.seconds = 0.0 if self._scenes else seconds
         self._reader.step = 1 if self._scenes else self._every
 
     def __len__(self) -> int:
@@ -95,8 +99,15 @@ class FrameTaker:
                 yield Taken(last, lasts)
             last = frame
         if last is not None:
-            rest = (self._reader.decoded / self._fps - last.seconds) if self._fps else lasts
-            yield Taken(last, max(rest, 1 / self._fps if self._fps else 0.0))
+            yield Taken(last, self._rest(last.seconds, lasts))
+
+    def _rest(self, seconds: float, before: float) -> float:
+        """How long the last frame that was taken lasts, which is shown at `seconds`; the one before lasted `before`."""
+        if not self._fps:
+            return before
+        even, step = self._reader.decoded / self._fps, 1 / self._fps
+        end = even if abs(self._reader.end - even) <= step else self._reader.end
+        return max(end - seconds, step)
 
     def shortfall(self) -> str:
         """After the last frame: why there were none, or fewer than the file promised; empty where all came."""

@@ -208,8 +208,8 @@ _PARSERS: tuple[tuple[bytes, Callable[[ByteReader], Container]], ...] = (
 )
 _FOREIGN = (
     (b"version https:/", "a Git LFS pointer (`git lfs pull` fetches the image)"),
-    (b"ftyp", "a HEIC, AVIF or video file"),
-    (b"GIF8", "a GIF file"),
+    (b"ftyp", "a HEIC, AVIF or video file (convert it: `magick IN OUT.jpg`)"),
+    (b"GIF8", "a GIF file (convert it: `magick IN OUT.png`)"),
     (b"MATLAB 7.3", "a MATLAB 7.3 file (save it with -v7)"),
     (b"%PDF", "a PDF file"),
     (b"<", "a web page or other text"),

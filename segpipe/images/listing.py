@@ -6,24 +6,27 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segpipe.base.errors import CorpusError, UsageError, named
-from segpipe.base.files import OUTPUT_MARKER
 from segpipe.base.outside import read_names
-from segpipe.base.shortage import raise_shortage
+from segpipe.images.tree_walk import ends, inside, walk
 from segpipe.images.video import ENDINGS as VIDEOS
 from segpipe.images.video import is_video
 from segpipe.records.corpus import Rejected
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
+ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".jfif")
+_PICTURES = (
+    *(".heic", ".heif", ".avif", ".gif", ".jp2", ".j2k", ".jxl", ".jpe", ".psd", ".exr", ".hdr", ".tga", ".svg"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".ecw", ".sid", ".img", ".vrt"),
+)
+_FILMS = (".flv", ".3gp", ".ogv", ".insv", ".lrv", ".vob", ".mxf", ".h264", ".h265", ".hevc")
+"""Endings of pictures and films that are not read: people expect them to be."""
 _LISTS = (".txt", ".lst")
 _LARGEST = 1 << 28  # bytes of a list; a million paths have 100 million
 _WILD = re.compile(r"[*?[]")
-_OUTSIDE = "a link that leads outside the folder is not followed; name it in a list of paths (.txt) to use it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,18 @@ class Listing:
     """Relative to `root`, POSIX separators, sorted. Bytes that are not UTF-8 are kept as surrogates."""
     rejected: tuple[Rejected, ...]
     """Files and folders that were named or met but cannot be used."""
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    """How many pictures and films of other kinds lie beside them, by their ending."""
+
+    def told_of_others(self) -> str:
+        """What to say of those; empty where there are none."""
+        if not self.passed_over:
+            return ""
+        counts = ", ".join(f"{count} {ending}" for ending, count in sorted(self.passed_over.items()))
+        return (
+            f"{counts} passed over: such files are not read; convert pictures to JPEG, PNG or TIFF "
+            "(`magick IN.heic OUT.jpg`), films to MP4 (`ffmpeg -i IN OUT.mp4`)"
+        )
 
 
 def list_images(images: str, *, skip: Path | None = None, videos: bool = False) -> Listing:
@@ -61,12 +76,13 @@ def list_images(images: str, *, skip: Path | None = None, videos: bool = False) 
     endings = ENDINGS + VIDEOS if videos else ENDINGS
     path = Path(os.path.abspath(Path(images).expanduser()))  # noqa: PTH100  links in the name are kept
     run = os.path.realpath(skip) if skip is not None else None
-    if _inside(os.path.realpath(path), run):
+    if inside(os.path.realpath(path), run):
         run = None  # images that lie in the run itself were meant
     if path.is_dir():
-        names, rejected = _walk(path, ("**", "*"), run, endings)
-        listing = _listing(path, (name for name in names if _ends(name, endings)), rejected)
-    elif path.is_file() and _ends(path.name, endings):
+        names, rejected = walk(path, ("**", "*"), run, endings)
+        listing = _listing(path, (name for name in names if ends(name, endings)), rejected)
+        listing = replace(listing, passed_over=_count_others(names, videos=videos))
+    elif path.is_file() and ends(path.name, endings):
         listing = Listing(path.parent, (path.name,), ())
     elif path.is_file() and path.suffix.lower() in _LISTS:
         listing = _read_list(path, run, endings)
@@ -79,8 +95,15 @@ def list_images(images: str, *, skip: Path | None = None, videos: bool = False) 
         listing = _glob(path, run, endings)
     if not listing.paths:
         reasons = "".join(f"; {r.path}: {r.reason}" for r in listing.rejected[:3])
+        others = listing.told_of_others()
+        reasons += f"; {others}" if others else ""
         raise CorpusError(f"{images} holds no images ({' '.join(endings)}); name another folder{reasons}")
     return listing
+
+
+def _count_others(names: Iterable[str], *, videos: bool) -> dict[str, int]:
+    others = _PICTURES + (_FILMS if videos else ())
+    return dict(Counter(os.path.splitext(name)[1].lower() for name in names if ends(name, others)))  # noqa: PTH122
 
 
 def make_ids(paths: Sequence[str]) -> list[str]:
@@ -152,10 +175,6 @@ def _same(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def _ends(name: str, endings: tuple[str, ...]) -> bool:
-    return name.lower().endswith(endings)
-
-
 def _listing(root: Path, names: Iterable[str], rejected: Iterable[Rejected]) -> Listing:
     return Listing(root, tuple(sorted(set(names))), tuple(sorted(rejected, key=lambda r: r.path)))
 
@@ -163,8 +182,8 @@ def _listing(root: Path, names: Iterable[str], rejected: Iterable[Rejected]) -> 
 def _split(root: Path, names: Sequence[str], rejected: Sequence[Rejected], endings: tuple[str, ...]) -> Listing:
     """A listing of names that were asked for one by one: those with other endings are skipped, not passed over."""
     reason = "the ending is none of " + " ".join(endings)
-    others = [Rejected(name, reason) for name in names if not _ends(name, endings)]
-    return _listing(root, (name for name in names if _ends(name, endings)), [*rejected, *others])
+    others = [Rejected(name, reason) for name in names if not ends(name, endings)]
+    return _listing(root, (name for name in names if ends(name, endings)), [*rejected, *others])
 
 
 def _glob(pattern: Path, skip: str | None, endings: tuple[str, ...]) -> Listing:
@@ -177,7 +196,7 @@ def _glob(pattern: Path, skip: str | None, endings: tuple[str, ...]) -> Listing:
         )
     if not root.is_dir():
         raise UsageError(f"{pattern}: there is no folder {root} to search; correct {named('index.images')}")
-    names, rejected = _walk(root, parts[first:], skip, endings)
+    names, rejected = walk(root, parts[first:], skip, endings)
     if not names and not rejected:
         raise UsageError(
             f"{pattern} matches no file in {root}; correct {named('index.images')} (hidden files are not searched)"
@@ -195,105 +214,10 @@ def _read_list(path: Path, skip: str | None, endings: tuple[str, ...]) -> Listin
             rejected.append((file, "a folder; a list names files"))
         elif not os.path.isfile(file):  # noqa: PTH113
             rejected.append((file, "there is no such file"))
-        elif _inside(os.path.realpath(file), skip):
+        elif inside(os.path.realpath(file), skip):
             rejected.append((file, "lies inside the run directory"))
         else:
             files.append(file)
     root = Path(os.path.commonpath([os.path.dirname(file) for file in files]) if files else path.parent)  # noqa: PTH120
     put_aside = [Rejected(file.removeprefix(f"{root}/"), reason) for file, reason in rejected]
     return _split(root, [os.path.relpath(file, root) for file in files], put_aside, endings)
-
-
-def _unreadable(real: str, folder: str, error: OSError) -> Rejected:
-    if not isinstance(error, PermissionError):  # a folder that is closed to us stays so
-        raise_shortage(Path(real), error)
-    return Rejected(folder or ".", f"the folder cannot be read ({error.strerror})")
-
-
-def _walk(
-    root: Path, pattern: Sequence[str], skip: str | None, endings: tuple[str, ...]
-) -> tuple[list[str], list[Rejected]]:
-    """Search `root` for files whose relative path matches the parts of a glob.
-
-    Real folders come first and links last, so that a file keeps its own name where a link leads to it too.
-
-    Returns:
-        Names relative to `root`, and the links and folders that could not be followed.
-    """
-    real_root = os.path.realpath(root)
-    found: dict[str, str] = {}  # real path to name
-    rejected: list[Rejected] = []
-    visited: set[str] = set()
-    folders = [("", real_root, _spread(pattern, {0}))]
-    links: list[tuple[str, str, frozenset[int]]] = []
-    while folders or links:
-        if not folders:
-            links.sort()
-            name, real, states = links.pop(0)
-            if not _inside(real, real_root):
-                rejected.append(Rejected(name, _OUTSIDE))
-            elif os.path.isdir(real):  # noqa: PTH112
-                folders.append((name, real, states))
-            elif len(pattern) in states and not _inside(real, skip):
-                found.setdefault(real, name)
-            continue
-        folder, real, states = folders.pop()
-        if real in visited or _inside(real, skip):
-            continue
-        visited.add(real)
-        try:
-            with os.scandir(real) as scan:
-                entries = [entry for entry in scan if not entry.name.startswith(".")]
-        except OSError as error:
-            rejected.append(_unreadable(real, folder, error))
-            continue
-        if folder and _is_ours(real, {entry.name for entry in entries}):
-            continue
-        for entry in entries:
-            name = f"{folder}/{entry.name}" if folder else entry.name
-            inner = _step(pattern, states, entry.name)
-            if not inner:
-                continue
-            if entry.is_symlink():
-                target = os.path.realpath(entry.path)
-                if os.path.isdir(target) or (_ends(name, endings) and os.path.isfile(target)):  # noqa: PTH112, PTH113
-                    links.append((name, target, inner))
-                elif _ends(name, endings):
-                    rejected.append(Rejected(name, "a link that leads to no file"))
-            elif entry.is_dir():
-                folders.append((name, entry.path, inner))
-            elif len(pattern) in inner and entry.is_file():
-                found[entry.path] = name
-            elif len(pattern) in inner and _ends(name, endings):
-                rejected.append(Rejected(name, "not a regular file"))
-    return list(found.values()), rejected
-
-
-def _inside(real: str, folder: str | None) -> bool:
-    return folder is not None and (real == folder or real.startswith(folder.rstrip("/") + "/"))
-
-
-def _is_ours(real: str, names: set[str]) -> bool:
-    """Whether a folder is a run or another output of segpipe, whose masks are no photographs."""
-    if os.path.exists(f"{real}/{OUTPUT_MARKER}"):  # noqa: PTH110
-        return True
-    return {"config.yaml", "corpus"} <= names and os.path.exists(f"{real}/corpus/corpus.jsonl")  # noqa: PTH110
-
-
-def _step(pattern: Sequence[str], states: frozenset[int], name: str) -> frozenset[int]:
-    """Which parts of a glob can come next after one more path component; `len(pattern)`: it is matched."""
-    after = set()
-    for state in states - {len(pattern)}:
-        if pattern[state] == "**":
-            after |= {state, state + 1} if state + 1 == len(pattern) else {state}
-        elif fnmatchcase(name, pattern[state]):
-            after.add(state + 1)
-    return _spread(pattern, after)
-
-
-def _spread(pattern: Sequence[str], states: set[int]) -> frozenset[int]:
-    """`**` also stands for no folder at all: where it can come next, so can what follows it."""
-    for state in range(len(pattern)):
-        if state in states and pattern[state] == "**" and state + 1 < len(pattern):
-            states.add(state + 1)
-    return frozenset(states)

@@ -25,6 +25,7 @@ from segpipe.images.collars import Collar, fills
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import BadImage, Container, inspect
 from segpipe.images.readers import ImageInfo, Pixels
+from segpipe.records.view import PLAIN, View
 
 LARGE = 1 << 26
 """A TIFF of more pixels is read box by box even where it lies nowhere on the earth (cameras make fewer, so far)."""
@@ -44,7 +45,7 @@ def is_mosaic(container: Container, *, georeferenced: bool, window: int) -> bool
     """Whether an image is read by windows: a TIFF above `LARGE`, or one on the earth that is larger than a window.
 
     TIFFs that an EXIF orientation turns are photographs, and so are those that GDAL does not read as plain bands
-    (palettes, CMYK, packed bits).
+    (CMYK, packed bits).
     """
     size = container.size
     if container.kind != "TIFF" or not container.raster or container.orientation != 1:
@@ -52,7 +53,7 @@ def is_mosaic(container: Container, *, georeferenced: bool, window: int) -> bool
     return size.height * size.width > LARGE or (georeferenced and max(size.height, size.width) > window)
 
 
-def probe_mosaic(path: Path, container: Container, valid: Path, *, bands: Sequence[int] = ()) -> ImageInfo:
+def probe_mosaic(path: Path, container: Container, valid: Path, *, view: View = PLAIN) -> ImageInfo:
     """Decode a mosaic slab by slab, and write which of its pixels hold image.
 
     No image are: the no-data value, alpha 0, the file's own mask, NaN; and, where the file states none of the first
@@ -62,20 +63,29 @@ def probe_mosaic(path: Path, container: Container, valid: Path, *, bands: Sequen
         path: the file.
         container: what its header says.
         valid: the picture to write, see `open_mosaic`.
-        bands: as of `rasters.choose_bands`.
+        view: how it is looked at.
 
     Raises:
         BadImage: damaged, of blocks too large to be held, or without one valid pixel.
     """
-    with decoding(path), rasters.open_raster(path, container) as dataset:
-        _check_blocks(path, dataset)
-        _check_size(path, dataset)
+    with decoding(path), rasters.open_view(path, container, view) as (dataset, bands):
+        check_readable(path, dataset)
         depth = rasters.depth_of(dataset)
         any_valid = _write_valid(dataset, container, valid, bands)
     if not any_valid:
         valid.unlink()
         raise BadImage(path, "no pixel holds image: all are transparent, no data, NaN, or of one black or white")
     return ImageInfo(container.size, depth)
+
+
+def check_readable(path: Path, dataset: Any) -> None:
+    """Whether a raster can be read piece by piece, in a time that its size lets expect.
+
+    Raises:
+        BadImage: not so.
+    """
+    _check_blocks(path, dataset)
+    _check_size(path, dataset)
 
 
 def _check_blocks(path: Path, dataset: Any) -> None:
@@ -100,10 +110,10 @@ def _check_size(path: Path, dataset: Any) -> None:
         )
 
 
-def _write_valid(dataset: Any, container: Container, path: Path, bands: Sequence[int]) -> bool:
+def _write_valid(dataset: Any, container: Container, path: Path, bands: rasters.Bands) -> bool:
     """Write the picture of valid pixels; whether there are any."""
     collars: list[Collar] = []
-    if not rasters.states_nodata(dataset, rasters.choose_bands(dataset, bands)):
+    if not rasters.states_nodata(bands):
         for _, found, _ in _marks(dataset, container, bands):
             collars = collars or [Collar() for _ in found]
             for collar, marked in zip(collars, found, strict=True):
@@ -121,7 +131,7 @@ def _write_valid(dataset: Any, container: Container, path: Path, bands: Sequence
     return any_valid
 
 
-def _marks(dataset: Any, container: Container, bands: Sequence[int]) -> Iterator[tuple[slice, list[Bools], Bools]]:
+def _marks(dataset: Any, container: Container, bands: rasters.Bands) -> Iterator[tuple[slice, list[Bools], Bools]]:
     """What decides on the valid pixels, from top to bottom, in slabs of about `_SLAB_PIXELS` pixels; each block once.
 
     A row of large blocks, decoded, may not fit into memory: then one block is held at a time, and of the others in its
@@ -135,12 +145,11 @@ def _marks(dataset: Any, container: Container, bands: Sequence[int]) -> Iterator
         for rows, values, valid in rasters.slabs(dataset, container, bands):
             yield rows, fills(values), np.ones(values.shape[:2], bool) if valid is None else valid
         return
-    chosen = rasters.choose_bands(dataset, bands)
     step = max(1, _SLAB_PIXELS // dataset.width // _VALID_BLOCK) * _VALID_BLOCK
     for top in range(0, dataset.height, height):
         rows = min(height, dataset.height - top)
         packed = [
-            _packed_marks(dataset, container, chosen, Box(top, left, rows, min(width, dataset.width - left)))
+            _packed_marks(dataset, container, bands, Box(top, left, rows, min(width, dataset.width - left)))
             for left in range(0, dataset.width, width)
         ]
         for first in range(0, rows, step):
@@ -201,7 +210,7 @@ def _new_valid(path: Path, size: Size) -> Iterator[Any]:
 
 @contextmanager
 def open_mosaic(
-    path: Path, valid: Path, *, depth: str, scaling: Sequence[float], bands: Sequence[int] = ()
+    path: Path, valid: Path, *, depth: str, scaling: Sequence[float], view: View = PLAIN
 ) -> Iterator[tuple[Size, ReadBox]]:
     """Open a mosaic for reading boxes of it, by one thread.
 
@@ -210,7 +219,7 @@ def open_mosaic(
         valid: the picture that `probe_mosaic` wrote.
         depth: the sample type recorded then.
         scaling: the values that become 0 and 255.
-        bands: as then.
+        view: as then.
 
     Yields:
         Its size, and a function from a box to its pixels, 8-bit RGB.
@@ -221,15 +230,14 @@ def open_mosaic(
     with ExitStack() as stack:
         with decoding(path):
             container = inspect(path)
-            dataset = stack.enter_context(rasters.open_raster(path, container))
+            dataset, bands = stack.enter_context(rasters.open_view(path, container, view))
             picture = stack.enter_context(rasterio.open(valid, driver="GTiff"))
             if (found := rasters.depth_of(dataset)) != depth:
                 raise BadImage(path, f"has {found} samples where the corpus recorded {depth}")
-            chosen = rasters.choose_bands(dataset, bands)
 
         def read(box: Box) -> Pixels:
             with decoding(path):
-                values, _ = rasters.read_values(dataset, container, chosen, box)
+                values, _ = rasters.read_values(dataset, container, bands, box)
                 good = read_valid(picture, box)
             rgb = np.empty((box.height, box.width, 3), np.uint8)
             rgb[:] = rasters.to_8_bits(values, scaling[0], scaling[1])
@@ -251,7 +259,7 @@ def showing(valid: Path, boxes: Sequence[Box]) -> list[Box]:
 
 
 def sample_mosaic(
-    path: Path, valid: Path, boxes: Sequence[Box], *, count: int, rng: np.random.Generator, bands: Sequence[int] = ()
+    path: Path, valid: Path, boxes: Sequence[Box], *, count: int, rng: np.random.Generator, view: View = PLAIN
 ) -> npt.NDArray[np.float32]:
     """About `count` stored values of random valid pixels of some boxes of a mosaic.
 
@@ -261,14 +269,13 @@ def sample_mosaic(
     container, parts = inspect(path), []
     with (
         decoding(path),
-        rasters.open_raster(path, container) as dataset,
+        rasters.open_view(path, container, view) as (dataset, bands),
         rasterio.open(valid, driver="GTiff") as picture,
     ):
-        chosen = rasters.choose_bands(dataset, bands)
         for box in boxes:
-            values, _ = rasters.read_values(dataset, container, chosen, box)
+            values, _ = rasters.read_values(dataset, container, bands, box)
             pixels = values[read_valid(picture, box)]
             if len(pixels):
                 share = -(-count // len(boxes))
-                parts.append(pixels[rng.integers(len(pixels), size=share)].astype(np.float32).ravel())
+                parts.append(rasters.data_of(pixels[rng.integers(len(pixels), size=share)], container, bands))
     return np.concatenate(parts) if parts else np.empty(0, np.float32)

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 
 import cv2
 
+_PACKETS = str(10**8)
+"""Packets of sound that may lie between two frames; OpenCV gives up after 4096, half a minute of a camera's pause."""
+
 
 @contextmanager
 def quiet_opencv() -> Iterator[None]:
@@ -16,6 +19,7 @@ def quiet_opencv() -> Iterator[None]:
     FFmpeg's, which go past ours, too: it asks for its level when the first video is opened, to be read or written.
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    os.environ.setdefault("OPENCV_FFMPEG_READ_ATTEMPTS", _PACKETS)
     before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         yield

@@ -7,8 +7,8 @@ address is ever followed, and no file beside it is looked at.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window
 
 from segpipe.base.geometry import Box
+from segpipe.images.bands import image_bands, resolve
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import BadImage, Container
+from segpipe.images.nodata import MASK
 from segpipe.records.geo import Geo
+from segpipe.records.view import View
 
 GDAL_OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
@@ -34,6 +37,11 @@ GDAL_OPTIONS = {
 _DRIVERS = {"TIFF": "GTiff", "PNG": "PNG"}
 _SLAB_PIXELS = 1 << 22
 """Rasters are read in slabs of about this many pixels, so that a float64 orthomosaic needs no memory of its size."""
+
+
+def _page_of(name: str, container: Container) -> str:
+    """GDAL's name of the page of a file."""
+    return f"GTIFF_DIR:{container.page + 1}:{name}" if container.page else name
 
 
 @contextmanager
@@ -50,15 +58,19 @@ def open_raster(path: Path, container: Container) -> Iterator[Any]:
         try:
             str(path).encode()
         except UnicodeEncodeError:  # GDAL takes UTF-8 names only
-            with rasterio.MemoryFile(path.read_bytes()) as memory, memory.open(driver=driver) as dataset:
-                yield same_size(dataset)
+            with rasterio.MemoryFile(path.read_bytes()) as memory:
+                name = _page_of(memory.name, container)
+                with rasterio.open(name, driver=driver) as dataset:
+                    yield same_size(dataset)
         else:
-            with rasterio.open(path, driver=driver) as dataset:
+            with rasterio.open(_page_of(str(path), container), driver=driver) as dataset:
                 yield same_size(dataset)
 
 
 def depth_of(dataset: Any) -> str:
-    """The recorded sample type; all bands of the formats read here share one."""
+    """The recorded sample type; all bands of the formats read here share one. A palette's colors are uint8."""
+    if dataset.colorinterp[0] == ColorInterp.palette:
+        return "uint8"
     dtype = np.dtype(dataset.dtypes[0])
     if dtype.kind not in "iuf":
         raise ValueError(f"samples of type {dtype} are not read; convert to uint8, uint16 or float32")
@@ -89,70 +101,146 @@ def read_geo(path: Path, container: Container) -> tuple[Geo | None, bool]:
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """Which bands of a dataset are looked at, counted from 1."""
+    """Which bands of a dataset are looked at, counted from 1, and what says that a pixel is no image."""
 
     shown: list[int]
     """One or three."""
     alpha: int | None
     masked: bool
     """Whether the file holds a mask of its own."""
+    nodata: tuple[float | None, ...]
+    """The no-data value of each of `shown`."""
+    any_band: bool
+    """Whether one band without data is enough."""
+    colors: npt.NDArray[np.uint8] | None
+    """(n, 4) red, green, blue, alpha by stored value, of a palette."""
+    beside: Any = None
+    """The opened mask that lies beside the file."""
 
 
-def choose_bands(dataset: Any, wanted: Sequence[int]) -> Bands:
+def choose_bands(dataset: Any, view: View) -> Bands:
     """The bands that become red, green and blue.
 
     Args:
         dataset: the opened raster.
-        wanted: one or three bands; where empty, the first three that are not alpha, or of fewer the first.
+        view: how it is looked at; without bands the first three that are not alpha, or of fewer the first.
 
     Raises:
         ValueError: the raster does not have them.
     """
-    alphas = [i for i, kind in zip(dataset.indexes, dataset.colorinterp, strict=True) if kind == ColorInterp.alpha]
-    bands = [i for i in dataset.indexes if i not in alphas]
-    bands = list(wanted) or (bands[:3] if len(bands) >= 3 else bands[:1])
-    if not bands:
+    plain = image_bands(dataset)
+    shown = list(view.bands) or (plain[:3] if len(plain) >= 3 else plain[:1])
+    if not shown:
         raise ValueError("no band holds image")
-    if max(bands) > dataset.count:
-        raise ValueError(f"has {dataset.count} bands where index.bands={','.join(map(str, bands))} asks for more")
-    masked = MaskFlags.per_dataset in dataset.mask_flag_enums[bands[0] - 1] and not alphas
-    return Bands(bands, alphas[0] if alphas else None, masked)
+    resolve(dataset, shown)
+    alphas = [i for i in dataset.indexes if i not in plain and i not in shown and not view.opaque]
+    masked = MaskFlags.per_dataset in dataset.mask_flag_enums[shown[0] - 1] and len(plain) == dataset.count
+    stated = view.nodata if len(view.nodata) == dataset.count else dataset.nodatavals
+    nodata = tuple(view.fill if stated[i - 1] is None else stated[i - 1] for i in shown)
+    return Bands(shown, alphas[0] if alphas else None, masked, nodata, view.any_band, _palette(dataset, shown))
 
 
-def states_nodata(dataset: Any, bands: Bands) -> bool:
+@contextmanager
+def open_view(path: Path, container: Container, view: View) -> Iterator[tuple[Any, Bands]]:
+    """Open a raster, and the mask beside it where the view says so; with the bands that are looked at.
+
+    Raises:
+        ValueError: it does not have the bands, or the mask beside it has another size.
+    """
+    with open_raster(path, container) as dataset, ExitStack() as stack:
+        bands = choose_bands(dataset, view)
+        for name in view.beside:
+            if name.endswith(MASK):
+                mask = stack.enter_context(rasterio.open(path.with_name(name), driver="GTiff"))
+                if mask.shape != dataset.shape:
+                    raise ValueError(f"{name} beside it is {mask.width} x {mask.height} pixels; remove or remake it")
+                bands = replace(bands, beside=mask)
+        yield dataset, bands
+
+
+def _palette(dataset: Any, shown: Sequence[int]) -> npt.NDArray[np.uint8] | None:
+    if len(shown) != 1 or dataset.colorinterp[shown[0] - 1] != ColorInterp.palette:
+        return None
+    entries = dataset.colormap(shown[0])
+    colors = np.zeros((1 + max(entries), 4), np.uint8)
+    for value, color in entries.items():
+        colors[value] = color
+    return colors
+
+
+def states_nodata(bands: Bands) -> bool:
     """Whether the file itself says which pixels hold no image."""
-    return dataset.nodata is not None or bands.alpha is not None or bands.masked
+    return (
+        any(value is not None for value in bands.nodata)
+        or bands.alpha is not None
+        or bands.masked
+        or bands.beside is not None
+    )
+
+
+def without_data(values: npt.NDArray[Any], bands: Bands) -> npt.NDArray[np.bool_] | None:
+    """Which samples (h, w, 1 or 3) are no data by their value; None where no value says so."""
+    stated = [(i, value) for i, value in enumerate(bands.nodata) if value is not None and not np.isnan(value)]
+    if not stated:
+        return None
+    found = np.zeros(values.shape, bool)
+    for i, value in stated:
+        found[..., i] = values[..., i] == float(value)
+    return found
 
 
 def read_values(
     dataset: Any, container: Container, bands: Bands, box: Box
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
-    """Values (h, w, 1 or 3) of a box in the stored type, and which pixels are valid (h, w), or None for all."""
+    """Values (h, w, 1 or 3) of a box in the stored type, and which pixels are valid (h, w), or None for all.
+
+    A palette's are its colors. A single sample without data in a valid pixel has its no-data value.
+    """
     window = Window(box.left, box.top, box.width, box.height)
     values = np.moveaxis(dataset.read(bands.shown, window=window), 0, -1)
     checks = []
     if values.dtype.kind == "f":
         checks.append(np.isfinite(values).all(axis=-1))
-    if dataset.nodata is not None and not np.isnan(dataset.nodata):
-        checks.append((values != float(dataset.nodata)).any(axis=-1))
+    missing = without_data(values, bands)
+    if missing is not None:
+        checks.append(~(missing.any(axis=-1) if bands.any_band else missing.all(axis=-1)))
     if bands.alpha is not None:
         checks.append(dataset.read(bands.alpha, window=window) > 0)
     if bands.masked:
         checks.append(dataset.read_masks(bands.shown[0], window=window) > 0)
-    if container.white_is_zero and values.dtype.kind == "u":
-        values = np.iinfo(values.dtype).max - values
+    if bands.beside is not None:
+        checks.append(bands.beside.read(1, window=window) > 0)
+    if bands.colors is not None:
+        colors = bands.colors[np.minimum(values[..., 0], len(bands.colors) - 1)]
+        values = colors[..., :3]
+        if not colors[..., 3].all():
+            checks.append(colors[..., 3] > 0)
+    elif container.white_is_zero and values.dtype.kind in "iu":
+        values = _turned(values)
     return values, np.logical_and.reduce(checks) if checks else None
 
 
+def data_of(pixels: npt.NDArray[Any], container: Container, bands: Bands) -> npt.NDArray[np.float32]:
+    """The samples of some valid pixels (n, 1 or 3) as `read_values` gives them, without those that are no data."""
+    stored = _turned(pixels) if container.white_is_zero and pixels.dtype.kind in "iu" else pixels
+    missing = without_data(stored, bands) if bands.colors is None else None
+    return (pixels.ravel() if missing is None else pixels[~missing]).astype(np.float32)
+
+
+def _turned(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Whole numbers whose largest is black as if it were white, and back."""
+    limits = np.iinfo(values.dtype)
+    return np.asarray((limits.max + limits.min) - values)
+
+
 def slabs(
-    dataset: Any, container: Container, wanted: Sequence[int]
+    dataset: Any, container: Container, bands: Bands
 ) -> Iterator[tuple[slice, npt.NDArray[Any], npt.NDArray[np.bool_] | None]]:
     """Read a raster from top to bottom in slabs of whole blocks.
 
     Yields:
         Rows of the image, values (rows, W, 1 or 3) in the stored type, and which pixels are valid (rows, W) or None.
     """
-    bands = choose_bands(dataset, wanted)
     block = dataset.block_shapes[0][0]
     rows = max(1, _SLAB_PIXELS // dataset.width // block) * block
     for top in range(0, dataset.height, rows):

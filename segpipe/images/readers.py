@@ -3,12 +3,13 @@
 Pillow reads 8-bit photographs, rasterio (GDAL) reads what is deeper than 8 bits and TIFFs of plain bands, because
 Pillow crushes 16-bit color to 8 bits without a word. Of MATLAB files the variable `img` is the image. Which reader is
 decided by the file's header, not by its ending.
-The first page of a file with several pages, and the first frame of an animation, is the image.
+The first page of a file with several pages that is not marked as a thumbnail, and the first frame of an animation, is
+the image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from segpipe.base.geometry import Size
 from segpipe.images import matfile, rasters
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import BadImage, Container, inspect
+from segpipe.records.view import PLAIN, View
 
 __all__ = ["BadImage", "ImageInfo", "Pixels", "open_photograph", "probe_image", "read_image", "sample_values"]
 
@@ -60,27 +62,23 @@ class ImageInfo:
     """`uint8`, `uint16`, or `float32` for every other sample type."""
 
 
-def probe_image(path: Path, *, max_pixels: int, bands: Sequence[int] = ()) -> ImageInfo:
+def probe_image(path: Path, *, max_pixels: int, view: View = PLAIN) -> ImageInfo:
     """Decode an image completely and keep only what was learned.
 
     Args:
         path: the file.
         max_pixels: larger images are refused before they are decoded.
-        bands: as of `rasters.choose_bands`.
+        view: how it is looked at, of a raster.
 
     Raises:
         BadImage: missing, empty, of another format, truncated, damaged, too large, or without one valid pixel.
     """
     container = inspect(path)
-    height, width = container.size.height, container.size.width
-    if height * width > max_pixels:
-        raise BadImage(
-            path, f"{width} x {height} pixels are more than index.max_pixels={max_pixels}; raise it if they are meant"
-        )
+    check_pixels(path, container.size, max_pixels)
     depth, any_valid = "uint8", False
     with decoding(path):
         if container.raster:
-            with rasters.open_raster(path, container) as dataset:
+            with rasters.open_view(path, container, view) as (dataset, bands):
                 depth = rasters.depth_of(dataset)
                 for _, _, valid in rasters.slabs(dataset, container, bands):
                     any_valid |= valid is None or bool(valid.any())
@@ -93,12 +91,23 @@ def probe_image(path: Path, *, max_pixels: int, bands: Sequence[int] = ()) -> Im
     if not any_valid:
         raise BadImage(path, "no pixel holds image: all are transparent, no data or NaN")
     turned = container.orientation >= 5
-    return ImageInfo(Size(width, height) if turned else container.size, depth)
+    return ImageInfo(Size(container.size.width, container.size.height) if turned else container.size, depth)
 
 
-def read_image(
-    path: Path, *, depth: str, scaling: Mapping[str, tuple[float, float]], bands: Sequence[int] = ()
-) -> Pixels:
+def check_pixels(path: Path, size: Size, most: int) -> None:
+    """Refuse an image of more than `most` pixels, before anything of it is decoded.
+
+    Raises:
+        BadImage: it is too large.
+    """
+    if size.height * size.width > most:
+        raise BadImage(
+            path,
+            f"{size.width} x {size.height} pixels are more than index.max_pixels={most}; raise it if they are meant",
+        )
+
+
+def read_image(path: Path, *, depth: str, scaling: Mapping[str, tuple[float, float]], view: View = PLAIN) -> Pixels:
     """Decode an image to 8-bit RGB as displayed.
 
     Gray images become three equal channels, palettes and CMYK become RGB (without color management), half-transparent
@@ -107,17 +116,17 @@ def read_image(
     Args:
         path: the file.
         depth: the sample type recorded by `probe_image`.
-        scaling: for each depth but uint8 the values that become 0 and 255.
-        bands: as of `rasters.choose_bands`.
+        scaling: for each depth but uint8, or scale of a view, the values that become 0 and 255.
+        view: how it is looked at, of a raster.
 
     Raises:
         BadImage: the file cannot be decoded, or is no longer of the recorded depth.
     """
-    limits = (0.0, 255.0) if depth == "uint8" else scaling[depth]
+    limits = (0.0, 255.0) if depth == "uint8" else scaling[view.scale or depth]
     container = inspect(path)
     with decoding(path):
         if container.raster:
-            with rasters.open_raster(path, container) as dataset:
+            with rasters.open_view(path, container, view) as (dataset, bands):
                 found = rasters.depth_of(dataset)
                 if found == depth:
                     rgb, valid = _read_raster(dataset, container, limits, bands)
@@ -132,9 +141,7 @@ def read_image(
     return Pixels(rgb, valid)
 
 
-def sample_values(
-    path: Path, *, count: int, rng: np.random.Generator, bands: Sequence[int] = ()
-) -> npt.NDArray[np.float32]:
+def sample_values(path: Path, *, count: int, rng: np.random.Generator, view: View = PLAIN) -> npt.NDArray[np.float32]:
     """About `count` values of random valid pixels (each with all its channels) of an image deeper than 8 bits.
 
     Raises:
@@ -142,12 +149,12 @@ def sample_values(
     """
     container = inspect(path)
     parts = []
-    with decoding(path), rasters.open_raster(path, container) as dataset:
+    with decoding(path), rasters.open_view(path, container, view) as (dataset, bands):
         for _, values, valid in rasters.slabs(dataset, container, bands):
             pixels = values.reshape(-1, values.shape[-1]) if valid is None else values[valid]
             if len(pixels):
                 share = -(-count * values.shape[0] // dataset.height)
-                parts.append(pixels[rng.integers(len(pixels), size=share)].astype(np.float32).ravel())
+                parts.append(rasters.data_of(pixels[rng.integers(len(pixels), size=share)], container, bands))
     return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
 
@@ -155,6 +162,8 @@ def sample_values(
 def open_photograph(path: Path, container: Container) -> Iterator[ImageFile]:
     """Open an image with Pillow; nothing is decoded yet."""
     with path.open("rb") as handle, _PILLOW[container.kind](handle) as image:
+        if container.page:
+            image.seek(container.page)
         yield image
 
 
@@ -186,7 +195,7 @@ def _read_mat(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def _read_raster(
-    dataset: Any, container: Container, scaling: tuple[float, float], bands: Sequence[int]
+    dataset: Any, container: Container, scaling: tuple[float, float], bands: rasters.Bands
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
     rgb = np.empty((dataset.height, dataset.width, 3), np.uint8)
     valid = np.ones(rgb.shape[:2], bool)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.guarded import Guards
+from segpipe.images.bands import numbers
 from segpipe.images.crop_plan import CropPlan
 from segpipe.images.mosaics import sample_mosaic, showing
 from segpipe.images.readers import sample_values
@@ -23,10 +25,10 @@ _TAILS = (0.5, 99.5)
 def find_scaling(
     images: Sequence[Image], root: Path, corpus_dir: Path, *, plan: CropPlan, guards: Guards
 ) -> dict[str, tuple[float, float]]:
-    """For each depth but uint8 the values that become 0 and 255, the same for all images and channels.
+    """For each depth but uint8, or scale that a view names, the values that become 0 and 255.
 
-    Percentiles 0.5 and 99.5 of a seeded sample of pixels from at most 64 images of that depth: one value for the whole
-    corpus, so that brighter images stay brighter, and without the few hot pixels of a sensor.
+    Percentiles 0.5 and 99.5 of a seeded sample of pixels from at most 64 images of that depth or scale: the same for
+    all of them and their channels, so that brighter images stay brighter, and without the few hot pixels of a sensor.
 
     Args:
         images: that were checked.
@@ -39,15 +41,16 @@ def find_scaling(
         BadImage: a file changes meanwhile.
     """
     scaling = {}
-    for depth in sorted({image.depth for image in images} - {"uint8"}):
+    for name in sorted({image.view.scale or image.depth for image in images} - {"uint8"}):
         rng = np.random.default_rng(0)
-        deep = [image for image in images if image.depth == depth]
+        deep = [image for image in images if (image.view.scale or image.depth) == name]
         sample = []
         for i in sorted(rng.permutation(len(deep))[:_IMAGES]):
             values, rng = guards.call(_sample, deep[i], root, corpus_dir, plan, rng)
             sample.append(values)
-        low, high = (float(value) for value in np.percentile(np.concatenate(sample), _TAILS))
-        scaling[depth] = (low, high if high > low else low + 1.0)  # constant images become black
+        values = np.concatenate(sample)
+        low, high = (float(value) for value in np.percentile(values, _TAILS)) if len(values) else (0.0, 1.0)
+        scaling[name] = (low, high if high > low else low + 1.0)  # constant images become black
     return scaling
 
 
@@ -55,10 +58,10 @@ def _sample(
     image: Image, root: Path, corpus_dir: Path, plan: CropPlan, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], np.random.Generator]:
     """Values (n,) of an image, of a mosaic from at most 64 of its windows; and `rng` as it is after that."""
-    path = root / image.path
+    path, view = root / image.path, replace(image.view, bands=image.view.bands or numbers(plan.bands))
     if not image.mosaic:
-        return sample_values(path, count=_PIXELS, rng=rng, bands=plan.bands), rng
+        return sample_values(path, count=_PIXELS, rng=rng, view=view), rng
     valid = valid_path(corpus_dir, image.id)
     boxes = showing(valid, plan.windows(image.size))
     some = [boxes[i] for i in sorted(rng.permutation(len(boxes))[:_WINDOWS])]
-    return sample_mosaic(path, valid, some, count=_PIXELS, rng=rng, bands=plan.bands), rng
+    return sample_mosaic(path, valid, some, count=_PIXELS, rng=rng, view=view), rng

@@ -9,6 +9,7 @@ import numpy as np
 from segpipe.images.decoding import allow_pixels
 from segpipe.images.headers import BadImage, inspect
 from segpipe.images.readers import Pixels, probe_image, read_image, sample_values
+from segpipe.images.views import find_view
 
 MAX_PIXELS = 200_000_000
 """Larger images are refused before they are decoded."""
@@ -36,13 +37,14 @@ def read_single(path: Path) -> Pixels:
     if not container.raster:
         pixels = read_image(path, depth="uint8", scaling={})
     else:
-        depth = probe_image(path, max_pixels=MAX_PIXELS).depth
+        view = find_view(path, container, (), any_band=False).view
+        depth = probe_image(path, max_pixels=MAX_PIXELS, view=view).depth
         scaling = {}
         if depth != "uint8":
-            values = sample_values(path, count=_SAMPLED_VALUES, rng=np.random.default_rng(0))
+            values = sample_values(path, count=_SAMPLED_VALUES, rng=np.random.default_rng(0), view=view)
             low, high = (float(value) for value in np.percentile(values, _TAILS)) if len(values) else (0.0, 1.0)
             scaling = {depth: (low, high if high > low else low + 1.0)}
-        pixels = read_image(path, depth=depth, scaling=scaling)
+        pixels = read_image(path, depth=depth, scaling=scaling, view=view)
     if pixels.valid is not None and not pixels.valid.any():
         raise BadImage(path, "no pixel holds image: all are transparent, no data or NaN")
     return pixels

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,35 @@ from segpipe.images.container import ByteReader, Container, sized
 _TYPES = {1: "u1", 3: "u2", 4: "u4", 8: "i2", 9: "i4", 13: "u4", 16: "u8", 17: "i8", 18: "u8"}
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _PHOTOMETRIC = {0: "gray", 1: "gray", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr"}
-_WIDTH, _HEIGHT, _BITS, _LIGHT, _ORIENTATION = 256, 257, 258, 262, 274
+_WIDTH, _HEIGHT, _BITS, _LIGHT, _ORIENTATION, _SAMPLES = 256, 257, 258, 262, 274, 277
+_PACKING, _SUBFILE, _OLD_SUBFILE = 259, 254, 255
+_PACKINGS_NOT_READ = {
+    **dict.fromkeys((33003, 33004, 33005, 34712), "JPEG 2000"),
+    **dict.fromkeys((50002, 52546), "JPEG XL"),
+    22610: "JPEG XR",
+    34934: "JPEG XR",
+    34661: "JBIG",
+}
 _PLACES = ((273, 279), (324, 325))
 """Tags of where strips and tiles lie, and how long they are."""
-_DECIDES = {_WIDTH, _HEIGHT, _BITS, 259, _LIGHT, _ORIENTATION, 277, 278, 284, 317, 322, 323, 338, 339}
+_DECIDES = {
+    _SUBFILE,
+    _OLD_SUBFILE,
+    _WIDTH,
+    _HEIGHT,
+    _BITS,
+    _PACKING,
+    _LIGHT,
+    _ORIENTATION,
+    277,
+    278,
+    284,
+    317,
+    322,
+    323,
+    338,
+    339,
+}
 _DECIDES |= {tag for pair in _PLACES for tag in pair}
 _MOST_TAGS = 1000  # of a page; cameras and GDAL write fewer than 100
 _MOST_PAGES = 10_000
@@ -34,6 +60,7 @@ def parse(file: ByteReader) -> Container:
     order, big, at = tiff_start(file)
     seen: set[int] = set()
     first: Tags = {}
+    chosen, pages = 0, 0
     room = file.length
     while at and at not in seen:  # also the later pages: an internal mask is a page of its own
         if len(seen) >= _MOST_PAGES:
@@ -44,22 +71,38 @@ def parse(file: ByteReader) -> Container:
         if room < 0:
             raise ValueError("damaged TIFF: its tags together are larger than the file")
         _check_places(file, tags)
-        first = first or tags
+        if not _is_beside(tags) and tags.keys() & {pair[0] for pair in _PLACES}:
+            if not pages:
+                first, chosen = tags, len(seen) - 1
+            pages += 1
+        first = first or tags  # where all are marked, the first page
     if not first.keys() & {pair[0] for pair in _PLACES}:
         raise ValueError("TIFF without image data")
-    return _container(first)
+    return replace(_container(first), page=chosen, pages=max(1, pages))
+
+
+def _is_beside(tags: Tags) -> bool:
+    """Whether a page is marked as a smaller version of another, or as its mask (NewSubfileType, SubfileType)."""
+    return bool(_number(tags, _SUBFILE, 0) & 5) or _number(tags, _OLD_SUBFILE, 1) == 2
 
 
 def _container(tags: Tags) -> Container:
     if any(len(tags.get(tag, ())) > 1 for tag in (_WIDTH, _HEIGHT)):
         raise ValueError("damaged TIFF: more than one width or height")
     size = sized(_number(tags, _HEIGHT, 0), _number(tags, _WIDTH, 0))
+    packing = _number(tags, _PACKING, 1)
+    if packing in _PACKINGS_NOT_READ:
+        raise ValueError(
+            f"TIFF packed with {_PACKINGS_NOT_READ[packing]} is not read; rewrite it with a program that does, such as "
+            "`gdal_translate -co COMPRESS=DEFLATE IN OUT`"
+        )
     bits, light = int(max(tags.get(_BITS, (1,)))), _number(tags, _LIGHT, 1)
     if light not in _PHOTOMETRIC:
         raise ValueError(f"TIFF color space {light} (such as Lab or raw sensor data) is not read; convert it to RGB")
-    # GDAL gives stored values: right for bands of 8 bits and more, wrong for inks, palettes and packed bits
-    raster = (bits >= 8 and light in (1, 2, 6)) or bits > 8
-    if raster and light in (3, 5):
+    # GDAL gives stored values: right for bands of 8 bits and more and for palettes, wrong for inks and packed bits
+    palette = light == 3 and _number(tags, _SAMPLES, 1) == 1
+    raster = (bits >= 8 and light in (1, 2, 6)) or bits > 8 or palette
+    if raster and light in (3, 5) and not palette:
         raise ValueError(f"TIFF with {_PHOTOMETRIC[light]} colors of {bits} bits is not read; convert it to RGB")
     orientation = _number(tags, _ORIENTATION, 1)
     return Container("TIFF", size, orientation if 1 <= orientation <= 8 else 1, raster, white_is_zero=light == 0)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter, methodcaller
 from pathlib import Path
 
-from segpipe.base import files
 from segpipe.base.geometry import Size
 from segpipe.base.guarded import Gone, Guard, Guards
 from segpipe.base.shortage import raise_shortage
+from segpipe.images.bands import numbers
+from segpipe.images.container import Container
 from segpipe.images.decoding import allow_pixels, memory_for
 from segpipe.images.exif import read_gps
 from segpipe.images.frames import Choice, FrameTaker, Taken, write_frame
@@ -21,9 +22,11 @@ from segpipe.images.guarded_video import VIDEO_MEMORY, ask_there, frames_there, 
 from segpipe.images.headers import BadImage, inspect
 from segpipe.images.listing import Listing, make_ids
 from segpipe.images.mosaics import is_mosaic, probe_mosaic
+from segpipe.images.nodata import fingerprint
 from segpipe.images.rasters import read_geo
-from segpipe.images.readers import probe_image
+from segpipe.images.readers import check_pixels, probe_image
 from segpipe.images.video import BadVideo, is_video
+from segpipe.images.views import find_view
 from segpipe.records.corpus import FrameInfo, Image, Rejected, frame_path, valid_path
 
 _log = logging.getLogger(__name__)
@@ -47,10 +50,12 @@ class Limits:
 
     window: int
     """Side of the windows of mosaics, pixels."""
-    bands: tuple[int, ...]
-    """As of `Corpus.bands`."""
+    bands: tuple[int | str, ...]
+    """Bands of rasters that are red, green, blue, by number or name; empty: as the file says, or the first ones."""
     max_pixels: int
     """Larger images and frames are skipped; mosaics may have any size."""
+    any_band: bool = False
+    """Whether one band without data is enough for a pixel to be no image."""
 
     @property
     def memory(self) -> int:
@@ -85,7 +90,7 @@ def _take_frames(
             count += 1
             yield Item(name, f"{id_}/{taken.frame.index:0{digits}}", taken)
         shortfall = ask_there(guard, methodcaller("shortfall"))
-        if count == 1 and choice.scenes and not choice.every:
+        if count == 1 and choice.scenes and not choice.every and not choice.seconds:
             _log.warning(
                 "%s: index.scene_threshold=%g finds no change of scene in it, so its first frame alone is taken; "
                 "a smaller number finds lesser changes, index.frame_step=N takes every N-th frame too",
@@ -181,13 +186,34 @@ def _check_file(item: Item, path: Path, corpus_dir: Path, limits: Limits) -> Ima
         )
     mosaic = is_mosaic(container, georeferenced=geo is not None, window=limits.window)
     mosaic = mosaic and _is_text(item.name)
+    if not mosaic:
+        check_pixels(path, container.size, limits.max_pixels)
+    found = find_view(path, container, limits.bands, any_band=limits.any_band, mosaic=mosaic)
+    view = replace(found.view, bands=found.view.bands or numbers(limits.bands))
     if mosaic:
-        probe = probe_mosaic(path, container, valid_path(corpus_dir, item.id), bands=limits.bands)
+        probe = probe_mosaic(path, container, valid_path(corpus_dir, item.id), view=view)
     else:
-        probe = probe_image(path, max_pixels=limits.max_pixels, bands=limits.bands)
-    gps = read_gps(path, container)
-    size = path.stat().st_size
-    return Image(item.id, item.name, probe.size, probe.depth, files.sha256(path), size, geo=geo, gps=gps, mosaic=mosaic)
+        probe = probe_image(path, max_pixels=limits.max_pixels, view=view)
+    return Image(
+        *(item.id, item.name, probe.size, probe.depth, fingerprint(path, found.view.beside), path.stat().st_size),
+        geo=geo,
+        gps=read_gps(path, container),
+        mosaic=mosaic,
+        view=found.view,
+        levels=found.levels,
+        notes=(*_told_of_pages(container), *found.notes),
+    )
+
+
+def _told_of_pages(container: Container) -> list[str]:
+    told = []
+    if container.page:
+        told.append(f"page {container.page + 1} is the image: those before it are marked as thumbnails or masks")
+    if container.pages > 1:
+        told.append(
+            f"the first of {container.pages} pages alone is taken; `magick IN.tif OUT-%03d.tif` makes a file of each"
+        )
+    return told
 
 
 def keep_frame(item: Item, taken: Taken, corpus_dir: Path) -> Image:

@@ -19,33 +19,37 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import CorpusError, MachineError, UsageError
-from segpipe.base.files import absolute, atomic, clear_beside
+from segpipe.base.files import atomic, clear_beside
 from segpipe.base.guarded import SECONDS, allow
+from segpipe.images.film_opening import ENDINGS, BadVideo, open_film, pixel_shape, squared
 from segpipe.images.muting import mute, quiet_opencv
 from segpipe.images.video_header import find_container, missing_bytes
 
-ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv")
+__all__ = [
+    "CODECS",
+    "ENDINGS",
+    "BadVideo",
+    "Frame",
+    "Rgb",
+    "VideoInfo",
+    "VideoReader",
+    "check_writable",
+    "is_video",
+    "probe_video",
+    "sample_frames",
+    "write_video",
+]
+
 CODECS = {".webm": "VP80", ".mkv": "VP80", ".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG"}
 """What is written, by ending: VP8, MPEG-4 part 2, or a JPEG a frame."""
 
 _TOLERATED = 0.02  # share by which a header's count of frames may be off: containers without one are estimated
-_LARGEST = 1 << 27  # pixels of a frame: four times 8K
 _FEW = 10_000  # frames that any file may hold; more only where it has as many bytes
+_COUNTING = ("mov", "avi")  # containers whose header counts frames; the others' length in seconds is taken instead
+_EARLY, _EARLY_SHARE = 2.0, 0.25  # seconds and share of a film that may be sound alone at its end
 _FASTEST = 1000.0  # frames a second; more is a time base that stands where the rate should be
 
 Rgb = npt.NDArray[np.uint8]
-
-
-class BadVideo(CorpusError):
-    """A file that cannot be used as a video. `reason` says why in a few words."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path = path
-        self.reason = reason
-
-    def __reduce__(self) -> tuple[type[BadVideo], tuple[Path, str]]:
-        return BadVideo, (self.path, self.reason)  # survives the way back from a guarded process
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,14 @@ class VideoInfo:
     """What a video says of itself, and the size that its first frame has."""
 
     height: int
-    """Pixels as displayed: the file's rotation is applied."""
+    """Pixels as displayed: the file's rotation is applied, and the shape of its pixels (see `squared`)."""
     width: int
     fps: float
     """Frames a second, the mean where the rate varies; 0 where the file does not say."""
     frames: int
     """As the header says or the length in seconds lets expect; 0 where neither is known."""
+    counted: bool = True
+    """Whether the header counts frames. Else `frames` is an estimate that is right for even steps alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +90,18 @@ def probe_video(path: Path) -> VideoInfo:
     Raises:
         BadVideo: no such file, of an unknown kind, cut short before its index, or without a frame.
     """
-    with _opened(path) as capture:
+    with open_film(path) as capture:
         done, bgr = capture.read()
         if not done:
             raise BadVideo(path, "holds no frame that can be decoded")
+        bgr = squared(bgr, pixel_shape(capture))
         fps, frames = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         return VideoInfo(
             bgr.shape[0],
             bgr.shape[1],
             fps if math.isfinite(fps) and 0 < fps <= _FASTEST else 0.0,
             int(frames) if math.isfinite(frames) and frames > 0 else 0,
+            find_container(path) in _COUNTING,
         )
 
 
@@ -104,18 +112,25 @@ class VideoReader:
     not count frames exactly where the rate varies.
     """
 
-    def __init__(self, path: Path, *, start: int = 0, stop: int | None = None, step: int = 1) -> None:
+    def __init__(
+        self, path: Path, *, start: int = 0, stop: int | None = None, step: int = 1, seconds: float = 0
+    ) -> None:
         """Frames `start`, `start + step` and so on, up to and without `stop`.
+
+        With `seconds` above 0 not every `step`-th: the first, and each that is shown so long after the one before it,
+        to the nearest frame.
 
         Raises:
             BadVideo: as `probe_video`.
         """
-        self.path, self.start, self.step = path, start, step
+        self.path, self.start, self.step, self.seconds = path, start, step, seconds
         self.info = probe_video(path)
         self.stop = stop
         self._most = max(_FEW, path.stat().st_size)
         self.decoded = 0
         """How many frames were met so far, those passed over included."""
+        self.end = 0.0
+        """When the last of these ends, in seconds, if it lasts as long as the one before."""
 
     def __len__(self) -> int:
         """How many frames to expect; 0 where the file does not say."""
@@ -128,31 +143,47 @@ class VideoReader:
         Raises:
             BadVideo: the file can no longer be opened, or gives more frames than it can hold.
         """
-        self.decoded = 0
-        with _opened(self.path) as capture:
+        self.decoded, self.end = 0, 0.0
+        before = last = -math.inf
+        with open_film(self.path) as capture:
+            aspect = pixel_shape(capture)
             while self.stop is None or self.decoded < self.stop:
-                wanted = self.decoded >= self.start and (self.decoded - self.start) % self.step == 0
                 if not capture.grab():
                     return
+                seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 or self.decoded / (self.info.fps or math.inf)
+                self.end = seconds + (max(0.0, seconds - before) if self.decoded else 0.0)
+                wanted = self.decoded >= self.start and self._is_due(self.decoded - self.start, seconds - last)
+                before, last = seconds, seconds if wanted else last
                 self.decoded += 1
                 allow(SECONDS)  # in a guarded process: a frame may take that long, not the video
                 if self.decoded > self._most:
                     raise BadVideo(self.path, f"gives more than {self._most} frames, more than its bytes can hold")
                 if wanted:
-                    seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
                     done, bgr = capture.retrieve()
                     if not done:
                         return
-                    yield Frame(self.decoded - 1, seconds, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+                    yield Frame(self.decoded - 1, seconds, _rgb(bgr, aspect))
+
+    def _is_due(self, index: int, since: float) -> bool:
+        """Whether a frame is taken: its number from `start`, and seconds since the last that was taken."""
+        if not self.seconds:
+            return index % self.step == 0
+        half = 0.5 / self.info.fps if self.info.fps else 0.0  # of even steps the nearest number of frames is taken
+        return abs(since) >= self.seconds - half
 
     def shortfall(self) -> str:
         """After the last frame: why there were fewer than the file promised; empty where all came."""
         promised = self.info.frames if self.stop is None else min(self.stop, self.info.frames)
         missing = promised - self.decoded
-        if missing > max(2, _TOLERATED * promised):
+        if self.info.counted and missing > max(2, _TOLERATED * promised):
             return f"{self.decoded} of {promised} frames could be read; the rest of the file is damaged or missing"
         lacking = 0 if self.stop is not None and self.decoded >= self.stop else missing_bytes(self.path)
-        return f"the file is cut short: at least {lacking} bytes are missing at its end" if lacking else ""
+        if lacking:
+            return f"the file is cut short: at least {lacking} bytes are missing at its end"
+        length = promised / self.info.fps if self.info.fps and not self.info.counted else 0.0
+        if length - self.end > max(_EARLY, _EARLY_SHARE * length) and self.stop is None:
+            return f"its frames end at {self.end:.1f} of {length:.1f} s; the rest is damaged, missing, or sound alone"
+        return ""
 
 
 def sample_frames(path: Path, count: int, *, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
@@ -167,17 +198,22 @@ def sample_frames(path: Path, count: int, *, start: int = 0, stop: int | None = 
     total = len(reader)
     found = 0
     if total > count:
-        with _opened(path) as capture:
+        with open_film(path) as capture:
+            aspect = pixel_shape(capture)
             for i in range(count):
                 index = start + (2 * i + 1) * total // (2 * count)
                 done, bgr = capture.read() if capture.set(cv2.CAP_PROP_POS_FRAMES, index) else (False, None)
                 if done:
                     found += 1
                     seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                    yield Frame(index, seconds, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+                    yield Frame(index, seconds, _rgb(bgr, aspect))
     if not found:
         for _, frame in zip(range(count), reader, strict=False):
             yield frame
+
+
+def _rgb(bgr: Any, aspect: float) -> Rgb:
+    return np.asarray(cv2.cvtColor(squared(bgr, aspect), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def check_writable(path: Path) -> None:
@@ -259,25 +295,3 @@ def _check_whole(written_to: Path, path: Path, written: int) -> None:
         found = 0
     if abs(found - written) > max(2, _TOLERATED * written):
         raise MachineError(f"{path}: {written} frames were written and {found} arrived; is the disk full?")
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    if not path.is_file():
-        raise BadVideo(path, "not a file" if path.exists() else "there is no such file")
-    if find_container(path) is None:
-        raise BadVideo(path, f"not a video by its content; read are {', '.join(ENDINGS)} as cameras write them")
-    with quiet_opencv():
-        try:
-            capture = cv2.VideoCapture(absolute(path), cv2.CAP_FFMPEG)  # a relative name could be taken for `http:`
-        except (cv2.error, UnicodeEncodeError) as error:
-            raise BadVideo(path, f"cannot be opened: {' '.join(str(error).split())[:200]}") from error
-    try:
-        if not capture.isOpened():
-            raise BadVideo(path, "cannot be opened: not a video, or cut short")
-        width, height = (capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        if width * height > _LARGEST:  # before a frame is allocated
-            raise BadVideo(path, f"frames of {width:.0f} x {height:.0f} pixels are more than {_LARGEST}")
-        yield capture
-    finally:
-        capture.release()

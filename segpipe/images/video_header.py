@@ -7,7 +7,7 @@ patterns of image names. So it is shown a file only where one of the containers 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +23,8 @@ _PACKETS = ((188, 0), (192, 4))
 _SEGMENT = b"\x18\x53\x80\x67"
 """Of Matroska: the element that holds everything but the first."""
 _MOST_PARTS = 100_000
+_LARGEST_INDEX = 1 << 28  # bytes of `moov`: hours of film have a few million
+_SHORTEST = 8  # bytes of a box
 _NEEDED = 16
 _LOOKED_AT = 192 * 5
 
@@ -80,6 +82,40 @@ def missing_bytes(path: Path) -> int:
             if at >= end:
                 return at - end
     return 0
+
+
+def film_behind_cover(path: Path) -> int:
+    """Which of the video tracks of an MP4 or QuickTime file is the film, where the first is a picture; else 0.
+
+    Drones and phones write a cover as a track of one sample before the film (ISO/IEC 14496-12: `hdlr`, `stsz`).
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if find_container(path) != "mov":
+        return 0
+    counts: list[int] = []
+    with path.open("rb") as file:
+        for name, start, end in _boxes(file, 0, path.stat().st_size):
+            if name == b"moov" and end - start <= _LARGEST_INDEX:
+                for inner, first, last in _boxes(file, start, end):
+                    track = _read(file, first, last - first) if inner == b"trak" else b""
+                    kind, sizes = track.find(b"hdlr"), track.find(b"stsz")
+                    if kind >= 0 and sizes >= 0 and track[kind + 12 : kind + 16] == b"vide":
+                        counts.append(int.from_bytes(track[sizes + 12 : sizes + 16], "big"))
+    films = [i for i, count in enumerate(counts) if count > 1]
+    return films[0] if films and counts[0] == 1 else 0
+
+
+def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name of each box of ISO-BMFF in a range, and where its content begins and ends."""
+    for _ in range(_MOST_PARTS):
+        head = _read(file, start, 16)
+        length = _box(file, start) if start < end else 0
+        if length < _SHORTEST:
+            return
+        yield head[4:8], start + (16 if head[:4] == b"\0\0\0\1" else 8), min(start + length, end)
+        start += length
 
 
 def _box(file: BinaryIO, at: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from segpipe.base import files
 from segpipe.base.geometry import Box, Size
 from segpipe.records.geo import Geo
+from segpipe.records.view import PLAIN, View
 
 _GROUP = 4  # windows along the side of a group of a mosaic
 _TAKE = 10.0  # seconds of a video that count as one take
@@ -60,6 +61,12 @@ class Image:
     """Whether it is never decoded as a whole: read box by box, its mask lies in tiles."""
     moment: FrameInfo | None = None
     """Where it comes from, if it is a frame of a video."""
+    view: View = PLAIN
+    """How its samples are looked at, if it is a raster."""
+    levels: tuple[float, float] | None = None
+    """Percentiles 0.5 and 99.5 of its values, if they are deeper than 8 bits."""
+    notes: tuple[str, ...] = ()
+    """What a person is to be told of how it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,11 @@ class Corpus:
     images: tuple[Image, ...]
     crops: tuple[Crop, ...]
     scaling: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """For each depth but uint8: the values that become 0 and 255, fixed once for the whole corpus."""
+    """For each depth but uint8: the values that become 0 and 255, fixed once for the whole corpus.
+
+    Where images of one depth have values of more than ten times others', those have a scale of their own, whose name
+    is in their `view`.
+    """
     bands: tuple[int, ...] = ()
     """The bands of TIFFs that are red, green and blue, counted from 1; one is repeated. Empty: the first ones."""
     corpus_dir: Path | None = field(default=None, compare=False)
@@ -92,13 +103,21 @@ class Corpus:
         order = [crop.image for crop in self.crops]
         if order != sorted(order) or set(order) != set(range(len(ids))):
             raise ValueError("every image needs crops, ordered by image")
-        missing = {image.depth for image in self.images} - {"uint8"} - set(self.scaling)
+        missing = {image.view.scale or image.depth for image in self.images} - {"uint8"} - set(self.scaling)
         if missing:
             raise ValueError(f"no scaling for {sorted(missing)}")
         for crop in self.crops:
             size = self.images[crop.image].size
             if crop.box.top + crop.box.height > size.height or crop.box.left + crop.box.width > size.width:
                 raise ValueError(f"{crop.box} reaches outside {self.images[crop.image].id} ({size})")
+
+    def view(self, image: Image) -> View:
+        """How the samples of an image are looked at, with the bands that all images share."""
+        return replace(image.view, bands=image.view.bands or self.bands)
+
+    def limits(self, image: Image) -> tuple[float, float]:
+        """The values of an image that become 0 and 255."""
+        return (0.0, 255.0) if image.depth == "uint8" else self.scaling[image.view.scale or image.depth]
 
     def path(self, image: Image) -> Path:
         """Where the image file lies; that of a frame is the copy that `index` made of it."""

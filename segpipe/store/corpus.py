@@ -22,6 +22,7 @@ from segpipe.base.geometry import Box, Size
 from segpipe.base.shown import quoted, shorten
 from segpipe.records.corpus import Corpus, Crop, FrameInfo, Image, Rejected
 from segpipe.records.geo import Geo
+from segpipe.records.view import PLAIN, view_of, view_row
 
 _FORMAT = 1
 _MOST = 2**53
@@ -112,6 +113,9 @@ def image_row(corpus: Corpus, index: int) -> dict[str, Any]:
         **({} if image.gps is None else {"gps": list(image.gps)}),
         **({"mosaic": True} if image.mosaic else {}),
         **({} if image.moment is None else {"moment": asdict(image.moment)}),
+        **({"view": view_row(image.view)} if image.view != PLAIN else {}),
+        **({} if image.levels is None else {"levels": list(image.levels)}),
+        **({"notes": list(image.notes)} if image.notes else {}),
     }
 
 
@@ -121,7 +125,7 @@ def image_of(row: Mapping[str, Any]) -> Image:
     Raises:
         ValueError, LookupError, TypeError, AttributeError: it is none.
     """
-    geo, gps, moment = row.get("geo"), row.get("gps"), row.get("moment")
+    geo, gps, moment, levels = row.get("geo"), row.get("gps"), row.get("moment"), row.get("levels")
     name, path, depth, sha256 = _texts([row["id"], row["path"], row["depth"], row["sha256"]])
     height, width, size = _whole([*row["size"], row["bytes"]])
     return Image(
@@ -130,6 +134,9 @@ def image_of(row: Mapping[str, Any]) -> Image:
         gps=None if gps is None else (_numbers(gps)[0], _numbers(gps)[1]),
         mosaic=bool(row.get("mosaic", False)),
         moment=None if moment is None else _moment(**moment),
+        view=view_of(row.get("view", {})),
+        levels=None if levels is None else (_numbers(levels)[0], _numbers(levels)[1]),
+        notes=tuple(_texts(row.get("notes", ()))),
     )
 
 

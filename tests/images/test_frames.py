@@ -1,6 +1,7 @@
 """Frames taken of videos that are known frame by frame."""
 
 import colorsys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from segpipe.images.frames import Choice, FrameTaker, difference, look_of, write
 from segpipe.images.readers import read_image
 from segpipe.images.video import BadVideo, VideoReader
 from tests.helpers.films import cut_film, write_film
+from tests.helpers.odd_films import with_times
 
 
 def taken(path: Path, **choice: object) -> list[int]:
@@ -105,3 +107,51 @@ def test_without_a_frame_rate_one_must_say_which(film: Path, monkeypatch: pytest
         FrameTaker(film, Choice())
     assert taken(film, every=10) == [0, 10, 20, 30]
     assert taken(film, scenes=27.0) == [0, 7, 18, 20, 33]
+
+
+VARIED = [*range(0, 480, 20), *range(480, 6480, 500)]
+"""Milliseconds of 36 frames: 24 of them 20 ms apart, then one every half a second."""
+
+
+@pytest.fixture(scope="module")
+def varied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = write_film(tmp_path_factory.mktemp("varied") / "a.webm", (36,), fps=50)
+    path.write_bytes(with_times(path.read_bytes(), VARIED, end=6480))
+    return path
+
+
+def test_a_whole_film_of_varying_rate_is_whole(varied: Path) -> None:
+    reader = VideoReader(varied)
+    assert [round(1000 * frame.seconds) for frame in reader] == VARIED
+    assert reader.info.frames > 40  # what its length lets expect
+    assert reader.shortfall() == ""
+    assert reader.end == pytest.approx(6.48, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (Choice(), [0, 1480, 2480, 3480, 4480, 5480]),
+        (Choice(seconds=2), [0, 2480, 4480]),
+        (Choice(seconds=0.2), [0, 200, 400, *range(980, 6480, 500)]),
+        (Choice(every=12), [0, 240, 480]),
+    ],
+)
+def test_time_stamps_decide_what_is_taken_and_how_long_it_lasts(
+    varied: Path, choice: Choice, expected: list[int]
+) -> None:
+    found = list(FrameTaker(varied, choice))
+    starts = [round(1000 * one.frame.seconds) for one in found]
+    # a frame may come early by half a step of the mean rate
+    assert all(abs(start - near) <= 500 for start, near in zip(starts, expected, strict=True))
+    step = 1000 * (choice.seconds or (0 if choice.every else 1))
+    mean = 6480 / VideoReader(varied).info.frames
+    assert all(after - before >= step - mean for before, after in pairwise(starts))
+    lasts = [round(1000 * one.lasts) for one in found]
+    assert lasts == [after - before for before, after in pairwise([*starts, 6480])]
+
+
+def test_seconds_of_an_even_film_are_its_frames(film: Path) -> None:
+    assert taken(film, seconds=0.5) == taken(film, every=5)
+    assert taken(film, seconds=1.24) == taken(film, every=12)
+    assert taken(film, seconds=0.001) == taken(film, every=1)

@@ -260,3 +260,15 @@ def test_images_inside_the_run_directory_are_meant_when_named(tmp_path: Path) ->
     images.mkdir(parents=True)
     (images / "a.png").touch()
     assert list_images(str(images), skip=tmp_path / "run").paths == ("a.png",)
+
+
+def test_a_folder_of_other_pictures_alone_says_so(tmp_path):
+    touch(tmp_path, "a.HEIC", "b.heic", "c.gif", "d.csv")
+    with pytest.raises(CorpusError, match=r"holds no images .*1 \.gif, 2 \.heic passed over"):
+        list_images(str(tmp_path))
+    touch(tmp_path, "e.jpg", "f.flv")
+    assert list_images(str(tmp_path)).passed_over == {".heic": 2, ".gif": 1}
+    touch(tmp_path, "g.ts", "h.jfif")
+    listing = list_images(str(tmp_path), videos=True)
+    assert listing.passed_over == {".heic": 2, ".gif": 1, ".flv": 1}
+    assert listing.paths == ("e.jpg", "g.ts", "h.jfif")

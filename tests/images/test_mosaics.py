@@ -12,6 +12,7 @@ from segpipe.images import mosaics
 from segpipe.images.headers import BadImage, inspect
 from segpipe.images.mosaics import is_mosaic, open_mosaic, probe_mosaic, sample_mosaic, showing
 from segpipe.images.readers import read_image
+from segpipe.records.view import View
 
 UTM = Affine(0.0123456789012345, 0, 345678.123456789, 0, -0.0123456789012345, 8123456.987654321)
 
@@ -64,12 +65,12 @@ def test_boxes_are_equal_to_parts_of_the_whole(tmp_path: Path, kind: str, layout
     path, valid = tmp_path / "a.tif", tmp_path / "valid.tif"
     write(path, bands, mask=mask, **options)
     scaling = {"uint16": (1000.0, 50_000.0), "float32": (-2.0, 2.0)}
-    whole = read_image(path, depth=depth, scaling=scaling, bands=wanted)
-    probe = probe_mosaic(path, inspect(path), valid, bands=wanted)
+    whole = read_image(path, depth=depth, scaling=scaling, view=View(wanted))
+    probe = probe_mosaic(path, inspect(path), valid, view=View(wanted))
     assert (probe.size, probe.depth) == (Size(75, 101), depth)
     rng = np.random.default_rng(2)
     limits = scaling.get(depth, (0.0, 255.0))
-    with open_mosaic(path, valid, depth=depth, scaling=limits, bands=wanted) as (size, read):
+    with open_mosaic(path, valid, depth=depth, scaling=limits, view=View(wanted)) as (size, read):
         assert size == Size(75, 101)
         for _ in range(20):
             top, left = int(rng.integers(75)), int(rng.integers(101))

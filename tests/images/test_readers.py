@@ -1,6 +1,7 @@
 import struct
 import warnings
 import zlib
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image, ImageFile, ImageOps
 from rasterio.enums import ColorInterp
 
 from segpipe.base.geometry import Size
+from segpipe.images import readers
 from segpipe.images.readers import BadImage, Pixels, probe_image, read_image, sample_values
 
 LIMIT = 10**7
@@ -479,3 +481,82 @@ def test_images_larger_than_pillows_own_limit_can_be_allowed(tmp_path, monkeypat
     for name in ("a.jpg", "a.png", "a.bmp", "a.tif"):
         Image.fromarray(photo(30, 40)).save(tmp_path / name)
         assert read(tmp_path / name).rgb.shape == (30, 40, 3)
+
+
+# --- two readers, one meaning ----------------------------------------------------------------------------------------
+
+
+def palette_of(image: Image.Image) -> dict[int, tuple[int, int, int, int]]:
+    colors = np.reshape(image.getpalette(), (-1, 3))
+    return {i: (*map(int, color), 255) for i, color in enumerate(colors)}
+
+
+def write_palette(path: Path, stored: np.ndarray, colors: dict[int, tuple[int, int, int, int]], **profile) -> None:
+    size = {"height": stored.shape[0], "width": stored.shape[1], "count": 1, "dtype": stored.dtype}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with rasterio.open(path, "w", driver="GTiff", **size, **profile) as out:
+            out.write(stored, 1)
+            out.write_colormap(1, colors)
+
+
+def write_kind(path: Path, kind: str) -> np.ndarray:
+    """A TIFF of a kind, and what it shows: (H, W, 3)."""
+    image = Image.fromarray(photo(40, 56))
+    gray = np.asarray(image.convert("L"))
+    if kind in ("white is zero", "signed"):
+        signed = (gray.astype(int) - 128).astype(np.int8)
+        write_tiff(
+            path,
+            255 - gray[None] if kind == "white is zero" else signed[None],
+            photometric="MINIS" + ("WHITE" if kind == "white is zero" else "BLACK"),
+        )
+        return np.repeat(gray[..., None], 3, axis=2)
+    if kind == "palette beside gray":  # as GDAL writes a color table into a file that was begun as gray
+        indexed = image.convert("P")
+        write_palette(path, np.asarray(indexed), palette_of(indexed))
+        return np.asarray(indexed.convert("RGB"))
+    mode, options = {"JPEG YCbCr": ("RGB", {"compression": "jpeg", "quality": 95})}.get(kind, (kind, {}))
+    image.convert(mode).save(path, **options)
+    with Image.open(path) as stored:
+        return np.asarray(stored.convert("RGB"))
+
+
+KINDS = ["1", "L", "P", "PA", "RGB", "RGBA", "LA", "CMYK", "YCbCr", "JPEG YCbCr", "white is zero", "signed"]
+
+
+@pytest.mark.parametrize("raster", [False, True])
+@pytest.mark.parametrize("kind", [*KINDS, "palette beside gray"])
+def test_both_readers_agree_on_what_samples_mean(tmp_path, monkeypatch, kind, raster):
+    expected = write_kind(tmp_path / "a.tif", kind)
+    container = readers.inspect(tmp_path / "a.tif")
+    if kind == "signed" or (kind.startswith("palette") and not raster):
+        raster = container.raster  # Pillow reads no signed bytes, and no palette that is not announced
+        assert raster
+    monkeypatch.setattr(readers, "inspect", lambda path: replace(container, raster=raster))
+    depth = "float32" if kind == "signed" else "uint8"
+    pixels = read(tmp_path / "a.tif", depth, float32=(-128.0, 127.0))
+    assert np.abs(pixels.rgb.astype(int) - expected).max() <= (2 if "YCbCr" in kind else 1)
+    assert pixels.valid is None
+
+
+@pytest.mark.parametrize("light", ["PALETTE", "MINISBLACK"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("place", [{}, {"crs": "EPSG:32755", "transform": rasterio.Affine(1, 0, 5, 0, -1, 9)}])
+def test_a_palette_is_its_colors_wherever_it_lies(tmp_path, light, dtype, place):
+    indexed = Image.fromarray(photo(40, 56)).convert("P", palette=Image.Palette.ADAPTIVE, colors=16)
+    stored = np.asarray(indexed)
+    write_palette(tmp_path / "a.tif", stored.astype(dtype), palette_of(indexed), nodata=5, photometric=light, **place)
+    pixels = read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(~pixels.valid, stored == 5)
+    np.testing.assert_array_equal(pixels.rgb[pixels.valid], np.asarray(indexed.convert("RGB"))[pixels.valid])
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32", "uint16"])
+def test_white_is_zero_of_deep_samples(tmp_path, dtype):
+    values = np.arange(120).reshape(1, 10, 12).astype(dtype)
+    limits = np.iinfo(dtype)
+    write_tiff(tmp_path / "a.tif", (limits.max + limits.min) - values, photometric="MINISWHITE", nodata=limits.max)
+    pixels = read(tmp_path / "a.tif", "uint16" if dtype == "uint16" else "float32", float32=(0, 119), uint16=(0, 119))
+    assert np.abs(pixels.rgb[..., 1].ravel()[1:] - values.ravel()[1:] / 119.0 * 255).max() <= 1
+    assert pixels.valid is None or pixels.valid.ravel()[1:].all()

@@ -88,6 +88,6 @@ def test_a_name_like_an_address_is_a_file(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_large_frames_are_refused_before_one_is_allocated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     film = write_film(tmp_path / "a.avi", [5])
-    monkeypatch.setattr("segpipe.images.video._LARGEST", 48 * 64 - 1)
+    monkeypatch.setattr("segpipe.images.film_opening._LARGEST", 48 * 64 - 1)
     with pytest.raises(BadVideo, match="64 x 48 pixels are more than 3071"):
         probe_video(film)

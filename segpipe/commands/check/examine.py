@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segpipe import pipeline
-from segpipe.base import checksums, files
+from segpipe.base import checksums
 from segpipe.base.errors import MachineError, SegpipeError, UsageError
 from segpipe.base.runtime import Track
+from segpipe.images.nodata import fingerprint
 from segpipe.records.fault import Fault
 from segpipe.records.manifest import Manifest
 from segpipe.stages import STAGES, Stage
@@ -137,7 +138,7 @@ def _images(run_dir: RunDir, track: Track) -> Iterator[Fault]:
         if image.moment is None:
             path = corpus.path(image)
             try:
-                same = files.sha256(path) == image.sha256
+                same = fingerprint(path, image.view.beside) == image.sha256
             except OSError as error:
                 yield Fault(path, f"it cannot be read ({error.strerror})", "index")
                 continue

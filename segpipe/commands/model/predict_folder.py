@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Size, tiles
 from segpipe.base.runtime import Runtime
 from segpipe.commands.model.predict import Model, Segment, apply
+from segpipe.images.bands import numbers
 from segpipe.images.listing import Listing
 from segpipe.records.corpus import Corpus, Crop, Rejected
 from segpipe.records.palette import nodata
 from segpipe.stages import export
+from segpipe.stages.index.summary import notes_of
 from segpipe.store import masks, transaction
 from segpipe.store.corpus import boxes_of, image_of, image_row
 from segpipe.store.ownership import APPLIED, locked
@@ -25,6 +28,7 @@ from segpipe.store.ownership import APPLIED, locked
 MASKS, _DONE, _MODEL, _CORPUS = "masks", "done.jsonl", "model.json", "corpus"
 _BEGUN = ".begun"
 """Folder in OUT of what is not finished: masks, a line for each in `done.jsonl`, and frames."""
+_log = logging.getLogger(__name__)
 _REJECTED = "rejected.jsonl"
 
 
@@ -89,9 +93,11 @@ def _apply(
         tuple(image_of(entry["image"]) for entry in done),
         tuple(Crop(i, box) for i, entry in enumerate(done) for box in boxes_of(entry["image"])),
         model.bundle.scaling,
-        tuple(model.bundle.index["bands"]),
+        numbers(model.bundle.index["bands"]),
         begun / _CORPUS,
     )
+    for note in filter(None, [listing.told_of_others(), *notes_of(corpus)]):
+        _log.info("%s", note)
     source = export.open_source(config, corpus, directory, model.bundle.legend, runtime)
     exported = begun / "formats"
     shutil.rmtree(exported, ignore_errors=True)

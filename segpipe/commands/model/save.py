@@ -26,6 +26,7 @@ from segpipe.store.guide import open_guide
 from segpipe.store.masks import load_header
 from segpipe.store.run_dir import RunDir
 
+_STRICT = ("nodata", "any")
 _PLANNING = ("crops", "window", "overlap", "bands", "max_pixels")
 
 
@@ -51,7 +52,7 @@ def bundle(run_dir: RunDir, path: Path, runtime: Runtime) -> Bundle:
     guide = open_guide(run_dir)
     made = Bundle(
         header=header,
-        index={name: getattr(settings["index"], name) for name in _PLANNING},
+        index={name: value for name, value in settings["index"] if name in _PLANNING or (name, value) == _STRICT},
         scaling=load_corpus(run_dir.path("corpus")).scaling,
         refine={name: masks[name] for name in ("side", "sharpness", "flip", "crf")},
         legend=open_legend(run_dir, masks["classes"]),

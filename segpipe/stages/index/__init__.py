@@ -6,17 +6,14 @@ Writes corpus/  the images that can be used with their crops, frames of videos, 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
@@ -25,20 +22,25 @@ from segpipe.base.files import absolute
 from segpipe.base.guarded import Guards
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
+from segpipe.images.bands import numbers
 from segpipe.images.crop_plan import CropPlan
 from segpipe.images.datasets import FOLDER, known_layout, list_layout
 from segpipe.images.frames import Choice
+from segpipe.images.label_masks import leave_out_labels
 from segpipe.images.listing import Listing, list_images
+from segpipe.images.nodata import MASK, NOTES
+from segpipe.images.scale_groups import group_scales, told_of_scale
 from segpipe.images.scaling import find_scaling
 from segpipe.images.validate import check, expect_images, find_images
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected
+from segpipe.stages.index.summary import FORMAT as FORMAT
+from segpipe.stages.index.summary import Summary, summarize, told_of_labels
 from segpipe.store.corpus import save_corpus
 from segpipe.store.run_dir import RunDir
 
 NAME = "index"
 ARTEFACT = "corpus"
 NEEDS: tuple[str, ...] = ()
-FORMAT = 1
 FILES = {
     "corpus.jsonl": (
         "an image a line: `id`, `path`, `size` (height, width), `depth`, `sha256`, place on the earth, "
@@ -58,10 +60,11 @@ AbsoluteName = Annotated[
 ]
 
 
-def _one_or_three(bands: tuple[int, ...]) -> tuple[int, ...]:
-    if len(bands) not in (0, 1, 3) or min(bands, default=1) < 1:
-        raise ValueError("must be one band or three, counted from 1, such as 4,3,2")
-    return bands
+def _one_or_three(bands: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    found = tuple(int(band) if str(band).strip().isdecimal() else str(band).strip() for band in bands)
+    if len(found) not in (0, 1, 3) or not all(found):
+        raise ValueError("must be one band or three, counted from 1 or by their names, such as 4,3,2 or B04,B03,B02")
+    return found
 
 
 def _split(numbers: Any) -> Any:
@@ -80,7 +83,7 @@ def _from_to(frames: tuple[int, ...]) -> tuple[int, ...]:
 _LEAST_STEP = 4  # pixels from a window to the next; a patch is 8 or more
 
 Frames = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_from_to)]
-Bands = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_one_or_three)]
+Bands = Annotated[tuple[int | str, ...], BeforeValidator(_split), AfterValidator(_one_or_three)]
 
 
 class Config(Section):
@@ -98,12 +101,28 @@ class Config(Section):
     )
     window: int = setting(448, "side of a window in image pixels (crops=windows, and mosaics always)", ge=16)
     overlap: float = setting(0.5, "share of a window that the next one repeats at least", ge=0, le=0.9)
-    bands: Bands = setting((), "bands of TIFFs that are red, green, blue, such as 4,3,2, or one; empty: the first ones")
+    bands: Bands = setting(
+        (),
+        "bands of TIFFs that are red, green, blue, or one, by number or name, such as 4,3,2 or B04,B03,B02; empty: as "
+        "the file says, or the first ones",
+    )
+    nodata: Literal["all", "any"] = setting(
+        "all", "a pixel of a TIFF is no image where all bands that are looked at have their no-data value, or any has"
+    )
+    labels_too: bool = setting(
+        False, "take label masks (few small numbers or a palette) that are called like photographs as images too"
+    )
     max_pixels: int = setting(
         200_000_000, "images of more pixels are skipped before they are decoded; mosaics may have any number", ge=1
     )
     frame_step: int = setting(
-        0, "of videos every n-th frame is taken; 0: about one a second, or by scenes alone", ge=0, was=("every",)
+        0,
+        "of videos every n-th frame is taken; 0: one a second by time, or by scenes alone",
+        ge=0,
+        was=("every",),
+    )
+    frame_seconds: float = setting(
+        0.0, "of videos one frame every so many seconds, by time stamps; 0: by index.frame_step", ge=0
     )
     scene_threshold: float = setting(
         0.0,
@@ -113,6 +132,20 @@ class Config(Section):
         was=("scenes",),
     )
     frames: Frames = setting((), "of videos only frames FROM,TO, counted from 0, TO not included; empty: all")
+
+    def identity(self) -> dict[str, Any]:
+        """As of `Section`; without what earlier versions did not have, where it changes nothing."""
+        values = super().identity()
+        for name, nothing in (("nodata", "all"), ("frame_seconds", 0.0), ("labels_too", False)):
+            if values.get(name) == nothing:
+                del values[name]
+        return values
+
+    @model_validator(mode="after")
+    def _one_rhythm(self) -> Self:
+        if self.frame_step and self.frame_seconds:
+            raise ValueError(f"frame_step={self.frame_step} and frame_seconds={self.frame_seconds:g}: set one of them")
+        return self
 
     @model_validator(mode="after")
     def _windows_move(self) -> Self:
@@ -124,38 +157,17 @@ class Config(Section):
         return self
 
 
-class Summary(BaseModel):
-    """What the manifest, the log line and the report say about this stage."""
-
-    images: int
-    crops: int
-    rejected: int
-    duplicates: int
-    """Images whose file equals an earlier one byte by byte; they stay in the corpus."""
-    megapixels: float
-    smallest: tuple[int, int]
-    """Height and width of the image with the fewest pixels."""
-    largest: tuple[int, int]
-    depths: dict[str, int]
-    """Images per sample type."""
-    mosaics: int = 0
-    """Images that are read by windows."""
-    videos: int = 0
-    frames: int = 0
-    """Images that are frames of videos."""
-    fingerprint: str
-    """Changes when what later stages see changes: ids, file contents, crops, scaling. Not with folders or dates."""
-
-
 def choice_of(config: Config) -> Choice:
     """Which frames of videos the settings mean."""
     start, stop = config.frames or (0, None)
-    return Choice(config.frame_step, config.scene_threshold, start, stop)
+    return Choice(config.frame_step, config.frame_seconds, config.scene_threshold, start, stop)
 
 
 def plan_of(config: Config) -> CropPlan:
     """How the settings cut images into crops."""
-    return CropPlan(config.crops, config.window, config.overlap, config.bands, config.max_pixels)
+    return CropPlan(
+        config.crops, config.window, config.overlap, config.bands, config.max_pixels, config.nodata == "any"
+    )
 
 
 def build_corpus(
@@ -170,51 +182,22 @@ def build_corpus(
     images = [item for item in checked if isinstance(item, Image)]
     if not images:
         first = "; ".join(f"{item.path}: {item.reason}" for item in rejected[:3])
-        raise CorpusError(
-            f"none of {len(rejected)} files in {listing.root} can be used ({first}); repair or replace them"
-        )
+        set_so = all("index." in item.reason for item in rejected)
+        way_out = "correct these settings" if set_so else "repair or replace them"
+        raise CorpusError(f"none of {len(rejected)} files in {listing.root} can be used ({first}); {way_out}")
     plan = plan_of(config)
+    images = [_told_of_strip(image, plan) for image in group_scales(images)]
     planned = [Crop(i, box) for i, image in enumerate(images) for box in plan.boxes(image, corpus_dir)]
     scaling = find_scaling(images, listing.root, corpus_dir, plan=plan, guards=guards)
-    return Corpus(listing.root, tuple(images), tuple(planned), scaling, config.bands, corpus_dir), rejected
+    told = tuple(told_of_scale(image, scaling) for image in images)
+    return Corpus(listing.root, told, tuple(planned), scaling, numbers(config.bands), corpus_dir), rejected
 
 
-def fingerprint(corpus: Corpus) -> str:
-    """SHA-256 over everything of a corpus that can change a later result, hexadecimal."""
-    digest = hashlib.sha256(json.dumps([FORMAT, sorted(corpus.scaling.items())]).encode())
-    for image in corpus.images:
-        digest.update(json.dumps([image.id, image.sha256]).encode())
-    for crop in corpus.crops:
-        box = crop.box
-        digest.update(json.dumps([crop.image, box.top, box.left, box.height, box.width]).encode())
-    mosaics = [
-        (image.id, image.geo and [image.geo.crs, *image.geo.transform]) for image in corpus.images if image.mosaic
-    ]
-    if corpus.bands or mosaics:  # a corpus of photographs has the fingerprint it always had
-        digest.update(json.dumps([corpus.bands, mosaics]).encode())
-    moments = [astuple(image.moment) for image in corpus.images if image.moment]
-    if moments:
-        digest.update(json.dumps(moments).encode())
-    return digest.hexdigest()
-
-
-def summarize(corpus: Corpus, rejected: Sequence[Rejected]) -> Summary:
-    """Count what is in a corpus."""
-    sizes = sorted((image.size for image in corpus.images), key=lambda size: size.height * size.width)
-    return Summary(
-        images=len(corpus.images),
-        crops=len(corpus.crops),
-        rejected=len(rejected),
-        duplicates=len(corpus.images) - len({image.sha256 for image in corpus.images}),
-        megapixels=sum(size.height * size.width for size in sizes) / 1e6,
-        smallest=(sizes[0].height, sizes[0].width),
-        largest=(sizes[-1].height, sizes[-1].width),
-        depths=dict(sorted(Counter(image.depth for image in corpus.images).items())),
-        mosaics=sum(image.mosaic for image in corpus.images),
-        videos=len({image.moment.video for image in corpus.images if image.moment}),
-        frames=sum(image.moment is not None for image in corpus.images),
-        fingerprint=fingerprint(corpus),
-    )
+def _told_of_strip(image: Image, plan: CropPlan) -> Image:
+    count = len(plan.photograph(image.size))
+    if image.mosaic or plan.crops != "whole" or count == 1:
+        return image
+    return replace(image, notes=(*image.notes, f"a strip, looked at in {count} pieces"))
 
 
 def list_files(config: Config, *, skip: Path | None = None) -> Listing:
@@ -233,7 +216,15 @@ def list_files(config: Config, *, skip: Path | None = None) -> Listing:
 def input_files(config: Config) -> list[Path]:
     """The files found now, without opening them: a file added, changed or gone makes `index` run again."""
     listing = list_files(config)
-    return [listing.root / path for path in listing.paths]
+    return [file for path in listing.paths for file in (listing.root / path, *_beside(listing.root / path))]
+
+
+def _beside(path: Path) -> list[Path]:
+    """Files beside a TIFF that may say which of its pixels hold image."""
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return []
+    both = (path.with_name(path.name + ending) for ending in (MASK, NOTES))
+    return [file for file in both if file.is_file()]
 
 
 def cost(config: Config, work: Work) -> Cost:
@@ -248,9 +239,13 @@ def cost(config: Config, work: Work) -> Cost:
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Write `corpus/`."""
     listing = list_files(config, skip=run_dir.root)
+    told = [listing.told_of_others()]
     choice, limits = choice_of(config), plan_of(config).limits
     with run_dir.writing(ARTEFACT) as out:
         with Guards(limits.memory) as guards:
+            if config.layout == FOLDER and not config.labels_too:
+                listing, labels = leave_out_labels(listing, guards)
+                told.append(told_of_labels(labels))
             look = partial(check, root=listing.root, corpus_dir=out, limits=limits, guards=guards)
             found = find_images(listing, choice, limits, guards)
             results = thread_map(look, found, workers=runtime.workers, ahead=2 * runtime.workers)
@@ -259,4 +254,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         save_corpus(corpus, rejected, out)
     for item in rejected[:20]:
         _log.warning("skipped: %s: %s", item.path, item.reason)
-    return summarize(corpus, rejected)
+    summary = summarize(corpus, rejected, [note for note in told if note])
+    for note in summary.notes:
+        _log.info("%s", note)
+    return summary

@@ -54,6 +54,7 @@ def compose(found: ReportData) -> ReportPage:
         ),
         features=list(found.pictures.features.values()),
         run=provenance_part(found.manifest, found.stages),
+        told=told_of(found.manifest),
     )
 
 
@@ -61,6 +62,12 @@ def guided_by(manifest: Manifest) -> str | None:
     """What the manifest says of labels that steered the classes; None: there were none."""
     cluster = manifest.stages.get("cluster")
     return cluster.summary.get("guided") if cluster else None
+
+
+def told_of(manifest: Manifest) -> Sequence[str]:
+    """What `index` read otherwise than one might expect, or passed over."""
+    record = manifest.stages.get("index")
+    return [str(note) for note in record.summary.get("notes", ())] if record else []
 
 
 def images_part(found: ReportData, labels: Sequence[ClassLabel]) -> ImagesPart:

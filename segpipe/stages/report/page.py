@@ -158,6 +158,8 @@ class ReportPage(Page):
     training: TrainingPart
     features: Sequence[FeatureView]
     run: ProvenancePart
+    told: Sequence[str]
+    """What was read otherwise than one might expect, or passed over."""
 
     @property
     def contents(self) -> Pairs:
@@ -170,6 +172,7 @@ class ReportPage(Page):
             ("training", "Training"),
             ("features", "Features"),
             ("run", "What was run"),
+            *([("told", "Read otherwise or passed over")] if self.told else []),
             ("rejected", f"Files skipped ({self.skipped.total})"),
         ]
 

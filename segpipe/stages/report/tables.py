@@ -14,8 +14,8 @@ from segpipe.records.cover import Cover
 from segpipe.records.manifest import Manifest
 from segpipe.records.scores import NamedMap, Pair, Scores
 
-HIDDEN = {"fingerprint"}
-"""Parts of a summary that say nothing to a reader."""
+HIDDEN = {"fingerprint", "notes"}
+"""Parts of a summary that say nothing to a reader, or stand elsewhere on the page."""
 
 
 def class_names(classes: int, matching: Mapping[str, str | None]) -> list[str]:
@@ -208,9 +208,11 @@ def stage_rows(manifest: Manifest, order: Sequence[str]) -> list[dict[str, Any]]
 
 
 def _short(key: str, value: Any) -> bool:
+    if key in HIDDEN:
+        return False
     if isinstance(value, dict | list | tuple):
         return 0 < len(value) <= 4 and not any(isinstance(part, dict | list) for part in value)
-    return key not in HIDDEN and value is not None
+    return value is not None
 
 
 def setting_rows(manifest: Manifest, order: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -17,6 +17,7 @@ from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.images.crop_plan import CropPlan
 from segpipe.images.readers import read_image
 from segpipe.stages import index
+from segpipe.stages.index.summary import fingerprint
 from segpipe.store.corpus import load_corpus, load_rejected
 from segpipe.store.run_dir import RunDir
 from tests.helpers.places import PACKS
@@ -93,7 +94,7 @@ def test_fingerprint_follows_what_is_seen_and_nothing_else(folder, tmp_path):
     Pillow.fromarray(noise(60, 60, 4)).save(moved / "larger.png")
     assert indexed(moved, tmp_path / "run")[0].fingerprint != renamed.fingerprint
     scaled = replace(corpus, scaling={"uint16": (0.0, 1.0)})
-    assert index.fingerprint(scaled) != index.fingerprint(corpus)
+    assert fingerprint(scaled) != fingerprint(corpus)
 
 
 def test_the_number_of_workers_changes_nothing(folder, tmp_path):

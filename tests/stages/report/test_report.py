@@ -241,3 +241,14 @@ def test_certainty_names_the_images_to_label_next(tmp_path: Path) -> None:
     pixels = sum(entry["pixels"].get("1", 0) for entry in index)
     margin = sum(entry["margin"].get("1", 0) * entry["pixels"].get("1", 0) for entry in index) / pixels
     assert re.search(rf"class 1 [\d.]+% {sum('1' in entry['pixels'] for entry in index)} {margin:.2f} ", page.text)
+
+
+def test_what_was_read_otherwise_is_on_the_page_once(tmp_path: Path) -> None:
+    run_dir = report_run.make_run(tmp_path, NAMES, classes=4)
+    found = run_dir.manifest().stages["index"]
+    assert "Read otherwise" not in write(run_dir)[0].text
+    notes = ["20 .heic passed over", "a <b>.tif: of 10 bands 3, 2, 1 are looked at"]
+    run_dir.record("index", found.model_copy(update={"summary": {**found.summary, "notes": notes}}))
+    page = write(run_dir)[0]
+    assert page.text.count("Read otherwise or passed over") == 2  # heading and table of contents
+    assert [page.texts.count(note) for note in notes] == [1, 1]

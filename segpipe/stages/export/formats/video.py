@@ -20,6 +20,7 @@ from segpipe.stages.export.formats.source import Source
 
 _LIMIT = 16382  # longest side of a VP8 picture that can be even, pixels
 _FPS = 5.0  # of a video of frames that follow each other unevenly
+_EVEN = 1.5  # times longer that a frame of even steps may last than another
 _LONGEST = 10.0  # seconds that such a frame stands
 _SLOWEST, _FASTEST = 0.05, 120.0  # frames a second
 
@@ -43,11 +44,12 @@ def export_video(source: Source, out: Path) -> int:
 def plan_showing(moments: Sequence[FrameInfo]) -> tuple[float, list[int]]:
     """Frames a second of a video, and how many times each frame that was taken comes in it.
 
-    Frames taken in even steps come once, at the mean rate at which they were taken. Others come as often as they last,
-    five times a second, for ten seconds at most.
+    Frames taken in even steps that last alike come once, at the mean rate at which they were taken. Others come as
+    often as they last, five times a second, for ten seconds at most.
     """
     steps = {after.index - before.index for before, after in pairwise(moments)}
-    if len(steps) <= 1:
+    held = [moment.lasts for moment in moments[:-1]]
+    if len(steps) <= 1 and max(held, default=0) <= _EVEN * min(held, default=0):
         own = moments[:-1] or moments
         seconds = sum(moment.lasts for moment in own)
         fps = len(own) / seconds if seconds > 0 else 1.0
