@@ -1,6 +1,8 @@
 """`segpipe run` and the stages, without doing one: settings from options, plans, and what is refused."""
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from segpipe.cli.entry import run_cli
 from segpipe.commands.run import settings_of
 from segpipe.commands.run.options import STAGE_OPTIONS, RunOptions
 from segpipe.pipeline import open_run, resolve
+from segpipe.store.run_dir import RunDir
+from tests.helpers.quick_run import reef_run
 
 
 @pytest.fixture
@@ -51,6 +55,105 @@ def test_a_stage_by_command_and_in_python(photos: Path, tmp_path: Path) -> None:
     assert settings["runtime"].model_dump()["workers"] == 1
     assert run_cli(["index", str(photos), str(tmp_path / "run"), "--index.crops", "whole", "-q"]) == 0
     assert segpipe.open(tmp_path / "run").stages["index"]["crops"] == 3
+
+
+def exported(run: RunDir) -> dict[str, str]:
+    """Every file in export/ with the inode of those that were taken over."""
+    found = (path for path in (run.root / "export").rglob("*") if path.is_file() and path.name != "SHA256SUMS")
+    return {path.relative_to(run.root / "export").as_posix(): str(path.stat().st_ino) for path in found}
+
+
+def said(run: RunDir) -> list[str]:
+    config: Any = resolve(run)["export"]
+    return list(config.formats)
+
+
+@pytest.fixture(scope="module")
+def reef(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reef")
+    reef_run(folder, images=3)
+    segpipe.export(folder / "run")
+    return folder
+
+
+@pytest.fixture
+def run(reef: Path, tmp_path: Path) -> RunDir:
+    shutil.copytree(reef / "run", tmp_path / "run", symlinks=True)
+    return open_run(tmp_path / "run")
+
+
+def test_formats_add_to_what_was_exported(run: RunDir) -> None:
+    """The fault: `export RUN --format gpkg` took all others away, for good."""
+    before = exported(run)
+    assert {name.split("/")[0] for name in before} == {"png", "color", "overlay", "classes.csv", "legend.png"}
+    assert run_cli(["export", str(run.root), "--format", "coco", "-q"]) == 0
+    after = exported(run)
+    assert set(after) == {*before, "coco/annotations.json"}
+    assert all(after[name] == before[name] for name in before)  # the same files: nothing was made again
+    assert said(run) == ["png", "color", "overlay", "classes", "cog", "video", "coco"]
+    summary = run.manifest().stages["export"].summary["files"]
+    assert (summary["png"], summary["overlay"], summary["coco"]) == (3, 4, 1)
+    assert segpipe.export(run.root, formats=["coco"])["files"] == summary
+    segpipe.export(run.root, formats=["png"], force=True)
+    assert set(exported(run)) == set(after)
+    assert not set(exported(run).values()) & set(after.values())  # forced: all is made again
+    segpipe.export(run.root, settings={"export.formats": ["png"], "export.opacity": 0.3})
+    assert {name.split("/")[0] for name in exported(run)} == {"png"}
+
+
+def test_formats_are_taken_away_by_a_word_of_its_own(run: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli(["export", str(run.root), "--only", "classes,png", "-q"]) == 0
+    assert {name.split("/")[0] for name in exported(run)} == {"classes.csv", "png"}
+    assert said(run) == ["classes", "png"]
+    assert run_cli(["export", str(run.root), "--only", "png", "--format", "coco", "-q"]) == 2
+    assert (
+        "--format coco adds to what was exported, --only png takes all else away; give one" in capsys.readouterr().err
+    )
+    assert said(run) == ["classes", "png"]
+
+
+def test_what_is_not_asked_for_again_is_made_again_where_names_changed(run: RunDir) -> None:
+    segpipe.export(run.root, formats=["coco"])
+    segpipe.name(run.root)
+    names = run.root / "classes.yaml"
+    names.write_text(names.read_text().replace('name: ""', 'name: "sand"', 1))
+    segpipe.export(run.root, formats=["cvat"])
+    assert '"sand"' in (run.root / "export/coco/annotations.json").read_text()
+    assert ",sand," in (run.root / "export/classes.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["evaluate", "RUN", "--labels", "nosuch.csv"], "nosuch.csv"),
+        (["cover", "RUN", "--sites", "nosuch.csv"], "nosuch.csv"),
+        (["cover", "RUN", "--points", "nosuch.csv"], "nosuch.csv"),
+        (["cluster", "RUN", "--guide", "nosuch.csv"], "nosuch.csv"),
+        (["run", "IMAGES", "RUN", "--to", "refine", "--set", "extract.backbone=dino_vits99"], "dino_vits99"),
+        (["run", "IMAGES", "RUN", "--to", "refine", "--set", "extract.pool=cls", "--cluster.k", "5"], "no network"),
+        (["run", "NOWHERE", "RUN", "--cluster.k", "5"], "nowhere"),
+        (["extract", "RUN", "--force", "--weights", "nosuch.pth", "--backbone", "dino_vits16"], "nosuch.pth"),
+        (["export", "RUN", "--format", "cog,nosuch"], "nosuch"),
+        (["export", "RUN", "--format", "certainty"], "certainty"),
+    ],
+)
+def test_a_refused_command_changes_nothing(
+    run: RunDir, reef: Path, command: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The fault: labels that do not exist stayed in config.yaml, after which every `run` was refused."""
+
+    def tree() -> dict[str, bytes]:
+        found = (path for path in sorted(run.root.rglob("*")) if path.is_file() and path.name != ".lock")
+        return {path.relative_to(run.root).as_posix(): path.read_bytes() for path in found}
+
+    before = tree()
+    places = {"RUN": str(run.root), "IMAGES": str(reef / "images"), "NOWHERE": str(reef / "nowhere")}
+    assert run_cli([*(places.get(word, word) for word in command), "-q"]) == 2
+    assert message in capsys.readouterr().err
+    after = tree()
+    assert sorted(after) == sorted(before)
+    assert [name for name in before if before[name] != after[name]] == []
+    assert not any(path.name.endswith(".partial") for path in run.root.iterdir())
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
