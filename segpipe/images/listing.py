@@ -64,6 +64,7 @@ def list_images(images: str, *, skip: Path | None = None, videos: bool = False) 
     if _inside(os.path.realpath(path), run):
         run = None  # images that lie in the run itself were meant
     if path.is_dir():
+        _refuse_ours(path)
         names, rejected = _walk(path, ("**", "*"), run, endings)
         listing = _listing(path, (name for name in names if _ends(name, endings)), rejected)
     elif path.is_file() and _ends(path.name, endings):
@@ -169,7 +170,8 @@ def _split(root: Path, names: Sequence[str], rejected: Sequence[Rejected], endin
 
 def _glob(pattern: Path, skip: str | None, endings: tuple[str, ...]) -> Listing:
     parts = pattern.parts
-    first = next((i for i, part in enumerate(parts) if _WILD.search(part)), len(parts))
+    wild = (i for i, part in enumerate(parts) if _WILD.search(part) and not os.path.lexists(Path(*parts[: i + 1])))
+    first = next(wild, len(parts))  # a folder whose own name holds brackets is meant as it is
     root = Path(*parts[:first])
     if first == len(parts):
         raise UsageError(
@@ -179,9 +181,12 @@ def _glob(pattern: Path, skip: str | None, endings: tuple[str, ...]) -> Listing:
         raise UsageError(f"{pattern}: there is no folder {root} to search; correct {named('index.images')}")
     names, rejected = _walk(root, parts[first:], skip, endings)
     if not names and not rejected:
+        brackets = "; [...] stands for one of the letters in it, [[] for a bracket" if "[" in str(pattern) else ""
         raise UsageError(
-            f"{pattern} matches no file in {root}; correct {named('index.images')} (hidden files are not searched)"
+            f"{pattern} matches no file in {root}; correct {named('index.images')} (hidden files are not "
+            f"searched{brackets})"
         )
+    _refuse_ours(root)
     return _split(root, names, rejected, endings)
 
 
@@ -271,6 +276,18 @@ def _walk(
 
 def _inside(real: str, folder: str | None) -> bool:
     return folder is not None and (real == folder or real.startswith(folder.rstrip("/") + "/"))
+
+
+def _refuse_ours(root: Path) -> None:
+    try:
+        names = {entry.name for entry in root.iterdir()}
+    except OSError:  # the search puts it aside
+        return
+    if _is_ours(os.path.realpath(root), names):
+        raise UsageError(
+            f"{root} is a run or another output of segpipe, whose maps are no photographs; name the folder of your "
+            "images as IMAGES and another one to write to"
+        )
 
 
 def _is_ours(real: str, names: set[str]) -> bool:

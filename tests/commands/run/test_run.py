@@ -1,6 +1,9 @@
 """`segpipe run` and the stages, without doing one: settings from options, plans, and what is refused."""
 
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from segpipe.cli.entry import run_cli
 from segpipe.commands.run import settings_of
 from segpipe.commands.run.options import STAGE_OPTIONS, RunOptions
 from segpipe.pipeline import open_run, resolve
+from segpipe.store.masks import load_index
 from segpipe.store.run_dir import RunDir
 from tests.helpers.quick_run import reef_run
 
@@ -159,3 +163,71 @@ def test_a_refused_command_changes_nothing(
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"is not a run \(no config.yaml\); begin with `segpipe run IMAGES"):
         segpipe.extract(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("command", "place"),
+    [
+        (["index", "", "RUN"], "IMAGES"),
+        (["run", "", "RUN"], "IMAGES"),
+        (["run", "IMAGES", ""], "RUN"),
+        (["run", "IMAGES", "RUN", "--config", ""], "--config"),
+        (["show", ""], "RUN"),
+        (["evaluate", "RUN", "--labels", ""], "--labels"),
+        (["attend", "IMAGES", ""], "OUT"),
+        (["apply", "", "IMAGES", "OUT"], "FILE"),
+        (["sample", "photos", ""], "OUT"),
+    ],
+)
+def test_an_empty_word_is_not_the_current_folder(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The fault: `segpipe index "$UNSET" RUN` indexed the folder that one was in."""
+    monkeypatch.chdir(photos)
+    before = sorted(photos.rglob("*"))
+    assert run_cli([word.replace("IMAGES", str(photos)) for word in command]) == 2
+    assert re.search(rf"error: {place}:? ?is empty; give a value", capsys.readouterr().err)
+    assert sorted(photos.rglob("*")) == before
+
+
+def test_a_run_is_not_the_folder_of_its_images(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(photos.rglob("*"))
+    for _ in range(2):
+        assert run_cli(["index", str(photos), str(photos)]) == 2
+        assert "is not a run of segpipe and holds other files (0.png, 1.png, 2.png)" in capsys.readouterr().err
+    assert sorted(photos.rglob("*")) == before
+    run = photos / "run"
+    assert run_cli(["index", str(photos), str(run), "-q"]) == 0
+    assert run_cli(["index", str(run), str(run)]) == 2
+    assert "is a run or another output of segpipe, whose maps are no photographs" in capsys.readouterr().err
+    assert run_cli(["index", str(photos), str(run), "-q", "--force"]) == 0
+    assert segpipe.open(run).stages["index"]["images"] == 3
+
+
+def test_no_command_lists_what_another_has_written(run: RunDir, reef: Path, tmp_path: Path) -> None:
+    """The fault: the 6 images of a folder became 30, then 126, once maps of them lay in it."""
+    folder = tmp_path / "photos"
+    shutil.copytree(reef / "images", folder)
+    count = len(list(folder.rglob("*.jpg")))
+    assert run_cli(["bundle", str(run.root), str(folder / "m.segpipe"), "-q"]) == 0
+    small = ["--backbone", "classical", "--input-size", "64", "-q"]
+    for _ in range(2):
+        assert run_cli(["apply", str(folder / "m.segpipe"), str(folder), str(folder / "maps"), "-q"]) == 0
+        assert run_cli(["attend", str(folder), str(folder / "seen"), *small]) == 0
+        assert run_cli(["robustness", str(run.root), str(folder / "bent"), "--corruptions", "dark", "-q"]) == 0
+        assert len(load_index(folder / "maps" / "masks")) == count
+    assert {path.name for path in folder.glob("*/.segpipe")} == {".segpipe"}
+    assert len(list(folder.glob("*/.segpipe"))) == 3
+    assert segpipe.index(folder, folder / "run")["images"] == count
+    assert segpipe.index(folder, tmp_path / "other")["images"] == count
+    assert run_cli(["attend", str(folder), str(folder / "seen.webm"), "--fps", "5", *small]) == 2  # a film of images
+
+
+def test_a_script_from_standard_input_may_use_several_processes(photos: Path, tmp_path: Path) -> None:
+    text = (
+        "import segpipe\n"
+        "if __name__ == '__main__':\n"
+        f"    print(segpipe.index({str(photos)!r}, {str(tmp_path / 'run')!r}, workers=2)['images'])\n"
+    )
+    done = subprocess.run([sys.executable, "-"], input=text, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("3\n", 0), done.stderr
