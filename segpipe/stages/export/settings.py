@@ -32,8 +32,8 @@ GROUPS = {
         ),
         "classes": FormatInfo(
             "classes.csv",
-            "number, name, color, pixels, share and images of every class; an apostrophe stands before names that a "
-            "spreadsheet would take for formulas",
+            "number, name, color, pixels, share and images of every class, and the clusters in it; an apostrophe "
+            "stands before names that a spreadsheet would take for formulas",
             "anything",
         ),
         "certainty": FormatInfo(
