@@ -35,6 +35,7 @@ from segpipe.stages import (
     optional_inputs,
     user_files,
 )
+from segpipe.store.class_names import CLASSES, clustering, load_naming, speaks_of
 from segpipe.store.corpus import load_rejected
 from segpipe.store.run_dir import RunDir
 
@@ -56,6 +57,8 @@ SECTIONS: dict[str, type[Section]] = {
     "runtime": RuntimeConfig,
     **{stage.NAME: stage.Config for stage in STAGES},
 }
+FILES_CHANGED = "files changed"
+"""Why a stage runs that reads other files of the user than before."""
 FORCED = "forced"
 """Why a stage runs that is up to date."""
 BY_NAME: dict[str, Stage] = {stage.NAME: stage for stage in STAGES}
@@ -274,7 +277,7 @@ def _difference(stage: Stage, old: Mapping[str, Any], new: Mapping[str, Any]) ->
     changed += [f"{name} was run again" for name in inputs]
     changed += [f"{name} is gone" for name in old.get("inputs", {}) if name not in new["inputs"]]
     if old.get("files") != new["files"]:
-        changed.append("files changed")
+        changed.append(FILES_CHANGED)
     mine, yours = old.get("beside", {}), new.get("beside", {})
     changed += [f"{name} changed" for name in sorted({*mine, *yours}) if mine.get(name) != yours.get(name)]
     if old.get("format") != new["format"]:
@@ -399,12 +402,29 @@ def run(
         if any(stage.NAME in later.NEEDS for later in stages):
             require(stage, settings, run_dir)
     for stage in stages:
+        if CLASSES in user_files(stage) and all(name in run_dir.manifest().stages for name in stage.NEEDS):
+            _keep_names(run_dir, runtime)
         step = step_of(stage, settings, run_dir, run_dir.manifest(), force=stage.NAME in force)
         if step.action != "run":
             yield step, None
             continue
         told(step)
         yield step, run_stage(step, settings, run_dir, runtime)
+
+
+def _keep_names(run_dir: RunDir, runtime: Runtime) -> None:
+    """Names follow the pixels where the clusters have changed."""
+    if names_left(run_dir):
+        from segpipe.inference.kept_names import keep_names  # torch takes seconds to load
+
+        for note in keep_names(run_dir, runtime):
+            log.info("names    %s", note)
+
+
+def names_left(run_dir: RunDir) -> bool:
+    """Whether classes.yaml speaks of other clusters than those that the run has now."""
+    path = run_dir.root / CLASSES
+    return path.exists() and not speaks_of(load_naming(path).naming, clustering(run_dir))
 
 
 def work(

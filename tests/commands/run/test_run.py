@@ -126,6 +126,26 @@ def test_what_is_not_asked_for_again_is_made_again_where_names_changed(run: RunD
     assert ",sand," in (run.root / "export/classes.csv").read_text()
 
 
+def test_a_plan_counts_the_files_that_are_there_now(
+    run: RunDir, reef: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The fault: the images of the last time were counted."""
+    folder = tmp_path / "photos"
+    shutil.copytree(reef / "images", folder)
+    assert run_cli(["index", str(folder), str(run.root), "-q"]) == 0
+    command = ["run", str(folder), str(run.root), "--to", "refine", "--dry-run"]
+    capsys.readouterr()
+    assert run_cli(command) == 0
+    assert "\n3 images: about " in capsys.readouterr().out
+    shutil.copy(next(folder.rglob("*.jpg")), folder / "one more.jpg")
+    assert run_cli(command) == 0
+    shown = capsys.readouterr().out
+    assert "\n4 images: about " in shown
+    assert "carried over" not in shown  # nothing has a name yet
+    assert run_cli([*command, "--index.crops", "five"]) == 0
+    assert "\n4 images: about " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [
