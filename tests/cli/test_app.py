@@ -195,7 +195,7 @@ def test_files_put_aside_have_their_own_exit_code(
     )
     err = capsys.readouterr().err
     assert code == 4
-    assert "1 files skipped" in err
+    assert "1 file skipped" in err
     assert "empty.jpg: " in err
 
 

@@ -13,6 +13,7 @@ from rich.console import Group
 from segpipe import pipeline
 from segpipe.base.config import Section
 from segpipe.base.cost import Work
+from segpipe.base.shown import counted
 from segpipe.base.tables import plain_table
 from segpipe.images.validate import expect_frames
 from segpipe.images.video import is_video
@@ -37,7 +38,8 @@ def expect(steps: Sequence[pipeline.Step], settings: Mapping[str, Section], run_
         table.add_row(step.stage.NAME, step.action, *cells, step.reason)
     existing = next(path for path in (run_dir.root.absolute(), *run_dir.root.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
-    total = f"{work.images} images: about {_duration(seconds)} and {_amount(bytes_)} of disk ({_amount(free)} free)"
+    disk = f"{_amount(bytes_)} of disk ({_amount(free)} free)"
+    total = f"{counted(work.images, 'image')}: about {_duration(seconds)} and {disk}"
     lines = [total + ("" if bytes_ < free else "; this will not fit")]
     running = {step.stage.NAME for step in steps if step.action == "run"}
     if running & {"cluster", "refine"} and (run_dir.root / CLASSES).exists():
