@@ -405,6 +405,8 @@ def run(
         if CLASSES in user_files(stage) and all(name in run_dir.manifest().stages for name in stage.NEEDS):
             _keep_names(run_dir, runtime)
         step = step_of(stage, settings, run_dir, run_dir.manifest(), force=stage.NAME in force)
+        if step.action == "skip":
+            run_dir.drop_attempt(stage.ARTEFACT, whole=True)  # at other settings, which were taken back
         if step.action != "run":
             yield step, None
             continue

@@ -235,6 +235,17 @@ def test_a_new_run_forgets_what_was_refused(world: World) -> None:
     assert not (world.run_dir.root / "config.yaml").exists()
 
 
+def test_what_an_interrupted_command_left_goes_once_its_settings_are_taken_back(world: World) -> None:
+    work(world)
+    world.fail("second", Stopped(2))
+    with pytest.raises(Stopped):
+        work(world, "second.depth=5")
+    assert (world.run_dir.root / "seconds.partial").exists()
+    world.mend("second")
+    assert world.go("second.depth=1") == []
+    assert not (world.run_dir.root / "seconds.partial").exists()
+
+
 def test_an_interrupted_command_keeps_its_settings(world: World) -> None:
     work(world)
     world.fail("second", Stopped(2))
@@ -316,18 +327,18 @@ def test_published_configs_are_those_of_the_released_models(
 
 
 def test_a_file_that_a_person_writes_into_the_run_runs_what_reads_it(world: World) -> None:
-    pipeline.STAGES[3].USER_FILES = ("classes.yaml",)  # type: ignore[attr-defined]
+    pipeline.STAGES[3].USER_FILES = ("notes.txt",)  # type: ignore[attr-defined]
     world.go()
-    path = world.run_dir.root / "classes.yaml"
+    path = world.run_dir.root / "notes.txt"
     path.write_text("a")
-    assert world.reasons() == {"beside": "classes.yaml changed"}
+    assert world.reasons() == {"beside": "notes.txt changed"}
     assert world.go() == ["beside"]
     path.write_text("a")  # a new time, the same content
     assert world.go() == []
     path.write_text("b")
     assert world.go() == ["beside"]
     path.unlink()
-    assert world.reasons() == {"beside": "classes.yaml changed"}
+    assert world.reasons() == {"beside": "notes.txt changed"}
 
 
 def test_a_forced_stage_is_followed_where_it_made_something_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
