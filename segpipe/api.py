@@ -42,14 +42,22 @@ for _made, _function in ((run, _run), (probe, _probe)):
     _made.__doc__, _made.__signature__ = _function.__doc__, _function.__signature__  # type: ignore[attr-defined]
 
 
-def masks(run: AnyPath) -> Iterator[tuple[str, Mask]]:
-    """The masks of a finished run, one after the other: id of the image and clusters (H, W).
+def masks(run: AnyPath, *, classes: bool = True) -> Iterator[tuple[str, Mask]]:
+    """The masks of a finished run, one after the other: id of the image and classes (H, W), as `Run.mask` gives them.
+
+    Args:
+        run: its directory.
+        classes: False: the clusters that classes.yaml speaks of.
 
     Raises:
         UsageError: there are none.
     """
     from segpipe.store import masks as store
+    from segpipe.store.class_names import open_legend
 
-    directory = pipeline.existing_run(Path(run)).path("masks")
+    run_dir = pipeline.existing_run(Path(run))
+    directory = run_dir.path("masks")
+    legend = open_legend(run_dir, store.load_header(directory)["classes"]) if classes else None
     for line in store.load_index(directory):
-        yield line["id"], store.read_part(directory, line)
+        mask = store.read_part(directory, line)
+        yield line["id"], mask if legend is None else legend.read(mask)

@@ -16,8 +16,8 @@ AnyPath = str | os.PathLike[str]
 def open(path: AnyPath) -> Run:
     """A run that was begun, to be looked at: images, features, masks, classes, cover and scores."""
 
-def masks(run: AnyPath) -> Iterator[tuple[str, Mask]]:
-    """The masks of a finished run, one after the other: id of the image and clusters (H, W)."""
+def masks(run: AnyPath, *, classes: bool = True) -> Iterator[tuple[str, Mask]]:
+    """The masks of a finished run, one after the other: id of the image and classes (H, W), or clusters."""
 
 def run(
     images: AnyPath,
@@ -51,7 +51,7 @@ def run(
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
         seed: seed of every stage.
-        formats: what to export; repeatable.
+        formats: what to export, beside what the run has exported; repeatable.
         start: first stage; the ones before it must be up to date.
         stop: last stage.
         force: run this stage although it is up to date; repeatable.
@@ -265,6 +265,7 @@ def export(
     run: AnyPath,
     *,
     formats: Sequence[str] = (),
+    only: Sequence[str] = (),
     seed: int | None = None,
     device: str | None = None,
     workers: int | None = None,
@@ -280,7 +281,8 @@ def export(
 
     Args:
         run: the run directory.
-        formats: what to export; repeatable.
+        formats: what to export, beside what the run has exported; repeatable.
+        only: what to export, and nothing else; repeatable.
         seed: coralnet: seed of the points.
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.

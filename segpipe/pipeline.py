@@ -6,11 +6,11 @@ the user's files it depends on. The manifest holds the key of every finished sta
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,18 @@ from segpipe.base.runtime import Runtime, Track, no_track
 from segpipe.base.version import versions
 from segpipe.records.corpus import Rejected
 from segpipe.records.manifest import Manifest, StageRecord
-from segpipe.stages import MAKERS, STAGES, UNLISTED, Stage, input_files, not_content, optional_inputs, user_files
+from segpipe.stages import (
+    MAKERS,
+    STAGES,
+    UNLISTED,
+    Stage,
+    accept,
+    input_files,
+    not_content,
+    optional_inputs,
+    user_files,
+)
+from segpipe.store.class_names import CLASSES, clustering, load_naming, speaks_of
 from segpipe.store.corpus import load_rejected
 from segpipe.store.run_dir import RunDir
 
@@ -46,6 +57,10 @@ SECTIONS: dict[str, type[Section]] = {
     "runtime": RuntimeConfig,
     **{stage.NAME: stage.Config for stage in STAGES},
 }
+FILES_CHANGED = "files changed"
+"""Why a stage runs that reads other files of the user than before."""
+FORCED = "forced"
+"""Why a stage runs that is up to date."""
 BY_NAME: dict[str, Stage] = {stage.NAME: stage for stage in STAGES}
 
 
@@ -117,8 +132,53 @@ def resolve(
 
 
 def save_settings(run_dir: RunDir, settings: Settings) -> None:
-    """Write the resolved settings to the run, before work starts."""
+    """Write the resolved settings to the run."""
     files.write_text(run_dir.root / "config.yaml", to_yaml(settings))
+
+
+def check_settings(settings: Settings, run_dir: RunDir, stages: Sequence[Stage]) -> None:
+    """See that stages accept the settings that differ from those of the run; nothing is written.
+
+    Raises:
+        SegpipeError: the line of the first that does not.
+    """
+    own = _own_settings(run_dir)
+    for stage in stages:
+        if own is None or own[stage.NAME] != settings[stage.NAME]:
+            accept(stage, settings[stage.NAME])
+
+
+def _own_settings(run_dir: RunDir) -> Settings | None:
+    """The settings in a run's config.yaml; None where there are none that can be read."""
+    try:
+        return resolve(run_dir) if (run_dir.root / "config.yaml").exists() else None
+    except UsageError:
+        return None
+
+
+@contextmanager
+def _settings_tried(run_dir: RunDir, settings: Settings) -> Iterator[set[str]]:
+    """Save the settings of a run; where the block fails, those alone of the stages whose names were put into the set.
+
+    An interrupted command keeps them all: the same command, or one without settings, goes on from there. So do those of
+    a new run, which had no others, unless they were refused.
+    """
+    path, own = run_dir.root / "config.yaml", _own_settings(run_dir)
+    before, accepted = path.read_bytes() if path.exists() else None, set[str]()
+    save_settings(run_dir, settings)
+    try:
+        yield accepted
+    except Exception as error:
+        if before is None and not isinstance(error, UsageError):
+            raise
+        if accepted:
+            others = own or build(SECTIONS, [])
+            save_settings(run_dir, {name: settings[name] if name in accepted else others[name] for name in settings})
+        elif before is None:
+            path.unlink()
+        else:
+            files.write_bytes(path, before)
+        raise
 
 
 def is_run(path: Path) -> bool:
@@ -162,7 +222,7 @@ def step_of(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manifes
         return Step(stage, "run", "not done yet")
     try:
         own_files = _fingerprint(input_files(stage, config))
-        written = _contents(run_dir.root, user_files(stage))
+        written = files.digests(run_dir.root, user_files(stage))  # by a person
     except SegpipeError as error:  # the stage itself will say so when it runs
         return Step(stage, "run", str(error))
     except OSError as error:
@@ -181,7 +241,7 @@ def step_of(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manifes
     key = files.digest(parts)
     old = manifest.stages.get(stage.NAME)
     if force:
-        return Step(stage, "run", "forced", key, parts)
+        return Step(stage, "run", FORCED, key, parts)
     if old is None:
         partial = (run_dir.root / f"{stage.ARTEFACT}.partial").is_dir()
         return Step(stage, "run", "interrupted, goes on" if partial else "not done yet", key, parts)
@@ -206,12 +266,6 @@ def _fingerprint(paths: Sequence[Path]) -> str:
     return files.digest(rows) if rows else ""
 
 
-def _contents(root: Path, names: Sequence[str]) -> dict[str, str]:
-    """What a person wrote into the run's directory: digest of each file's bytes, of those that exist."""
-    found = {name: root / name for name in names if (root / name).exists()}
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for name, path in found.items()}
-
-
 def _difference(stage: Stage, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     before, after = old.get("settings", {}), new["settings"]
     changed = [
@@ -223,7 +277,7 @@ def _difference(stage: Stage, old: Mapping[str, Any], new: Mapping[str, Any]) ->
     changed += [f"{name} was run again" for name in inputs]
     changed += [f"{name} is gone" for name in old.get("inputs", {}) if name not in new["inputs"]]
     if old.get("files") != new["files"]:
-        changed.append("files changed")
+        changed.append(FILES_CHANGED)
     mine, yours = old.get("beside", {}), new.get("beside", {})
     changed += [f"{name} changed" for name in sorted({*mine, *yours}) if mine.get(name) != yours.get(name)]
     if old.get("format") != new["format"]:
@@ -289,11 +343,18 @@ def _identity(stage: Stage, run_dir: RunDir, key: str) -> str:
 
 def run_stage(step: Step, settings: Settings, run_dir: RunDir, runtime: Runtime) -> StageRecord:
     """Run one stage whose inputs are finished, and write it into the manifest."""
-    stage = step.stage
-    run_dir.record(stage.NAME, None)  # from here until the end the old artefact does not count as finished
-    run_dir.prepare(stage.ARTEFACT, step.key)
+    stage, old = step.stage, run_dir.manifest().stages.get(step.stage.NAME)
+    if step.reason == FORCED:
+        run_dir.record(stage.NAME, None)  # nothing of the old artefact is taken over
+    fresh = not run_dir.prepare(stage.ARTEFACT, step.key)
     started = time.monotonic()
-    summary = stage.run(settings[stage.NAME], run_dir, runtime).model_dump(mode="json")
+    try:
+        summary = stage.run(settings[stage.NAME], run_dir, runtime).model_dump(mode="json")
+    except Exception as error:
+        run_dir.drop_attempt(stage.ARTEFACT, whole=fresh and isinstance(error, UsageError))
+        if step.reason == FORCED and old and checksums.checksum(run_dir.root / stage.ARTEFACT) == old.checksum:
+            run_dir.record(stage.NAME, old)  # the old artefact still stands
+        raise
     record = StageRecord(
         key=step.key,
         artefact=str(summary.get("fingerprint") or _identity(stage, run_dir, step.key)),
@@ -341,12 +402,31 @@ def run(
         if any(stage.NAME in later.NEEDS for later in stages):
             require(stage, settings, run_dir)
     for stage in stages:
+        if CLASSES in user_files(stage) and all(name in run_dir.manifest().stages for name in stage.NEEDS):
+            _keep_names(run_dir, runtime)
         step = step_of(stage, settings, run_dir, run_dir.manifest(), force=stage.NAME in force)
+        if step.action == "skip":
+            run_dir.drop_attempt(stage.ARTEFACT, whole=True)  # at other settings, which were taken back
         if step.action != "run":
             yield step, None
             continue
         told(step)
         yield step, run_stage(step, settings, run_dir, runtime)
+
+
+def _keep_names(run_dir: RunDir, runtime: Runtime) -> None:
+    """Names follow the pixels where the clusters have changed."""
+    if names_left(run_dir):
+        from segpipe.inference.kept_names import keep_names  # torch takes seconds to load
+
+        for note in keep_names(run_dir, runtime):
+            log.info("names    %s", note)
+
+
+def names_left(run_dir: RunDir) -> bool:
+    """Whether classes.yaml speaks of other clusters than those that the run has now."""
+    path = run_dir.root / CLASSES
+    return path.exists() and not speaks_of(load_naming(path).naming, clustering(run_dir))
 
 
 def work(
@@ -358,15 +438,19 @@ def work(
     stop: str | None = None,
     force: Sequence[str] = (),
 ) -> None:
-    """Take the run's lock, save its settings and run its stages, logging each; arguments as of `run`."""
+    """Take the run's lock, run its stages and save its settings, logging each; arguments as of `run`.
+
+    Where a stage fails, the settings that it and later ones have stay as they were before.
+    """
 
     def tell(step: Step) -> None:
         log.info("%-8s %s", step.stage.NAME, step.reason)
 
-    with run_dir.lock():
-        runtime = make_runtime(settings, track)
-        save_settings(run_dir, settings)
+    check_settings(settings, run_dir, chosen(start, stop))
+    runtime = make_runtime(settings, track)
+    with run_dir.lock(), _settings_tried(run_dir, settings) as accepted:
         for step, record in run(settings, run_dir, runtime, start=start, stop=stop, force=force, told=tell):
+            accepted.add(step.stage.NAME)
             if record is None:
                 log.info("%-8s skipped: %s", step.stage.NAME, step.reason)
             else:

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from segpipe import pipeline
 from segpipe.base.config import Section, setting
-from segpipe.base.errors import UsageError
-from segpipe.base.runtime import Runtime
+from segpipe.base.errors import MachineError, Stopped, UsageError
+from segpipe.base.runtime import Runtime, no_track
 from segpipe.pipeline import Step
 from segpipe.store.run_dir import RunDir
 
@@ -49,6 +49,8 @@ class World:
         third = make_stage("third", ("second",), Other, self.ran)
         beside = make_stage("beside", ("first",), Other, self.ran, OPTIONAL_INPUTS=("third",))
         stages = (first, second, third, beside)
+        monkeypatch.setattr(pipeline, "make_runtime", lambda settings, track: Runtime())
+        monkeypatch.setattr(pipeline, "summary_line", lambda record: "")
         monkeypatch.setattr(pipeline, "STAGES", stages)
         monkeypatch.setattr(pipeline, "SECTIONS", {s.NAME: s.Config for s in stages})
         self.run_dir = RunDir(root, {s.ARTEFACT: s.NAME for s in stages})
@@ -60,6 +62,24 @@ class World:
         pipeline.save_settings(self.run_dir, settings)
         list(pipeline.run(settings, self.run_dir, Runtime(), **options))
         return list(self.ran)
+
+    def stage(self, name: str) -> Any:
+        return next(stage for stage in pipeline.STAGES if name == stage.NAME)
+
+    def fail(self, name: str, error: BaseException, *, late: bool = False) -> None:
+        """Let a stage raise an error instead of its work, or after it."""
+        stage = self.stage(name)
+        good = getattr(stage, "good", stage.run)
+
+        def run(*args: Any) -> Any:
+            if late:
+                good(*args)
+            raise error
+
+        stage.good, stage.run = good, run
+
+    def mend(self, name: str) -> None:
+        self.stage(name).run = self.stage(name).good
 
     def reasons(self, *sets: str) -> dict[str, str]:
         steps: list[Step] = pipeline.plan(pipeline.resolve(self.run_dir, sets=sets), self.run_dir)
@@ -128,8 +148,112 @@ def test_a_failed_stage_does_not_count_as_done(world: World) -> None:
     with pytest.raises(RuntimeError):
         list(pipeline.run(settings, world.run_dir, Runtime()))
     second.run = good  # type: ignore[method-assign]
-    # back to the old setting: the old artefact lies there whole, but it no longer counts
-    assert world.go() == ["second"]
+    assert world.reasons("second.depth=5")["second"] == "second.depth 1 -> 5"
+    assert not (world.run_dir.root / "seconds.partial").exists()
+    assert world.go() == []  # back to the old setting: the old artefact was not touched
+
+
+def test_a_forced_stage_that_fails_leaves_what_was_there(world: World) -> None:
+    world.go()
+    world.fail("second", RuntimeError("no"))
+    with pytest.raises(RuntimeError):
+        world.go(force=["second"])
+    world.mend("second")
+    assert world.go() == []
+
+
+def test_a_stage_that_fails_once_its_artefact_is_replaced_is_not_done(world: World) -> None:
+    world.go()
+    world.fail("second", RuntimeError("no"), late=True)
+    with pytest.raises(RuntimeError):
+        world.go("second.depth=5")
+    world.mend("second")
+    assert world.go("second.depth=1") == ["second"]  # whose content is what it was
+
+
+def work(world: World, *sets: str, **options: Any) -> None:
+    pipeline.work(world.run_dir, pipeline.resolve(world.run_dir, sets=sets), no_track, **options)
+
+
+def config_of(world: World) -> bytes:
+    return (world.run_dir.root / "config.yaml").read_bytes()
+
+
+def test_what_a_stage_cannot_accept_changes_nothing(world: World) -> None:
+    """The fault: a wrong backbone was saved, and with the right name again the stage ran in full."""
+    work(world)
+    before = config_of(world)
+
+    def refuse(config: Any) -> None:
+        if config.depth == 9:
+            raise UsageError("depth=9: no such depth")
+
+    world.stage("second").accept = refuse
+    with pytest.raises(UsageError, match="no such depth"):
+        work(world, "first.size=4", "second.depth=9")
+    assert config_of(world) == before
+    assert world.go() == []  # not even the first stage has run with what was refused
+
+
+@pytest.mark.parametrize("error", [UsageError("no"), MachineError("no"), RuntimeError("no")])
+def test_a_command_that_fails_changes_only_the_settings_of_what_it_did(world: World, error: Exception) -> None:
+    work(world)
+    before = config_of(world)
+    world.fail("second", error)
+    with pytest.raises(type(error)):
+        work(world, "second.depth=5", "third.depth=7")
+    assert pipeline.resolve(world.run_dir)["second"] == Other()
+    assert pipeline.resolve(world.run_dir)["third"] == Other()
+    with pytest.raises(type(error)):
+        work(world, "second.depth=5", start="second")
+    assert config_of(world) == before
+    with pytest.raises(type(error)):
+        work(world, "first.size=4", "second.depth=5")
+    own = pipeline.resolve(world.run_dir)
+    assert (own["first"], own["second"]) == (First(size=4), Other())
+    world.mend("second")
+    assert world.go() == []
+
+
+def test_a_new_run_remembers_what_was_asked_unless_it_was_refused(world: World) -> None:
+    world.fail("second", MachineError("no weights"))
+    with pytest.raises(MachineError):
+        work(world, "second.depth=5", "third.depth=7")
+    assert pipeline.resolve(world.run_dir)["third"] == Other(depth=7)
+
+
+def test_a_new_run_forgets_what_was_refused(world: World) -> None:
+    world.fail("second", UsageError("no"))
+    with pytest.raises(UsageError):
+        work(world, "first.size=4", "second.depth=5")
+    own = pipeline.resolve(world.run_dir)
+    assert (own["first"], own["second"]) == (First(size=4), Other())
+    world.fail("first", UsageError("no"))
+    (world.run_dir.root / "config.yaml").unlink()
+    with pytest.raises(UsageError):
+        work(world, "first.size=5")
+    assert not (world.run_dir.root / "config.yaml").exists()
+
+
+def test_what_an_interrupted_command_left_goes_once_its_settings_are_taken_back(world: World) -> None:
+    work(world)
+    world.fail("second", Stopped(2))
+    with pytest.raises(Stopped):
+        work(world, "second.depth=5")
+    assert (world.run_dir.root / "seconds.partial").exists()
+    world.mend("second")
+    assert world.go("second.depth=1") == []
+    assert not (world.run_dir.root / "seconds.partial").exists()
+
+
+def test_an_interrupted_command_keeps_its_settings(world: World) -> None:
+    work(world)
+    world.fail("second", Stopped(2))
+    with pytest.raises(Stopped):
+        work(world, "second.depth=5")
+    world.mend("second")
+    assert world.go() == ["second", "third", "beside"]
+    assert pipeline.resolve(world.run_dir)["second"] == Other(depth=5)
 
 
 def test_from_needs_what_comes_before(world: World) -> None:
@@ -203,18 +327,18 @@ def test_published_configs_are_those_of_the_released_models(
 
 
 def test_a_file_that_a_person_writes_into_the_run_runs_what_reads_it(world: World) -> None:
-    pipeline.STAGES[3].USER_FILES = ("classes.yaml",)  # type: ignore[attr-defined]
+    pipeline.STAGES[3].USER_FILES = ("notes.txt",)  # type: ignore[attr-defined]
     world.go()
-    path = world.run_dir.root / "classes.yaml"
+    path = world.run_dir.root / "notes.txt"
     path.write_text("a")
-    assert world.reasons() == {"beside": "classes.yaml changed"}
+    assert world.reasons() == {"beside": "notes.txt changed"}
     assert world.go() == ["beside"]
     path.write_text("a")  # a new time, the same content
     assert world.go() == []
     path.write_text("b")
     assert world.go() == ["beside"]
     path.unlink()
-    assert world.reasons() == {"beside": "classes.yaml changed"}
+    assert world.reasons() == {"beside": "notes.txt changed"}
 
 
 def test_a_forced_stage_is_followed_where_it_made_something_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,8 +38,8 @@ AnyPath = str | os.PathLike[str]
 def open(path: AnyPath) -> Run:
     """A run that was begun, to be looked at: images, features, masks, classes, cover and scores."""
 
-def masks(run: AnyPath) -> Iterator[tuple[str, Mask]]:
-    """The masks of a finished run, one after the other: id of the image and clusters (H, W)."""
+def masks(run: AnyPath, *, classes: bool = True) -> Iterator[tuple[str, Mask]]:
+    """The masks of a finished run, one after the other: id of the image and classes (H, W), or clusters."""
 '''
 
 

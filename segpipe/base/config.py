@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from segpipe.base.errors import UsageError, named, plain, warn
@@ -125,7 +125,22 @@ def before(sections: Mapping[str, type[Section]]) -> Layer:
     )
 
 
-AbsolutePath = Annotated[Path, AfterValidator(lambda path: Path(os.path.abspath(path.expanduser())))]  # noqa: PTH100
+def not_empty(value: Any) -> Any:
+    """Pass a value on, but no empty text: as a path it would mean the folder that one happens to be in.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if value == "":
+        raise ValueError("is empty; give a value, or leave it out (was a variable of the shell not set?)")
+    return value
+
+
+AbsolutePath = Annotated[
+    Path,
+    BeforeValidator(not_empty),
+    AfterValidator(lambda path: Path(os.path.abspath(path.expanduser()))),  # noqa: PTH100
+]
 """A path that keeps its meaning when the run is continued from another working directory (`..` resolved by name)."""
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -181,6 +181,11 @@ def sha256(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests(root: Path, names: Sequence[str]) -> dict[str, str]:
+    """Of those files of a folder that exist, by name: 16 hexadecimal digits of the SHA-256 of their bytes."""
+    return {name: sha256(root / name)[:16] for name in names if (root / name).exists()}
 
 
 def inside(root: Path, name: str) -> Path:

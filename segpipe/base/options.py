@@ -16,7 +16,7 @@ from typing import Any, Literal, Union
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
-from segpipe.base.config import Layer, Section, by_field, fits, reasons
+from segpipe.base.config import Layer, Section, by_field, fits, not_empty, reasons
 from segpipe.base.errors import UsageError, named, plain
 from segpipe.base.runtime import Track, no_track
 
@@ -30,6 +30,7 @@ class Options(BaseModel):
         extra="forbid", frozen=True, validate_default=False, allow_inf_nan=False, arbitrary_types_allowed=True
     )
     _fits = field_validator("*")(fits)
+    _given = field_validator("*", mode="before")(not_empty)
 
 
 @dataclass(frozen=True, slots=True)

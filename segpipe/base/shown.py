@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "image"), counted(3, "image")
+    ('1 image', '3 images')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def shorten(text: str, most: int = 80) -> str:
     """The text, its middle left out where it has more than `most` characters: messages end with the way out.
 

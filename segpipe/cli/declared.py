@@ -186,7 +186,7 @@ def _speller(
         if not flag:
             metavar = known[name].spelling.metavar if name in known else None
             return value or metavar or name
-        return flag if value in (None, "True") else f"{flag} {str(value).strip('[]')}"
+        return flag if value in (None, "", "True") else f"{flag} {str(value).strip('[]')}"
 
     return spell
 

@@ -25,6 +25,7 @@ from segpipe.base.errors import SKIPPED, RenamedWarning
 from segpipe.base.options import Report
 from segpipe.base.printable import printable
 from segpipe.base.runtime import Track, no_track
+from segpipe.base.shown import counted
 
 T = TypeVar("T")
 
@@ -117,7 +118,7 @@ def say(report: Report, *, quiet: bool) -> int:
             _Screen(emoji=False).print(line)  # `:name:` is a name
     if report.skipped:
         place = "" if report.listed_in is None else f" ({report.listed_in})"
-        echo(f"{len(report.skipped)} files skipped{place}:", err=True)
+        echo(f"{counted(len(report.skipped), 'file')} skipped{place}:", err=True)
         for entry in report.skipped[:20]:
             echo(f"  {entry.path}: {entry.reason}", err=True)
         if len(report.skipped) > 20:

@@ -16,6 +16,14 @@ from segpipe.base.options import Declared, without_none
 from segpipe.base.yaml_text import load
 
 
+class GivenPath(click.Path):
+    """A path; an empty text stays one, which options refuse, and does not become the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        return super().convert(value, param, ctx) if value else value
+
+
 def choices_of(kind: Any) -> tuple[str, ...]:
     """The values that a type admits, where they can be listed."""
     if kind is bool:
@@ -40,7 +48,7 @@ def click_type(option: Declared) -> Any:
         if least is None and high is None:
             return click.FLOAT
         return click.FloatRange(least, high, min_open=below is not None)
-    return click.Path(path_type=Path) if kind is Path else click.STRING
+    return GivenPath(path_type=Path) if kind is Path else click.STRING
 
 
 class SettingType(click.ParamType[Any]):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from segpipe.base.errors import CorpusError, UsageError, named
 from segpipe.base.outside import read_names
-from segpipe.images.tree_walk import ends, inside, walk
+from segpipe.images.tree_walk import ends, inside, refuse_ours, walk
 from segpipe.images.video import ENDINGS as VIDEOS
 from segpipe.images.video import is_video
 from segpipe.records.corpus import Rejected
@@ -79,6 +79,7 @@ def list_images(images: str, *, skip: Path | None = None, videos: bool = False) 
     if inside(os.path.realpath(path), run):
         run = None  # images that lie in the run itself were meant
     if path.is_dir():
+        refuse_ours(path)
         names, rejected = walk(path, ("**", "*"), run, endings)
         listing = _listing(path, (name for name in names if ends(name, endings)), rejected)
         listing = replace(listing, passed_over=_count_others(names, videos=videos))
@@ -188,7 +189,8 @@ def _split(root: Path, names: Sequence[str], rejected: Sequence[Rejected], endin
 
 def _glob(pattern: Path, skip: str | None, endings: tuple[str, ...]) -> Listing:
     parts = pattern.parts
-    first = next((i for i, part in enumerate(parts) if _WILD.search(part)), len(parts))
+    wild = (i for i, part in enumerate(parts) if _WILD.search(part) and not os.path.lexists(Path(*parts[: i + 1])))
+    first = next(wild, len(parts))  # a folder whose own name holds brackets is meant as it is
     root = Path(*parts[:first])
     if first == len(parts):
         raise UsageError(
@@ -198,9 +200,12 @@ def _glob(pattern: Path, skip: str | None, endings: tuple[str, ...]) -> Listing:
         raise UsageError(f"{pattern}: there is no folder {root} to search; correct {named('index.images')}")
     names, rejected = walk(root, parts[first:], skip, endings)
     if not names and not rejected:
+        brackets = "; [...] stands for one of the letters in it, [[] for a bracket" if "[" in str(pattern) else ""
         raise UsageError(
-            f"{pattern} matches no file in {root}; correct {named('index.images')} (hidden files are not searched)"
+            f"{pattern} matches no file in {root}; correct {named('index.images')} (hidden files are not "
+            f"searched{brackets})"
         )
+    refuse_ours(root)
     return _split(root, names, rejected, endings)
 
 

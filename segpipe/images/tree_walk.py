@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from segpipe.base.errors import UsageError
 from segpipe.base.files import OUTPUT_MARKER
 from segpipe.base.shortage import raise_shortage
 from segpipe.records.corpus import Rejected
@@ -87,6 +88,23 @@ def walk(
 def inside(real: str, folder: str | None) -> bool:
     """Whether a real path is a folder or lies in it."""
     return folder is not None and (real == folder or real.startswith(folder.rstrip("/") + "/"))
+
+
+def refuse_ours(root: Path) -> None:
+    """Refuse to take what segpipe made for a folder of photographs.
+
+    Raises:
+        UsageError: it is a run or another output.
+    """
+    try:
+        names = {entry.name for entry in root.iterdir()}
+    except OSError:  # the search puts it aside
+        return
+    if _is_ours(os.path.realpath(root), names):
+        raise UsageError(
+            f"{root} is a run or another output of segpipe, whose maps are no photographs; name the folder of your "
+            "images as IMAGES and another one to write to"
+        )
 
 
 def _is_ours(real: str, names: set[str]) -> bool:

@@ -151,7 +151,7 @@ def _read_maps(labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, ru
         return Truth(kept, classes, np.arange(len(classes), dtype=np.int32), found.unmatched, len(held) - len(kept))
     values = sorted(set[int]().union(*held.values()))
     table = np.searchsorted(values, np.arange(max(values, default=0) + 1)).astype(np.int32)
-    return Truth(kept, tuple(f"class {v}" for v in values), table, found.unmatched, len(held) - len(kept))
+    return Truth(kept, tuple(f"label {v}" for v in values), table, found.unmatched, len(held) - len(kept))
 
 
 def layout_samples(labels: Path, classes: Path | None, *, layout: str, split: str) -> list[LabelledImage]:

@@ -158,7 +158,7 @@ def _classes(texts: Mapping[str, int], classes: tuple[str, ...] | None, path: Pa
             return classes, np.array([classes.index(text) for text in texts], np.int64)
         values = sorted({index for index in indices if index is not None and index not in _IGNORED})
         places = {value: place for place, value in enumerate(values)}
-        return tuple(f"class {value}" for value in values), np.array(
+        return tuple(f"label {value}" for value in values), np.array(
             [places.get(i, -1) for i in indices if i is not None]
         )
     meaning = []

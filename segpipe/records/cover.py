@@ -122,6 +122,8 @@ class Cover(_Record):
     classes: list[str]
     colors: list[str]
     """`#rrggbb`"""
+    clusters: list[list[int]] = []
+    """Of each class those that it is made of; earlier versions did not write them."""
     weight: str
     """What counts: pixels, square meters or images."""
     unit: str

@@ -42,6 +42,11 @@ class Legend:
         return len(self.names)
 
     @property
+    def clusters_of(self) -> list[list[int]]:
+        """Of each class the clusters that it is made of, ascending."""
+        return [np.flatnonzero(self.classes_of == k).tolist() for k in range(self.classes)]
+
+    @property
     def fingerprint(self) -> str:
         """Of names, colors and clusters: whether two things speak of the same classes."""
         return digest([self.names, self.colors.tolist(), self.classes_of.tolist()])

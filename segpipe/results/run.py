@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.errors import SegpipeError
+from segpipe.base.errors import SegpipeError, warn
 from segpipe.base.geometry import Box
 from segpipe.records.legend import Mask
 from segpipe.results import arrays, tables
@@ -75,7 +75,9 @@ class Run(Mapping[str, dict[str, Any]]):
 
     @property
     def classes(self) -> Any:
-        """A row per class of the map: number, name, color `#rrggbb`, share, pixels, images that hold it.
+        """A row per class of the map: number, name, color `#rrggbb`, share, pixels, images that hold it, clusters.
+
+        Numbers are those of `mask`, of the masks in `export/` and of all tables; clusters those of classes.yaml.
 
         Clusters that classes.yaml merges are one class, those it ignores are left out. Shares add up to 1.
         """
@@ -127,26 +129,30 @@ class Run(Mapping[str, dict[str, Any]]):
         """
         return arrays.crop_codes(self._reader, self._reader.find(image), crop)
 
-    def mask(self, image: str) -> Mask:
-        """The cluster of every pixel (H, W), uint8; pixels that hold no image are 255.
+    def mask(self, image: str, *, classes: bool = True) -> Mask:
+        """The class of every pixel (H, W), uint8, a number of `classes`; pixels that have none are 255.
 
-        Beyond 255 clusters it is uint16, and 65535.
+        Beyond 255 classes it is uint16, and 65535.
+
+        Args:
+            image: which.
+            classes: False: the clusters that classes.yaml speaks of, as in `RUN/masks/`; the same numbers as long as
+                none is named, merged or left out.
         """
-        return arrays.cluster_mask(self._reader, self._reader.find(image))
+        index = self._reader.find(image)
+        return arrays.class_mask(self._reader, index)[0] if classes else arrays.cluster_mask(self._reader, index)
 
     def class_map(self, image: str) -> Mask:
-        """The class of every pixel (H, W), a number of `classes`; 255 where there is none, or as `mask` 65535.
-
-        It is `mask` read by classes.yaml: merged clusters have one number.
-        """
-        return arrays.class_mask(self._reader, self._reader.find(image))[0]
+        """What `mask` gives; an earlier name."""
+        warn("Run.class_map(image) is called Run.mask(image) now")
+        return self.mask(image)
 
     def probabilities(self, image: str) -> Float32:
         """How probable each cluster is (H', W', K) float32, from which the mask of the image was made.
 
         They lie on the canvas of `refine`: the image at most `refine.canvas_size` pixels long. Where the run used a CRF
         they are what it left, and what it was given otherwise. The last axis sums to 1. Brought to the image's size
-        bilinearly, the most probable cluster of a pixel is that of `mask`.
+        bilinearly, the most probable cluster of a pixel is that of `mask(image, classes=False)`.
 
         Clusters that `segpipe name --split` cut stand in the column of the cluster they were cut from: K counts the
         clusters before. A mosaic's canvas is made in tiles, and NaN in tiles that hold no image; all of it is in

@@ -51,7 +51,7 @@ def image_rows(reader: RunReader) -> Rows:
     ]
 
 
-CLASS_COLUMNS = ("number", "name", "color", "share", "pixels", "images")
+CLASS_COLUMNS = ("number", "name", "color", "share", "pixels", "images", "clusters")
 
 
 def class_rows(reader: RunReader) -> Rows:
@@ -68,9 +68,10 @@ def class_rows(reader: RunReader) -> Rows:
             "share": int(count) / total if total else 0.0,
             "pixels": int(count),
             "images": int(holding),
+            "clusters": tuple(clusters),
         }
-        for number, (name, color, count, holding) in enumerate(
-            zip(legend.names, legend.colors.tolist(), pixels, images, strict=True)
+        for number, (name, color, count, holding, clusters) in enumerate(
+            zip(legend.names, legend.colors.tolist(), pixels, images, legend.clusters_of, strict=True)
         )
     ]
 

@@ -10,13 +10,16 @@ from pydantic import BaseModel
 
 from segpipe.base.config import Section
 from segpipe.base.cost import Cost, Work
+from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.stages import cluster, cover, evaluate, export, extract, index, mine, refine, report, train
 from segpipe.store.run_dir import RunDir
 
 
 class Stage(Protocol):
-    """A stage module; optional are `input_files`, `cost`, `OPTIONAL_INPUTS`, `USER_FILES`, `NOT_CONTENT`, `UNLISTED`.
+    """A stage module.
+
+    Optional are `accept`, `input_files`, `cost`, `OPTIONAL_INPUTS`, `USER_FILES`, `NOT_CONTENT`, `UNLISTED`.
 
     Files of its artefact that are `UNLISTED` have no checksum in the run: they hold their own, or nobody reads them.
     """
@@ -61,6 +64,20 @@ STAGES: tuple[Stage, ...] = (index, extract, mine, train, cluster, refine, expor
 
 MAKERS = {stage.ARTEFACT: stage.NAME for stage in STAGES}
 UNLISTED = {stage.ARTEFACT: getattr(stage, "UNLISTED", ()) for stage in STAGES}
+
+
+def accept(stage: Stage, config: Section) -> None:
+    """See before any work that a stage can begin with its settings: what they name exists.
+
+    Raises:
+        SegpipeError: it cannot; the line is that of the stage itself.
+    """
+    function = getattr(stage, "accept", None)
+    if function:
+        function(config)
+    for path in input_files(stage, config):
+        if not path.exists():
+            raise UsageError(f"{path} does not exist; correct the path")
 
 
 def input_files(stage: Stage, config: Section) -> list[Path]:

@@ -1,7 +1,7 @@
 """What a run covers to files and back.
 
 cover/cover.json           all of it
-cover/cover_images.csv     image, site, class, name, share, pixels, area_m2
+cover/cover_images.csv     image, site, class, name, share, pixels, area_m2, clusters (of the class)
 cover/cover_sites.csv      site, images, class, name, share, low, high, pixels, area_m2, area_low, area_high, note
 cover/cover_all.csv        the same of all images
 cover/cover_corrected.csv  a line per label, where labels were given; cover_confusion.csv: class of the map x label
@@ -25,24 +25,31 @@ from segpipe.records.cover import Correction, Cover, Part, Share
 
 def save_cover(cover: Cover, directory: Path) -> None:
     """Write all files."""
+
+    def of(row: Share) -> str:
+        return " ".join(map(str, cover.clusters[row.number])) if cover.clusters else ""
+
     files.write_text(directory / "cover.json", cover.model_dump_json(indent=1) + "\n")
     _write(
         directory / "cover_images.csv",
-        ["image", "site", "class", "name", "share", "pixels", "area_m2"],
+        ["image", "site", "class", "name", "share", "pixels", "area_m2", "clusters"],
         (
-            [part.name, part.site, row.number, row.name, _number(row.share), row.pixels, _number(row.area)]
+            [part.name, part.site, row.number, row.name, _number(row.share), row.pixels, _number(row.area), of(row)]
             for part in cover.images
             for row in part.shares
         ),
     )
-    _write(directory / "cover_sites.csv", ["site", *_COLUMNS], (r for part in cover.sites for r in _rows(part)))
-    _write(directory / "cover_all.csv", list(_COLUMNS), (row[1:] for row in _rows(cover.whole)))
+    sites = ([*row, of(share)] for part in cover.sites for row, share in zip(_rows(part), part.shares, strict=True))
+    _write(directory / "cover_sites.csv", ["site", *_COLUMNS], sites)
+    whole = ([*row[1:], of(share)] for row, share in zip(_rows(cover.whole), cover.whole.shares, strict=True))
+    _write(directory / "cover_all.csv", list(_COLUMNS), whole)
     if cover.correction is not None:
         _save_correction(cover.correction, cover.classes, directory)
 
 
 _COLUMNS = (
     "images", "class", "name", "share", "low", "high", "pixels", "area_m2", "area_low", "area_high", "note",
+    "clusters",
 )  # fmt: skip
 
 

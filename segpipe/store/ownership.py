@@ -40,7 +40,8 @@ RUN = Kind("a run", "run")
 APPLIED = Kind("the output of apply", "maps")
 ATTENDED = Kind("the output of attend", "attention")
 PROBED = Kind("the output of probe", "probe")
-_KINDS = (RUN, APPLIED, ATTENDED, PROBED)
+CORRUPTED = Kind("the output of robustness", "robustness")
+_KINDS = (RUN, APPLIED, ATTENDED, PROBED, CORRUPTED)
 
 
 def check_free(folder: Path, kind: Kind, *, earlier: Callable[[], bool]) -> None:

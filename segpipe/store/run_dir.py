@@ -131,6 +131,8 @@ class RunDir:
         (partial / checksums.NAME).unlink(missing_ok=True)  # of an attempt that was killed at its end
         yield partial
         checksums.write_sums(partial, without=(_KEY, *self.unlisted.get(artefact, ())))
+        if self.makers.get(artefact) in self.manifest().stages:
+            self.record(self.makers[artefact], None)  # not before: until here the old artefact stands
         if final.exists():
             if old.exists():
                 shutil.rmtree(old)
@@ -140,8 +142,12 @@ class RunDir:
         files.sync(self.root)
         shutil.rmtree(old, ignore_errors=True)
 
-    def prepare(self, artefact: str, key: str) -> None:
-        """Make the next attempt at an artefact belong to `key`: leftovers of any other key are deleted."""
+    def prepare(self, artefact: str, key: str) -> bool:
+        """Make the next attempt at an artefact belong to `key`: leftovers of any other key are deleted.
+
+        Returns:
+            Whether an earlier attempt with this key has left something to go on from.
+        """
         partial, final = self.root / f"{artefact}.partial", self.root / artefact
         mark = partial / _KEY
         if not partial.exists() and _belongs(final, key):  # killed between the last two steps of `resuming`
@@ -150,8 +156,17 @@ class RunDir:
             mark.unlink(missing_ok=True)  # first: half deleted it must not be taken for a beginning
             shutil.rmtree(partial)
         partial.mkdir(parents=True, exist_ok=True)
-        if not mark.exists():
+        begun = mark.exists()
+        if not begun:
             files.write_text(mark, key)
+        return begun
+
+    def drop_attempt(self, artefact: str, *, whole: bool) -> None:
+        """Delete what an attempt that failed has left: all of it, or only where it had not written anything yet."""
+        partial = self.root / f"{artefact}.partial"
+        if partial.is_dir() and (whole or {entry.name for entry in partial.iterdir()} <= {_KEY}):
+            (partial / _KEY).unlink(missing_ok=True)  # first: half deleted it must not be taken for a beginning
+            shutil.rmtree(partial)
 
     def manifest(self) -> Manifest:
         """What is finished.

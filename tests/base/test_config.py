@@ -190,6 +190,14 @@ class Renamed(Section):
     seed: int = setting(0, "seed")
 
 
+def test_no_path_is_not_the_current_folder() -> None:
+    class Places(Section):
+        labels: AbsolutePath | None = setting(None, "labels")
+
+    with pytest.raises(UsageError, match=r"--set: place\.labels='' is empty; give a value"):
+        build({"place": Places}, [Layer("--set", {"place.labels": ""})])
+
+
 def test_earlier_names_work_for_one_version_with_a_warning() -> None:
     for old in ("restarts", "tries"):
         with pytest.warns(RenamedWarning, match=rf"config.yaml: part.{old} is called part.n_init now"):

@@ -42,6 +42,7 @@ def test_fields_are_read_arguments_first() -> None:
     [
         ({}, "place is missing; give it"),
         ({"place": "a", "ratio": 2}, "ratio=2: should be less than or equal to 1"),
+        ({"place": ""}, "place=: is empty; give a value, or leave it out (was a variable of the shell not set?)"),
         ({"place": "a", "count": 3}, "count=3: give an even number"),
         ({"place": "a", "style": "bald"}, "style=bald: should be 'plain' or 'bold'"),
     ],

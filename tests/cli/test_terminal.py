@@ -50,7 +50,7 @@ def test_a_name_of_any_bytes_is_shown_and_steers_nothing(capsys: pytest.CaptureF
     out, err = capsys.readouterr()
     assert [line.strip() for line in out.splitlines()] == [SHOWN] * 3
     assert err.splitlines() == [
-        f"1 files skipped ({SHOWN}):", f"  {SHOWN}: as {SHOWN}", f"warning: of {SHOWN}", f"warning: was {SHOWN}",
+        f"1 file skipped ({SHOWN}):", f"  {SHOWN}: as {SHOWN}", f"warning: of {SHOWN}", f"warning: was {SHOWN}",
     ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.files import OUTPUT_MARKER
 from segpipe.images.listing import list_images, make_ids
 
 
@@ -272,3 +273,36 @@ def test_a_folder_of_other_pictures_alone_says_so(tmp_path):
     listing = list_images(str(tmp_path), videos=True)
     assert listing.passed_over == {".heic": 2, ".gif": 1, ".flv": 1}
     assert listing.paths == ("e.jpg", "g.ts", "h.jfif")
+
+
+@pytest.mark.parametrize("kind", ["marker", "earlier version"])
+@pytest.mark.parametrize("pattern", ["", "*.png", "**/*.png"])
+def test_what_segpipe_made_is_no_folder_of_photographs(tmp_path: Path, kind: str, pattern: str) -> None:
+    """The fault: 6 images became 31 where the run was the folder of the images."""
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    (folder / "a.png").touch()
+    if kind == "marker":
+        (folder / OUTPUT_MARKER).touch()
+    else:
+        (folder / "config.yaml").touch()
+        (folder / "corpus").mkdir()
+        (folder / "corpus" / "corpus.jsonl").touch()
+    with pytest.raises(UsageError, match=f"{folder} is a run or another output of segpipe.*name the folder of your"):
+        list_images(str(folder / pattern))
+
+
+def test_brackets_in_the_name_of_a_folder_are_no_wildcards(tmp_path: Path) -> None:
+    for folder in ("dives [2020]", "dives 2", "bay"):
+        (tmp_path / folder / "a [1]").mkdir(parents=True)
+        (tmp_path / folder / "1.jpg").touch()
+        (tmp_path / folder / "a [1]" / "2.jpg").touch()
+    found = list_images(str(tmp_path / "dives [2020]" / "*.jpg"))
+    assert (found.root, found.paths) == (tmp_path / "dives [2020]", ("1.jpg",))
+    assert list_images(str(tmp_path / "dives [2020]" / "a [1]" / "*.jpg")).paths == ("2.jpg",)
+    assert list_images(str(tmp_path / "dives [123]" / "*.jpg")).paths == ("dives 2/1.jpg",)
+    with pytest.raises(
+        UsageError, match=r"matches no file in .*; \[...\] stands for one of the letters in it, \[\[\] for"
+    ):
+        list_images(str(tmp_path / "*" / "a [1]" / "*.jpg"))
+    assert len(list_images(str(tmp_path / "*" / "a [[]1]" / "*.jpg")).paths) == 3

@@ -191,7 +191,7 @@ def test_truth_of_label_maps(tmp_path):
     for name, array in (("a", first), ("b", second), ("c", third), ("other", third)):
         cv2.imwrite(str(tmp_path / f"{name}.png"), array)
     truth = read_truth(tmp_path, None, corpus(tmp_path, "a.jpg", "b.jpg", "c.jpg", "d.jpg"), Runtime())
-    assert truth.classes == ("class 1", "class 4", "class 9")
+    assert truth.classes == ("label 1", "label 4", "label 9")
     assert truth.values[[1, 4, 9]].tolist() == [0, 1, 2]
     assert sorted(truth.sources) == [0, 2]
     assert (truth.empty, list(truth.unmatched)) == (1, ["other"])

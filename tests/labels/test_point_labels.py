@@ -68,7 +68,7 @@ def test_names_and_indices_of_given_classes(tmp_path):
 
 def test_indices_without_names_are_the_classes_that_occur(tmp_path):
     labels = read(tmp_path, "image,x,y,class_index\na,1,1,82\na,2,2,7\na,3,3,255\nc,0,0,82\n")
-    assert labels.classes == ("class 7", "class 82")
+    assert labels.classes == ("label 7", "label 82")
     assert listed(labels) == {0: [(1, 1, 1), (2, 2, 0)], 2: [(0, 0, 1)]}
 
 

@@ -68,7 +68,7 @@ def test_a_run_that_has_only_begun(reef: Path, tmp_path: Path) -> None:
     assert len(run.images) == 6
     assert run.crops(ONE)
     for read, stage in ((run.features, "extract"), (run.codes, "cluster"), (run.mask, "refine"), (run.show, "refine"),
-                        (run.class_map, "refine"), (run.probabilities, "refine")):  # fmt: skip
+                        (run.mask, "refine"), (run.probabilities, "refine")):  # fmt: skip
         assert f"{stage} has not been run on {path}" in error_of(lambda read=read: read(ONE))
     assert error_of(lambda: run.classes).endswith(f"run `segpipe run IMAGES {path} --to refine`")
     assert "not yet" in run._repr_html_()

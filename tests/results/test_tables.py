@@ -1,5 +1,6 @@
 """Tables of a run, with pandas and without."""
 
+import csv
 import json
 from pathlib import Path
 from types import ModuleType
@@ -9,9 +10,12 @@ import pytest
 import yaml
 from PIL import Image
 
+import segpipe
+from segpipe.base.errors import RenamedWarning
 from segpipe.cli.entry import run_cli
 from segpipe.results import Run
 from segpipe.results.tables import CLASS_COLUMNS, COVER_COLUMNS, table
+from segpipe.store.masks import read_mask
 from tests.helpers.run_view import BAY, ONE
 
 
@@ -47,7 +51,7 @@ def test_the_classes_count_the_masks(done: Path) -> None:
 
 def test_names_merge_clusters_and_leave_some_out(copy: Path) -> None:
     run = Run(copy)
-    before, mask = run.classes, run.mask(ONE)
+    before, mask = run.classes, run.mask(ONE, classes=False)
     assert run_cli(["name", str(copy)]) == 0
     said = yaml.safe_load((copy / "classes.yaml").read_text("utf-8"))
     said["clusters"][0]["name"], said["clusters"][3]["name"] = "sand", "sand"
@@ -57,7 +61,20 @@ def test_names_merge_clusters_and_leave_some_out(copy: Path) -> None:
     assert [row["name"] for row in rows] == ["sand", "cluster 2", "cluster 4"]
     assert rows[0]["pixels"] == before[0]["pixels"] + before[3]["pixels"]
     assert sum(row["share"] for row in rows) == pytest.approx(1)
-    np.testing.assert_array_equal(run.class_map(ONE), np.array([0, 255, 1, 0, 2], np.uint8)[mask])
+    np.testing.assert_array_equal(run.mask(ONE), np.array([0, 255, 1, 0, 2], np.uint8)[mask])
+    assert [row["clusters"] for row in rows] == [(0, 3), (2,), (4,)]
+    # one number for one class, wherever one meets it: joining by number gives the right names
+    assert run_cli(["export", str(copy), "--only", "classes,png", "-q"]) == 0
+    assert run_cli(["cover", str(copy), "-q"]) == 0
+    for name in ("export/classes.csv", "cover/cover_all.csv"):
+        table = list(csv.DictReader((copy / name).read_text("utf-8").splitlines()))
+        shown = [(int(row["class"]), row["name"], row["clusters"]) for row in table]
+        assert shown == [(0, "sand", "0 3"), (1, "cluster 2", "2"), (2, "cluster 4", "4")]
+    np.testing.assert_array_equal(run.mask(ONE), read_mask(copy / "export" / "png" / f"{ONE}.png"))
+    np.testing.assert_array_equal(run.mask(ONE), dict(segpipe.masks(copy))[ONE])
+    np.testing.assert_array_equal(mask, dict(segpipe.masks(copy, classes=False))[ONE])
+    with pytest.warns(RenamedWarning, match=r"Run.class_map\(image\) is called Run.mask\(image\) now"):
+        np.testing.assert_array_equal(run.class_map(ONE), run.mask(ONE))
 
 
 def test_the_cover(done: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 
 from segpipe.base.errors import LockedError, UsageError
-from segpipe.store.ownership import APPLIED, ATTENDED, PROBED, RUN, Kind, claim, locked
+from segpipe.store.ownership import APPLIED, ATTENDED, CORRUPTED, PROBED, RUN, Kind, claim, locked
 
 
 def never() -> bool:
@@ -26,7 +26,7 @@ def test_a_folder_with_other_files_is_refused_and_stays_as_it_is(tmp_path: Path)
         claim(tmp_path / "thesis.txt", RUN, earlier=never)
 
 
-@pytest.mark.parametrize("kind", [APPLIED, ATTENDED, PROBED])
+@pytest.mark.parametrize("kind", [APPLIED, ATTENDED, PROBED, CORRUPTED])
 def test_a_folder_is_of_one_kind(tmp_path: Path, kind: Kind) -> None:
     claim(tmp_path / "run", RUN, earlier=never)
     claim(tmp_path / "run", RUN, earlier=never)

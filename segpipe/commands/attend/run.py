@@ -91,6 +91,10 @@ def _check(options: AttendOptions, *, film: bool) -> None:
         images = Path(options.images).expanduser()
         if out.exists() and images.exists() and out.samefile(images):
             raise UsageError(f"{out} is what is looked at; name another file as OUT")
+        if images.is_dir() and out.resolve().is_relative_to(images.resolve()):
+            raise UsageError(
+                f"{out} lies in {options.images}, where it would be taken for one more film; name another place"
+            )
         if options.npz:
             raise UsageError(f"{named('npz')} writes files into a folder, and {out} is a video; name a folder as OUT")
     elif options.fps:

@@ -11,6 +11,7 @@ from segpipe.base.errors import UsageError, named
 from segpipe.base.files import absolute
 from segpipe.base.options import Command, Face, Report
 from segpipe.base.runtime import make_runtime
+from segpipe.base.shown import counted
 from segpipe.base.temporary import temporary_folder
 from segpipe.commands.model.options import ApplyOptions, BundleOptions
 from segpipe.records.corpus import Corpus, Rejected
@@ -65,7 +66,7 @@ def _apply(options: ApplyOptions, face: Face) -> Applied:
 
 
 def _report(done: Applied, options: ApplyOptions) -> Report:
-    lines = [f"masks    {options.out / 'masks'}  ({done.images} images)"]
+    lines = [f"masks    {options.out / 'masks'}  ({counted(done.images, 'image')})"]
     if done.guided:
         lines.append(f"classes  {done.guided}")
     return Report(lines, skipped=done.rejected, listed_in=options.out / "rejected.jsonl")

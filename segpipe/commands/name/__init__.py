@@ -55,9 +55,10 @@ def _proposal_table(said: Proposed, found: Named) -> Table:
 
 
 def _table(found: Named) -> Table:
-    table = plain_table("cluster", "share", "on the map")
+    table = plain_table("cluster", "share", "class", "on the map")
     for k, place in enumerate(found.legend.classes_of.tolist()):
-        table.add_row(str(k), f"{100 * found.shares[k]:.1f}%", "left out" if place < 0 else found.legend.names[place])
+        shown = ("", "left out") if place < 0 else (str(place), found.legend.names[place])
+        table.add_row(str(k), f"{100 * found.shares[k]:.1f}%", *shown)
     return table
 
 

@@ -14,14 +14,14 @@ from segpipe import pipeline
 from segpipe.base.config import Section
 from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime
-from segpipe.commands.name import carry_over as parts
 from segpipe.commands.name.options import NameOptions
 from segpipe.commands.name.split import split_cluster
-from segpipe.inference.class_gallery import open_inputs
+from segpipe.inference import carry_over as parts
+from segpipe.inference.kept_names import draw_clusters, seen_now, tell
 from segpipe.records.class_names import Naming, NamingError, fold
-from segpipe.records.legend import Legend, plain_legend
+from segpipe.records.legend import Legend
 from segpipe.store import masks
-from segpipe.store.class_names import CLASSES, Written, clustering, load_naming, naming_text, save_naming
+from segpipe.store.class_names import CLASSES, Written, load_naming, naming_text, save_naming
 from segpipe.store.clusters import SPLITS, load_tree, open_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.guide import open_guide
@@ -92,17 +92,17 @@ def name_clusters(run_dir: RunDir, options: NameOptions, runtime: Runtime) -> Na
 
 def _change(run_dir: RunDir, draft: RunDir, written: Written | None, options: NameOptions, runtime: Runtime) -> Named:
     """Do what the options say, reading the run and writing the draft alone."""
-    before, after = parts.load_seen(run_dir.root), _look(draft)
+    before, after = parts.load_seen(run_dir.root), seen_now(draft)
     if written is not None and written.naming.clustering == after.clustering:
         unknown = next((k for k in written.naming.entries if k >= after.clusters), None)
         if unknown is not None:
             written.legend(after.clusters)  # says which line is wrong
     carried = parts.carry(written.naming if written else parts.begin(after, open_guide(draft)), before, after)
-    state = _State(carried.naming, dict(carried.origin), _tell_carried(carried) if written else [])
+    state = _State(carried.naming, dict(carried.origin), tell(carried) if written else [])
     if options.split is not None:
         cluster = _cluster_of(state.naming, options.split, named("split", options.split))
         cut = split_cluster(draft, state.naming, cluster, runtime, into=options.into or 2, by=options.by or "auto")
-        after = _look(draft)
+        after = seen_now(draft)
         state.naming = replace(cut.naming, clustering=after.clustering)
         state.origin = {now: state.origin[was] for now, was in cut.origin.items() if was in state.origin}
         state.notes += cut.notes
@@ -123,45 +123,15 @@ def _change(run_dir: RunDir, draft: RunDir, written: Written | None, options: Na
         proposed=proposed,
         written=False,
     )
-    _draw(run_dir, draft, before, after, runtime)
+    draw_clusters(run_dir, draft, before, after, runtime)
     text = naming_text(said.naming, said.shares, said.pictures, comments)
     return replace(said, written=save_naming(draft.root / CLASSES, text))
-
-
-def _draw(run_dir: RunDir, draft: RunDir, before: parts.Seen | None, after: parts.Seen, runtime: Runtime) -> None:
-    """Pictures of the clusters where there are none of them."""
-    same = before is not None and before.clustering == after.clustering
-    if not same or not all((run_dir.root / name).exists() for name in parts.picture_names(after.clusters).values()):
-        parts.draw_gallery(open_inputs(draft, plain_legend(after.clusters)), draft.root, runtime)
-    parts.save_seen(after, draft.root)
 
 
 def _require_current(run_dir: RunDir, settings: Settings) -> None:
     """Names are of the masks: they must be those of the clusters."""
     for name in ("cluster", "refine"):
         pipeline.require(pipeline.BY_NAME[name], settings, run_dir)
-
-
-def _look(run_dir: RunDir) -> parts.Seen:
-    directory = run_dir.path("masks")
-    corpus = load_corpus(run_dir.path("corpus"))
-    return parts.look(directory, corpus, int(masks.load_header(directory)["classes"]), clustering(run_dir))
-
-
-def _tell_carried(carried: parts.Carried) -> list[str]:
-    notes = []
-    if carried.moved:
-        moved = ", ".join(f"{was} is {now} now" for was, now in carried.moved.items())
-        notes.append(f"clusters kept their entries under other numbers: {moved}")
-    if carried.added:
-        notes.append(f"new clusters, not named yet: {', '.join(map(str, carried.added))}")
-    if carried.removed:
-        gone = ", ".join(f"{k} ({entry.name})" if entry.name else str(k) for k, entry in carried.removed.items())
-        notes.append(f"clusters that are there no more, their entries taken out: {gone}")
-    notes += [f"cluster {k}: what it was merged into is there no more; merge_into is empty" for k in carried.loose]
-    if notes:
-        notes.append(f"what was written before is kept in {CLASSES}.before")
-    return notes
 
 
 # --- proposals and merges -------------------------------------------------------------------------------------------

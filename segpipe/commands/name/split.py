@@ -9,7 +9,7 @@ from segpipe import pipeline
 from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime
 from segpipe.commands.name import cluster_split as splitting
-from segpipe.commands.name.carry_over import new_colors
+from segpipe.inference.carry_over import new_colors
 from segpipe.records.class_names import Naming
 from segpipe.records.clusters import Split
 from segpipe.store.clusters import SPLITS, load_tree, open_clusters, own_splits, save_splits, whole_clustering

@@ -31,8 +31,10 @@ from segpipe.records.finding import Finding
 from segpipe.store.class_names import open_legend
 from segpipe.store.corpus import load_corpus
 from segpipe.store.findings import save_findings
+from segpipe.store.ownership import CORRUPTED, check_free, claim
 from segpipe.store.run_dir import RunDir
 
+_FACTS = "robustness.json"
 _RESAMPLES = 1000
 _SHOWN = 2  # images on the page
 
@@ -64,6 +66,8 @@ def probe_run(run_dir: RunDir, options: RobustnessOptions, runtime: Runtime) -> 
     """
     chosen, seed, crf = choose_corruptions(options.corruptions), options.seed, options.crf
     pipeline.require_finished(run_dir, "refine")
+    out = options.out or run_dir.root / "robustness"
+    check_free(out, CORRUPTED, earlier=(out / _FACTS).is_file)
     corpus, segmenter = load_corpus(run_dir.path("corpus")), open_segmenter(run_dir, runtime, crf=crf)
     setup = CorruptionSetup(
         segmenter, open_legend(run_dir, segmenter.clusters.clusters), chosen, options.max_side, seed
@@ -92,7 +96,7 @@ def probe_run(run_dir: RunDir, options: RobustnessOptions, runtime: Runtime) -> 
         "resamples": _RESAMPLES,
         "versions": versions(),
     }
-    return _write(options.out or run_dir.root / "robustness", metadata, findings, results, rejected)
+    return _write(out, metadata, findings, results, rejected)
 
 
 def _measure_all(
@@ -143,11 +147,11 @@ def _write(
             *metadata["versions"].items(),
         ],
     )
-    out.mkdir(parents=True, exist_ok=True)
+    claim(out, CORRUPTED, earlier=(out / _FACTS).is_file)
     save_findings(out / "robustness.csv", findings)
     lines = [asdict(finding) for finding in findings]
     skipped = [asdict(each) for each in rejected]
-    files.write_json(out / "robustness.json", {**metadata, "said": summary, "rejected": skipped, "findings": lines})
+    files.write_json(out / _FACTS, {**metadata, "said": summary, "rejected": skipped, "findings": lines})
     files.write_bytes(out / "robustness.png", robustness_png(findings))
     files.write_text(out / "index.html", render(page))
     return RobustnessResult(

@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any
 
 from segpipe import pipeline
+from segpipe.base.config import Layer
+from segpipe.base.errors import UsageError, named
 from segpipe.base.files import absolute
 from segpipe.base.options import Command, Face, Options, Report, declared
 from segpipe.commands.run.options import STAGE_OPTIONS, RunOptions
@@ -16,6 +18,7 @@ from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_scores
 
 _PATHS = ("index.images", "evaluate.labels", "evaluate.classes", "cover.labels", "cover.classes", "cover.sites")
+_FORMATS = "export.formats"
 _SCORES = "all scores, as in `scores/scores.json`, and as `named_map` those of the map under its names"
 _WRITTEN = {
     "refine": ("masks", "masks"),
@@ -38,8 +41,21 @@ def settings_of(options: Options) -> dict[str, Any]:
 
 
 def _resolve(run_dir: RunDir, options: Options, face: Face) -> Mapping[str, Any]:
-    config = getattr(options, "config", None)
-    return pipeline.resolve(run_dir, config=config, more=settings_of(options), layers=face.layers)
+    """The settings of a run by the options of a command; formats come beside those that the run has exported."""
+    more, config = settings_of(options), getattr(options, "config", None)
+    asked, only = more.get(_FORMATS, []), list(getattr(options, "only", ()))
+    if asked and only:
+        adds, alone = named("formats", asked), named("only", only)
+        raise UsageError(f"{adds} adds to what was exported, {alone} takes all else away; give one of them")
+    if only:
+        more[_FORMATS] = only
+    settings = pipeline.resolve(run_dir, config=config, more=more, layers=face.layers)
+    if not asked or "export" not in run_dir.manifest().stages:
+        return settings
+    del more[_FORMATS]
+    own: Any = pipeline.resolve(run_dir, config=config, more=more, layers=face.layers)["export"]
+    every = Layer("", {_FORMATS: [*own.formats, *asked]})
+    return pipeline.resolve(run_dir, config=config, more=more, layers=[*face.layers, every])
 
 
 def _run(options: RunOptions, face: Face) -> Any:

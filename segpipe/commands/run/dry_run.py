@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Group
@@ -12,17 +13,20 @@ from rich.console import Group
 from segpipe import pipeline
 from segpipe.base.config import Section
 from segpipe.base.cost import Work
+from segpipe.base.shown import counted
 from segpipe.base.tables import plain_table
 from segpipe.images.validate import expect_frames
 from segpipe.images.video import is_video
 from segpipe.stages import cost_of, index, input_files
+from segpipe.store.class_names import CLASSES
 from segpipe.store.corpus import load_corpus
 from segpipe.store.run_dir import RunDir
 
 
 def expect(steps: Sequence[pipeline.Step], settings: Mapping[str, Section], run_dir: RunDir) -> Group:
     """The plan as a table, with sums. Times are estimates from a moment's measurement of this machine."""
-    work = _work(settings, run_dir)
+    again = next((step.reason for step in steps if step.stage.NAME == "index" and step.action == "run"), "")
+    work = _work(settings, run_dir, again)
     table = plain_table("stage", "action", "time", "disk", "reason")
     seconds = bytes_ = 0.0
     for step in steps:
@@ -34,20 +38,34 @@ def expect(steps: Sequence[pipeline.Step], settings: Mapping[str, Section], run_
         table.add_row(step.stage.NAME, step.action, *cells, step.reason)
     existing = next(path for path in (run_dir.root.absolute(), *run_dir.root.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
-    total = f"{work.images} images: about {_duration(seconds)} and {_amount(bytes_)} of disk ({_amount(free)} free)"
-    return Group(table, "", total + ("" if bytes_ < free else "; this will not fit"))
+    disk = f"{_amount(bytes_)} of disk ({_amount(free)} free)"
+    total = f"{counted(work.images, 'image')}: about {_duration(seconds)} and {disk}"
+    lines = [total + ("" if bytes_ < free else "; this will not fit")]
+    running = {step.stage.NAME for step in steps if step.action == "run"}
+    if running & {"cluster", "refine"} and (run_dir.root / CLASSES).exists():
+        lines.append(
+            f"names in {CLASSES} will be carried over by pixels where the clusters become others; what is there now "
+            f"is kept in {CLASSES}.before"
+        )
+    return Group(table, "", *lines)
 
 
-def _work(settings: Mapping[str, Section], run_dir: RunDir) -> Work:
+def _work(settings: Mapping[str, Section], run_dir: RunDir, again: str) -> Work:
+    """The work that there is: by the images that were indexed or, where that is to be done again, by the files now."""
     gflops = machine_gflops()
     workers = pipeline.make_runtime(settings).workers
-    if run_dir.has("corpus"):
+    config: Any = settings["index"]
+    if run_dir.has("corpus") and (again in ("", pipeline.FILES_CHANGED) or not config.images):
         corpus = load_corpus(run_dir.path("corpus"))
         pixels = sum(image.size.height * image.size.width for image in corpus.images)
         wide = sum(corpus.images[crop.image].mosaic for crop in corpus.crops)
         kept = sum(image.size.height * image.size.width for image in corpus.images if image.moment) / 1e6
-        return Work(len(corpus.images), len(corpus.crops), pixels / 1e6, workers, gflops, wide, kept)
-    config: Any = settings["index"]
+        work = Work(len(corpus.images), len(corpus.crops), pixels / 1e6, workers, gflops, wide, kept)
+        if not again or not config.images:
+            return work
+        paths = input_files(pipeline.BY_NAME["index"], config)
+        if not kept and not any(map(is_video, paths)):  # as large as those that are known
+            return _scaled(work, len(paths))
     paths = input_files(pipeline.BY_NAME["index"], config)
     videos = [path for path in paths if is_video(path)]
     frames = expect_frames(videos, index.choice_of(config))
@@ -57,6 +75,13 @@ def _work(settings: Mapping[str, Section], run_dir: RunDir) -> Work:
     pixels = sum(path.stat().st_size for path in paths if not is_video(path)) * 3
     taken, decoded = frames.megapixels, frames.decoded
     return Work(images, crops, pixels / 1e6 + taken, workers, gflops, 0, taken, decoded)
+
+
+def _scaled(work: Work, images: int) -> Work:
+    """The work of so many images of the same kind."""
+    factor = images / work.images
+    crops, wide = round(work.crops * factor), round(work.mosaic_windows * factor)
+    return replace(work, images=images, crops=crops, megapixels=work.megapixels * factor, mosaic_windows=wide)
 
 
 def machine_gflops() -> float:

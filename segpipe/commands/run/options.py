@@ -12,7 +12,7 @@ from segpipe import pipeline
 from segpipe.base.config import metavar_of, short_flags
 from segpipe.base.options import Options, argument, option
 from segpipe.stages import STAGES, Stage
-from segpipe.stages.export.settings import formats_option
+from segpipe.stages.export.settings import formats_option, only_option
 
 IMAGES = (
     "a folder of photographs, mosaics and videos (walked recursively), one file, a glob in quotes, or a text file of "
@@ -20,6 +20,7 @@ IMAGES = (
 )
 _EVERYWHERE = ("backbone", "weights", "seed")
 """Settings that have the same short spelling in every command."""
+_FORMATS = "what to export, beside what the run has exported"
 StageName = Literal["index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report"]
 _CONFIG = f"settings to start from: a YAML file or {', '.join(pipeline.config_names())}"
 
@@ -46,7 +47,7 @@ class RunOptions(Options):
         limits={"ge": 0},
         of=" ".join(f"{name}.seed" for name, section in pipeline.SECTIONS.items() if "seed" in section.model_fields),
     )
-    formats: tuple[str, ...] = formats_option()
+    formats: tuple[str, ...] = formats_option(_FORMATS)
     start: StageName | None = option(None, "first stage; the ones before it must be up to date", flags=("--from",))
     stop: StageName | None = option(None, "last stage", flags=("--to",))
     force: tuple[StageName, ...] = option((), "run this stage although it is up to date; repeatable")
@@ -65,7 +66,8 @@ def stage_options(stage: Stage) -> type[Options]:
     for key, field in stage.Config.model_fields.items():
         flags = short_flags(field) or ((f"--{key}",) if key in _EVERYWHERE else ())
         if key == "formats":
-            fields[key] = (tuple[str, ...], formats_option())
+            fields[key] = (tuple[str, ...], formats_option(_FORMATS))
+            fields["only"] = (tuple[str, ...], only_option())
         elif flags:
             kind = next((kind | None for kind in (float, int) if kind.__name__ in str(field.annotation)), str | None)
             said = option(None, field.description or "", flags=flags, metavar=metavar_of(field), of=f"{name}.{key}")

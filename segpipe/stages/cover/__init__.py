@@ -47,7 +47,7 @@ NAME = "cover"
 ARTEFACT = "cover"
 NEEDS = ("index", "refine")
 USER_FILES = (CLASSES,)
-FORMAT = 2
+FORMAT = 3
 FILES = {
     "cover_images.csv": "share, pixels and area of each class in each image",
     "cover_sites.csv": "the same by site, with 95% intervals",
@@ -172,6 +172,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         legend=legend.fingerprint,
         classes=list(legend.names),
         colors=hex_colors(legend.colors),
+        clusters=legend.clusters_of,
         weight=weight,
         unit=config.unit,
         by=(table.by if table else "") or FOLDER,

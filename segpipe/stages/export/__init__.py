@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from segpipe.base import files
 from segpipe.base.runtime import Runtime
 from segpipe.records.corpus import Corpus
 from segpipe.records.legend import Legend
@@ -19,6 +20,7 @@ from segpipe.stages.export.formats import FORMATS
 from segpipe.stages.export.formats.source import Source
 from segpipe.stages.export.settings import GROUPS
 from segpipe.stages.export.settings import Config as Config
+from segpipe.stages.export.take_over import take_over
 from segpipe.store import masks
 from segpipe.store.class_names import CLASSES, open_legend
 from segpipe.store.corpus import load_corpus
@@ -28,12 +30,10 @@ NAME = "export"
 ARTEFACT = "export"
 NEEDS = ("index", "refine")
 USER_FILES = (CLASSES,)
-FORMAT = 2
+FORMAT = 3
 NOT_CONTENT = ("*",)  # no stage opens it
 FILES = {info.files: f"`--format {name}`: {info.holds}" for group in GROUPS.values() for name, info in group.items()}
 FILES["legend.png"] = "`--format overlay`: the classes' colors and names"
-
-
 _SHOWING = ("overlay", "video", "yolo", "fiftyone")  # formats that read or copy the images themselves
 
 
@@ -72,10 +72,31 @@ def write_formats(config: Config, source: Source, out: Path) -> dict[str, int]:
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
-    """Write every format that is asked for."""
+    """Write every format that is asked for; those that were written of the same masks and names are taken over."""
     directory = run_dir.path("masks")
     legend = open_legend(run_dir, masks.load_header(directory)["classes"])
     source = open_source(config, load_corpus(run_dir.path("corpus")), directory, legend, runtime)
     with run_dir.writing(ARTEFACT) as out:
-        written = write_formats(config, source, out)
+        kept = take_over(_earlier(config, run_dir), run_dir.root / ARTEFACT, out)
+        others = [name for name in config.formats if name not in kept]
+        made = write_formats(config.model_copy(update={"formats": tuple(others)}), source, out)
+        written = {name: (kept | made)[name] for name in config.formats}
     return Summary(images=len(source.index), files=written)
+
+
+def _earlier(config: Config, run_dir: RunDir) -> dict[str, int]:
+    """The formats that the last export made of what would be made of them now, and how many files each has."""
+    stages = run_dir.manifest().stages
+    old = stages.get(NAME)
+    if old is None:
+        return {}
+    now = {
+        "format": FORMAT,
+        "inputs": {name: stages[name].artefact for name in NEEDS if name in stages},
+        "beside": files.digests(run_dir.root, USER_FILES),
+        "settings": config.identity() | {"formats": None},
+    }
+    then = {key: old.parts.get(key, {}) for key in now}
+    then["settings"] = {**then["settings"], "formats": None}
+    written = old.summary.get("files", {})
+    return {name: written[name] for name in config.formats if name in written} if now == then else {}

@@ -32,8 +32,8 @@ GROUPS = {
         ),
         "classes": FormatInfo(
             "classes.csv",
-            "number, name, color, pixels, share and images of every class; an apostrophe stands before names that a "
-            "spreadsheet would take for formulas",
+            "number, name, color, pixels, share and images of every class, and the clusters in it; an apostrophe "
+            "stands before names that a spreadsheet would take for formulas",
             "anything",
         ),
         "certainty": FormatInfo(
@@ -149,13 +149,18 @@ class Config(Section):
         return tuple(dict.fromkeys(names))
 
 
-def formats_option() -> Any:
+def formats_option(meaning: str = "what to export") -> Any:
     """The option of commands that export: what `export.formats` is in a config file."""
     return option(
         (),
-        "what to export; repeatable",
+        f"{meaning}; repeatable",
         flags=("--format", "-f"),
         metavar="NAME[,NAME]",
         commas=True,
         of="export.formats",
     )
+
+
+def only_option() -> Any:
+    """The option of `export` that takes formats away: all but those that it names."""
+    return option((), "what to export, and nothing else; repeatable", metavar="NAME[,NAME]", commas=True)

@@ -109,6 +109,22 @@ class Summary(BaseModel):
     bytes: int
 
 
+def accept(config: Config) -> None:
+    """Refuse a backbone that nobody knows, and settings that it does not have.
+
+    Raises:
+        UsageError: which.
+    """
+    if find_backbone(config.backbone).kind != "classical":
+        return
+    for key in ("weights", "facet", "blocks", "norm", "pool", "precision", "positions"):
+        if getattr(config, key) != Config.model_fields[key].default:
+            raise UsageError(
+                f"extract.{key}={getattr(config, key)}: extract.backbone=classical is no network and has no {key}; "
+                f"leave extract.{key} out, or choose another backbone"
+            )
+
+
 def prepare(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime) -> Encoder:
     """Load the backbone; fit the classical one to the corpus, or take up the fit of an interrupted attempt.
 
@@ -116,17 +132,10 @@ def prepare(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: R
         UsageError: settings that this backbone does not have.
         MachineError: the weights are not at hand.
     """
-    if row.kind == "classical":
-        for key in ("weights", "facet", "blocks", "norm", "pool", "precision", "positions"):
-            if getattr(config, key) != Config.model_fields[key].default:
-                raise UsageError(
-                    f"extract.{key}={getattr(config, key)}: extract.backbone=classical is no network and has no {key}; "
-                    f"leave extract.{key} out, or choose another backbone"
-                )
-        if not has_whitening(out):
-            from segpipe.nn import classical
+    if row.kind == "classical" and not has_whitening(out):
+        from segpipe.nn import classical
 
-            save_whitening(fit_whitening(corpus, _header(config, classical.PATCH, 1), runtime), out)
+        save_whitening(fit_whitening(corpus, _header(config, classical.PATCH, 1), runtime), out)
     encoder = open_encoder(_header(config, 1, 1, precision=_precision(config, row, corpus, out, runtime)), out, runtime)
     if row.kind != "classical" and config.pool == "cls" and not encoder.has_cls:
         raise UsageError(f"extract.pool=cls: extract.backbone={row.name} has no CLS token; set extract.pool=mean")
@@ -253,6 +262,7 @@ def cost(config: Config, work: Work) -> Cost:
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Write `features/`, going on where an interrupted attempt with the same settings stopped."""
+    accept(config)
     corpus = load_corpus(run_dir.path("corpus"))
     row = find_backbone(config.backbone)
     with run_dir.resuming(ARTEFACT) as out:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from segpipe.base.config import Section, setting
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
+from segpipe.base.shown import counted
 from segpipe.ops.clustering import knn
 from segpipe.records.corpus import Corpus
 from segpipe.records.pairs import PairIndex
@@ -84,8 +85,9 @@ def find_pairs(
     _, blank = knn.unit_rows(vectors)
     groups = np.arange(len(vectors)) if groups is None else groups
     most = knn.available(groups, blank)
-    if k > most:
-        log.warning("mine.k=%d: this corpus has only %d crops to pair each crop with, so %d are kept", k, most, most)
+    if k > most and len(vectors) > 1:  # of a single picture nobody expects pairs
+        others = f"{counted(most, 'crop')} to pair each crop with, so {most} {'is' if most == 1 else 'are'} kept"
+        log.warning("mine.k=%d: this corpus has only %s", k, others)
     if blank.any():
         log.warning("%d of %d crops show nothing and are paired with none", int(blank.sum()), len(vectors))
     return knn.search(vectors, k=min(k, most), groups=groups, kind=kind, workers=runtime.workers, device=runtime.device)

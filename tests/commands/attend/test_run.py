@@ -83,7 +83,7 @@ def test_a_folder_gives_every_map_at_the_image_s_own_size(
     )
     told = capsys.readouterr()
     assert code == 4
-    assert re.search(r"1 files skipped \(.*rejected\.jsonl\):\n  broken\.jpg: empty file", told.err)
+    assert re.search(r"1 file skipped \(.*rejected\.jsonl\):\n  broken\.jpg: empty file", told.err)
     assert json.loads((out / "rejected.jsonl").read_text("utf-8"))["path"] == "broken.jpg"
     assert "2 images" in told.out
     maps = {"mean", "colors", "head00", "head01", "head02", "rollout"}

@@ -90,16 +90,27 @@ def test_names_follow_the_pixels_when_the_number_changes(
     for k in range(6):
         text = text.replace('name: ""', f'name: "kind {k}"', 1)
     path.write_text(text)
-    assert run_cli(["run", str(reef / "images"), str(run), "--set", "cluster.k=5"]) == 2
-    assert "speaks of clusters that this run no longer has; `segpipe name" in capsys.readouterr().err
-    assert run_cli(["name", str(run)]) == 0
+    named = path.read_text()
+    capsys.readouterr()
+    assert run_cli(["run", str(reef / "images"), str(run), "--set", "cluster.k=5", "--dry-run"]) == 0
+    assert "names in classes.yaml will be carried over" in " ".join(capsys.readouterr().out.split())
+    assert path.read_text() == named
+    # the fault: it ended here with exit code 2, in the middle
+    assert run_cli(["run", str(reef / "images"), str(run), "--set", "cluster.k=5"]) == 0
+    assert path.with_name("classes.yaml.before").read_text() == named
     names = [entry["name"] for entry in said(run).values()]
     assert len(names) == 5
     assert len({name for name in names if name}) >= 3  # the tree joins two; the others are the same pixels
     err = capsys.readouterr().err
     assert "kind" in err
     assert "classes.yaml.before" in err
+    kept = path.read_bytes()
+    with (run / "export" / "classes.csv").open() as file:
+        assert {row["name"] for row in csv.DictReader(file)} >= {name for name in names if name}
+    before = keys(run)
+    assert run_cli(["name", str(run)]) == 0  # nothing is left to be carried over
     assert run_cli(["run", str(reef / "images"), str(run)]) == 0
+    assert (path.read_bytes(), keys(run)) == (kept, before)
 
 
 def test_names_are_proposed_by_labels(run: Path, reef: Path, capsys: pytest.CaptureFixture[str]) -> None:

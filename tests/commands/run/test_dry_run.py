@@ -77,7 +77,7 @@ def test_stages_that_will_run_are_added_up_and_others_cost_nothing(tmp_path: Pat
 def test_amounts_have_units_of_their_size_and_a_full_disk_is_foreseen(tmp_path: Path, cost: Cost, said: str) -> None:
     run_dir, _ = plant(tmp_path, images=1)
     lines, _ = expected(run_dir, pipeline.resolve(run_dir), ("run", cost))
-    assert lines[-1] == f"1 images: {said}"
+    assert lines[-1] == f"1 image: {said}"
 
 
 def test_the_work_of_a_run_that_was_begun_is_that_of_its_corpus(tmp_path: Path) -> None:

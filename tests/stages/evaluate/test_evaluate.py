@@ -222,7 +222,7 @@ def test_one_labelled_image_has_no_intervals_and_no_probes(made, tmp_path):
     root, _ = made
     (tmp_path / "a.png").write_bytes((root / "labels" / "a.png").read_bytes())
     summary, scores = go(made, tmp_path, classes=None)
-    assert scores.classes == ["class 0", "class 1", "class 2"]
+    assert scores.classes == ["label 0", "label 1", "label 2"]
     assert scores.unsupervised.accuracy_ci is None
     assert scores.linear_probe.codes.accuracy is None
     assert "two labelled images" in scores.knn_probe.reason

@@ -45,3 +45,15 @@ def test_auto_is_exact_below_a_size() -> None:
     assert mine.pick_kind("auto", crops=10, exact_below=11) == "exact"
     assert mine.pick_kind("auto", crops=11, exact_below=11) == "ivf"
     assert mine.pick_kind("hnsw", crops=1, exact_below=11) == "hnsw"
+
+
+def test_of_a_single_picture_nobody_expects_pairs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run_dir, _ = plant(tmp_path, images=1)
+    mine.run(mine.Config(k=7), run_dir, Runtime())
+    assert "mine.k" not in caplog.text
+
+
+def test_one_pair_is_said_in_the_singular(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run_dir, _ = plant(tmp_path, images=2)
+    mine.run(mine.Config(k=7), run_dir, Runtime())
+    assert "only 1 crop to pair each crop with, so 1 is kept" in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -97,12 +98,22 @@ def draw_overlay(source: Source, image: Image, *, most: int) -> npt.NDArray[np.u
 
 
 def export_classes(source: Source, out: Path) -> int:
-    """The class table: `classes.csv` with name, color, pixels, share of pixels with a class, images that show it."""
+    """The class table: `classes.csv` with name, color, pixels, share of pixels with a class, images, clusters."""
     legend = source.legend
     pixels, images = masks.count_classes(source.index, legend)
     rows = [
-        [k, legend.names[k], color, pixels[k], f"{pixels[k] / max(1, pixels.sum()):.6f}", images[k]]
-        for k, color in enumerate(hex_colors(legend.colors))
+        [k, legend.names[k], color, pixels[k], f"{pixels[k] / max(1, pixels.sum()):.6f}", images[k], _listed(clusters)]
+        for k, (color, clusters) in enumerate(zip(hex_colors(legend.colors), legend.clusters_of, strict=True))
     ]
-    files.write_text(out / "classes.csv", csv_text(["class", "name", "color", "pixels", "share", "images"], rows))
+    header = ["class", "name", "color", "pixels", "share", "images", "clusters"]
+    files.write_text(out / "classes.csv", csv_text(header, rows))
     return 1
+
+
+def _listed(clusters: Sequence[int]) -> str:
+    """Numbers in one cell of a table.
+
+    >>> _listed([2, 5])
+    '2 5'
+    """
+    return " ".join(map(str, clusters))

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from segpipe.stages.export.formats import yolo
-from tests.helpers.planted_export import NAMES, SIZES, named, plant
+from tests.helpers.planted_export import NAMES, PLACES, SIZES, named, plant
 from tests.stages.export.vector.test_polygons import even_odd
 
 PHOTOS = ("photo", "photo.2", "sub dir/=3+1", "rotated/ü 1")
@@ -33,3 +33,25 @@ def test_yolo_outlines_are_the_masks(tmp_path: Path, images: str) -> None:
         image = tmp_path / f"yolo/images/{name}.png"
         assert image.is_file() == (images != "none")
         assert image.is_symlink() == (images == "link")
+
+
+def looked_for(image: str) -> str:
+    """Ultralytics' rule, as `img2label_paths` of ultralytics.data.utils has it."""
+    before, after = "/images/", "/labels/"
+    return after.join(image.rsplit(before, 1)).rsplit(".", 1)[0] + ".txt"
+
+
+def test_labels_lie_where_ultralytics_looks_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault: an image in a sub-folder images/ counted as background."""
+    names = ("a", "images/a", "dive/images/a", "dive/images/b/images/a.jpg", "my images/a", "images.d/a")
+    for i, name in enumerate(names):
+        monkeypatch.setitem(SIZES, name, (20 + i, 30))
+        monkeypatch.setitem(PLACES, name, None)
+    source = plant(tmp_path, names=names)
+    yolo.export_yolo(source, tmp_path)
+    shown = sorted(path for path in (tmp_path / "yolo" / "images").rglob("*.png"))
+    assert len(shown) == len(names)
+    labels = {Path(looked_for(str(path))) for path in shown}
+    assert len(labels) == len(names)
+    assert labels == set((tmp_path / "yolo").rglob("*.txt"))
+    assert all(path.read_text() for path in labels)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segpipe.commands.name.carry_over import Seen, begin, carry, load_seen, save_seen
+from segpipe.inference.carry_over import Seen, begin, carry, load_seen, save_seen
 from segpipe.records.class_names import Entry, Naming
 
 

@@ -1,0 +1,59 @@
+"""Formats of an earlier export that still hold: their files go over to the new one instead of being made again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from segpipe.base import checksums, files
+from segpipe.base.errors import MachineError
+from segpipe.stages.export.settings import GROUPS
+
+_PATTERNS = {name: info.files for group in GROUPS.values() for name, info in group.items()}
+_MORE = {"overlay": ("legend.png",)}
+
+
+def take_over(formats: Mapping[str, int], old: Path, new: Path) -> dict[str, int]:
+    """Give the files of formats a second name in another folder, or a copy where the file system has no links.
+
+    Args:
+        formats: names, and how many files were written of each.
+        old: folder of the earlier export, with its checksums.
+        new: folder of the export that is being made.
+
+    Returns:
+        The formats of which all files are there as they were made; nothing of others is left in `new`.
+    """
+    try:
+        sums = checksums.read_sums(old)
+    except MachineError:  # its list is damaged: all is made again
+        return {}
+    return {name: count for name, count in formats.items() if _take(name, old, new, sums)}
+
+
+def _take(name: str, old: Path, new: Path, sums: Mapping[str, str]) -> bool:
+    roots = (_PATTERNS[name].split("/")[0], *_MORE.get(name, ()))
+    own = [path for path in sums if path.split("/")[0] in roots]
+    if all(_link(files.inside(old, path), files.inside(new, path), sums[path]) for path in own):
+        return True
+    for root in roots:
+        shutil.rmtree(new / root, ignore_errors=True)
+        if (new / root).is_file():
+            (new / root).unlink()
+    return False
+
+
+def _link(old: Path, new: Path, sha256: str) -> bool:
+    """Whether a file could be taken over; not where it is gone or its bytes changed."""
+    new.parent.mkdir(parents=True, exist_ok=True)
+    if old.is_symlink():  # to an image, whose bytes `index` knows
+        new.symlink_to(old.readlink())
+        return True
+    if not old.is_file() or files.sha256(old) != sha256:
+        return False
+    try:
+        new.hardlink_to(old)
+    except OSError:  # a file system without them
+        shutil.copyfile(old, new)
+    return True

@@ -1,0 +1,54 @@
+"""Names of a run go over to its new clusters by pixels; what could not is said, and the text before is kept."""
+
+from pathlib import Path
+
+import pytest
+
+import segpipe
+from segpipe.base.runtime import Runtime
+from segpipe.inference.kept_names import keep_names
+from segpipe.pipeline import names_left, open_run
+from tests.helpers.quick_run import reef_run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return reef_run(tmp_path, images=3).root
+
+
+def test_names_go_over_or_are_told(run: Path) -> None:
+    run_dir = open_run(run)
+    assert keep_names(run_dir, Runtime()) == []  # no names yet
+    segpipe.name(run)
+    path = run / "classes.yaml"
+    text = path.read_text()
+    for k in range(4):
+        text = text.replace('name: ""', f'name: "kind {k}"', 1)
+    path.write_text(f"{text}# mine\n")
+    assert keep_names(run_dir, Runtime()) == []  # they are of these clusters
+    old = segpipe.name(run)
+    named = path.read_text()
+    before = dict(segpipe.masks(run, classes=False))
+    segpipe.cluster(run, settings={"cluster.k": 3})
+    segpipe.refine(run)
+    assert names_left(run_dir)
+    with run_dir.lock():
+        notes = keep_names(run_dir, Runtime())
+    assert not names_left(run_dir)
+    assert path.with_name("classes.yaml.before").read_text() == named
+    assert notes[-1] == "what was written before is kept in classes.yaml.before"
+    assert "# mine" in path.read_text()
+    kept, after = segpipe.name(run), dict(segpipe.masks(run, classes=False))
+    assert len(kept) == 3
+    for k, entry in kept.items():
+        was = next((w for w, other in old.items() if entry["name"] and other["name"] == entry["name"]), None)
+        if was is None:
+            assert any("not named yet" in note and str(k) in note for note in notes)
+            continue
+        both = sum(((before[i] == was) & (after[i] == k)).sum() for i in after)
+        either = sum(((before[i] == was) | (after[i] == k)).sum() for i in after)
+        assert both > either / 2
+    gone = {f"kind {k}" for k in range(4)} - {entry["name"] for entry in kept.values()}
+    assert gone
+    assert all(any(f"({name})" in note for note in notes) for name in gone)
+    assert (run / str(kept[0]["picture"])).is_file()
