@@ -433,7 +433,7 @@ def name(
         classes: class names of the labels, one a line in index order.
         min_pixels: labelled pixels that a proposal needs.
         min_images: images that they must lie in.
-        min_agreement: share of them that must agree.
+        min_agreement: share of them that must surely agree: lower end of its 95% interval.
         merge: cluster A joins the class of B; each by number or name; repeatable.
         suggest: join the most similar clusters until N classes are left.
         split: cut this cluster further, by number or name; others stay as they are.

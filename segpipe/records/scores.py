@@ -120,6 +120,9 @@ class Matched(Rated):
 
     matching: dict[str, str | None]
     """Class name by cluster number; None for a cluster without a class."""
+    weak: list[str] | None = None
+    """Numbers of clusters matched by few labelled pixels, or by no sure majority of them; None: of an earlier version.
+    """
 
 
 class NamedMap(Rated):

@@ -37,7 +37,12 @@ class NameOptions(Options):
     classes: Path | None = option(None, "class names of the labels, one a line in index order", metavar="FILE")
     min_pixels: int = option(10, "labelled pixels that a proposal needs", limits={"ge": 1}, was=("least",))
     min_images: int = option(2, "images that they must lie in", limits={"ge": 1}, was=("spread",))
-    min_agreement: float = option(0.5, "share of them that must agree", limits={"ge": 0, "le": 1}, was=("share",))
+    min_agreement: float = option(
+        0.5,
+        "share of them that must surely agree: lower end of its 95% interval",
+        limits={"ge": 0, "le": 1},
+        was=("share",),
+    )
     merge: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)] = option(
         (),
         "cluster A joins the class of B; each by number or name; repeatable",

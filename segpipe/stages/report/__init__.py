@@ -26,12 +26,15 @@ from segpipe.inference.named_scores import named_scores
 from segpipe.ops import gallery
 from segpipe.ops.maps.certainty import label_next
 from segpipe.ops.metrics.cluster_scores import score_images
+from segpipe.ops.metrics.majority import weak_matches
+from segpipe.ops.metrics.matching import NO_CLASS
 from segpipe.plots.html import Plot
 from segpipe.records.candidates import Candidate
 from segpipe.records.cover import Cover
 from segpipe.records.gallery import TopImage
 from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
+from segpipe.records.scores import Scores
 from segpipe.stages.report import training
 from segpipe.stages.report.build import compose
 from segpipe.stages.report.drawing import draw_all, plan_drawing
@@ -95,7 +98,19 @@ def open_scores(run_dir: RunDir, manifest: Manifest) -> tuple[Evaluation | None,
     images, (named, tallies) = scores.load_image_scores(path), named_scores(run_dir) or (None, None)
     if tallies is not None and len(tallies.tp) == len(images):  # a run of an earlier version kept no counts by image
         images = score_images([image.id for image in images], tallies)
-    return Evaluation(scores.load_scores(path), images, *scores.load_confusion(path), named), False
+    return Evaluation(_with_weak(scores.load_scores(path), path), images, *scores.load_confusion(path), named), False
+
+
+def _with_weak(found: Scores, path: Path) -> Scores:
+    """Scores that say which matches are weak; those of earlier versions do not."""
+    if found.unsupervised.weak is not None:
+        return found
+    places = {name: i for i, name in enumerate(found.classes)}
+    labels = [found.unsupervised.matching.get(str(k)) for k in range(len(found.unsupervised.matching))]
+    matching = np.array([NO_CLASS if name is None else places.get(name, NO_CLASS) for name in labels], np.int64)
+    known = scores.load_counts(path)
+    weak = [str(k) for k in weak_matches(known.counts, matching, together=known.together)]
+    return found.model_copy(update={"unsupervised": found.unsupervised.model_copy(update={"weak": weak})})
 
 
 def open_cover(run_dir: RunDir, manifest: Manifest, legend: Legend) -> tuple[Cover | None, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from segpipe.ops.metrics.majority import LEAST_IMAGES, LEAST_PIXELS, LEAST_SHARE
 from segpipe.plots.html import duration, percent
 from segpipe.records.candidates import Candidate
 from segpipe.records.cover import Cover
@@ -232,4 +233,18 @@ def scores_note(scores: Scores | None, *, outdated: bool) -> str:
             if scores.guided
             else "Labels were used only for this comparison, never to find the classes."
         )
+        + _weak_note(scores)
+    )
+
+
+def _weak_note(scores: Scores) -> str:
+    """Which clusters do not show the label that they were matched with, and by which rule."""
+    weak = scores.unsupervised.weak
+    if not weak:
+        return ""
+    which = plural(len(weak), "cluster")
+    return (
+        f" {which} ({', '.join(weak)}) {'is' if len(weak) == 1 else 'are'} matched with a label by too little to be "
+        f"called by it: it takes {LEAST_PIXELS} labelled pixels in {LEAST_IMAGES} images, and surely (the lower end of "
+        f"a 95% interval) {LEAST_SHARE:.0%} of them with that label."
     )
