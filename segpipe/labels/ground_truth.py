@@ -5,6 +5,7 @@ Label maps are files from outside: every one is decoded in a guarded process fir
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,17 +26,19 @@ from segpipe.images.decoding import allow_pixels, memory_for
 from segpipe.images.single import MAX_PIXELS
 from segpipe.labels.encodings import CODINGS, read_coded
 from segpipe.labels.label_maps import (
-    UNLABELLED,
     find_label_maps,
     list_label_files,
     open_label_map,
     read_classes,
     read_label_map,
 )
+from segpipe.labels.placement import UNLABELLED, is_moved
 from segpipe.labels.point_labels import Points, read_points
 from segpipe.records.corpus import Corpus, Image
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 _PIECE = 1024  # pixels of a mosaic's labels, squared, looked at together
 
@@ -145,13 +148,26 @@ def _read_points(labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, 
 def _read_maps(labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, runtime: Runtime) -> Truth:
     found = find_label_maps(labels, corpus.images)
     jobs = [(path, corpus.images[index]) for index, path in found.files.items()]
-    held = dict(zip(found.files, _checked(partial(_values, classes=classes), jobs, runtime), strict=True))
+    looked = _checked(partial(_values, classes=classes), jobs, runtime)
+    held = {index: values - {UNLABELLED} for index, (values, _) in zip(found.files, looked, strict=True)}
+    _tell_maps(labels, [values for values, _ in looked], sum(moved for _, moved in looked))
     kept = {index: path for index, path in found.files.items() if held[index]}
     if classes is not None:
         return Truth(kept, classes, np.arange(len(classes), dtype=np.int32), found.unmatched, len(held) - len(kept))
     values = sorted(set[int]().union(*held.values()))
     table = np.searchsorted(values, np.arange(max(values, default=0) + 1)).astype(np.int32)
     return Truth(kept, tuple(f"class {v}" for v in values), table, found.unmatched, len(held) - len(kept))
+
+
+def _tell_maps(labels: Path, values: Sequence[set[int]], moved: int) -> None:
+    if moved:
+        log.info("%d label maps lie elsewhere than their images' first pixel; taken by their coordinates", moved)
+    if set[int]().union(*values) == {UNLABELLED, 0}:
+        log.warning(
+            "%s: the label maps hold nothing but 0 and pixels that are not labelled (255), which is one class and "
+            "makes every map right; if 255 is meant as a class, store 1 instead",
+            labels,
+        )
 
 
 def layout_samples(labels: Path, classes: Path | None, *, layout: str, split: str) -> list[LabelledImage]:
@@ -242,17 +258,17 @@ def _misfit(labels: npt.NDArray[np.int32], image: Image) -> str:
     return f"{width} x {height} pixels where {image.path} has {image.size.width} x {image.size.height}"
 
 
-def _values(job: tuple[Path, Image], classes: tuple[str, ...] | None) -> set[int]:
-    """The class values that a label map holds."""
+def _values(job: tuple[Path, Image], classes: tuple[str, ...] | None) -> tuple[set[int], bool]:
+    """The values that a label map holds, `UNLABELLED` among them, and whether it is moved against its image."""
     path, image = job
     allow_pixels(image.size)
     side = _PIECE if image.mosaic else max(image.size.height, image.size.width)
     with open_label_map(path, image) as read:
         values = np.unique(np.concatenate([np.unique(read(box)) for box in tiles(image.size, side)]))
-    held = set(values[values >= 0].tolist())
+    held = set(values.tolist())
     if classes is not None and max(held, default=0) >= len(classes):
         raise UsageError(
             f"{path}: holds the value {max(held)}, but the classes file names {len(classes)}, 0 to {len(classes) - 1}; "
             "name all classes, or store 255 (65535 in 16-bit files) where nothing is labelled"
         )
-    return held
+    return held, is_moved(path, image)

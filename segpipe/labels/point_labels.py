@@ -19,6 +19,7 @@ from segpipe.base.csv_files import IMAGE_COLUMN, column_of, read_table
 from segpipe.base.errors import CorpusError, UsageError, named
 from segpipe.base.shown import quoted, shorten
 from segpipe.images.id_lookup import ImageNames
+from segpipe.records.class_names import fold
 from segpipe.records.corpus import Image
 
 Int64 = npt.NDArray[np.int64]
@@ -154,6 +155,7 @@ def _classes(texts: Mapping[str, int], classes: tuple[str, ...] | None, path: Pa
     indices = [_index(text) for text in texts]
     if classes is None:
         if any(index is None for index in indices):
+            _check_names(texts, path)
             classes = tuple(sorted(texts))
             return classes, np.array([classes.index(text) for text in texts], np.int64)
         values = sorted({index for index in indices if index is not None and index not in _IGNORED})
@@ -172,6 +174,18 @@ def _classes(texts: Mapping[str, int], classes: tuple[str, ...] | None, path: Pa
         else:
             raise UsageError(f"{path}:{line}: {_unknown(text, classes)}")
     return classes, np.array(meaning, np.int64)
+
+
+def _check_names(texts: Mapping[str, int], path: Path) -> None:
+    """Refuse names that differ in case or spaces alone, as classes.yaml does: they were hardly meant as two classes."""
+    seen: dict[str, str] = {}
+    for text, line in texts.items():
+        first = seen.setdefault(fold(text), text)
+        if first != text:
+            raise UsageError(
+                f"{path}:{line}: label {quoted(text)} and {quoted(first)} on line {texts[first]} differ in case or "
+                "spaces alone; write them alike to make them one class, or make them differ"
+            )
 
 
 def _index(text: str) -> int | None:

@@ -143,7 +143,22 @@ def load_naming(path: Path) -> Written:
     if "clustering" in top:
         places[None, "clustering"] = _line(top["clustering"][0])
     comments = find_comments(text, whole, places, ours={*_HEAD.splitlines(), _SPOKEN})
+    _check_numbers(path, top["clusters"][1], lines, comments)
     return Written(path, Naming(entries, known), lines, comments)
+
+
+def _check_numbers(path: Path, clusters: Any, lines: Mapping[Place, int], comments: Comments) -> None:
+    """Refuse `sand #1` without quotes: YAML reads it as sand, and two of them as one class."""
+    for key, node in clusters.value:
+        for field, value in node.value:
+            place = int(key.value), field.value
+            comment = comments.beside.get(place, "")
+            if field.value in ("name", "merge_into") and _plain(value) and re.fullmatch(r"#\d+", comment):
+                said = f"{value.value} {comment}"
+                raise UsageError(
+                    f"{path}:{lines[place]}: cluster {place[0]}, {field.value}: without quotes {quoted(said)} is "
+                    f'{quoted(value.value)} and a comment; write "{said}", or a space behind #'
+                )
 
 
 def _compose(path: Path) -> tuple[str, Any]:

@@ -66,6 +66,14 @@ def test_names_and_indices_of_given_classes(tmp_path):
     assert listed(labels) == {0: [(3, 5, 1), (4, 6, 0)], 2: []}
 
 
+def test_names_that_differ_in_case_alone_are_refused(tmp_path):
+    """`Sand` and `sand` were two classes, one of them always wrong; classes.yaml refuses them too."""
+    text = "image,row,column,label\na,3,5,Sand\na,4,6,CCA\nc,1,1,sand\n"
+    with pytest.raises(UsageError, match=r"points\.csv:4: label 'sand' and 'Sand' on line 2 differ in case"):
+        read(tmp_path, text)
+    assert read(tmp_path, text.replace("Sand", "sand")).classes == ("CCA", "sand")
+
+
 def test_indices_without_names_are_the_classes_that_occur(tmp_path):
     labels = read(tmp_path, "image,x,y,class_index\na,1,1,82\na,2,2,7\na,3,3,255\nc,0,0,82\n")
     assert labels.classes == ("class 7", "class 82")
