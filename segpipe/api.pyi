@@ -299,6 +299,7 @@ def evaluate(
     *,
     labels: str | None = None,
     classes: str | None = None,
+    skip_outside: bool | None = None,
     seed: int | None = None,
     device: str | None = None,
     workers: int | None = None,
@@ -315,6 +316,7 @@ def evaluate(
         run: the run directory.
         labels: folder of index images, CSV of points, or folder of a published set; null = nothing to evaluate.
         classes: text file of class names, one per line in index order.
+        skip_outside: leave out points that lie outside their image, and say how many.
         seed: seed of the probes' pixels and folds, of the baseline and of the bootstrap.
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
@@ -336,6 +338,7 @@ def cover(
     gsd: float | None = None,
     labels: str | None = None,
     classes: str | None = None,
+    skip_outside: bool | None = None,
     seed: int | None = None,
     device: str | None = None,
     workers: int | None = None,
@@ -358,6 +361,7 @@ def cover(
         gsd: meters along the side of a pixel, of all images that do not say so.
         labels: CSV of points, or folder of index images, to correct the cover by.
         classes: text file of their class names, one per line in index order.
+        skip_outside: leave out points that lie outside their image, and say how many.
         seed: seed of the resamples.
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
@@ -412,6 +416,8 @@ def name(
     points: AnyPath | None = None,
     labels: AnyPath | None = None,
     classes: AnyPath | None = None,
+    skip_outside: bool = False,
+    points_in: Literal["auto", "displayed", "stored"] = "auto",
     min_pixels: int = 10,
     min_images: int = 2,
     min_agreement: float = 0.5,
@@ -431,6 +437,9 @@ def name(
         points: propose names by a CSV of labelled points.
         labels: propose names by labels: a folder of index PNGs, or a CSV of points.
         classes: class names of the labels, one a line in index order.
+        skip_outside: leave out points that lie outside their image, and say how many.
+        points_in: picture that rows and columns of points count in where EXIF turns it: displayed, or stored as
+            in CoralNet.
         min_pixels: labelled pixels that a proposal needs.
         min_images: images that they must lie in.
         min_agreement: share of them that must surely agree: lower end of its 95% interval.

@@ -20,6 +20,7 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.labels.ground_truth import LabelReader, read_truth
 from segpipe.labels.point_labels import Points
+from segpipe.labels.point_places import PointRules
 from segpipe.ops.metrics import confusion as metrics
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.palette import nodata
@@ -46,7 +47,14 @@ class Labelled:
 
 
 def count_labelled(
-    labels: Path, classes: Path | None, corpus: Corpus, directory: Path, *, clusters: int, runtime: Runtime
+    labels: Path,
+    classes: Path | None,
+    corpus: Corpus,
+    directory: Path,
+    *,
+    clusters: int,
+    runtime: Runtime,
+    rules: PointRules | None = None,
 ) -> Labelled:
     """Read labels and count them against the masks.
 
@@ -57,12 +65,13 @@ def count_labelled(
         directory: `masks/`.
         clusters: how many the masks have.
         runtime: workers and progress.
+        rules: how points are read.
 
     Raises:
         UsageError: a label is wrong, or a mask has another size than its image.
         CorpusError: no label belongs to an image.
     """
-    truth = read_truth(labels, classes, corpus, runtime)
+    truth = read_truth(labels, classes, corpus, runtime, rules)
 
     entries = load_index(directory)
 

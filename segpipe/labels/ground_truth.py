@@ -23,6 +23,7 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.images.datasets import FOLDER, LabelledImage, existing, find_samples
 from segpipe.images.decoding import allow_pixels, memory_for
+from segpipe.images.headers import BadImage, inspect
 from segpipe.images.single import MAX_PIXELS
 from segpipe.labels.encodings import CODINGS, read_coded
 from segpipe.labels.label_maps import (
@@ -34,6 +35,7 @@ from segpipe.labels.label_maps import (
 )
 from segpipe.labels.placement import UNLABELLED, is_moved
 from segpipe.labels.point_labels import Points, read_points
+from segpipe.labels.point_places import PointRules
 from segpipe.records.corpus import Corpus, Image
 
 T = TypeVar("T")
@@ -116,7 +118,9 @@ def label_files(labels: Path, classes: Path | None, *, names: tuple[str, str] = 
     return [*found, *([classes] if classes else [])]
 
 
-def read_truth(labels: Path, classes: Path | None, corpus: Corpus, runtime: Runtime) -> Truth:
+def read_truth(
+    labels: Path, classes: Path | None, corpus: Corpus, runtime: Runtime, rules: PointRules | None = None
+) -> Truth:
     """Find the labels of the corpus and check every one of them.
 
     Args:
@@ -124,6 +128,7 @@ def read_truth(labels: Path, classes: Path | None, corpus: Corpus, runtime: Runt
         classes: a file of class names; without it the classes are the values, or names, that the labels hold.
         corpus: the images.
         runtime: workers and progress.
+        rules: how points are read.
 
     Raises:
         UsageError: a label file or row is wrong.
@@ -131,7 +136,10 @@ def read_truth(labels: Path, classes: Path | None, corpus: Corpus, runtime: Runt
     """
     names = read_classes(classes) if classes else None
     label_files(labels, classes)
-    truth = (_read_maps if labels.is_dir() else _read_points)(labels, names, corpus, runtime)
+    if labels.is_dir():
+        truth = _read_maps(labels, names, corpus, runtime)
+    else:
+        truth = _read_points(labels, names, corpus, rules)
     if not truth.sources:
         raise CorpusError(
             f"{labels}: every pixel is marked as not labelled, so there is nothing to score; check the labels"
@@ -139,10 +147,22 @@ def read_truth(labels: Path, classes: Path | None, corpus: Corpus, runtime: Runt
     return truth
 
 
-def _read_points(labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, runtime: Runtime) -> Truth:
-    read = read_points(labels, corpus.images, classes=classes)
+def _read_points(labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, rules: PointRules | None) -> Truth:
+    way = partial(orientation_of, corpus)
+    read = read_points(labels, corpus.images, classes=classes, rules=rules, orientation=way)
     kept = {index: points for index, points in read.points.items() if len(points.labels)}
     return Truth(kept, read.classes, np.zeros(0, np.int32), list(read.unmatched), len(read.points) - len(kept))
+
+
+def orientation_of(corpus: Corpus, index: int) -> int:
+    """The EXIF orientation by which an image is turned when it is displayed, 1 to 8."""
+    image = corpus.images[index]
+    if image.mosaic or image.moment is not None:
+        return 1
+    try:
+        return inspect(corpus.path(image)).orientation
+    except BadImage:  # gone or changed: whatever reads it will say so
+        return 1
 
 
 def _read_maps(labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, runtime: Runtime) -> Truth:

@@ -29,7 +29,7 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.outside import read_outside
 from segpipe.base.shortage import raise_shortage
-from segpipe.base.shown import quoted
+from segpipe.base.shown import quoted, uncurled
 from segpipe.images.decoding import quiet, takes_too_much
 from segpipe.images.id_lookup import ImageNames
 from segpipe.images.rasters import GDAL_OPTIONS
@@ -244,7 +244,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
         UsageError: the file is missing, is not UTF-8, is empty, has a gap or names a class twice.
     """
     text = read_outside(path, most=_LARGEST, what="list of class names", way_out="give one name per line")
-    names = [line.strip() for line in text.rstrip().split("\n")]
+    names = [uncurled(line.strip()) for line in text.rstrip().split("\n")]
     first: dict[str, int] = {}
     for number, name in enumerate(names, 1):
         if not name:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import rasterio
 import rasterio.crs
 import rasterio.errors
-from affine import Affine
+from rasterio import Affine
 
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size

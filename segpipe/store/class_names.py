@@ -18,7 +18,7 @@ import yaml
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.outside import read_outside
-from segpipe.base.shown import quoted, shorten
+from segpipe.base.shown import quoted, shorten, uncurled
 from segpipe.base.yaml_text import compose
 from segpipe.records.class_names import Color, Entry, Naming, NamingError
 from segpipe.records.legend import Legend, guided_legend, plain_legend
@@ -212,6 +212,7 @@ def _name(node: Any, path: Path, cluster: int, field: str = "name") -> str:
     if _plain(node) and node.value in _EMPTY:
         return ""
     name = " ".join(node.value.split())
+    name = uncurled(name) if _plain(node) else name
     if not name.isprintable():
         raise UsageError(
             f"{path}:{_line(node)}: cluster {cluster}, {field}: {quoted(name)} holds letters that no one can see"
@@ -220,7 +221,7 @@ def _name(node: Any, path: Path, cluster: int, field: str = "name") -> str:
 
 
 def _color(node: Any, path: Path, cluster: int) -> Color:
-    text = node.value.strip()
+    text = uncurled(node.value.strip())
     found = re.fullmatch(r"#?([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text)
     if not found:
         why = "is empty: without quotes # begins a comment" if not text else f"{quoted(text)} is no color"

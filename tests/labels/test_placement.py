@@ -7,9 +7,9 @@ import numpy as np
 import PIL.Image
 import pytest
 import rasterio
-from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
+from rasterio import Affine
 from rasterio.crs import CRS
 from rasterio.warp import Resampling, reproject
 

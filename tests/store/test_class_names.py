@@ -74,6 +74,15 @@ def test_a_number_behind_a_hash_without_quotes_is_refused(tmp_path: Path, field:
     assert [entry.name for entry in load_naming(path).naming.entries.values()] == ["sand", "no"]
 
 
+def test_curly_quotes_are_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "classes.yaml"
+    path.write_text(GOOD.replace("name: sand", "name: “soft coral”").replace('"#aa0000"', "“#aa0000”"), "utf-8")
+    found = load_naming(path).naming.entries[0]
+    assert (found.name, found.color) == ("soft coral", (170, 0, 0))
+    path.write_text(GOOD.replace("name: sand", 'name: "“sand”"'), "utf-8")  # in straight quotes they are meant
+    assert load_naming(path).naming.entries[0].name == "“sand”"
+
+
 def test_what_people_write_is_understood(tmp_path: Path) -> None:
     path = tmp_path / "classes.yaml"
     path.write_text(GOOD.replace("name: sand", "name: 12  # twelve"))

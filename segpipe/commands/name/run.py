@@ -170,11 +170,14 @@ def _tell_carried(carried: parts.Carried) -> list[str]:
 def _propose(run_dir: RunDir, state: _State, options: NameOptions, clusters: int, runtime: Runtime) -> Proposed:
     from segpipe.commands.name.proposals import fits, propose
     from segpipe.labels.counting import count_labelled
+    from segpipe.labels.point_places import PointRules
 
     assert options.proposals is not None
     directory = run_dir.path("masks")
     corpus = load_corpus(run_dir.path("corpus"))
-    found = count_labelled(options.proposals, options.classes, corpus, directory, clusters=clusters, runtime=runtime)
+    rules = PointRules(options.skip_outside, options.points_in, "skip_outside")
+    sources = options.proposals, options.classes
+    found = count_labelled(*sources, corpus, directory, clusters=clusters, runtime=runtime, rules=rules)
     spread = min(options.min_images, len(corpus.images))  # the clusters of a single mosaic lie in one image
     proposals = propose(found.counts, least=options.min_pixels, spread=spread, share=options.min_agreement)
     entries = dict(state.naming.entries)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel
@@ -22,6 +22,7 @@ from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime
 from segpipe.labels.counting import count_labelled
 from segpipe.labels.ground_truth import label_files
+from segpipe.labels.point_places import PointRules, PointsIn, without_later
 from segpipe.plots.cover import cover_png
 from segpipe.records.class_names import fold
 from segpipe.records.corpus import Corpus
@@ -98,7 +99,18 @@ class Config(Section):
     classes: AbsolutePath | None = setting(
         None, "text file of their class names, one per line in index order", flags=("--classes",), metavar="FILE"
     )
+    skip_outside: bool = setting(
+        False, "leave out points that lie outside their image, and say how many", flags=("--skip-outside",)
+    )
+    points_in: PointsIn = setting(
+        "auto",
+        "picture that rows and columns of points count in where EXIF turns it: displayed, or stored as in CoralNet",
+    )
     seed: int = setting(0, "seed of the resamples", ge=0)
+
+    def identity(self) -> dict[str, Any]:
+        """As of `Section`, and as of versions without the later settings of points."""
+        return without_later(super().identity())
 
 
 class Summary(BaseModel):
@@ -155,7 +167,9 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     drawn = {"draws": config.n_resamples, "seed": config.seed}
     correction = None
     if config.labels is not None:
-        found = count_labelled(config.labels, config.classes, corpus, directory, clusters=clusters, runtime=runtime)
+        rules = PointRules(config.skip_outside, config.points_in, f"{NAME}.skip_outside")
+        sources = config.labels, config.classes
+        found = count_labelled(*sources, corpus, directory, clusters=clusters, runtime=runtime, rules=rules)
         if found.unmatched:
             log.warning("%d labels fit no image, such as %s", len(found.unmatched), found.unmatched[0])
         correction = correct(found.counts, found.images, found.classes, counted, amounts, legend, **drawn)

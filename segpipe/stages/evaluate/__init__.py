@@ -25,6 +25,7 @@ from segpipe.inference.encoder import reopen_encoder
 from segpipe.inference.patch_sampler import open_sample
 from segpipe.labels.ground_truth import Truth, label_files, layout_samples, read_layout, read_truth
 from segpipe.labels.point_labels import Points
+from segpipe.labels.point_places import PointRules, PointsIn, without_later
 from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.metrics.cluster_scores import score_images
 from segpipe.records.clusters import ClusterModel
@@ -71,11 +72,18 @@ class Config(Section):
     labels: AbsolutePath | None = setting(
         None,
         "folder of index images, CSV of points, or folder of a published set; null = nothing to evaluate",
-        flags=("--labels",),
+        flags=("--labels", "--points"),
         metavar="DIR|CSV",
     )
     classes: AbsolutePath | None = setting(
         None, "text file of class names, one per line in index order", flags=("--classes",), metavar="FILE"
+    )
+    skip_outside: bool = setting(
+        False, "leave out points that lie outside their image, and say how many", flags=("--skip-outside",)
+    )
+    points_in: PointsIn = setting(
+        "auto",
+        "picture that rows and columns of points count in where EXIF turns it: displayed, or stored as in CoralNet",
     )
     layout: Annotated[str, AfterValidator(known_layout)] = setting(
         FOLDER, "how the labels' folder is laid out: folder (any), or a published set such as cityscapes27"
@@ -97,7 +105,7 @@ class Config(Section):
 
     def identity(self) -> dict[str, Any]:
         """As of `Section`; scores that earlier versions made by the published protocol are made again."""
-        return super().identity() | ({"rules": _PUBLISHED_RULES} if self.protocol == "published" else {})
+        return without_later(super().identity()) | ({"rules": _PUBLISHED_RULES} if self.protocol == "published" else {})
 
 
 class Summary(BaseModel):
@@ -180,9 +188,14 @@ def read_labels(config: Config, corpus: Corpus, runtime: Runtime) -> Truth:
     assert config.labels is not None
     if config.layout == FOLDER:
         _refuse_split(config)
-        return read_truth(config.labels, config.classes, corpus, runtime)
+        return read_truth(config.labels, config.classes, corpus, runtime, point_rules(config))
     samples = layout_samples(config.labels, config.classes, layout=config.layout, split=config.split)
     return read_layout(config.labels, samples, corpus, runtime, layout=config.layout)
+
+
+def point_rules(config: Config) -> PointRules:
+    """How points are read."""
+    return PointRules(config.skip_outside, config.points_in, f"{NAME}.skip_outside")
 
 
 def baseline_of(config: Config, run_dir: RunDir, runtime: Runtime) -> ClusterModel:
