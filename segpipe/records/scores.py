@@ -189,3 +189,18 @@ class ImageScore(_Record):
     accuracy: float
     miou: float
     """Over the classes that the image's labels hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointScore:
+    """One line of points.csv: a labelled point under the global one-to-one matching."""
+
+    image: str
+    row: int
+    column: int
+    label: str
+    cluster: int
+    """-1 where the mask has no data."""
+    matched: str | None
+    """Label that the cluster was matched with."""
+    right: bool

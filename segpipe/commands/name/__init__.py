@@ -34,6 +34,9 @@ def _work(options: NameOptions, face: Face) -> Named:
         pipeline.log.info("%s", note)
     written = "written; edit it, then run the last stages again" if found.written else "is as it was"
     pipeline.log.info("%s %s", found.path, written)
+    later = pipeline.refresh(run_dir)
+    if later is not None:
+        pipeline.log.info("%s", later)
     return found
 
 

@@ -12,6 +12,7 @@ Writes report/    index.html, which needs no other file
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,6 +48,8 @@ from segpipe.store.class_names import CLASSES
 from segpipe.store.corpus import load_rejected
 from segpipe.store.cover import load_cover
 from segpipe.store.run_dir import RunDir
+
+log = logging.getLogger(__name__)
 
 NAME = "report"
 ARTEFACT = "report"
@@ -123,6 +126,17 @@ def open_cover(run_dir: RunDir, manifest: Manifest, legend: Legend) -> tuple[Cov
     return (None, True) if stale or found.legend != legend.fingerprint else (found, False)
 
 
+def tell_old(run_dir: RunDir, *, scores: bool, cover: bool) -> None:
+    """Warn of what the page leaves out because it is older than the masks, or the cover than the names."""
+    for old, what, command in (
+        (scores, "scores are of earlier masks", "evaluate"),
+        (cover, "cover is of earlier masks or names", "cover"),
+    ):
+        if old:
+            said = what, command, run_dir.root
+            log.warning("the %s and left out of the page; `segpipe %s %s`, then report again", *said)
+
+
 def open_certainty(run_dir: RunDir, legend: Legend, *, count: int) -> Certainty | None:
     """How sure the masks are, and the `count` images to label next; None where they came without it."""
     index = masks.load_index(run_dir.path("masks"))
@@ -181,6 +195,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     corpus, classes = inputs.corpus, inputs.legend.classes
     evaluation, outdated = open_scores(run_dir, manifest)
     cover, stale = open_cover(run_dir, manifest, inputs.legend)
+    tell_old(run_dir, scores=outdated, cover=stale)
     top = gallery.top_images(inputs.index, classes=classes, keep=_TOP)
     found = survey_some(config, inputs, top, runtime)
     groups = choose_images(inputs, found, evaluation, count=config.images)
