@@ -108,6 +108,8 @@ def _change(run_dir: RunDir, draft: RunDir, written: Written | None, options: Na
         state.notes += cut.notes
     clusters = after.clusters
     pixels, _ = masks.count_pixels(masks.load_index(draft.path("masks")), classes=clusters)
+    _draw(run_dir, draft, before, after, runtime)
+    state.notes += _tell_fixed(run_dir, draft, clusters)
     proposed = _propose(draft, state, options, clusters, runtime) if options.proposals else None
     for cluster_name, into in options.merge:
         state.naming = _merge(state.naming, cluster_name, into)
@@ -123,7 +125,6 @@ def _change(run_dir: RunDir, draft: RunDir, written: Written | None, options: Na
         proposed=proposed,
         written=False,
     )
-    _draw(run_dir, draft, before, after, runtime)
     text = naming_text(said.naming, said.shares, said.pictures, comments)
     return replace(said, written=save_naming(draft.root / CLASSES, text))
 
@@ -131,9 +132,23 @@ def _change(run_dir: RunDir, draft: RunDir, written: Written | None, options: Na
 def _draw(run_dir: RunDir, draft: RunDir, before: parts.Seen | None, after: parts.Seen, runtime: Runtime) -> None:
     """Pictures of the clusters where there are none of them."""
     same = before is not None and before.clustering == after.clustering
-    if not same or not all((run_dir.root / name).exists() for name in parts.picture_names(after.clusters).values()):
+    drawn = all((run_dir.root / name).exists() for name in parts.picture_names(after.clusters).values())
+    if not same or not drawn or parts.load_fixed(run_dir.root) is None:
         parts.draw_gallery(open_inputs(draft, plain_legend(after.clusters)), draft.root, runtime)
     parts.save_seen(after, draft.root)
+
+
+def _tell_fixed(run_dir: RunDir, draft: RunDir, clusters: int) -> list[str]:
+    """A note of clusters that lie at the same place of every frame, whatever labels say of them."""
+    found = parts.load_fixed(draft.root)
+    fixed = [k for k in (parts.load_fixed(run_dir.root) or [] if found is None else found) if k < clusters]
+    if not fixed:
+        return []
+    which = f"cluster {fixed[0]} lies" if len(fixed) == 1 else f"clusters {', '.join(map(str, fixed))} lie"
+    return [
+        f"{which} at the same place of every frame: corners of the lens, a housing, an instrument? look at the picture "
+        "before it gets a name, or leave it out of the map (ignore: true)"
+    ]
 
 
 def _require_current(run_dir: RunDir, settings: Settings) -> None:

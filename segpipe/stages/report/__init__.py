@@ -225,6 +225,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
                 crops=found.crops,
                 fit=found.fit,
                 groups=groups,
+                fixed=found.fixed,
                 best=best,
                 top_images=shown,
                 pictures=draw_all(inputs, found, wanted, small=200 if len(cards) <= 24 else 140, runtime=runtime),

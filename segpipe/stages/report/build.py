@@ -87,7 +87,8 @@ def classes_part(found: ReportData, labels: Sequence[ClassLabel]) -> ClassesPart
         cards=class_cards(found, rows),
         gallery_note=text.gallery_note(
             crops=found.crops, total=len(found.corpus.crops), shown=len(found.best), used=len(rows)
-        ),
+        )
+        + text.fixed_note([labels[k].name for k in found.fixed]),
         uncertain=[(found.name(i), sure.entropy[i], labels[k]) for i, k in sure.next] if sure else [],
         uncertain_note=text.uncertain_note(known=sure is not None),
     )

@@ -130,6 +130,18 @@ def gallery_note(*, crops: int, total: int, shown: int, used: int) -> str:
     return note if shown == used else f"{note} Shown are the {shown} largest of {used} classes."
 
 
+def fixed_note(names: Sequence[str]) -> str:
+    """Which classes lie at the same place of every frame; empty where none does."""
+    if not names:
+        return ""
+    one = len(names) == 1
+    return (
+        f" {', '.join(names)} {'lies' if one else 'lie'} at the same place of every frame: corners of the lens, a "
+        f"housing, an instrument? {'It is' if one else 'They are'} hardly a kind of ground; classes.yaml leaves "
+        f"{'it' if one else 'them'} out of the map (ignore: true)."
+    )
+
+
 def training_note(shown: bool, candidates: Sequence[Candidate]) -> str:
     """How the head was made."""
     kept = next((found for found in candidates if found.chosen), None)

@@ -16,6 +16,7 @@ from segpipe.base.options import make
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
 from segpipe.commands.demo.synthetic import write_reef_corpus
+from segpipe.commands.name import carry_over as parts
 from segpipe.commands.name.options import NameOptions
 from segpipe.commands.name.run import Named, name_clusters
 from segpipe.pipeline import existing_run
@@ -206,3 +207,16 @@ def test_a_name_of_several_clusters_means_none_of_them(run: Path) -> None:
     merged = named(run, merge=[("sand", 4)])  # but both can be merged
     assert [entry.merge_into for entry in merged.naming.entries.values()] == [4, 4, None, None, None, None]
     assert merged.legend.classes_of.tolist() == [2, 2, 0, 1, 2, 3]
+
+
+def test_clusters_at_the_same_place_of_every_frame_are_told_each_time(run: Path) -> None:
+    named(run)
+    found = run / "gallery" / "fixed.json"
+    assert parts.load_fixed(run) == []
+    found.write_text("[2]")
+    notes = named(run).notes
+    assert len(notes) == 1
+    assert notes[0].startswith("cluster 2 lies at the same place of every frame: corners of the lens")
+    found.unlink()  # of a run of an earlier version: looked for again
+    assert named(run).notes == ()
+    assert parts.load_fixed(run) == []
