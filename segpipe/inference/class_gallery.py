@@ -117,9 +117,9 @@ def survey(inputs: GalleryInputs, crops: Iterable[tuple[int, int]], *, keep: int
         count += 1
     if frame:
         places.add(*map(np.concatenate, zip(*frame, strict=True)))
-    axes = [gallery.color_axes(np.concatenate(seen)) for seen in (features_seen, codes_seen)]
+    features, codes = (gallery.color_axes(np.concatenate(seen)) for seen in (features_seen, codes_seen))
     fit = {image: float(np.mean(c)) for image, c in cosines_of.items()}
-    return Survey(count, _of_classes(best.best(), sizes, inputs.legend, keep), fit, *axes, fixed=places.fixed())
+    return Survey(count, _of_classes(best.best(), sizes, inputs.legend, keep), fit, features, codes, places.fixed())
 
 
 def _of_classes(best: Sequence[Sequence[Patch]], sizes: Int64, legend: Legend, keep: int) -> list[Sequence[Patch]]:

@@ -50,7 +50,8 @@ class FramePlaces:
         means, squares = self._sums[:, seen] / count, self._squares[:, seen] / count
         middle = means.mean(axis=1, keepdims=True) if seen.any() else means
         between, whole = ((means - middle) ** 2).mean(axis=1), (squares - middle**2).mean(axis=1)
-        return np.divide(between, whole, out=np.full(len(whole), np.nan), where=whole > 1e-9)
+        known = whole > 1e-9
+        return np.where(known, between / np.where(known, whole, 1), np.nan)
 
     def fixed(self) -> list[int]:
         """The classes that lie at the same place of every frame.
