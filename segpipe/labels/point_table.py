@@ -27,6 +27,7 @@ _COLUMNS = {
         *("labelindex", _OWN_NUMBERS),
     ),
 }
+_MOST_NAMES = 10_000  # of a column: more are no names of classes
 _DIGITS = 19  # of an index fewer; what is longer is a name
 
 
@@ -49,8 +50,10 @@ class PointTable:
     columns: Mapping[str, int] = field(default_factory=dict)
     """Where image, row, column and label are; known once a row was read."""
     header: Sequence[str] = ()
-    _names: dict[int, dict[str, str]] = field(default_factory=dict)
+    _names: dict[int, dict[str, set[str]]] = field(default_factory=dict)
     """Of every other column that may name the labels: what it says of each label."""
+    _owners: dict[int, dict[str, str]] = field(default_factory=dict)
+    """The label that each name of these columns stands beside."""
 
     def rows(self) -> Iterator[PointRow]:
         """The rows that are not empty.
@@ -61,7 +64,8 @@ class PointTable:
         for line, fields in read_table(self.path, option=named("labels")):
             if not self.header:
                 self.header, self.columns = fields, _columns(fields, self.path)
-                self._names = {i: {} for i in range(len(fields)) if i not in self.columns.values()}
+                others = [i for i in range(len(fields)) if i not in self.columns.values()]
+                self._names, self._owners = {i: {} for i in others}, {i: {} for i in others}
                 taken = ", ".join(self.header[place] for place in self.columns.values())
                 log.info("%s: %s of %s", self.path.name, shorten(taken, 200), shorten(", ".join(self.header), 200))
                 continue
@@ -79,7 +83,10 @@ class PointTable:
         return bool(self.header) and plain(self.header[self.columns["label"]]) == _OWN_NUMBERS
 
     def names(self, labels: Sequence[str], classes: Sequence[str] | None) -> Mapping[str, str]:
-        """The name of each label by another column, where labels are numbers alone and one column has a name for each.
+        """The names of labels by another column, where labels are numbers alone.
+
+        No name may stand beside two labels, and half of the labels must have one name each; a label with several (what
+        was put together) stays a number.
 
         Args:
             labels: as the table has them.
@@ -88,20 +95,23 @@ class PointTable:
         if len(labels) < 2 or any(index_of(label) is None for label in labels):
             return {}
         for place, said in self._names.items():
-            found = [said.get(label, "") for label in labels]
-            apart = len({fold(name) for name in found}) == len(found) and all(found)
-            known = classes is None or all(name in classes for name in found)
-            if apart and known and not any(_is_number(name) for name in found):
+            found = {label: next(iter(names)) for label in labels if len(names := said.get(label, ())) == 1}
+            apart = len({fold(name) for name in found.values()}) == len(found) and 2 * len(found) >= len(labels)
+            if apart and all(found.values()) and (classes is None or all(name in classes for name in found.values())):
                 label, heading = self.header[self.columns["label"]], self.header[place]
                 log.info("%s: %s holds numbers, names are those of %s", self.path.name, label, shorten(heading))
-                return dict(zip(labels, found, strict=True))
+                return found
         return {}
 
     def _learn(self, label: str, fields: Sequence[str]) -> None:
-        """Keep what other columns call the label, as long as each of them has one name for it."""
+        """Keep what other columns call the label; columns of numbers, or with one name for two labels, name nothing."""
         for place in [*self._names]:
-            if self._names[place].setdefault(label, fields[place]) != fields[place]:
-                del self._names[place]
+            name, said, owners = fields[place], self._names[place], self._owners[place]
+            first = owners.setdefault(name, label) if name else label
+            if first != label or _is_number(name) or len(owners) > _MOST_NAMES:
+                del self._names[place], self._owners[place]
+            else:
+                said.setdefault(label, set()).add(name)
 
 
 def index_of(label: str) -> int | None:

@@ -178,6 +178,8 @@ def test_the_pulley_ridge_points():
     assert len(labels.points) == 60
     assert labels.classes[:2] == ("CCA", "Ana")
     assert counts.tolist() == [1227, 1010, 219, 162, 117, 85, 18, 20, 14, 8, 58]
+    named = read_points(folder / "points.csv", images, classes=None)  # class_index, called as cpce_code says
+    assert named.classes == (*labels.classes[:10], "class 10")
 
 
 LONG = "x" * 100_000

@@ -32,7 +32,8 @@ def test_which_columns_were_taken_is_said_once(tmp_path: Path, caplog: pytest.Lo
         ("cpce_code", ["CCA", "Ana", "CCA"]),
         ("annotator", ["kim", "kim", "kim"]),  # tells nothing apart
         ("depth", ["12,5", "3", "12,5"]),  # numbers name nothing
-        ("note", ["a", "b", "c"]),  # two words for one label
+        ("mixed", ["a", "CCA", "b"]),  # two words for one label: it stays a number
+        ("note", ["a", "b", "b"]),  # one word for two labels
         ("short", ["CCA", "", "CCA"]),
         ("word", ["Sand", "sand", "Sand"]),
     ],
@@ -43,10 +44,11 @@ def test_a_column_that_has_a_name_for_each_number_names_them(tmp_path: Path, hea
     )
     read = table(tmp_path, text)
     assert [row.label for row in read.rows()] == ["7", "82", "7"]
-    wanted = {"7": "CCA", "82": "Ana"} if heading == "cpce_code" else {}
+    wanted = {"cpce_code": {"7": "CCA", "82": "Ana"}, "mixed": {"82": "CCA"}}.get(heading, {})
     assert read.names(["7", "82"], None) == wanted
     assert read.names(["7", "82"], ("Ana", "CCA")) == wanted
-    assert read.names(["7", "82"], ("Ana", "sand")) == {}
+    assert read.names(["7", "82", "9"], None) == (wanted if heading == "cpce_code" else {})
+    assert read.names(["7", "82"], ("sand", "Mus")) == {}
     assert read.names(["7", "rock"], None) == {}
 
 
