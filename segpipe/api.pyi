@@ -301,6 +301,7 @@ def evaluate(
     *,
     labels: str | None = None,
     classes: str | None = None,
+    skip_outside: bool | None = None,
     seed: int | None = None,
     device: str | None = None,
     workers: int | None = None,
@@ -317,6 +318,7 @@ def evaluate(
         run: the run directory.
         labels: folder of index images, CSV of points, or folder of a published set; null = nothing to evaluate.
         classes: text file of class names, one per line in index order.
+        skip_outside: leave out points that lie outside their image, and say how many.
         seed: seed of the probes' pixels and folds, of the baseline and of the bootstrap.
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
@@ -335,9 +337,11 @@ def cover(
     *,
     sites: str | None = None,
     by: str | None = None,
+    site_pattern: str | None = None,
     gsd: float | None = None,
     labels: str | None = None,
     classes: str | None = None,
+    skip_outside: bool | None = None,
     seed: int | None = None,
     device: str | None = None,
     workers: int | None = None,
@@ -357,9 +361,11 @@ def cover(
         sites: CSV that names images and their site, and their gsd if it knows.
         by: column of sites that says the site, or `folder`: that of the image; empty = site, transect ..., or the
             folder.
+        site_pattern: regular expression whose groups in a file name say the site, such as (?P<dive>D\d+)_.
         gsd: meters along the side of a pixel, of all images that do not say so.
         labels: CSV of points, or folder of index images, to correct the cover by.
         classes: text file of their class names, one per line in index order.
+        skip_outside: leave out points that lie outside their image, and say how many.
         seed: seed of the resamples.
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
@@ -414,6 +420,8 @@ def name(
     points: AnyPath | None = None,
     labels: AnyPath | None = None,
     classes: AnyPath | None = None,
+    skip_outside: bool = False,
+    points_in: Literal["auto", "displayed", "stored"] = "auto",
     min_pixels: int = 10,
     min_images: int = 2,
     min_agreement: float = 0.5,
@@ -433,9 +441,12 @@ def name(
         points: propose names by a CSV of labelled points.
         labels: propose names by labels: a folder of index PNGs, or a CSV of points.
         classes: class names of the labels, one a line in index order.
+        skip_outside: leave out points that lie outside their image, and say how many.
+        points_in: picture that rows and columns of points count in where EXIF turns it: displayed, or stored as
+            in CoralNet.
         min_pixels: labelled pixels that a proposal needs.
         min_images: images that they must lie in.
-        min_agreement: share of them that must agree.
+        min_agreement: share of them that must surely agree: lower end of its 95% interval.
         merge: cluster A joins the class of B; each by number or name; repeatable.
         suggest: join the most similar clusters until N classes are left.
         split: cut this cluster further, by number or name; others stay as they are.

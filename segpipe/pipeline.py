@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -466,6 +467,23 @@ def summary_line(record: StageRecord) -> str:
         text = f"{value:.4g}" if isinstance(value, float) else str(value)
         shown.append(f"{key.replace('_', ' ')} {text}")
     return ", ".join(shown)
+
+
+def refresh(run_dir: RunDir) -> str | None:
+    """The command that brings the report up to date, and what is left of older names; None where there is no report."""
+    manifest, settings = run_dir.manifest(), resolve(run_dir)
+    stale = [
+        name
+        for name in ("export", "cover", "report")
+        if name in manifest.stages and step_of(BY_NAME[name], settings, run_dir, manifest).action == "run"
+    ]
+    if "report" not in manifest.stages or not stale:
+        return None
+    root = shlex.quote(str(run_dir.root))
+    if stale == ["report"]:
+        return f"`segpipe report {root}` brings the report up to date"
+    images = shlex.quote(str(getattr(settings["index"], "images", None) or "IMAGES"))
+    return f"`segpipe run {images} {root} --from export` brings {', '.join(stale)} up to date"
 
 
 def require(stage: Stage, settings: Settings, run_dir: RunDir) -> None:

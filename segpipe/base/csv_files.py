@@ -17,12 +17,15 @@ from typing import Any
 
 from segpipe.base.errors import UsageError
 from segpipe.base.outside import read_outside
+from segpipe.base.shown import uncurled
 
 _LARGEST = 1 << 29  # bytes; a table of 10 million points has 300 million
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # the last four are = + - @ of full width
 _FIRST = frozenset("'=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # asked before, for speed
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+|inf|nan)")
 _END = "\0"  # a row of our own behind the last one; no text holds it
+
+_SEPARATOR = re.compile(r"\s*(\"?)sep=([,;\t|])\1[,;\t|]*[ \t]*(?:\r\n|\r|\n|\Z)", re.IGNORECASE)
 
 IMAGE_COLUMN = ("image", "name", "filename", "imagename", "imagefile", "file", "imageid", "path", "photo")
 """Spellings of the heading of the column that names images."""
@@ -70,7 +73,8 @@ def read_table(path: Path, *, option: str) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not empty, the header first, each with its line number; fields without spaces around.
 
     Args:
-        path: the file: commas, semicolons or tabs; UTF-8, or UTF-16 with its mark.
+        path: the file: commas, semicolons or tabs, or what a first line such as `sep=;` says (of spreadsheets);
+            UTF-8, or UTF-16 with its mark. Curly quotes around a field are taken off.
         option: that named it, for messages.
 
     Raises:
@@ -78,26 +82,29 @@ def read_table(path: Path, *, option: str) -> Iterator[tuple[int, list[str]]]:
             line.
     """
     text = read_outside(path, most=_LARGEST, what="table", way_out=f"check {option}")
+    told = _SEPARATOR.match(text)
+    text = text[told.end() :] if told else text
     header = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0][: csv.field_size_limit()]
-    delimiter = max(",;\t", key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
+    delimiter = told[2] if told else max(",;\t", key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
     reader = csv.reader(chain(io.StringIO(text, newline=""), [_END]), delimiter=delimiter)
-    width, begins = 0, 1
+    above = len(re.findall("\r\n|\r|\n", told[0])) if told else 0
+    width, begins = 0, above + 1
     try:
         for fields in reader:
             if fields == [_END]:
                 return
             if fields and fields[-1].endswith(_END):
                 raise UsageError(f"{path}:{begins}: a quote is opened in this row and never closed; close it")
-            begins = reader.line_num + 1
+            begins = above + reader.line_num + 1
             if not any(field.strip() for field in fields):
                 continue
             width = width or len(fields)
             if len(fields) < width or any(field.strip() for field in fields[width:]):
                 raise UsageError(
-                    f"{path}:{reader.line_num}: {len(fields)} fields where the header has {width}; "
+                    f"{path}:{above + reader.line_num}: {len(fields)} fields where the header has {width}; "
                     "put fields that hold the delimiter in quotes"
                 )
-            yield reader.line_num, [_named(field.strip()) for field in fields[:width]]
+            yield above + reader.line_num, [_named(uncurled(field.strip())) for field in fields[:width]]
     except csv.Error as error:
         raise UsageError(f"{path}:{begins}: not a CSV row ({error}); check its quotes") from error
 

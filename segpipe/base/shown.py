@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+_CURLED = ("“”", "„“", "””", "‘’", "‚‘", "’’", "«»", "»«")
+
+
+def uncurled(text: str) -> str:
+    """A text without the curly quotes around it that word processors make of straight ones.
+
+    >>> uncurled("“soft coral”"), uncurled("“a” and “b”"), uncurled("diver’s hand")
+    ('soft coral', '“a” and “b”', 'diver’s hand')
+    """
+    inner = text[1:-1]
+    ends = text[:1] + text[-1:]
+    return inner.strip() if len(text) > 1 and ends in _CURLED and not set(inner) & set(ends) else text
+
 
 def counted(count: int, noun: str) -> str:
     """A number with its noun.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -18,8 +19,9 @@ class ImageNames:
     An exact id or relative path comes first; else the images whose relative path ends in the name, folder by folder.
     Names are compared in Unicode's composed form (macOS stores decomposed ones), unless one is spelled exactly so; a
     backslash separates folders too.
-    What a table cannot hold is met half way, last of all: spaces around a name, and bytes that are not UTF-8, which our
-    own tables write as question marks.
+    What a table cannot hold is met half way: spaces around a name, and bytes that are not UTF-8, which our own tables
+    write as question marks. Last of all names are compared without regard to case, and of a path of another machine
+    (absolute, or an address) its end counts, the longest that any image has.
     """
 
     def __init__(self, images: Sequence[Image]) -> None:
@@ -27,6 +29,7 @@ class ImageNames:
         self._spelled: dict[str, list[int]] = {}
         self._tails: dict[str, list[int]] = {}
         self._loose: dict[str, list[int]] = {}
+        self._folded: dict[str, list[int]] = {}
         for i, image in enumerate(images):
             for name in {image.id, image.path, _without_ending(image.path)}:
                 self._spelled.setdefault(name, []).append(i)
@@ -38,17 +41,36 @@ class ImageNames:
             tails = {tail for name in names for tail in _tails(name)}
             for tail in tails:
                 self._tails.setdefault(tail, []).append(i)
+            for name in {name.casefold() for name in (*names, *tails)}:
+                self._folded.setdefault(name, []).append(i)
 
     def find(self, name: str) -> list[int]:
         """Indices of the images that `name` may mean: none, one, or several where it is ambiguous."""
         if len(self._spelled.get(name, ())) == 1:
             return self._spelled[name]
         plain = _plain(name)
+        return self._found(plain) or next(
+            (found for tail in (_tails(plain) if is_elsewhere(name) else ()) if (found := self._found(tail))), []
+        )
+
+    def _found(self, plain: str) -> list[int]:
         for wanted in dict.fromkeys((plain, _without_ending(plain))):
             for table in (*self._exact, self._tails, self._loose):
                 if wanted in table:
                     return table[wanted]
+        for wanted in dict.fromkeys((plain.casefold(), _without_ending(plain).casefold())):
+            if wanted in self._folded:
+                return self._folded[wanted]
         return []
+
+
+def is_elsewhere(name: str) -> bool:
+    r"""Whether a name is a whole path or an address, of this machine or of another.
+
+    >>> [is_elsewhere(name) for name in ("C:\\dives\\a.jpg", "/home/x/a.jpg", "s3://reef/a.jpg", "dives/a.jpg")]
+    [True, True, True, False]
+    """
+    return re.match(r"/|\\|[A-Za-z]:[/\\]|[A-Za-z][A-Za-z0-9+.-]+://", name) is not None
 
 
 def _plain(name: str) -> str:

@@ -32,6 +32,7 @@ from segpipe.store import masks
 GALLERY = "gallery"
 """Folder of the pictures in a run."""
 _SEEN = "seen.npz"
+_FIXED = "fixed.json"
 _IMAGES, _GRID = 1000, 24  # images whose masks are remembered at most, places of each along a side
 _PATCHES, _COVERS, _SIDE, _GAP = 8, 2, 144, 4  # of a picture
 
@@ -194,6 +195,16 @@ def picture_names(clusters: int) -> dict[int, str]:
     return {k: f"{GALLERY}/{k:0{digits}d}.png" for k in range(clusters)}
 
 
+def load_fixed(run: Path) -> list[int] | None:
+    """Clusters that lie at the same place of every frame, as `draw_gallery` found; None where it did not look yet."""
+    path = run / GALLERY / _FIXED
+    try:
+        return [int(cluster) for cluster in files.parse_json(files.read_text(path))]
+    except (OSError, ValueError, TypeError) as error:
+        raise_shortage(path, error)
+        return None
+
+
 def draw_gallery(inputs: GalleryInputs, run: Path, runtime: Runtime) -> None:
     """Draw a picture of every cluster: its best patches in their surroundings, and the images that it covers most."""
     clusters = inputs.legend.classes
@@ -207,6 +218,7 @@ def draw_gallery(inputs: GalleryInputs, run: Path, runtime: Runtime) -> None:
     )
     tracked = runtime.track(crops, total=len(crops), unit="crops")
     found = survey(inputs, tracked, keep=_PATCHES, per_crop=8, seed=0)
+    files.write_json(run / GALLERY / _FIXED, list(found.fixed))
     wanted = defaultdict[int, list[tuple[int, int]]](list)  # by image: cluster and place on its picture
     patches = {(k, i): patch for k, best in enumerate(found.best) for i, patch in enumerate(best)}
     covers = {(k, i): cover for k, own in enumerate(wide) for i, cover in enumerate(own)}

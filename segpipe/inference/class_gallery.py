@@ -15,6 +15,7 @@ import numpy.typing as npt
 from segpipe.base.geometry import Box
 from segpipe.inference.codes import encode, open_head
 from segpipe.ops import gallery
+from segpipe.ops.frame_places import FramePlaces
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.gallery import Patch
@@ -25,6 +26,9 @@ from segpipe.store.clusters import open_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
 
 CROPS = 600
 """Most crops whose patches are sampled, whatever the size of the corpus."""
@@ -51,6 +55,14 @@ class GalleryInputs:
         part = self.features.header.grid(whole.size).patch_box(patch.row, patch.col)
         return Box(whole.top + part.top, whole.left + part.left, part.height, part.width)
 
+    def middles(self, image: int, crop: int, valid: npt.NDArray[np.bool_]) -> tuple[Float64, Float64]:
+        """Rows and columns (m,) of the middles of a crop's valid patches, 0 to 1 from the top left of the image."""
+        whole, size = self.corpus.crops[crop].box, self.corpus.images[image].size
+        grid = self.features.header.grid(whole.size)
+        rows, cols = (np.argwhere(valid) + 0.5).T
+        high, wide = whole.height / (grid.content.height / grid.patch), whole.width / (grid.content.width / grid.patch)
+        return (whole.top + rows * high) / size.height, (whole.left + cols * wide) / size.width
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
@@ -63,6 +75,8 @@ class Survey:
     """For each image sampled the mean cosine of its patches to their class centers."""
     feature_axes: gallery.ColorAxes
     code_axes: gallery.ColorAxes
+    fixed: Sequence[int] = ()
+    """Classes that lie at the same place of every frame, see `FramePlaces.fixed`."""
 
 
 def survey(inputs: GalleryInputs, crops: Iterable[tuple[int, int]], *, keep: int, per_crop: int, seed: int) -> Survey:
@@ -76,24 +90,46 @@ def survey(inputs: GalleryInputs, crops: Iterable[tuple[int, int]], *, keep: int
         seed: of the choice of these.
     """
     rng = np.random.default_rng(seed)
-    best = gallery.BestPatches(inputs.legend.classes, keep, inputs.corpus.groups)
+    clusters = len(inputs.legend.classes_of)
+    best, sizes = gallery.BestPatches(clusters, keep, inputs.corpus.groups), np.zeros(clusters, np.int64)
+    places, frame = FramePlaces(inputs.legend.classes), list[tuple[Float64, Float64, Int64]]()
     cosines_of, features_seen, codes_seen = defaultdict[int, list[float]](list), [], []
-    count = 0
+    count, last = 0, -1
     for image, crop in crops:
+        if image != last and frame:
+            places.add(*map(np.concatenate, zip(*frame, strict=True)))
+            frame.clear()
+        last = image
         patches, valid = inputs.features.patches(crop), inputs.features.valid(crop)
         valid = valid if valid.any() else ~valid  # an image of nothing but no data: better shown than left out
         found = inputs.encode(patches, inputs.features.valid(crop))
         labels, cosines = gallery.assign_parts(found, inputs.clusters)
         classes = inputs.legend.classes_of[labels]
-        best.add(classes, cosines, valid & (classes >= 0), image=image, crop=crop)
-        places = np.argwhere(valid)
+        best.add(labels, cosines, valid & (classes >= 0), image=image, crop=crop)
+        sizes += np.bincount(labels[valid], minlength=clusters)
+        if not inputs.corpus.images[image].mosaic:
+            frame.append((*inputs.middles(image, crop, valid), classes[valid]))
+        at = np.argwhere(valid)
         cosines_of[image].append(float(cosines[valid].mean()))
-        rows, cols = places[rng.permutation(len(places))[:per_crop]].T
+        rows, cols = at[rng.permutation(len(at))[:per_crop]].T
         features_seen.append(np.asarray(patches[rows, cols], np.float32))
         codes_seen.append(found[rows, cols])
         count += 1
-    axes = [gallery.color_axes(np.concatenate(seen)) for seen in (features_seen, codes_seen)]
-    return Survey(count, best.best(), {image: float(np.mean(c)) for image, c in cosines_of.items()}, *axes)
+    if frame:
+        places.add(*map(np.concatenate, zip(*frame, strict=True)))
+    features, codes = (gallery.color_axes(np.concatenate(seen)) for seen in (features_seen, codes_seen))
+    fit = {image: float(np.mean(c)) for image, c in cosines_of.items()}
+    return Survey(count, _of_classes(best.best(), sizes, inputs.legend, keep), fit, features, codes, places.fixed())
+
+
+def _of_classes(best: Sequence[Sequence[Patch]], sizes: Int64, legend: Legend, keep: int) -> list[Sequence[Patch]]:
+    """The best patches of every class, those of several clusters by the share of each."""
+    shown = []
+    for k in range(legend.classes):
+        own = np.flatnonzero(legend.classes_of == k).tolist()
+        parts = [best[cluster] for cluster in own]
+        shown.append(parts[0] if len(own) == 1 else gallery.by_share(parts, sizes[own].tolist(), keep))
+    return shown
 
 
 def open_inputs(run_dir: RunDir, legend: Legend | None = None) -> GalleryInputs:

@@ -56,7 +56,8 @@ def draw_clusters(
 ) -> None:
     """Pictures of the clusters, into a draft of the run, where it has none of them; and which masks they are of."""
     same = before is not None and before.clustering == after.clustering
-    if not same or not all((run_dir.root / name).exists() for name in parts.picture_names(after.clusters).values()):
+    drawn = all((run_dir.root / name).exists() for name in parts.picture_names(after.clusters).values())
+    if not same or not drawn or parts.load_fixed(run_dir.root) is None:
         parts.draw_gallery(open_inputs(draft, plain_legend(after.clusters)), draft.root, runtime)
     parts.save_seen(after, draft.root)
 

@@ -18,8 +18,9 @@ import numpy.typing as npt
 from segpipe.base.geometry import Box, mask_tiles
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
-from segpipe.labels.ground_truth import LabelReader, read_truth
+from segpipe.labels.ground_truth import LabelReader, Truth, read_truth
 from segpipe.labels.point_labels import Points
+from segpipe.labels.point_places import PointRules
 from segpipe.ops.metrics import confusion as metrics
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.palette import nodata
@@ -43,10 +44,19 @@ class Labelled:
     """Labels that belong to no image."""
     points: bool
     """Whether single pixels are labelled, not whole images."""
+    truth: Truth
+    """The labels themselves."""
 
 
 def count_labelled(
-    labels: Path, classes: Path | None, corpus: Corpus, directory: Path, *, clusters: int, runtime: Runtime
+    labels: Path,
+    classes: Path | None,
+    corpus: Corpus,
+    directory: Path,
+    *,
+    clusters: int,
+    runtime: Runtime,
+    rules: PointRules | None = None,
 ) -> Labelled:
     """Read labels and count them against the masks.
 
@@ -57,12 +67,13 @@ def count_labelled(
         directory: `masks/`.
         clusters: how many the masks have.
         runtime: workers and progress.
+        rules: how points are read.
 
     Raises:
         UsageError: a label is wrong, or a mask has another size than its image.
         CorpusError: no label belongs to an image.
     """
-    truth = read_truth(labels, classes, corpus, runtime)
+    truth = read_truth(labels, classes, corpus, runtime, rules)
 
     entries = load_index(directory)
 
@@ -76,7 +87,50 @@ def count_labelled(
     counted = thread_map(count, images, workers=runtime.workers, ahead=runtime.workers)
     counts = list(runtime.track(counted, total=len(images), unit="labelled images"))
     points = any(isinstance(source, Points) for source in truth.sources.values())
-    return Labelled(truth.classes, images, join(counts), tuple(truth.unmatched), points)
+    return Labelled(truth.classes, images, join(counts), tuple(truth.unmatched), points, truth)
+
+
+@dataclass(frozen=True, slots=True)
+class PointOnMap:
+    """A labelled point, and what the mask says there."""
+
+    image: int
+    """Index in the corpus."""
+    row: int
+    column: int
+    label: int
+    cluster: int
+    """-1 where the mask has none."""
+
+
+def points_on_map(
+    truth: Truth, corpus: Corpus, directory: Path, *, clusters: int, workers: int
+) -> Iterator[PointOnMap]:
+    """Every labelled point with the cluster of its pixel, in the order of the corpus; nothing for label maps.
+
+    Raises:
+        UsageError: a mask is damaged.
+    """
+    images = [index for index, source in sorted(truth.sources.items()) if isinstance(source, Points)]
+    entries = load_index(directory) if images else []
+
+    def look(index: int) -> list[PointOnMap]:
+        points, image = truth.sources[index], corpus.images[index]
+        assert isinstance(points, Points)
+        found = []
+        for box in mask_tiles(image.size, entries[index].get("tile")):
+            inside = (points.rows >= box.top) & (points.rows < box.bottom)
+            inside &= (points.cols >= box.left) & (points.cols < box.right)
+            if inside.any():
+                rows, cols = points.rows[inside], points.cols[inside]
+                mask = read_part(directory, entries[index], box)[rows - box.top, cols - box.left].astype(np.int64)
+                mask[mask == nodata(clusters)] = -1
+                columns = rows.tolist(), cols.tolist(), points.labels[inside].tolist(), mask.tolist()
+                found += [PointOnMap(index, *values) for values in zip(*columns, strict=True)]
+        return found
+
+    for found in thread_map(look, images, workers=workers, ahead=workers):
+        yield from found
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ from segpipe.images import matfile
 from segpipe.images.decoding import quiet, takes_too_much
 from segpipe.images.readers import read_image
 from segpipe.images.single import MAX_PIXELS
-from segpipe.labels.label_maps import READERS, UNLABELLED
+from segpipe.labels.label_maps import READERS
+from segpipe.labels.placement import UNLABELLED
 
 Int32 = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]

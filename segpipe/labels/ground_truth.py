@@ -5,6 +5,7 @@ Label maps are files from outside: every one is decoded in a guarded process fir
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,20 +23,24 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.images.datasets import FOLDER, LabelledImage, existing, find_samples
 from segpipe.images.decoding import allow_pixels, memory_for
+from segpipe.images.headers import BadImage, inspect
 from segpipe.images.single import MAX_PIXELS
 from segpipe.labels.encodings import CODINGS, read_coded
 from segpipe.labels.label_maps import (
-    UNLABELLED,
     find_label_maps,
     list_label_files,
     open_label_map,
     read_classes,
     read_label_map,
 )
+from segpipe.labels.placement import UNLABELLED, is_moved
 from segpipe.labels.point_labels import Points, read_points
+from segpipe.labels.point_places import PointRules
 from segpipe.records.corpus import Corpus, Image
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 _PIECE = 1024  # pixels of a mosaic's labels, squared, looked at together
 
@@ -113,7 +118,9 @@ def label_files(labels: Path, classes: Path | None, *, names: tuple[str, str] = 
     return [*found, *([classes] if classes else [])]
 
 
-def read_truth(labels: Path, classes: Path | None, corpus: Corpus, runtime: Runtime) -> Truth:
+def read_truth(
+    labels: Path, classes: Path | None, corpus: Corpus, runtime: Runtime, rules: PointRules | None = None
+) -> Truth:
     """Find the labels of the corpus and check every one of them.
 
     Args:
@@ -121,6 +128,7 @@ def read_truth(labels: Path, classes: Path | None, corpus: Corpus, runtime: Runt
         classes: a file of class names; without it the classes are the values, or names, that the labels hold.
         corpus: the images.
         runtime: workers and progress.
+        rules: how points are read.
 
     Raises:
         UsageError: a label file or row is wrong.
@@ -128,7 +136,10 @@ def read_truth(labels: Path, classes: Path | None, corpus: Corpus, runtime: Runt
     """
     names = read_classes(classes) if classes else None
     label_files(labels, classes)
-    truth = (_read_maps if labels.is_dir() else _read_points)(labels, names, corpus, runtime)
+    if labels.is_dir():
+        truth = _read_maps(labels, names, corpus, runtime)
+    else:
+        truth = _read_points(labels, names, corpus, rules)
     if not truth.sources:
         raise CorpusError(
             f"{labels}: every pixel is marked as not labelled, so there is nothing to score; check the labels"
@@ -136,22 +147,47 @@ def read_truth(labels: Path, classes: Path | None, corpus: Corpus, runtime: Runt
     return truth
 
 
-def _read_points(labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, runtime: Runtime) -> Truth:
-    read = read_points(labels, corpus.images, classes=classes)
+def _read_points(labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, rules: PointRules | None) -> Truth:
+    way = partial(orientation_of, corpus)
+    read = read_points(labels, corpus.images, classes=classes, rules=rules, orientation=way)
     kept = {index: points for index, points in read.points.items() if len(points.labels)}
     return Truth(kept, read.classes, np.zeros(0, np.int32), list(read.unmatched), len(read.points) - len(kept))
+
+
+def orientation_of(corpus: Corpus, index: int) -> int:
+    """The EXIF orientation by which an image is turned when it is displayed, 1 to 8."""
+    image = corpus.images[index]
+    if image.mosaic or image.moment is not None:
+        return 1
+    try:
+        return inspect(corpus.path(image)).orientation
+    except BadImage:  # gone or changed: whatever reads it will say so
+        return 1
 
 
 def _read_maps(labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, runtime: Runtime) -> Truth:
     found = find_label_maps(labels, corpus.images)
     jobs = [(path, corpus.images[index]) for index, path in found.files.items()]
-    held = dict(zip(found.files, _checked(partial(_values, classes=classes), jobs, runtime), strict=True))
+    looked = _checked(partial(_values, classes=classes), jobs, runtime)
+    held = {index: values - {UNLABELLED} for index, (values, _) in zip(found.files, looked, strict=True)}
+    _tell_maps(labels, [values for values, _ in looked], sum(moved for _, moved in looked))
     kept = {index: path for index, path in found.files.items() if held[index]}
     if classes is not None:
         return Truth(kept, classes, np.arange(len(classes), dtype=np.int32), found.unmatched, len(held) - len(kept))
     values = sorted(set[int]().union(*held.values()))
     table = np.searchsorted(values, np.arange(max(values, default=0) + 1)).astype(np.int32)
     return Truth(kept, tuple(f"label {v}" for v in values), table, found.unmatched, len(held) - len(kept))
+
+
+def _tell_maps(labels: Path, values: Sequence[set[int]], moved: int) -> None:
+    if moved:
+        log.info("%d label maps lie elsewhere than their images' first pixel; taken by their coordinates", moved)
+    if set[int]().union(*values) == {UNLABELLED, 0}:
+        log.warning(
+            "%s: the label maps hold nothing but 0 and pixels that are not labelled (255), which is one class and "
+            "makes every map right; if 255 is meant as a class, store 1 instead",
+            labels,
+        )
 
 
 def layout_samples(labels: Path, classes: Path | None, *, layout: str, split: str) -> list[LabelledImage]:
@@ -242,17 +278,17 @@ def _misfit(labels: npt.NDArray[np.int32], image: Image) -> str:
     return f"{width} x {height} pixels where {image.path} has {image.size.width} x {image.size.height}"
 
 
-def _values(job: tuple[Path, Image], classes: tuple[str, ...] | None) -> set[int]:
-    """The class values that a label map holds."""
+def _values(job: tuple[Path, Image], classes: tuple[str, ...] | None) -> tuple[set[int], bool]:
+    """The values that a label map holds, `UNLABELLED` among them, and whether it is moved against its image."""
     path, image = job
     allow_pixels(image.size)
     side = _PIECE if image.mosaic else max(image.size.height, image.size.width)
     with open_label_map(path, image) as read:
         values = np.unique(np.concatenate([np.unique(read(box)) for box in tiles(image.size, side)]))
-    held = set(values[values >= 0].tolist())
+    held = set(values.tolist())
     if classes is not None and max(held, default=0) >= len(classes):
         raise UsageError(
             f"{path}: holds the value {max(held)}, but the classes file names {len(classes)}, 0 to {len(classes) - 1}; "
             "name all classes, or store 255 (65535 in 16-bit files) where nothing is labelled"
         )
-    return held
+    return held, is_moved(path, image)

@@ -1,7 +1,8 @@
 """Label maps: index images beside the corpus, one value per pixel. Only evaluation reads them.
 
 A label map has the name of its image (`reef/a.png` for `reef/a.jpg`; `reef/a.jpg.png` too) and exactly its displayed
-size. The stored value is the class index; 255, or 65535 in 16-bit files, means not labelled. Palette colors are
+size; where both say where they lie on the earth, its pixels are those of the same ground. The stored value is the class
+index; 255, or 65535 in 16-bit files, or the no-data value that a TIFF declares, means not labelled. Palette colors are
 never looked at.
 """
 
@@ -28,16 +29,17 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.outside import read_outside
 from segpipe.base.shortage import raise_shortage
-from segpipe.base.shown import quoted
+from segpipe.base.shown import quoted, uncurled
 from segpipe.images.decoding import quiet, takes_too_much
 from segpipe.images.id_lookup import ImageNames
 from segpipe.images.rasters import GDAL_OPTIONS
+from segpipe.images.single import MAX_PIXELS
+from segpipe.labels.placement import UNLABELLED, Placement, meaning, place_labels
+from segpipe.records.class_names import fold
 from segpipe.records.corpus import Image
 
 ENDINGS = (".png", ".tif", ".tiff", ".bmp")
 _LARGEST = 1 << 24  # bytes of a list of class names
-UNLABELLED = -1
-"""Value of pixels without a label in what `read_label_map` returns."""
 
 # the readers themselves: PIL.Image.open refuses large files, and here the size is known beforehand
 READERS: dict[bytes, Callable[[BinaryIO], ImageFile]] = {
@@ -112,17 +114,23 @@ def read_label_map(path: Path, image: Image) -> npt.NDArray[np.int32]:
         (H, W) int32 class indices as stored, `UNLABELLED` where there is no label.
 
     Raises:
-        UsageError: the file is no readable index image or has another size than the image.
+        UsageError: the file is no readable index image, has another size than the image, or lies elsewhere.
     """
-    stored, mode, samples = _decode(path, image)
-    values = stored.astype(np.int32)
+    values, placed = _read_whole(path, image)
+    return placed.read(Box(0, 0, image.size.height, image.size.width), lambda box: values[box.slices])
+
+
+def _read_whole(path: Path, image: Image) -> tuple[npt.NDArray[np.int32], Placement]:
+    """All labels of a file, as they lie in it."""
+    stored, mode, samples, placed = _decode(path, image)
     if samples in _SPREAD:
-        return values // _SPREAD[samples]
-    if samples not in _FEW_BITS:  # with fewer than 8 bits there is no value 255 to give a meaning
-        values[values == (255 if mode in ("L", "P") else 65535)] = UNLABELLED
+        return meaning(stored // _SPREAD[samples], None, placed.nodata), placed
+    # with fewer than 8 bits there is no value 255 to give a meaning
+    unlabelled = None if samples in _FEW_BITS else 255 if mode in ("L", "P") else 65535
+    values = meaning(stored, unlabelled, placed.nodata)
     if mode == "I" and not UNLABELLED <= values.min() <= values.max() < 65535:
         raise UsageError(f"{path}: holds {values.min()} to {values.max()}; class indices go from 0 to 65534")
-    return values
+    return values, placed
 
 
 @contextmanager
@@ -156,22 +164,34 @@ def open_label_map(path: Path, image: Image) -> Iterator[Callable[[Box], npt.NDA
             raise UsageError(
                 f"{path}: {file.count} bands of type {dtype}, not an index image; one band of uint8 or uint16 is needed"
             )
-        if Size(file.height, file.width) != image.size:
-            raise UsageError(_wrong_size(path, Size(file.height, file.width), image))
+        placed = _placed(path, Size(file.height, file.width), image)
         unlabelled = 255 if dtype == "uint8" else 65535
 
-        def read(box: Box) -> npt.NDArray[np.int32]:
+        def stored_in(box: Box) -> npt.NDArray[np.int32]:
             try:
                 stored = file.read(1, window=Window(box.left, box.top, box.width, box.height))
             except rasterio.errors.RasterioIOError as error:
                 raise UsageError(f"{path}: cannot read this label image ({error}); save it again") from error
-            return np.where(stored == unlabelled, np.int32(UNLABELLED), stored.astype(np.int32))
+            return meaning(stored, unlabelled, placed.nodata)
 
-        yield read
+        yield lambda box: placed.read(box, stored_in)
 
 
-def _decode(path: Path, image: Image) -> tuple[npt.NDArray[np.generic], str, str]:
-    """Stored values (H, W), Pillow's name of their mode, and of the layout of the samples in the file."""
+def _placed(path: Path, size: Size, image: Image) -> Placement:
+    """Where the labels of a file of this size lie in their image."""
+    placed = place_labels(path, image, size)
+    if placed.aligned and not image.mosaic and size.height * size.width > MAX_PIXELS:
+        raise UsageError(
+            f"{path}: {size.width} x {size.height} pixels are more than {MAX_PIXELS // 10**6} million for "
+            f"{image.path} of {image.size.width} x {image.size.height}; cut the labels to the image"
+        )
+    if not placed.aligned and size != image.size:
+        raise UsageError(_wrong_size(path, size, image))
+    return placed
+
+
+def _decode(path: Path, image: Image) -> tuple[npt.NDArray[np.generic], str, str, Placement]:
+    """Stored values (H, W), Pillow's name of their mode, of the layout of the samples in the file, and their place."""
     try:
         with quiet(), path.open("rb") as handle:
             start = handle.read(4)
@@ -185,8 +205,7 @@ def _decode(path: Path, image: Image) -> tuple[npt.NDArray[np.generic], str, str
                     f"{path}: a picture of mode {file.mode}, not an index image; index PNGs are needed: one channel of "
                     "8 or 16 bits whose pixel values are class indices (255 or 65535 = not labelled)"
                 )
-            if file.width * file.height != image.size.height * image.size.width:  # before memory is taken for it
-                raise UsageError(_wrong_size(path, Size(file.height, file.width), image))
+            placed = _placed(path, Size(file.height, file.width), image)  # before memory is taken for it
             arguments = file.tile[0].args
             samples = str(arguments[0] if isinstance(arguments, tuple) else arguments)
             if samples.startswith(("L;I", "1;I")):
@@ -202,9 +221,9 @@ def _decode(path: Path, image: Image) -> tuple[npt.NDArray[np.generic], str, str
             raise UsageError(f"{path}: {greedy}; save this label again or take it away") from error
         raise_shortage(path, error)
         raise UsageError(f"{path}: cannot read this label image ({error}); save it again or take it away") from error
-    if Size(*stored.shape) != image.size:
+    if Size(*stored.shape) != placed.size:
         raise UsageError(_wrong_size(path, Size(*stored.shape), image))
-    return stored, mode, samples
+    return stored, mode, samples, placed
 
 
 def _wrong_size(path: Path, found: Size, image: Image) -> str:
@@ -225,16 +244,16 @@ def read_classes(path: Path) -> tuple[str, ...]:
         UsageError: the file is missing, is not UTF-8, is empty, has a gap or names a class twice.
     """
     text = read_outside(path, most=_LARGEST, what="list of class names", way_out="give one name per line")
-    names = [line.strip() for line in text.rstrip().split("\n")]
+    names = [uncurled(line.strip()) for line in text.rstrip().split("\n")]
     first: dict[str, int] = {}
     for number, name in enumerate(names, 1):
         if not name:
             raise UsageError(
                 f"{path}:{number}: an empty line would shift the classes below it; name class {number - 1}"
             )
-        if name in first:
-            raise UsageError(
-                f"{path}:{number}: {quoted(name)} was named on line {first[name]} already; names must differ"
-            )
-        first[name] = number
+        if fold(name) in first:
+            line = first[fold(name)]
+            alike = "was named" if names[line - 1] == name else f"was named, as {quoted(names[line - 1])},"
+            raise UsageError(f"{path}:{number}: {quoted(name)} {alike} on line {line} already; names must differ")
+        first[fold(name)] = number
     return tuple(names)

@@ -104,6 +104,28 @@ class BestPatches:
         return sorted((first + second)[: self._keep], key=attrgetter("cosine"), reverse=True)
 
 
+def by_share(parts: Sequence[Sequence[Patch]], weights: Sequence[int], keep: int) -> list[Patch]:
+    """The patches of a class of several clusters: of each as many as its share of them, of every one that has some.
+
+    Args:
+        parts: the best patches of each cluster, highest cosine first.
+        weights: how large the clusters are.
+        keep: patches wanted; one of every cluster comes first, the largest first.
+
+    Returns:
+        At most `keep` patches, highest cosine first.
+    """
+    order = [k for k in sorted(range(len(parts)), key=lambda k: -weights[k]) if parts[k]]
+    taken = dict.fromkeys(order[:keep], 1)
+    while sum(taken.values()) < keep:
+        open_ = [k for k in order if taken[k] < len(parts[k])]
+        if not open_:
+            break
+        taken[max(open_, key=lambda k: weights[k] / (taken[k] + 0.5))] += 1  # Sainte-Lague
+    chosen = [patch for k, count in taken.items() for patch in parts[k][:count]]
+    return sorted(chosen, key=attrgetter("cosine"), reverse=True)
+
+
 def along_scale(values: Float, count: int) -> dict[str, list[int]]:
     """Choose indices at the bottom, the middle and the top of a scale.
 

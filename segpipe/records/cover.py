@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -135,3 +136,18 @@ class Cover(_Record):
     sites: list[Part]
     images: list[Part]
     correction: Correction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PointJudged:
+    """A labelled point beside the map."""
+
+    image: str
+    site: str
+    row: int
+    column: int
+    label: str
+    name: str
+    """Of the class on the map there; empty where it has none."""
+    right: bool
+    """Whether class and label have one name."""

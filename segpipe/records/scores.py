@@ -120,6 +120,9 @@ class Matched(Rated):
 
     matching: dict[str, str | None]
     """Class name by cluster number; None for a cluster without a class."""
+    weak: list[str] | None = None
+    """Numbers of clusters matched by few labelled pixels, or by no sure majority of them; None: of an earlier version.
+    """
 
 
 class NamedMap(Rated):
@@ -186,3 +189,18 @@ class ImageScore(_Record):
     accuracy: float
     miou: float
     """Over the classes that the image's labels hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointScore:
+    """One line of points.csv: a labelled point under the global one-to-one matching."""
+
+    image: str
+    row: int
+    column: int
+    label: str
+    cluster: int
+    """-1 where the mask has no data."""
+    matched: str | None
+    """Label that the cluster was matched with."""
+    right: bool

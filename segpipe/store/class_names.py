@@ -18,7 +18,7 @@ import yaml
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.outside import read_outside
-from segpipe.base.shown import quoted, shorten
+from segpipe.base.shown import quoted, shorten, uncurled
 from segpipe.base.yaml_text import compose
 from segpipe.records.class_names import Color, Entry, Naming, NamingError
 from segpipe.records.legend import Legend, guided_legend, plain_legend
@@ -143,7 +143,22 @@ def load_naming(path: Path) -> Written:
     if "clustering" in top:
         places[None, "clustering"] = _line(top["clustering"][0])
     comments = find_comments(text, whole, places, ours={*_HEAD.splitlines(), _SPOKEN})
+    _check_numbers(path, top["clusters"][1], lines, comments)
     return Written(path, Naming(entries, known), lines, comments)
+
+
+def _check_numbers(path: Path, clusters: Any, lines: Mapping[Place, int], comments: Comments) -> None:
+    """Refuse `sand #1` without quotes: YAML reads it as sand, and two of them as one class."""
+    for key, node in clusters.value:
+        for field, value in node.value:
+            place = int(key.value), field.value
+            comment = comments.beside.get(place, "")
+            if field.value in ("name", "merge_into") and _plain(value) and re.fullmatch(r"#\d+", comment):
+                said = f"{value.value} {comment}"
+                raise UsageError(
+                    f"{path}:{lines[place]}: cluster {place[0]}, {field.value}: without quotes {quoted(said)} is "
+                    f'{quoted(value.value)} and a comment; write "{said}", or a space behind #'
+                )
 
 
 def _compose(path: Path) -> tuple[str, Any]:
@@ -197,6 +212,7 @@ def _name(node: Any, path: Path, cluster: int, field: str = "name") -> str:
     if _plain(node) and node.value in _EMPTY:
         return ""
     name = " ".join(node.value.split())
+    name = uncurled(name) if _plain(node) else name
     if not name.isprintable():
         raise UsageError(
             f"{path}:{_line(node)}: cluster {cluster}, {field}: {quoted(name)} holds letters that no one can see"
@@ -205,7 +221,7 @@ def _name(node: Any, path: Path, cluster: int, field: str = "name") -> str:
 
 
 def _color(node: Any, path: Path, cluster: int) -> Color:
-    text = node.value.strip()
+    text = uncurled(node.value.strip())
     found = re.fullmatch(r"#?([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text)
     if not found:
         why = "is empty: without quotes # begins a comment" if not text else f"{quoted(text)} is no color"

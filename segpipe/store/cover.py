@@ -6,6 +6,7 @@ cover/cover_sites.csv      site, images, class, name, share, low, high, pixels, 
 cover/cover_all.csv        the same of all images
 cover/cover_corrected.csv  a line per label, where labels were given; cover_confusion.csv: class of the map x label
 cover/cover_sites_corrected.csv  the same by site, by the errors of all sites together
+cover/cover_points.csv     a line per labelled point, where points were given
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from pydantic import ValidationError
 from segpipe.base import files
 from segpipe.base.csv_files import csv_text
 from segpipe.base.errors import UsageError
+from segpipe.base.printable import readable
 from segpipe.base.shortage import raise_shortage
-from segpipe.records.cover import Correction, Cover, Part, Share
+from segpipe.records.cover import Correction, Cover, Part, PointJudged, Share
 
 
 def save_cover(cover: Cover, directory: Path) -> None:
@@ -96,6 +98,18 @@ def _save_correction(found: Correction, classes: Sequence[str], directory: Path)
                 for row in site.labels
             ),
         )  # fmt: skip
+
+
+def save_points(points: Iterable[PointJudged], directory: Path) -> None:
+    """Write cover_points.csv: a line per labelled point."""
+    _write(
+        directory / "cover_points.csv",
+        ["image", "site", "row", "column", "label", "class", "right"],
+        (
+            [readable(p.image), readable(p.site), p.row, p.column, p.label, p.name, "yes" if p.right else "no"]
+            for p in points
+        ),
+    )
 
 
 def _number(value: float | None) -> str:

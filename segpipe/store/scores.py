@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,8 +12,9 @@ import numpy.typing as npt
 from segpipe.base import files
 from segpipe.base.csv_files import csv_text, read_back
 from segpipe.base.errors import UsageError
+from segpipe.base.printable import readable
 from segpipe.base.shortage import raise_shortage
-from segpipe.records.scores import Confusion, ImageScore, LabelCounts, Scores, confusion_of
+from segpipe.records.scores import Confusion, ImageScore, LabelCounts, PointScore, Scores, confusion_of
 from segpipe.store.array_files import load_arrays
 
 _SCORES, _IMAGES, _CONFUSION, _COUNTS = "scores.json", "images.jsonl", "confusion.csv", "counts.npz"
@@ -37,6 +38,18 @@ def save_scores(scores: Scores, images: Sequence[ImageScore], confusion: npt.NDA
     files.write_text(path / _CONFUSION, csv_text(header, rows))
     files.write_jsonl(path / _IMAGES, (image.model_dump(mode="json") for image in images))
     files.write_json(path / _SCORES, scores.model_dump(mode="json"))
+
+
+def save_points(points: Iterable[PointScore], path: Path) -> None:
+    """Write points.csv into the directory `scores/`, a line per labelled point; nothing where there are none."""
+    rows = [
+        [readable(p.image), p.row, p.column, p.label, "" if p.cluster < 0 else p.cluster, p.matched or "",
+         "yes" if p.right else "no"]
+        for p in points
+    ]  # fmt: skip
+    if rows:
+        header = ["image", "row", "column", "label", "cluster", "matched", "right"]
+        files.write_text(path / "points.csv", csv_text(header, rows))
 
 
 def save_counts(found: LabelCounts, path: Path) -> None:

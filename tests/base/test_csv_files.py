@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from segpipe.base.csv_files import IMAGE_COLUMN, column_of, csv_text, plain, read_back, read_table
 from segpipe.base.errors import UsageError
+from segpipe.base.shown import uncurled
 
-CELLS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=6)
+CELLS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=6).filter(
+    lambda cell: uncurled(cell) == cell
+)
 
 
 def rows(path: Path) -> list[tuple[int, list[str]]]:
@@ -127,3 +130,21 @@ def test_no_bytes_are_an_error_of_ours(tmp_path_factory, content: bytes) -> None
         message = str(error).removeprefix(str(path))
     assert "\n" not in message
     assert len(message) <= 200
+
+
+@pytest.mark.parametrize("first", ["sep=;\n", "SEP=;\r\n", '"sep=;"\n', "sep=;;;\n"])
+def test_the_separator_that_a_first_line_names_is_taken(tmp_path: Path, first: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"{first}image;a,b,c,d\nx;1,5\ny\n".encode())
+    table = read_table(path, option="--points")
+    assert [next(table), next(table)] == [(2, ["image", "a,b,c,d"]), (3, ["x", "1,5"])]
+    with pytest.raises(UsageError, match=r"a\.csv:4: 1 fields where the header has 2"):
+        next(table)
+    path.write_text("sep,x\n1,2\n")  # a heading of that name is none
+    assert rows(path) == [(1, ["sep", "x"]), (2, ["1", "2"])]
+
+
+def test_curly_quotes_are_no_part_of_a_field(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("“image”,label\na,“soft coral”\nb,diver’s hand\n", "utf-8")
+    assert rows(path) == [(1, ["image", "label"]), (2, ["a", "soft coral"]), (3, ["b", "diver’s hand"])]

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segpipe.base.shown import quoted, shorten
+from segpipe.base.shown import quoted, shorten, uncurled
 
 
 @given(st.text(), st.integers(12, 60))
@@ -23,3 +23,12 @@ def test_what_python_refuses_to_write_is_quoted_too() -> None:
     assert quoted([1, "a"]) == "[1, 'a']"
     while endless:  # else the interpreter frees them one within the other
         endless = endless.pop()  # type: ignore[assignment]
+
+
+@given(st.text())
+def test_curly_quotes_come_off_in_pairs_alone(text: str) -> None:
+    if not set(text) & set("“”„‘’‚«»"):
+        assert uncurled(text) == text
+        assert uncurled(f"“{text}”") == uncurled(f"„{text}“") == uncurled(f"«{text}»") == text.strip()
+        assert uncurled(f"“{text}’") == f"“{text}’"
+    assert len(uncurled(text)) <= len(text)

@@ -45,12 +45,26 @@ IMAGES = [
         ("Tauchgang/grün", [7]),
         (unicodedata.normalize("NFD", "grün.jpg"), [7]),
         ("dive 3/002", []),  # another folder is another image
+        ("A.JPG", [0]),  # cameras and other programs write names in capitals
+        ("DIVE 2/002.png", [3]),
+        ("GRÜN", [7]),
+        ("C:\\Users\\anna\\dive 2\\002.PNG", [3]),  # of another machine
+        ("/home/anna/photos/dive 2/001.jpg", [2]),
+        ("/home/anna/001.jpg", [1, 2]),
+        ("https://example.org/reef/a.jpg", [0]),
+        ("/home/anna/b.jpg", []),
         ("01", []),
         ("", []),
     ],
 )
 def test_names_mean_images(name, found):
     assert ImageNames(IMAGES).find(name) == found
+
+
+def test_of_names_that_differ_in_case_alone_each_is_found_by_its_own_spelling():
+    names = ImageNames([image("p0.jpg"), image("P0.JPG", "P0.JPG"), image("p1.jpg")])
+    assert (names.find("p0.jpg"), names.find("P0.JPG"), names.find("P1.JPG")) == ([0], [1], [2])
+    assert names.find("P0.Jpg") == [1]  # its stem is spelled so
 
 
 def test_an_exact_path_comes_before_the_end_of_another():
@@ -62,7 +76,7 @@ def test_an_exact_path_comes_before_the_end_of_another():
 def test_of_two_spellings_of_one_letter_each_is_found_by_its_own() -> None:
     names = ImageNames([image("\u00e9.jpg"), image("e\u0301.jpg"), image("x/\u00f6.jpg")])
     assert [names.find(name) for name in ("\u00e9.jpg", "e\u0301.jpg", "\u00e9", "e\u0301")] == [[0], [1], [0], [1]]
-    assert names.find("E\u0301.jpg") == []
+    assert names.find("E\u0301.jpg") == [0, 1]
     assert names.find("x/o\u0308.jpg") == [2]
 
 

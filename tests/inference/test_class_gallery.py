@@ -1,5 +1,6 @@
 """What a sample of crops shows of the classes, where features say the class of every patch."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +108,44 @@ def test_a_run_is_opened_by_a_legend_or_by_the_names_of_its_classes(tmp_path: Pa
         pixels = before["pixels"]
         assert after["pixels"] == {"0": pixels["0"] + pixels["2"]}
         assert after["nodata"] == pixels["1"]
+
+
+def test_a_class_at_the_same_place_of_every_frame_is_told(tmp_path: Path) -> None:
+    """Corners of all photographs were named by points as if they were ground."""
+    run_dir = report_run.make_run(tmp_path, [f"{i:02}" for i in range(12)], classes=3, five=True)
+    plain, rng = open_inputs(run_dir, plain_legend(3)), np.random.default_rng(0)
+
+    def encode(patches: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        rows, cols = patches.shape[:2]
+        labels = rng.integers(1, 3, (rows, cols))
+        if rows == 6:  # a whole image of 6 x 8 patches
+            labels[np.ix_([0, rows - 1], [0, cols - 1])] = 0
+        return np.eye(3, dtype=np.float32)[labels]
+
+    inputs = replace(plain, encode=encode, clusters=ClusterModel(np.eye(3, dtype=np.float32), 1.0))
+    whole = [(crop.image, row) for row, crop in enumerate(inputs.corpus.crops) if crop.box.top == 0 == crop.box.left]
+    first = [pair for pair in whole if inputs.corpus.crops[pair[1]].box.height == 48]
+    assert survey(inputs, first, keep=2, per_crop=4, seed=0).fixed == [0]
+    assert survey(inputs, first[:7], keep=2, per_crop=4, seed=0).fixed == []
+
+
+def test_middles_of_patches_are_those_of_their_boxes(tmp_path: Path) -> None:
+    run_dir = report_run.make_run(tmp_path, ["a"], classes=3, five=True)
+    inputs = open_inputs(run_dir, plain_legend(3))
+    for row, crop in enumerate(inputs.corpus.crops):
+        valid = inputs.features.valid(row)
+        middles = np.stack(inputs.middles(0, row, valid), axis=1) * (48, 64)
+        for (y, x), (i, j) in zip(middles.tolist(), np.argwhere(valid).tolist(), strict=True):
+            box = inputs.box(Patch(0, row, i, j, 1.0))
+            assert (y, x) == pytest.approx((box.top + box.height / 2, box.left + box.width / 2), abs=0.51), crop
+
+
+def test_the_gallery_of_a_merged_class_shows_its_clusters_by_their_share(striped: Striped) -> None:
+    """Cluster 0 has the lower cosine, so it was never shown although most of the class is it."""
+    legend = Legend(("both", "rest"), np.zeros((2, 3), np.uint8), np.array([0, 1, 1, 0]))
+    inputs = inputs_of(striped, legend)
+    crops = [(crop.image, row) for row, crop in enumerate(striped.corpus.crops)]
+    found = survey(inputs, crops, keep=4, per_crop=5, seed=0)
+    shown = [class_in_the_middle(striped, inputs, patch) for patch in found.best[0]]
+    assert sorted(set(shown)) == [0, 3]
+    assert len(shown) == 4

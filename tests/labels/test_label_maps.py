@@ -171,6 +171,7 @@ def test_class_names(tmp_path):
     for content, message in (
         (b"a\n\nb\n", r"classes.txt:2: an empty line"),
         (b"a\nb\na\n", r"classes.txt:3: 'a' was named on line 1"),
+        (b"a\nSoft  coral\nsoft coral\n", r"classes.txt:3: 'soft coral' was named, as 'Soft  coral', on line 2"),
         (b"a\n\xe9", "classes.txt:2: not UTF-8"),
     ):
         path.write_bytes(content)

@@ -66,10 +66,45 @@ def test_names_and_indices_of_given_classes(tmp_path):
     assert listed(labels) == {0: [(3, 5, 1), (4, 6, 0)], 2: []}
 
 
+def test_names_that_differ_in_case_alone_are_refused(tmp_path):
+    """`Sand` and `sand` were two classes, one of them always wrong; classes.yaml refuses them too."""
+    text = "image,row,column,label\na,3,5,Sand\na,4,6,CCA\nc,1,1,sand\n"
+    with pytest.raises(UsageError, match=r"points\.csv:4: label 'sand' and 'Sand' on line 2 differ in case"):
+        read(tmp_path, text)
+    assert read(tmp_path, text.replace("Sand", "sand")).classes == ("CCA", "sand")
+
+
 def test_indices_without_names_are_the_classes_that_occur(tmp_path):
     labels = read(tmp_path, "image,x,y,class_index\na,1,1,82\na,2,2,7\na,3,3,255\nc,0,0,82\n")
     assert labels.classes == ("label 7", "label 82")
     assert listed(labels) == {0: [(1, 1, 1), (2, 2, 0)], 2: [(0, 0, 1)]}
+
+
+def test_numbers_are_called_as_another_column_says(tmp_path):
+    text = "image,x,y,cpce_code,class_index\na,1,1,Mus,82\na,2,2,Ana,7\na,3,3,?,255\nc,0,0,Mus,82\n"
+    labels = read(tmp_path, text)
+    assert labels.classes == ("Ana", "Mus")
+    assert listed(labels) == {0: [(1, 1, 1), (2, 2, 0)], 2: [(0, 0, 1)]}
+    given = read(tmp_path, text, classes=("Sand", "Mus", "Ana"))  # no place 82, but the names are there
+    assert listed(given) == {0: [(1, 1, 1), (2, 2, 2)], 2: [(0, 0, 1)]}
+
+
+def test_coralnets_label_ids_are_no_indices(tmp_path):
+    text = "Name,Row,Column,Label ID\na.jpg,3,5,255\na.jpg,4,6,1\n"
+    assert read(tmp_path, text).classes == ("class 1", "class 255")  # no number of these means: not labelled
+    with pytest.raises(UsageError, match="Label ID holds CoralNet's own numbers, no indices of classes; add a column"):
+        read(tmp_path, text, classes=("CCA", "Sand"))
+    named = read(tmp_path, text.replace("ID", "ID,Label name").replace("255", "255,CCA").replace(",1\n", ",1,Sand\n"))
+    assert (named.classes, listed(named)) == (("CCA", "Sand"), {0: [(3, 5, 0), (4, 6, 1)]})
+
+
+def test_paths_of_another_machine_mean_the_images_that_they_end_in(tmp_path, caplog):
+    caplog.set_level("INFO")
+    text = "image,row,column,label\nC:\\reef\\dive 2\\b.jpg,1,1,sand\n/home/kim/c.png,2,2,CCA\n"
+    assert sorted(listed(read(tmp_path, text))) == [2, 3]
+    assert "2 images are named by paths of another place" in caplog.text
+    with pytest.raises(UsageError, match=r"points\.csv:4: '/mnt/c\.png' and '/home/kim/c\.png' both end like c\.png"):
+        read(tmp_path, text + "/mnt/c.png,1,1,sand\n")
 
 
 def test_unknown_images_are_counted(tmp_path):
@@ -143,6 +178,8 @@ def test_the_pulley_ridge_points():
     assert len(labels.points) == 60
     assert labels.classes[:2] == ("CCA", "Ana")
     assert counts.tolist() == [1227, 1010, 219, 162, 117, 85, 18, 20, 14, 8, 58]
+    named = read_points(folder / "points.csv", images, classes=None)  # class_index, called as cpce_code says
+    assert named.classes == (*labels.classes[:10], "class 10")
 
 
 LONG = "x" * 100_000

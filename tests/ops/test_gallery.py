@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from segpipe.ops import gallery
+from segpipe.records.gallery import Patch
 
 
 def test_assign_is_the_largest_cosine() -> None:
@@ -129,3 +130,18 @@ def test_color_axes_are_the_principal_components(shape: tuple[int, int]) -> None
         painted = axes.paint(features)
         assert painted[:, 0].min() == 0
         assert painted[:, 0].max() == 255
+
+
+def patches_of(cosines: list[float], image: int) -> list[Patch]:
+    return [Patch(image, image, 0, i, cosine) for i, cosine in enumerate(cosines)]
+
+
+def test_clusters_of_a_class_are_shown_by_their_share() -> None:
+    large, small, none = patches_of([0.5, 0.4, 0.3, 0.2], 0), patches_of([0.9, 0.8, 0.7, 0.6], 1), list[Patch]()
+    found = gallery.by_share([large, small, none], [900, 100, 50], 4)
+    assert [patch.image for patch in found] == [1, 0, 0, 0]
+    assert [patch.cosine for patch in found] == [0.9, 0.5, 0.4, 0.3]
+    assert [p.image for p in gallery.by_share([large, small, none], [500, 500, 0], 4)] == [1, 1, 0, 0]
+    assert [p.image for p in gallery.by_share([large[:1], small], [900, 100], 4)] == [1, 1, 1, 0]  # it has no more
+    assert gallery.by_share([large, small], [1, 2], 1) == small[:1]
+    assert gallery.by_share([none], [3], 4) == []

@@ -53,6 +53,36 @@ def test_what_is_written_is_read_again(tmp_path_factory, entries, clustering):
         assert plain["clusters"][k]["ignore"] is entry.ignore
 
 
+@pytest.mark.parametrize("field", ["name", "merge_into"])
+def test_a_number_behind_a_hash_without_quotes_is_refused(tmp_path: Path, field: str) -> None:
+    """YAML reads `sand #1` and `sand #2` as one name: both clusters became one class."""
+    path = tmp_path / "classes.yaml"
+    text = GOOD.replace("name: sand", "name: sand #1").replace('name: "no"', "name: sand #2")
+    if field == "merge_into":
+        text = GOOD.replace("merge_into: 0", "merge_into: sand #1")
+    path.write_text(text)
+    line, cluster = (4, 0) if field == "name" else (11, 1)
+    with pytest.raises(UsageError) as refused:
+        load_naming(path)
+    assert str(refused.value) == (
+        f"{path}:{line}: cluster {cluster}, {field}: without quotes 'sand #1' is 'sand' and a comment; "
+        'write "sand #1", or a space behind #'
+    )
+    path.write_text(GOOD.replace("name: sand", 'name: "sand #1"').replace('name: "no"', 'name: "sand #2"'))
+    assert [entry.name for entry in load_naming(path).naming.entries.values()] == ["sand #1", "sand #2"]
+    path.write_text(GOOD.replace("name: sand", "name: sand # 1 of them").replace('"no"', '"no" #3'))
+    assert [entry.name for entry in load_naming(path).naming.entries.values()] == ["sand", "no"]
+
+
+def test_curly_quotes_are_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "classes.yaml"
+    path.write_text(GOOD.replace("name: sand", "name: “soft coral”").replace('"#aa0000"', "“#aa0000”"), "utf-8")
+    found = load_naming(path).naming.entries[0]
+    assert (found.name, found.color) == ("soft coral", (170, 0, 0))
+    path.write_text(GOOD.replace("name: sand", 'name: "“sand”"'), "utf-8")  # in straight quotes they are meant
+    assert load_naming(path).naming.entries[0].name == "“sand”"
+
+
 def test_what_people_write_is_understood(tmp_path: Path) -> None:
     path = tmp_path / "classes.yaml"
     path.write_text(GOOD.replace("name: sand", "name: 12  # twelve"))

@@ -52,10 +52,12 @@ def backbone_health(options: DoctorOptions, runtime: Runtime) -> BackboneHealth:
     eye = eye or classical_eye(row, cuts, runtime)
     found = see_all(eye, cuts, runtime, seed=options.seed)
     blocks = measure_blocks(eye.blocks, found, seed=options.seed)
+    last = measures.unit_codes(found.blocks[-1], whiten=True)
+    fixed = measures.fixed_classes(last, found.places, found.images, seed=options.seed)
     drawn = options.images is None
     return BackboneHealth(
         row.name, eye.weights, len(cuts), len(found.images), drawn, eye.depth, blocks,
-        highest_block(blocks), sentences(blocks, drawn=drawn), tuple(rejected),
+        highest_block(blocks), sentences(blocks, drawn=drawn, fixed=fixed), tuple(rejected),
     )  # fmt: skip
 
 

@@ -12,7 +12,10 @@ from threadpoolctl import threadpool_limits
 from segpipe.ops.clustering.kmeans import assign, component_codes, spherical_kmeans
 from segpipe.ops.clustering.knn import one_thread, unit_rows
 from segpipe.ops.clustering.neighbor_agreement import CLASSES, weighted_agreement
+from segpipe.ops.frame_places import FramePlaces
 
+FRAME_CLASSES = 16
+"""Classes of which it is asked whether they lie at the same place of every frame."""
 FOLDS = 5
 """Parts of the images, each of which is predicted from the others."""
 WAVES = 3
@@ -131,3 +134,22 @@ def class_agreement(
             labels, _ = assign(codes, centers)
         found.append(weighted_agreement(labels[queries], labels[partners]))
     return float(np.mean(found))
+
+
+def fixed_classes(codes: Float32, places: Float64, images: Int64, *, seed: int) -> int:
+    """How many of `FRAME_CLASSES` classes by k-means lie at the same place of every frame, see `FramePlaces.fixed`.
+
+    Args:
+        codes: (m, c) unit rows.
+        places: (m, 2) row and column, 0 = upper or left edge, 1 = lower or right edge.
+        images: (m,) image of each row.
+        seed: of k-means.
+    """
+    centers = spherical_kmeans(codes, k=FRAME_CLASSES, restarts=1, iterations=_ITERATIONS, seed=seed).centers
+    with one_thread():
+        labels, _ = assign(codes, centers)
+    found = FramePlaces(FRAME_CLASSES)
+    for image in np.unique(images):
+        own = images == image
+        found.add(places[own, 0], places[own, 1], labels[own].astype(np.int64))
+    return len(found.fixed())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from segpipe.commands.doctor.health_measures import FRAME_CLASSES
 from segpipe.records.backbone_health import BlockHealth
 
 LARGE_FIRST, LARGE_POSITION, MANY_OUTLIERS = 0.3, 0.2, 0.005
@@ -21,9 +22,21 @@ def highest_block(blocks: Sequence[BlockHealth]) -> int | None:
     return best.block if best.agreement > blocks[-1].agreement + MARGIN else None
 
 
-def sentences(blocks: Sequence[BlockHealth], *, drawn: bool) -> tuple[str, ...]:
-    """What stands out in the last block, and which one to take; a third sentence where images were drawn."""
+def sentences(blocks: Sequence[BlockHealth], *, drawn: bool, fixed: int = 0) -> tuple[str, ...]:
+    """What stands out in the last block, and which one to take; more where images were drawn, or classes are fixed.
+
+    Args:
+        blocks: those that were looked at, the last one last.
+        drawn: whether the images were drawn.
+        fixed: of the classes by k-means that many lie at the same place of every frame.
+    """
     found = [_standing_out(blocks[-1]), _which(blocks)]
+    if fixed:
+        found.append(
+            f"{fixed} of {FRAME_CLASSES} classes {'lies' if fixed == 1 else 'lie'} at the same place of every frame: "
+            "corners of the lens, a housing or an instrument will become classes; leave them out of the map by "
+            "ignore: true in classes.yaml."
+        )
     if drawn:
         found.append("The images are drawn and say little of yours: give a folder of yours as IMAGES.")
     return tuple(found)

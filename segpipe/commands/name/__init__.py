@@ -34,6 +34,9 @@ def _work(options: NameOptions, face: Face) -> Named:
         pipeline.log.info("%s", note)
     written = "written; edit it, then run the last stages again" if found.written else "is as it was"
     pipeline.log.info("%s %s", found.path, written)
+    later = pipeline.refresh(run_dir)
+    if later is not None:
+        pipeline.log.info("%s", later)
     return found
 
 
@@ -43,14 +46,15 @@ def _report(found: Named, options: NameOptions) -> Report:
 
 
 def _proposal_table(said: Proposed, found: Named) -> Table:
-    table = plain_table("cluster", "labelled", "images", "agree", "proposed", "next", "name")
+    table = plain_table("cluster", "labelled", "images", "agree", "95%", "most", "next", "proposed", "name")
     for k, p in enumerate(said.proposals):
         proposed = p.why if p.label is None else said.labels[p.label]
         name = found.naming.entries[k].name
         kept = " (kept)" if p.label is not None and name != proposed else ""
         agree = f"{p.agreement:.0%}" if p.pixels else ""
-        second = "" if p.second is None else said.labels[p.second]
-        table.add_row(str(k), str(p.pixels), str(p.images), agree, proposed, second, name + kept)
+        ends = f"{100 * p.low:.0f} to {100 * p.high:.0f}" if p.pixels else ""
+        first, second = ("" if label is None else said.labels[label] for label in (p.first, p.second))
+        table.add_row(str(k), str(p.pixels), str(p.images), agree, ends, first, second, proposed, name + kept)
     return table
 
 

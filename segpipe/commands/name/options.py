@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, model_validator
 
 from segpipe.base.errors import named
 from segpipe.base.options import Options, argument, option
+from segpipe.labels.point_places import PointsIn
 
 
 def _text(value: Any) -> Any:
@@ -35,9 +36,19 @@ class NameOptions(Options):
         None, "propose names by labels: a folder of index PNGs, or a CSV of points", metavar="DIR|CSV"
     )
     classes: Path | None = option(None, "class names of the labels, one a line in index order", metavar="FILE")
+    skip_outside: bool = option(False, "leave out points that lie outside their image, and say how many")
+    points_in: PointsIn = option(
+        "auto",
+        "picture that rows and columns of points count in where EXIF turns it: displayed, or stored as in CoralNet",
+    )
     min_pixels: int = option(10, "labelled pixels that a proposal needs", limits={"ge": 1}, was=("least",))
     min_images: int = option(2, "images that they must lie in", limits={"ge": 1}, was=("spread",))
-    min_agreement: float = option(0.5, "share of them that must agree", limits={"ge": 0, "le": 1}, was=("share",))
+    min_agreement: float = option(
+        0.5,
+        "share of them that must surely agree: lower end of its 95% interval",
+        limits={"ge": 0, "le": 1},
+        was=("share",),
+    )
     merge: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)] = option(
         (),
         "cluster A joins the class of B; each by number or name; repeatable",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.ops.clustering.linkage import average_linkage, cut
+from segpipe.ops.metrics.majority import agreement
 from segpipe.records.clusters import ClusterModel, ClusterTree
 from segpipe.records.scores import Confusion
 
@@ -21,12 +22,17 @@ class Proposal:
 
     label: int | None
     """The label most of them have; None where there is too little evidence."""
+    first: int | None
+    """The label most of them have, however few; None without any."""
     pixels: int
     """Labelled pixels in the cluster."""
     images: int
     """Images that they lie in."""
     agreement: float
     """Share of them that have the most frequent label; 0 without any."""
+    low: float
+    """Lower end of the 95% interval of that share."""
+    high: float
     second: int | None
     """The label that comes next, if there is one."""
     why: str
@@ -40,7 +46,7 @@ def propose(counts: Confusion, *, least: int, spread: int, share: float) -> list
         counts: labelled pixels by image, label and cluster.
         least: labelled pixels that a cluster needs.
         spread: images that they must lie in: pixels of one image are similar anyway.
-        share: of them must have the same label.
+        share: of them must surely have the same label: the lower end of the 95% interval must reach it.
 
     Returns:
         One for each cluster.
@@ -49,18 +55,21 @@ def propose(counts: Confusion, *, least: int, spread: int, share: float) -> list
     found = []
     for k in range(counts.clusters):
         column = table[:, k]
-        pixels, order = int(column.sum()), np.argsort(-column, kind="stable")
-        images = len(np.unique(counts.image[counts.cluster == k]))
-        agreement = float(column[order[0]] / pixels) if pixels else 0.0
+        order = np.argsort(-column, kind="stable")
+        said = agreement(counts, k, int(order[0]))
+        pixels, images, hits = said.pixels, said.images, int(column[order[0]])
         second = int(order[1]) if len(order) > 1 and column[order[1]] else None
         why = (
             "no labelled pixel" if not pixels
             else f"labelled {pixels} times only, not {least} (min_pixels)" if pixels < least
             else f"labelled in {images} image only, not {spread} (min_images)" if images < spread
-            else f"no label has {share:.0%} of its pixels (min_agreement)" if agreement < share
+            else f"no label has {share:.0%} of its pixels (min_agreement)" if said.share < share
+            else f"{hits} of {pixels} may mean {said.low:.0%}, below {share:.0%} (min_agreement)" if said.low < share
             else ""
         )  # fmt: skip
-        found.append(Proposal(None if why else int(order[0]), pixels, images, agreement, second, why))
+        first = int(order[0]) if pixels else None
+        ends = said.low, said.high
+        found.append(Proposal(None if why else first, first, pixels, images, said.share, *ends, second, why))
     return found
 
 

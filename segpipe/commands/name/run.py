@@ -108,6 +108,8 @@ def _change(run_dir: RunDir, draft: RunDir, written: Written | None, options: Na
         state.notes += cut.notes
     clusters = after.clusters
     pixels, _ = masks.count_pixels(masks.load_index(draft.path("masks")), classes=clusters)
+    draw_clusters(run_dir, draft, before, after, runtime)
+    state.notes += _tell_fixed(run_dir, draft, clusters)
     proposed = _propose(draft, state, options, clusters, runtime) if options.proposals else None
     for cluster_name, into in options.merge:
         state.naming = _merge(state.naming, cluster_name, into)
@@ -123,9 +125,21 @@ def _change(run_dir: RunDir, draft: RunDir, written: Written | None, options: Na
         proposed=proposed,
         written=False,
     )
-    draw_clusters(run_dir, draft, before, after, runtime)
     text = naming_text(said.naming, said.shares, said.pictures, comments)
     return replace(said, written=save_naming(draft.root / CLASSES, text))
+
+
+def _tell_fixed(run_dir: RunDir, draft: RunDir, clusters: int) -> list[str]:
+    """A note of clusters that lie at the same place of every frame, whatever labels say of them."""
+    found = parts.load_fixed(draft.root)
+    fixed = [k for k in (parts.load_fixed(run_dir.root) or [] if found is None else found) if k < clusters]
+    if not fixed:
+        return []
+    which = f"cluster {fixed[0]} lies" if len(fixed) == 1 else f"clusters {', '.join(map(str, fixed))} lie"
+    return [
+        f"{which} at the same place of every frame: corners of the lens, a housing, an instrument? look at the picture "
+        "before it gets a name, or leave it out of the map (ignore: true)"
+    ]
 
 
 def _require_current(run_dir: RunDir, settings: Settings) -> None:
@@ -140,11 +154,14 @@ def _require_current(run_dir: RunDir, settings: Settings) -> None:
 def _propose(run_dir: RunDir, state: _State, options: NameOptions, clusters: int, runtime: Runtime) -> Proposed:
     from segpipe.commands.name.proposals import fits, propose
     from segpipe.labels.counting import count_labelled
+    from segpipe.labels.point_places import PointRules
 
     assert options.proposals is not None
     directory = run_dir.path("masks")
     corpus = load_corpus(run_dir.path("corpus"))
-    found = count_labelled(options.proposals, options.classes, corpus, directory, clusters=clusters, runtime=runtime)
+    rules = PointRules(options.skip_outside, options.points_in, "skip_outside")
+    sources = options.proposals, options.classes
+    found = count_labelled(*sources, corpus, directory, clusters=clusters, runtime=runtime, rules=rules)
     spread = min(options.min_images, len(corpus.images))  # the clusters of a single mosaic lie in one image
     proposals = propose(found.counts, least=options.min_pixels, spread=spread, share=options.min_agreement)
     entries = dict(state.naming.entries)

@@ -90,10 +90,16 @@ def _report_stage(name: str, done: RunDir, options: Any) -> Report:
         from segpipe.stages.evaluate.score_table import score_table
 
         named, _ = named_scores(done) or (None, None)
-        return Report([score_table(load_scores(done.path("scores")), named)])
+        return Report([score_table(load_scores(done.path("scores")), named), *_refresh(done)])
     if name == "index":
         return Report(skipped=pipeline.skipped_files(done), listed_in=done.root / "corpus" / "rejected.jsonl")
-    return Report(_written(done, name))
+    return Report([*_written(done, name), *(_refresh(done) if name == "cover" else [])])
+
+
+def _refresh(done: RunDir) -> list[str]:
+    """What to do for a report that shows what was made here."""
+    found = pipeline.refresh(done)
+    return [found] if found else []
 
 
 def _written(done: RunDir, *stages: str) -> list[str]:

@@ -69,7 +69,8 @@ def stage_options(stage: Stage) -> type[Options]:
             fields[key] = (tuple[str, ...], formats_option(_FORMATS))
             fields["only"] = (tuple[str, ...], only_option())
         elif flags:
-            kind = next((kind | None for kind in (float, int) if kind.__name__ in str(field.annotation)), str | None)
+            plain = (kind | None for kind in (float, int, bool) if kind.__name__ in str(field.annotation))
+            kind = next(plain, str | None)
             said = option(None, field.description or "", flags=flags, metavar=metavar_of(field), of=f"{name}.{key}")
             fields[key] = (kind, said)
     for key in ("device", "workers"):

@@ -10,8 +10,10 @@ Writes cover/    CSV tables, a figure, cover.json
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel
@@ -20,12 +22,14 @@ from segpipe.base import files
 from segpipe.base.config import AbsolutePath, Section, setting
 from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime
-from segpipe.labels.counting import count_labelled
+from segpipe.labels.counting import Labelled, count_labelled, points_on_map
 from segpipe.labels.ground_truth import label_files
+from segpipe.labels.point_places import PointRules, PointsIn, without_later
 from segpipe.plots.cover import cover_png
 from segpipe.records.class_names import fold
 from segpipe.records.corpus import Corpus
-from segpipe.records.cover import Cover
+from segpipe.records.cover import Cover, PointJudged
+from segpipe.records.legend import Legend
 from segpipe.records.palette import hex_colors
 from segpipe.stages.cover.estimates import (
     FOLDER,
@@ -36,11 +40,11 @@ from segpipe.stages.cover.estimates import (
     weigh,
     whole_part,
 )
-from segpipe.stages.cover.sites import Sites, read_sites
+from segpipe.stages.cover.sites import Sites, read_sites, sites_by_pattern
 from segpipe.store import masks
 from segpipe.store.class_names import CLASSES, open_legend
 from segpipe.store.corpus import load_corpus
-from segpipe.store.cover import save_cover
+from segpipe.store.cover import save_cover, save_points
 from segpipe.store.run_dir import RunDir
 
 NAME = "cover"
@@ -55,6 +59,9 @@ FILES = {
     "cover_corrected.csv": "with labels: cover corrected by the errors of the map",
     "cover_sites_corrected.csv": "with labels and several sites: each site corrected by the errors of all",
     "cover_confusion.csv": "with labels: how often each class of the map is which label",
+    "cover_points.csv": (
+        "with points: image, site, row, column, label and class on the map of each, and whether they are of one name"
+    ),
     "cover.png": "bars with intervals, by site where there are several",
     "cover.json": "all of it",
 }
@@ -77,6 +84,12 @@ class Config(Section):
         flags=("--by",),
         metavar="COLUMN|folder",
     )
+    site_pattern: str | None = setting(
+        None,
+        "regular expression whose groups in a file name say the site, such as (?P<dive>D\\d+)_",
+        flags=("--site-pattern",),
+        metavar="PATTERN",
+    )
     gsd: float | None = setting(
         None,
         "meters along the side of a pixel, of all images that do not say so",
@@ -98,7 +111,19 @@ class Config(Section):
     classes: AbsolutePath | None = setting(
         None, "text file of their class names, one per line in index order", flags=("--classes",), metavar="FILE"
     )
+    skip_outside: bool = setting(
+        False, "leave out points that lie outside their image, and say how many", flags=("--skip-outside",)
+    )
+    points_in: PointsIn = setting(
+        "auto",
+        "picture that rows and columns of points count in where EXIF turns it: displayed, or stored as in CoralNet",
+    )
     seed: int = setting(0, "seed of the resamples", ge=0)
+
+    def identity(self) -> dict[str, Any]:
+        """As of `Section`, and as of versions without the later settings."""
+        found = without_later(super().identity())
+        return {name: value for name, value in found.items() if name != "site_pattern" or value is not None}
 
 
 class Summary(BaseModel):
@@ -126,6 +151,8 @@ def open_sites(config: Config, corpus: Corpus) -> Sites | None:
         UsageError: it is wrong, or its column is named and it is not.
         CorpusError: no row belongs to an image.
     """
+    if config.site_pattern is not None:
+        return _sites_by_pattern(config, config.site_pattern, corpus)
     if config.sites is None:
         if config.by not in ("", FOLDER):
             raise UsageError(
@@ -137,6 +164,21 @@ def open_sites(config: Config, corpus: Corpus) -> Sites | None:
     if table.unmatched:
         log.warning("%d rows of %s fit no image, such as %s", len(table.unmatched), config.sites, table.unmatched[0])
     return table
+
+
+def _sites_by_pattern(config: Config, pattern: str, corpus: Corpus) -> Sites:
+    """Sites by the names of files; a table may still say how large pixels are."""
+    if config.by:
+        raise UsageError(
+            f"{named('cover.by', config.by)}: {named('cover.site_pattern', pattern)} says the sites; leave one out"
+        )
+    found = sites_by_pattern(pattern, corpus.images)
+    if found.unmatched:
+        said = len(found.unmatched), found.unmatched[0]
+        log.warning("%d images have no site: the pattern is not in names such as %s", *said)
+    if config.sites is None:
+        return found
+    return replace(found, gsd=read_sites(config.sites, corpus.images, by=None).gsd)
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
@@ -153,11 +195,14 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     counted = count_images(corpus, index, table, classes=legend.classes, gsd=config.gsd)
     amounts, weight = weigh(counted, config.weight)
     drawn = {"draws": config.n_resamples, "seed": config.seed}
-    correction = None
+    correction, points = None, list[PointJudged]()
     if config.labels is not None:
-        found = count_labelled(config.labels, config.classes, corpus, directory, clusters=clusters, runtime=runtime)
+        rules = PointRules(config.skip_outside, config.points_in, f"{NAME}.skip_outside")
+        sources = config.labels, config.classes
+        found = count_labelled(*sources, corpus, directory, clusters=clusters, runtime=runtime, rules=rules)
         if found.unmatched:
             log.warning("%d labels fit no image, such as %s", len(found.unmatched), found.unmatched[0])
+        points = _points(found, corpus, directory, legend, counted.sites)
         correction = correct(found.counts, found.images, found.classes, counted, amounts, legend, **drawn)
         left_out = {fold(name) for name in open_legend(run_dir, clusters, whole=True).names}
         nameless = [row.label for row in correction.labels if row.raw is None and fold(row.label) not in left_out]
@@ -184,8 +229,25 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     )
     with run_dir.writing(ARTEFACT) as out:
         save_cover(cover, out)
+        if points:
+            save_points(points, out)
         files.write_bytes(out / "cover.png", cover_png(cover))
     return summarize(cover)
+
+
+def _points(
+    found: Labelled, corpus: Corpus, directory: Path, legend: Legend, sites: Sequence[str]
+) -> list[PointJudged]:
+    """Every labelled point beside the class of the map there."""
+    names = [*legend.names, ""]
+    said = points_on_map(found.truth, corpus, directory, clusters=found.counts.clusters, workers=1)
+    classes = np.append(legend.classes_of, -1)
+    rows = []
+    for point in said:
+        label, name = found.classes[point.label], names[int(classes[point.cluster])]
+        place = corpus.images[point.image].id, sites[point.image], point.row, point.column
+        rows.append(PointJudged(*place, label=label, name=name, right=bool(name) and fold(name) == fold(label)))
+    return rows
 
 
 def summarize(cover: Cover) -> Summary:

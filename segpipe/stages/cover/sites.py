@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from segpipe.base.csv_files import IMAGE_COLUMN, column_of, plain, read_table
 from segpipe.base.errors import CorpusError, UsageError, named
 from segpipe.base.shown import quoted, shorten
 from segpipe.images.id_lookup import ImageNames
+from segpipe.records.class_names import fold
 from segpipe.records.corpus import Image
 
 _SITES = ("site", "transect", "dive", "station", "plot", "quadrat", "location", "area", "reef")
 _GSD = ("gsd", "mperpx", "meterperpixel", "metersperpixel", "mperpixel")
+_EXAMPLE = r'"(?P<dive>D\d+)_"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ def read_sites(path: Path, images: Sequence[Image], *, by: str | None) -> Sites:
     site_at = None if by is None else _site_column(path, line, header, by, image_at)
     names, unmatched = ImageNames(images), list[str]()
     sites, gsd, lines = dict[int, str](), dict[int, float](), dict[int, int]()
+    spelled: dict[str, str] = {}
     for line, fields in rows:
         fits = names.find(fields[image_at])
         if len(fits) > 1:
@@ -68,6 +72,12 @@ def read_sites(path: Path, images: Sequence[Image], *, by: str | None) -> Sites:
             unmatched.append(fields[image_at])
             continue
         index, site = fits[0], "" if site_at is None else fields[site_at]
+        first = spelled.setdefault(fold(site), site)
+        if first != site:
+            raise UsageError(
+                f"{path}:{line}: sites {quoted(site)} and {quoted(first)} differ in case or spaces alone; write them "
+                "alike to make them one site, or make them differ"
+            )
         if sites.get(index, site) != site:
             raise UsageError(
                 f"{path}:{line}: {quoted(fields[image_at])} belongs to {quoted(site)} here and to "
@@ -80,6 +90,32 @@ def read_sites(path: Path, images: Sequence[Image], *, by: str | None) -> Sites:
         first = f": {quoted(unmatched[0])} is not in the corpus, ids look like {images[0].id!r}" if unmatched else ""
         raise CorpusError(f"no row of {path} belongs to an image{first}; name images by file name or relative path")
     return Sites("" if site_at is None else header[site_at], sites, gsd, tuple(unmatched))
+
+
+def sites_by_pattern(pattern: str, images: Sequence[Image]) -> Sites:
+    """Sites by a regular expression that is looked for in file names, of a frame in that of its video.
+
+    Args:
+        pattern: its groups say the site, those with names if it has some; without groups all that it finds does.
+        images: the corpus.
+
+    Raises:
+        UsageError: it is no regular expression, or is found in no name.
+    """
+    said = named("cover.site_pattern", pattern)
+    try:
+        wanted = re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise UsageError(f"{said}: not a regular expression ({error}); such as {_EXAMPLE}") from error
+    groups = sorted(wanted.groupindex.values()) or list(range(1, wanted.groups + 1)) or [0]
+    names = [PurePosixPath(image.moment.video if image.moment else image.path).name for image in images]
+    found = [(i, match) for i, name in enumerate(names) if (match := wanted.search(name)) is not None]
+    sites = {i: " ".join(filter(None, (match[group] for group in groups))) for i, match in found}
+    if not any(sites.values()):
+        raise UsageError(f"{said}: in no name of an image, such as {quoted(names[0])}; write one such as {_EXAMPLE}")
+    by = ", ".join(sorted(wanted.groupindex, key=wanted.groupindex.__getitem__)) or "site"
+    unmatched = tuple(name for i, name in enumerate(names) if not sites.get(i))
+    return Sites(by, sites, unmatched=unmatched)
 
 
 def _site_column(path: Path, line: int, header: Sequence[str], by: str, image_at: int) -> int:

@@ -23,13 +23,15 @@ from segpipe.images.datasets import FOLDER, known_layout
 from segpipe.inference.codes import open_head
 from segpipe.inference.encoder import reopen_encoder
 from segpipe.inference.patch_sampler import open_sample
+from segpipe.labels.counting import PointOnMap, points_on_map
 from segpipe.labels.ground_truth import Truth, label_files, layout_samples, read_layout, read_truth
 from segpipe.labels.point_labels import Points
+from segpipe.labels.point_places import PointRules, PointsIn, without_later
 from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.metrics.cluster_scores import score_images
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
-from segpipe.records.scores import LabelCounts, Scores, Unmatched, counts_absent
+from segpipe.records.scores import LabelCounts, PointScore, Scores, Unmatched, counts_absent
 from segpipe.stages.evaluate import full_resolution as whole
 from segpipe.stages.evaluate import scoring
 from segpipe.stages.evaluate import stego_protocol as published
@@ -41,7 +43,7 @@ from segpipe.store.features import FeatureStore
 from segpipe.store.guide import open_guide
 from segpipe.store.masks import load_header
 from segpipe.store.run_dir import RunDir
-from segpipe.store.scores import save_counts, save_scores
+from segpipe.store.scores import save_counts, save_points, save_scores
 
 NAME = "evaluate"
 ARTEFACT = "scores"
@@ -53,6 +55,9 @@ FILES = {
         "baseline, the protocol"
     ),
     "images.jsonl": "an image a line: `id`, `labelled_pixels`, `accuracy`, `miou`",
+    "points.csv": (
+        "with points: image, row, column, label, cluster, and label matched with it, of each; whether these are one"
+    ),
     "confusion.csv": "labelled pixels by class (rows) and cluster (columns)",
     "counts.npz": "the same by image; the scores of the map as named are made of it",
 }
@@ -71,11 +76,18 @@ class Config(Section):
     labels: AbsolutePath | None = setting(
         None,
         "folder of index images, CSV of points, or folder of a published set; null = nothing to evaluate",
-        flags=("--labels",),
+        flags=("--labels", "--points"),
         metavar="DIR|CSV",
     )
     classes: AbsolutePath | None = setting(
         None, "text file of class names, one per line in index order", flags=("--classes",), metavar="FILE"
+    )
+    skip_outside: bool = setting(
+        False, "leave out points that lie outside their image, and say how many", flags=("--skip-outside",)
+    )
+    points_in: PointsIn = setting(
+        "auto",
+        "picture that rows and columns of points count in where EXIF turns it: displayed, or stored as in CoralNet",
     )
     layout: Annotated[str, AfterValidator(known_layout)] = setting(
         FOLDER, "how the labels' folder is laid out: folder (any), or a published set such as cityscapes27"
@@ -97,7 +109,7 @@ class Config(Section):
 
     def identity(self) -> dict[str, Any]:
         """As of `Section`; scores that earlier versions made by the published protocol are made again."""
-        return super().identity() | ({"rules": _PUBLISHED_RULES} if self.protocol == "published" else {})
+        return without_later(super().identity()) | ({"rules": _PUBLISHED_RULES} if self.protocol == "published" else {})
 
 
 class Summary(BaseModel):
@@ -154,6 +166,8 @@ class Evaluated:
     empty: int
     drawn: int
     """Labelled pixels drawn of each image, at most."""
+    truth: Truth | None = None
+    """The labels, where they were judged pixel by pixel of the run's masks."""
     steered: int = 0
     """Labelled images left out because they steered the classes."""
 
@@ -180,9 +194,14 @@ def read_labels(config: Config, corpus: Corpus, runtime: Runtime) -> Truth:
     assert config.labels is not None
     if config.layout == FOLDER:
         _refuse_split(config)
-        return read_truth(config.labels, config.classes, corpus, runtime)
+        return read_truth(config.labels, config.classes, corpus, runtime, point_rules(config))
     samples = layout_samples(config.labels, config.classes, layout=config.layout, split=config.split)
     return read_layout(config.labels, samples, corpus, runtime, layout=config.layout)
+
+
+def point_rules(config: Config) -> PointRules:
+    """How points are read."""
+    return PointRules(config.skip_outside, config.points_in, f"{NAME}.skip_outside")
 
 
 def baseline_of(config: Config, run_dir: RunDir, runtime: Runtime) -> ClusterModel:
@@ -205,7 +224,7 @@ def evaluate_whole(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, r
     together = shots[[task.index for task in tasks]]
     evidence = replace(gathered, images=shots[gathered.images], together=together)
     names = [task.image.id for task in tasks]
-    return Evaluated(evidence, truth.classes, names, list(truth.unmatched), truth.empty, drawn, left_out)
+    return Evaluated(evidence, truth.classes, names, list(truth.unmatched), truth.empty, drawn, truth, left_out)
 
 
 def evaluate_published(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, runtime: Runtime) -> Evaluated:
@@ -239,7 +258,7 @@ def evaluate_published(config: Config, corpus: Corpus, head: Any, run_dir: RunDi
     drawn = quota(len(cases), config, points=False)
     found = published.gather(cases, setup, encoder, head.to(runtime.device), runtime, quota=drawn, seed=config.seed)
     unmatched += found.unmatched
-    return Evaluated(found.evidence, classes, list(found.names), unmatched, empty + found.empty, drawn, left_out)
+    return Evaluated(found.evidence, classes, list(found.names), unmatched, empty + found.empty, drawn, None, left_out)
 
 
 def summarize(scores: Scores) -> Summary:
@@ -259,6 +278,14 @@ def summarize(scores: Scores) -> Summary:
         absent_classes=scores.unmatched.absent_classes,
         guided=scores.guided,
     )
+
+
+def judge_point(point: PointOnMap, corpus: Corpus, scores: Scores) -> PointScore:
+    """A labelled point beside the label that its cluster was matched with, one to one."""
+    label, matching = scores.classes[point.label], scores.unsupervised.matching
+    matched = matching.get(str(point.cluster))
+    image = corpus.images[point.image].id
+    return PointScore(image, point.row, point.column, label, point.cluster, matched, matched == label)
 
 
 def _tell(unmatched: Unmatched, protocol: str) -> None:
@@ -310,5 +337,9 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     with run_dir.writing("scores") as out:
         save_scores(scores, score_images(found.names, images), found.evidence.masks.total(), out)
         save_counts(found.counted(config), out)
+        if found.truth is not None:
+            masks, clusters = run_dir.path("masks"), found.evidence.masks.clusters
+            points = points_on_map(found.truth, corpus, masks, clusters=clusters, workers=runtime.workers)
+            save_points((judge_point(p, corpus, scores) for p in points), out)
     _tell(scores.unmatched, config.protocol)
     return summarize(scores)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from segpipe.ops.metrics.cluster_scores import pair_of, rate
 from segpipe.ops.metrics.confusion import ClassCounts, pooled, tally
+from segpipe.ops.metrics.majority import weak_matches
 from segpipe.ops.metrics.matching import NO_CLASS, match_majority, match_one_to_one
 from segpipe.ops.metrics.probes import NEIGHBORS, cross_validate, knn_probe, linear_probe
 from segpipe.records.scores import (
@@ -164,7 +165,8 @@ def score_clusters(
     one, many = match_one_to_one(table, absent=absent), match_majority(table)
     rated, images = rate(counts, classes, one, resamples=resamples, seed=seed, together=together, absent=absent)
     matching = {str(k): None if c == NO_CLASS else classes[c] for k, c in enumerate(one.tolist())}
-    matched = Matched(**rated.model_dump(), matching=matching)
+    weak = [str(k) for k in weak_matches(counts, one, together=together)]
+    matched = Matched(**rated.model_dump(), matching=matching, weak=weak)
     return matched, pair_of(pooled(tally(counts, many))), images
 
 

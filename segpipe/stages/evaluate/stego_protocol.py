@@ -30,7 +30,7 @@ from segpipe.inference.codes import encode
 from segpipe.inference.encoder import Encoder
 from segpipe.labels.encodings import CODINGS, read_sample
 from segpipe.labels.ground_truth import Truth
-from segpipe.labels.label_maps import UNLABELLED
+from segpipe.labels.placement import UNLABELLED
 from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.maps.crops import cut
 from segpipe.ops.maps.segment import Labels, divide

@@ -12,6 +12,7 @@ Writes report/    index.html, which needs no other file
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,12 +27,15 @@ from segpipe.inference.named_scores import named_scores
 from segpipe.ops import gallery
 from segpipe.ops.maps.certainty import label_next
 from segpipe.ops.metrics.cluster_scores import score_images
+from segpipe.ops.metrics.majority import weak_matches
+from segpipe.ops.metrics.matching import NO_CLASS
 from segpipe.plots.html import Plot
 from segpipe.records.candidates import Candidate
 from segpipe.records.cover import Cover
 from segpipe.records.gallery import TopImage
 from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
+from segpipe.records.scores import Scores
 from segpipe.stages.report import training
 from segpipe.stages.report.build import compose
 from segpipe.stages.report.drawing import draw_all, plan_drawing
@@ -44,6 +48,8 @@ from segpipe.store.class_names import CLASSES
 from segpipe.store.corpus import load_rejected
 from segpipe.store.cover import load_cover
 from segpipe.store.run_dir import RunDir
+
+log = logging.getLogger(__name__)
 
 NAME = "report"
 ARTEFACT = "report"
@@ -95,7 +101,19 @@ def open_scores(run_dir: RunDir, manifest: Manifest) -> tuple[Evaluation | None,
     images, (named, tallies) = scores.load_image_scores(path), named_scores(run_dir) or (None, None)
     if tallies is not None and len(tallies.tp) == len(images):  # a run of an earlier version kept no counts by image
         images = score_images([image.id for image in images], tallies)
-    return Evaluation(scores.load_scores(path), images, *scores.load_confusion(path), named), False
+    return Evaluation(_with_weak(scores.load_scores(path), path), images, *scores.load_confusion(path), named), False
+
+
+def _with_weak(found: Scores, path: Path) -> Scores:
+    """Scores that say which matches are weak; those of earlier versions do not."""
+    if found.unsupervised.weak is not None:
+        return found
+    places = {name: i for i, name in enumerate(found.classes)}
+    labels = [found.unsupervised.matching.get(str(k)) for k in range(len(found.unsupervised.matching))]
+    matching = np.array([NO_CLASS if name is None else places.get(name, NO_CLASS) for name in labels], np.int64)
+    known = scores.load_counts(path)
+    weak = [str(k) for k in weak_matches(known.counts, matching, together=known.together)]
+    return found.model_copy(update={"unsupervised": found.unsupervised.model_copy(update={"weak": weak})})
 
 
 def open_cover(run_dir: RunDir, manifest: Manifest, legend: Legend) -> tuple[Cover | None, bool]:
@@ -106,6 +124,17 @@ def open_cover(run_dir: RunDir, manifest: Manifest, legend: Legend) -> tuple[Cov
     inputs = manifest.stages["cover"].parts.get("inputs", {}) if "cover" in manifest.stages else {}
     stale = any(name in manifest.stages and manifest.stages[name].artefact != key for name, key in inputs.items())
     return (None, True) if stale or found.legend != legend.fingerprint else (found, False)
+
+
+def tell_old(run_dir: RunDir, *, scores: bool, cover: bool) -> None:
+    """Warn of what the page leaves out because it is older than the masks, or the cover than the names."""
+    for old, what, command in (
+        (scores, "scores are of earlier masks", "evaluate"),
+        (cover, "cover is of earlier masks or names", "cover"),
+    ):
+        if old:
+            said = what, command, run_dir.root
+            log.warning("the %s and left out of the page; `segpipe %s %s`, then report again", *said)
 
 
 def open_certainty(run_dir: RunDir, legend: Legend, *, count: int) -> Certainty | None:
@@ -166,6 +195,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     corpus, classes = inputs.corpus, inputs.legend.classes
     evaluation, outdated = open_scores(run_dir, manifest)
     cover, stale = open_cover(run_dir, manifest, inputs.legend)
+    tell_old(run_dir, scores=outdated, cover=stale)
     top = gallery.top_images(inputs.index, classes=classes, keep=_TOP)
     found = survey_some(config, inputs, top, runtime)
     groups = choose_images(inputs, found, evaluation, count=config.images)
@@ -195,6 +225,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
                 crops=found.crops,
                 fit=found.fit,
                 groups=groups,
+                fixed=found.fixed,
                 best=best,
                 top_images=shown,
                 pictures=draw_all(inputs, found, wanted, small=200 if len(cards) <= 24 else 140, runtime=runtime),

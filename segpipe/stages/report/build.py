@@ -94,7 +94,8 @@ def classes_part(found: ReportData, labels: Sequence[ClassLabel]) -> ClassesPart
         cards=class_cards(found, rows),
         gallery_note=text.gallery_note(
             crops=found.crops, total=len(found.corpus.crops), shown=len(found.best), used=len(rows)
-        ),
+        )
+        + text.fixed_note([labels[k].name for k in found.fixed]),
         uncertain=[(found.name(i), sure.entropy[i], labels[k]) for i, k in sure.next] if sure else [],
         uncertain_note=text.uncertain_note(known=sure is not None),
     )
@@ -127,7 +128,7 @@ def _score_tables(legend: Legend, evaluation: Evaluation, clusters: Sequence[Cla
     """The scores, and the color of the class that each label is compared with."""
     scores, named = evaluation.scores, evaluation.named
     if named is None:
-        own = {name: clusters[k].color for name, k in tables.label_clusters(scores.unsupervised.matching).items()}
+        own = {name: clusters[k].color for name, k in tables.label_clusters(sure_matching(scores)).items()}
     else:
         colors = dict(zip(legend.names, hex_colors(legend.colors), strict=True))
         own = {label: colors[name] for name, label in named.matching.items() if label is not None and name in colors}
@@ -171,11 +172,17 @@ def merging_curve(manifest: Manifest) -> Plot | None:
 
 
 def class_labels(legend: Legend, scores: Scores | None) -> list[ClassLabel]:
-    """Name and color of every class; a cluster that nobody named shows the label that it was matched with."""
+    """Name and color of every class; a cluster that nobody named shows the label that it was surely matched with."""
     plain = not legend.named
-    matching = scores.unsupervised.matching if scores and plain else {}
+    matching = sure_matching(scores) if scores and plain else {}
     names = tables.class_names(legend.classes, matching) if plain else legend.names
     return [ClassLabel(name, color) for name, color in zip(names, hex_colors(legend.colors), strict=True)]
+
+
+def sure_matching(scores: Scores) -> dict[str, str | None]:
+    """The label of each cluster, where enough labelled pixels say so."""
+    weak = scores.unsupervised.weak or ()
+    return {k: None if k in weak else name for k, name in scores.unsupervised.matching.items()}
 
 
 def cluster_labels(legend: Legend, classes: Sequence[ClassLabel]) -> list[ClassLabel]:

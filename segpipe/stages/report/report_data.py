@@ -108,6 +108,8 @@ class ReportData:
     """How many crops were sampled."""
     fit: Mapping[int, float]
     """For each sampled image the mean cosine of its patches to their class centers."""
+    fixed: Sequence[int]
+    """Classes that lie at the same place of every frame."""
     groups: Mapping[str, Mapping[int, float]]
     """Images to show beside their class maps, by the reason for which they were chosen, with accuracy or fit."""
     best: Mapping[int, Sequence[Patch]]

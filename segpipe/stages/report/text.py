@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from segpipe.ops.metrics.majority import LEAST_IMAGES, LEAST_PIXELS, LEAST_SHARE
 from segpipe.plots.html import duration, percent
 from segpipe.records.candidates import Candidate
 from segpipe.records.cover import Cover
@@ -129,6 +130,18 @@ def gallery_note(*, crops: int, total: int, shown: int, used: int) -> str:
     return note if shown == used else f"{note} Shown are the {shown} largest of {used} classes."
 
 
+def fixed_note(names: Sequence[str]) -> str:
+    """Which classes lie at the same place of every frame; empty where none does."""
+    if not names:
+        return ""
+    one = len(names) == 1
+    return (
+        f" {', '.join(names)} {'lies' if one else 'lie'} at the same place of every frame: corners of the lens, a "
+        f"housing, an instrument? {'It is' if one else 'They are'} hardly a kind of ground; classes.yaml leaves "
+        f"{'it' if one else 'them'} out of the map (ignore: true)."
+    )
+
+
 def training_note(shown: bool, candidates: Sequence[Candidate]) -> str:
     """How the head was made."""
     kept = next((found for found in candidates if found.chosen), None)
@@ -232,4 +245,18 @@ def scores_note(scores: Scores | None, *, outdated: bool) -> str:
             if scores.guided
             else "Labels were used only for this comparison, never to find the classes."
         )
+        + _weak_note(scores)
+    )
+
+
+def _weak_note(scores: Scores) -> str:
+    """Which clusters do not show the label that they were matched with, and by which rule."""
+    weak = scores.unsupervised.weak
+    if not weak:
+        return ""
+    which = plural(len(weak), "cluster")
+    return (
+        f" {which} ({', '.join(weak)}) {'is' if len(weak) == 1 else 'are'} matched with a label by too little to be "
+        f"called by it: it takes {LEAST_PIXELS} labelled pixels in {LEAST_IMAGES} images, and surely (the lower end of "
+        f"a 95% interval) {LEAST_SHARE:.0%} of them with that label."
     )

@@ -133,3 +133,16 @@ def test_codes_that_say_nothing_agree_no_more_than_by_chance() -> None:
     codes = noise / np.linalg.norm(noise, axis=1, keepdims=True)
     queries, partners = np.arange(1500), rng.integers(3000, size=1500)
     assert abs(measures.class_agreement(codes, queries, partners, seed=0)) < 0.02
+
+
+def test_classes_of_corners_are_told_and_those_of_what_lives_anywhere_are_not() -> None:
+    """Patches of a frame's corners have a direction of their own; the others have one of 15 at random places."""
+    rng, side, images = np.random.default_rng(0), 8, 20
+    places = np.stack(np.meshgrid(*[(np.arange(side) + 0.5) / side] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
+    corner = (np.abs(places - 0.5) > 0.4).all(axis=1)
+    for wanted, special in ((1, corner), (0, np.zeros(side**2, bool))):
+        kinds = np.stack([np.where(special, 15, rng.integers(0, 15, side**2)) for _ in range(images)])
+        codes = np.eye(16, dtype=np.float32)[kinds.ravel()]
+        owner = np.repeat(np.arange(images), side**2)
+        found = measures.fixed_classes(codes, np.tile(places, (images, 1)), owner, seed=0)
+        assert found == wanted

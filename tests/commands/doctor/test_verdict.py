@@ -47,6 +47,7 @@ def test_a_block_is_named_where_it_agrees_more_by_a_margin(agreement: float, blo
 
 
 def test_one_block_and_drawn_images() -> None:
+    assert verdict.sentences([WELL], drawn=False, fixed=1)[2].startswith("1 of 16 classes lies at the same place of")
     found = verdict.sentences([replace(WELL, block=0)], drawn=True)
     assert found[1] == "There is one block to take, 0."
     assert found[2].startswith("The images are drawn and say little")

@@ -1,8 +1,10 @@
 """Names by labelled pixels, merges by the tree."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from segpipe.commands.name.proposals import fits, propose, suggest_merges
 from segpipe.ops.clustering.linkage import average_linkage, cut
@@ -16,20 +18,36 @@ def test_a_majority_with_evidence_is_proposed() -> None:
     first = np.array([[8, 1, 0, 5, 3, 0], [2, 0, 0, 5, 0, 9]])
     second = np.array([[4, 0, 0, 0, 0, 0], [1, 30, 0, 3, 8, 0]])
     counts = join([confusion_of(first), confusion_of(second)])
-    found = propose(counts, least=10, spread=2, share=0.6)
-    assert [p.label for p in found] == [0, 1, None, 1, 1]
+    found = propose(counts, least=10, spread=2, share=0.2)
+    assert [p.label for p in found] == [0, 1, None, 1, None]
+    assert [p.first for p in found] == [0, 1, None, 1, 1]
+    assert found[4].why == "8 of 11 may mean 13%, below 20% (min_agreement)"  # each image says something else
     assert [p.pixels for p in found] == [15, 31, 0, 13, 11]
     assert [p.second for p in found] == [1, 0, None, 0, 0]
     assert found[2].why == "no labelled pixel"
     assert found[0].agreement == 12 / 15
     strict = propose(counts, least=12, spread=2, share=0.65)
-    assert [p.label for p in strict] == [0, 1, None, None, None]
+    assert [p.label for p in strict] == [None] * 5
+    assert [p.label for p in propose(counts, least=12, spread=2, share=0.6)] == [None, 1, None, None, None]
+    assert strict[1].why == "30 of 31 may mean 63%, below 65% (min_agreement)"  # the one is all of its image
+    assert strict[0].why == "12 of 15 may mean 55%, below 65% (min_agreement)"
     assert strict[3].why == "no label has 65% of its pixels (min_agreement)"
     assert strict[4].why == "labelled 11 times only, not 12 (min_pixels)"
     alone = propose(confusion_of(second), least=5, spread=2, share=0.5)
     assert alone[0].why == "labelled in 1 image only, not 2 (min_images)"
     # by hand: cluster 0 is label 0 (12 of 15), 1 is label 1 (30 of 31), all others are misses
     assert fits(counts, {0: 0, 1: 1}) == (12 + 30) / (first.sum() + second.sum())
+
+
+def test_thirteen_of_twenty_six_points_name_nothing() -> None:
+    """The two labels are as likely as each other, and 14 of 26 would be a majority by chance."""
+    for hits, label in ((13, None), (14, None), (17, None), (19, 0)):
+        tables = [np.array([[hits // 2, 0], [13 - hits // 2, 0]]), np.array([[hits - hits // 2, 0], [0, 0]])]
+        tables[1][1, 0] = 26 - tables[0].sum() - tables[1].sum()
+        proposal = propose(join([confusion_of(table) for table in tables]), least=10, spread=2, share=0.5)[0]
+        wilson = binomtest(hits, 26).proportion_ci(0.95, method="wilson")
+        assert (proposal.label, proposal.first, proposal.pixels) == (label, 0, 26)
+        assert (proposal.low, proposal.high) == pytest.approx((wilson.low, wilson.high), abs=0.02)
 
 
 @given(st.lists(st.lists(st.integers(0, 20), min_size=3, max_size=3), min_size=1, max_size=5))

@@ -10,11 +10,13 @@ import pytest
 import yaml
 from PIL import Image
 
+from segpipe import pipeline
 from segpipe.base.errors import UsageError
 from segpipe.base.options import make
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
 from segpipe.commands.demo.synthetic import write_reef_corpus
+from segpipe.commands.name import carry_over as parts
 from segpipe.commands.name.options import NameOptions
 from segpipe.commands.name.run import Named, name_clusters
 from segpipe.pipeline import existing_run
@@ -70,9 +72,11 @@ def test_a_person_names_and_only_the_last_stages_run(run: Path, reef: Path, caps
     assert run_cli(["name", str(run), "--merge", "3", "blue water", "--merge", "4", "0"]) == 0
     assert [entry["name"] for entry in said(run).values()] == ["my reef", "my reef", "blue water", "", "", ""]
     assert (said(run)[3]["merge_into"], said(run)[4]["merge_into"]) == ("blue water", 0)
-    capsys.readouterr()
+    later = f"`segpipe run {reef / 'images'} {run} --from export` brings export, cover, report up to date"
+    assert later in " ".join(capsys.readouterr().err.split())
     assert run_cli(["run", str(reef / "images"), str(run)]) == 0
     after = keys(run)
+    assert pipeline.refresh(pipeline.existing_run(run)) is None
     assert {name for name in after if before[name] != after[name]} == {"export", "cover", "report"}
     with (run / "export" / "classes.csv").open() as file:
         assert [row["name"] for row in csv.DictReader(file)] == ["my reef", "blue water", "cluster 5"]
@@ -146,6 +150,14 @@ def test_names_are_proposed_by_labels(run: Path, reef: Path, capsys: pytest.Capt
     for row in rows:
         assert float(row["corrected"]) == pytest.approx(float(row["share_of_labels"]), abs=2e-3)
     assert {name for name in before if before[name] != keys(run)[name]} == {"cover"}
+    assert "up to date" in capsys.readouterr().out
+    assert run_cli(["run", str(reef / "images"), str(run), "-q"]) == 0
+    assert run_cli([*cover, "--set", "cover.n_resamples=101"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"`segpipe report {run}` brings the report up to date" in told
+    assert run_cli(["report", str(run), "-q"]) == 0
+    assert run_cli([*cover, "--set", "cover.n_resamples=101"]) == 0
+    assert "brings" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -206,3 +218,16 @@ def test_a_name_of_several_clusters_means_none_of_them(run: Path) -> None:
     merged = named(run, merge=[("sand", 4)])  # but both can be merged
     assert [entry.merge_into for entry in merged.naming.entries.values()] == [4, 4, None, None, None, None]
     assert merged.legend.classes_of.tolist() == [2, 2, 0, 1, 2, 3]
+
+
+def test_clusters_at_the_same_place_of_every_frame_are_told_each_time(run: Path) -> None:
+    named(run)
+    found = run / "gallery" / "fixed.json"
+    assert parts.load_fixed(run) == []
+    found.write_text("[2]")
+    notes = named(run).notes
+    assert len(notes) == 1
+    assert notes[0].startswith("cluster 2 lies at the same place of every frame: corners of the lens")
+    found.unlink()  # of a run of an earlier version: looked for again
+    assert named(run).notes == ()
+    assert parts.load_fixed(run) == []

@@ -7,7 +7,7 @@ import numpy as np
 import pyproj
 import pytest
 import shapely
-from pyogrio import raw
+from pyogrio import list_layers, raw
 from rasterio.crs import CRS
 
 from segpipe.base.runtime import Runtime
@@ -62,3 +62,39 @@ def test_web_mercator_is_measured_alike_by_export_and_cover_and_geodesics(tmp_pa
     whole = [share.area or 0.0 for share in found.whole.shares]
     assert sum(whole) == pytest.approx(rows["area_m2"].sum(), rel=1e-9)
     assert sum(whole) == pytest.approx(total, rel=1e-6)
+
+
+LOCAL = {
+    "meters": ('LOCAL_CS["tank",UNIT["metre",1]]', 1.0),
+    "feet": ('LOCAL_CS["tank",UNIT["foot",0.3048]]', 0.3048),
+    "engineering": (
+        'ENGCRS["tank",EDATUM["corner"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],LENGTHUNIT["metre",1]]',
+        1.0,
+    ),
+    "none": ("", None),
+}
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_a_local_system_has_one_rule(tmp_path: Path, name: str) -> None:
+    """A raster in meters that belong to no place on earth: export said 0.09 and cover nothing."""
+    wkt, meters = LOCAL[name]
+    run_dir = report_run.make_run(tmp_path, ["a"], classes=3)
+    corpus = load_corpus(run_dir.path("corpus"))
+    images = tuple(replace(image, geo=Geo(wkt, (0.01, 0, 5, 0, -0.01, 7))) for image in corpus.images)
+    with run_dir.writing("corpus") as out:
+        save_corpus(replace(corpus, images=images), [], out)
+    export.run(export.Config(formats=("gpkg",)), run_dir, Runtime())
+    path = run_dir.path("export") / "gpkg/map.gpkg"
+    layer = next(name for name, kind in list_layers(path) if kind is not None)
+    meta, _, _, columns = raw.read(path, layer=layer)
+    rows = dict(zip(meta["fields"], columns, strict=True))
+    cover.run(cover.Config(), run_dir, Runtime())
+    areas = [share.area for share in load_cover(run_dir.path("cover")).whole.shares]
+    if meters is None:
+        assert "area_m2" not in rows
+        assert areas == [None] * 3
+    else:
+        assert rows["area_m2"].sum() == pytest.approx(48 * 64 * (0.01 * meters) ** 2)
+        for k, area in enumerate(areas):
+            assert area == pytest.approx(rows["area_m2"][rows["class"] == k].sum())

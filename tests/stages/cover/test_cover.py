@@ -151,6 +151,45 @@ def test_labels_correct_the_cover(run_dir: RunDir, tmp_path: Path) -> None:
         assert picture.width > 400
 
 
+def test_every_point_is_told_with_the_class_of_the_map(run_dir: RunDir, tmp_path: Path) -> None:
+    """Also where the map has no class: that is never right."""
+    naming = Naming({0: Entry((1, 1, 1), "coral"), 1: Entry((2, 2, 2), ignore=True), 2: Entry((3, 3, 3), "sand")})
+    (run_dir.root / "classes.yaml").write_text(naming_text(naming, {}, {}), "utf-8")
+    places = [(name, row, col) for name in NAMES[:4] for row, col in ((0, 0), (47, 63), (17, 30))]
+    said = ["Coral" if k % 2 else "sand" for k in range(len(places))]
+    lines = [f"{name},{row},{col},{label}" for (name, row, col), label in zip(places, said, strict=True)]
+    path = tmp_path / "points.csv"
+    path.write_text("\n".join(["image,row,column,label", *reversed(lines)]))
+    cover.run(cover.Config(labels=path), run_dir, Runtime())
+    found = rows(run_dir.path("cover") / "cover_points.csv")
+    wanted = {}
+    for (name, row, col), label in zip(places, said, strict=True):
+        mapped = {0: "coral", 1: "", 2: "sand"}[int(mask(run_dir, name)[row, col])]
+        site = name.rpartition("/")[0] or "(top folder)"
+        right = "yes" if mapped == label.lower() else "no"
+        wanted[name, str(row), str(col)] = {"site": site, "label": label, "class": mapped, "right": right}
+    assert {"yes", "no"} == {row["right"] for row in found}
+    assert any(not row["class"] for row in found)
+    assert {(row.pop("image"), row.pop("row"), row.pop("column")): row for row in found} == wanted
+
+
+def test_sites_are_named_by_a_pattern_of_the_file_name(
+    run_dir: RunDir, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cover.run(cover.Config(site_pattern="(?P<half>[ab])|(?P<rest>[cd])"), run_dir, Runtime())
+    found = load_cover(run_dir.path("cover"))
+    assert found.by == "half, rest"
+    assert [part.name for part in found.sites] == ["(no site)", "a", "b", "c", "d"]
+    assert "1 images have no site: the pattern is not in names such as e.png" in caplog.text
+    table = tmp_path / "gsd.csv"
+    table.write_text("image,gsd\n" + "".join(f"{name},0.1\n" for name in NAMES))
+    cover.run(cover.Config(site_pattern="[a-z]", sites=table), run_dir, Runtime())
+    assert load_cover(run_dir.path("cover")).weight == "square meters"
+    with pytest.raises(UsageError, match=r"cover\.by=site: cover\.site_pattern=x says the sites; leave one out"):
+        cover.run(cover.Config(site_pattern="x", by="site"), run_dir, Runtime())
+    assert "site_pattern" not in cover.Config().identity()
+
+
 def test_left_out_clusters_are_in_no_share(run_dir: RunDir) -> None:
     naming = Naming({0: Entry((1, 1, 1), "a"), 1: Entry((2, 2, 2), "b"), 2: Entry((3, 3, 3), ignore=True)})
     (run_dir.root / "classes.yaml").write_text(naming_text(naming, {}, {}), "utf-8")

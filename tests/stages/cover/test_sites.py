@@ -1,5 +1,6 @@
 """Tables that name images and their site."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,8 @@ import pytest
 from segpipe.base.csv_files import csv_text
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Size
-from segpipe.records.corpus import Image
-from segpipe.stages.cover.sites import read_sites
+from segpipe.records.corpus import FrameInfo, Image
+from segpipe.stages.cover.sites import read_sites, sites_by_pattern
 
 IMAGES = [Image(name, f"{name}.jpg", Size(8, 8), "uint8", "0" * 64, 9) for name in ("a/one", "a/two", "b/one")]
 
@@ -67,3 +68,46 @@ def test_a_long_value_makes_no_long_message(tmp_path: Path, text: str) -> None:
     with pytest.raises((UsageError, CorpusError)) as told:
         read_sites(table(tmp_path, text), IMAGES, by="")
     assert len(str(told.value).replace(str(tmp_path), "")) <= 300
+
+
+def named(*paths: str) -> list[Image]:
+    return [Image(path.rsplit(".", 1)[0], path, Size(8, 8), "uint8", "0" * 64, 9) for path in paths]
+
+
+DIVES = named("2019/D12_001.jpg", "D3_T2_002.JPG", "2020/D12_T1_7.jpg", "wreck.jpg")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "by", "sites"),
+    [
+        (r"(?P<dive>D\d+)_", "dive", {0: "D12", 1: "D3", 2: "D12"}),
+        (r"(?P<dive>D\d+)_(?P<line>T\d)?", "dive, line", {0: "D12", 1: "D3 T2", 2: "D12 T1"}),
+        (r"D(\d+)", "site", {0: "12", 1: "3", 2: "12"}),
+        (r"D\d+", "site", {0: "D12", 1: "D3", 2: "D12"}),
+        (r"(x)(?P<dive>D3)|(?P<wreck>wreck)", "dive, wreck", {3: "wreck"}),
+        (r"20\d\d", "site", None),  # folders are no part of the name
+        (r"(D\d+", "", None),
+        (r"(?P<none>)", "", None),
+    ],
+)
+def test_sites_by_a_pattern(pattern: str, by: str, sites: dict[int, str] | None) -> None:
+    if sites is None:
+        why = "not a regular expression" if pattern.startswith("(D") else "in no name of an image"
+        with pytest.raises(UsageError, match=why):
+            sites_by_pattern(pattern, DIVES)
+        return
+    found = sites_by_pattern(pattern, DIVES)
+    assert (found.by, found.sites) == (by, sites)
+    assert len(found.unmatched) == len(DIVES) - len(sites)
+
+
+def test_the_site_of_a_frame_is_in_the_name_of_its_video() -> None:
+    frame = Image("a/D7.mp4/000001", "a/D7.mp4/000001.png", Size(8, 8), "uint8", "", 9)
+    frame = replace(frame, moment=FrameInfo("a/D7.mp4", 1, 0.1, 0.1))
+    assert sites_by_pattern(r"D\d", [frame]).sites == {0: "D7"}
+
+
+def test_sites_that_differ_in_case_alone_are_refused(tmp_path: Path) -> None:
+    path = table(tmp_path, "image,site\na/one,North\na/two,north\n")
+    with pytest.raises(UsageError, match=r"sites\.csv:3: sites 'north' and 'North' differ in case or spaces alone"):
+        read_sites(path, IMAGES, by="")

@@ -34,6 +34,7 @@ def test_scores_of_two_images_are_those_found_by_hand() -> None:
     assert (scores.images, scores.labelled_pixels, scores.classes) == (2, 24, list(CLASSES))
     found = scores.unsupervised
     assert found.matching == {"0": "sand", "1": "coral", "2": None}
+    assert found.weak == ["0"]  # nine pixels; coral has ten, all of them in its cluster
     assert found.per_class_iou == {"sand": pytest.approx(9 / 12), "coral": pytest.approx(10 / 12), "absent": None}
     assert (found.accuracy, found.miou) == (pytest.approx(19 / 24), pytest.approx((9 / 12 + 10 / 12) / 2))
     assert found.accuracy_ci == (pytest.approx(5 / 8), pytest.approx(14 / 16))  # a quarter draws one image twice

@@ -47,3 +47,9 @@ def test_the_intro_names_what_was_used() -> None:
 def test_missing_and_outdated_scores_are_explained() -> None:
     assert "segpipe evaluate" in text.scores_note(None, outdated=False)
     assert "earlier masks" in text.scores_note(None, outdated=True)
+
+
+def test_classes_at_the_same_place_of_every_frame_are_told() -> None:
+    assert text.fixed_note([]) == ""
+    assert text.fixed_note(["class 4"]).startswith(" class 4 lies at the same place of every frame")
+    assert "class 4, tape lie at" in text.fixed_note(["class 4", "tape"])
