@@ -6,8 +6,9 @@ Reads  corpus/    which crops belong to one image
 Writes head/      head.safetensors and candidates.json; of a head that was trained history.jsonl, histograms.npz and,
                   where TensorBoard is installed, tb/; candidates/NAME/history.jsonl of those that were not kept
 
-Several heads are made, in a folder each, and scored by how well patches that look similar in different images come to
-one class; the best is kept. A training that will not win any more is stopped early. Every random number of
+Whitened principal components, or one way to train. Where several are named they are made in a folder each and scored by
+how well patches that look similar in different images come to one class; the best is kept, and a training that will
+not win any more is stopped early. Every random number of
 step i comes from (seed, i): a training that was killed goes on from its checkpoint and ends with the same bits as one
 that was not, on the same machine.
 """
