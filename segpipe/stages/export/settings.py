@@ -60,6 +60,16 @@ GROUPS = {
             "the same as GeoParquet 1.1, and `.qml`; needs `segpipe[parquet]`",
             "geopandas, DuckDB, QGIS",
         ),
+        "shapefile": FormatInfo(
+            "shapefile/*",
+            "the same as shapefiles, one per layer, and `.qml`; texts are cut at 254 bytes",
+            "ArcGIS, QGIS, GDAL, geopandas",
+        ),
+        "geojson": FormatInfo(
+            "geojson/map.geojson",
+            "the same in degrees of WGS 84 (RFC 7946); what lies nowhere on the earth or in a local system is left out",
+            "web maps, QGIS, geopandas",
+        ),
         "points": FormatInfo(
             "points/points.gpkg",
             "photographs with GPS as points, each with the share of every class",
@@ -99,6 +109,19 @@ GROUPS = {
 }
 """All formats by name, grouped by what is imported to write them."""
 FORMAT_NAMES = tuple(name for names in GROUPS.values() for name in names)
+_MEANT = {
+    "csv": "classes",
+    "geopackage": "gpkg",
+    "geotiff": "cog",
+    "json": "coco",
+    "masks": "png",
+    "mp4": "video",
+    "parquet": "geoparquet",
+    "shp": "shapefile",
+    "tif": "cog",
+    "tiff": "cog",
+}
+"""What people type, and the format of it."""
 
 
 class Config(Section):
@@ -122,7 +145,7 @@ class Config(Section):
         None, "meters per pixel of images whose coordinates have no length; null: areas are in pixels", gt=0
     )
     layers: Literal["crs", "image"] = setting(
-        "crs", "gpkg, geoparquet: a layer for all images of a coordinate system (crs), or for each image"
+        "crs", "gpkg, geoparquet, shapefile: a layer for all images of a coordinate system (crs), or for each image"
     )
     coco: Literal["rle", "polygon"] = setting("rle", "coco: regions as run lengths (rle), or as polygon")
     images: Literal["link", "copy", "none"] = setting(
@@ -143,7 +166,8 @@ class Config(Section):
             return names  # pydantic says what it must be
         for name in names:
             if name not in FORMAT_NAMES:
-                close = difflib.get_close_matches(str(name), FORMAT_NAMES, 1)
+                meant = _MEANT.get(str(name).lower())
+                close = [meant] if meant else difflib.get_close_matches(str(name), FORMAT_NAMES, 1)
                 hint = f"did you mean {close[0]}?" if close else f"formats are {', '.join(FORMAT_NAMES)}"
                 raise ValueError(f"holds {name!r}, which is not a format; {hint}")
         return tuple(dict.fromkeys(names))

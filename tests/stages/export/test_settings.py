@@ -37,6 +37,9 @@ def test_formats_are_the_table_and_unknown_ones_get_a_hint() -> None:
         UsageError, match=r"--set: export\.formats=.*'overly', which is not a format; did you mean overlay"
     ):
         build({"export": Config}, [Layer("--set", {"export.formats": ["overly"]})])
+    for typed, meant in (("csv", "classes"), ("shp", "shapefile"), ("GeoTIFF", "cog"), ("geopackage", "gpkg")):
+        with pytest.raises(UsageError, match=f"'{typed}', which is not a format; did you mean {meant}"):
+            build({"export": Config}, [Layer("--set", {"export.formats": [typed]})])
     with pytest.raises(UsageError, match="formats are png, color, overlay, classes"):
         build({"export": Config}, [Layer("--set", {"export.formats": "zzzz"})])
     with pytest.raises(UsageError, match=r"export\.formats"):

@@ -31,12 +31,14 @@ def _pictures() -> dict[str, Write]:
 
 
 def _maps() -> dict[str, Write]:
-    from segpipe.stages.export.formats import geotiff, gis_layers, photo_points
+    from segpipe.stages.export.formats import geotiff, gis_layers, photo_points, vector_files
 
     return {
         "cog": geotiff.export_cog,
         "gpkg": gis_layers.export_gpkg,
         "geoparquet": gis_layers.export_geoparquet,
+        "shapefile": vector_files.export_shapefile,
+        "geojson": vector_files.export_geojson,
         "points": photo_points.export_points,
     }
 
