@@ -132,13 +132,13 @@ def test_declared_no_data_is_no_class(tmp_path: Path, nodata: int, mosaic: bool)
     with open_label_map(tmp_path / "a.tif", one) as read:
         np.testing.assert_array_equal(read(WHOLE), wanted)
     corpus = Corpus(tmp_path, (one,), (Crop(0, WHOLE),))
-    assert read_truth(tmp_path, None, corpus, Runtime()).classes == tuple(f"class {k}" for k in (1, 2, 3, 4))
+    assert read_truth(tmp_path, None, corpus, Runtime()).classes == tuple(f"label {k}" for k in (1, 2, 3, 4))
 
 
 def test_masks_of_0_and_255_alone_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     corpus = Corpus(tmp_path, (image(),), (Crop(0, WHOLE),))
     write(tmp_path / "a.tif", np.where(drawn() > 1, 255, 0).astype(np.uint8), GRID)
-    assert read_truth(tmp_path, None, corpus, Runtime()).classes == ("class 0",)
+    assert read_truth(tmp_path, None, corpus, Runtime()).classes == ("label 0",)
     assert "hold nothing but 0 and pixels that are not labelled (255)" in caplog.text
     caplog.clear()
     write(tmp_path / "a.tif", np.where(drawn() > 1, 1, 0).astype(np.uint8), GRID @ Affine.translation(-4, 0))

@@ -91,7 +91,7 @@ def test_numbers_are_called_as_another_column_says(tmp_path):
 
 def test_coralnets_label_ids_are_no_indices(tmp_path):
     text = "Name,Row,Column,Label ID\na.jpg,3,5,255\na.jpg,4,6,1\n"
-    assert read(tmp_path, text).classes == ("class 1", "class 255")  # no number of these means: not labelled
+    assert read(tmp_path, text).classes == ("label 1", "label 255")  # no number of these means: not labelled
     with pytest.raises(UsageError, match="Label ID holds CoralNet's own numbers, no indices of classes; add a column"):
         read(tmp_path, text, classes=("CCA", "Sand"))
     named = read(tmp_path, text.replace("ID", "ID,Label name").replace("255", "255,CCA").replace(",1\n", ",1,Sand\n"))
@@ -179,7 +179,7 @@ def test_the_pulley_ridge_points():
     assert labels.classes[:2] == ("CCA", "Ana")
     assert counts.tolist() == [1227, 1010, 219, 162, 117, 85, 18, 20, 14, 8, 58]
     named = read_points(folder / "points.csv", images, classes=None)  # class_index, called as cpce_code says
-    assert named.classes == (*labels.classes[:10], "class 10")
+    assert named.classes == (*labels.classes[:10], "label 10")
 
 
 LONG = "x" * 100_000

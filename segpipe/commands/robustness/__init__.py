@@ -44,6 +44,7 @@ COMMAND = Command(
     returned="the rows of `robustness.csv`",
     examples=EXAMPLES,
     files={
+        "RUN/robustness/.segpipe": "says that the folder is an output of segpipe",
         "RUN/robustness/index.html": "a page with sentences, curves, a table and examples",
         "RUN/robustness/robustness.csv": "every number with its 95% interval over images",
         "RUN/robustness/robustness.png": "the curves",

@@ -29,13 +29,15 @@ def take_over(formats: Mapping[str, int], old: Path, new: Path) -> dict[str, int
         sums = checksums.read_sums(old)
     except MachineError:  # its list is damaged: all is made again
         return {}
-    return {name: count for name, count in formats.items() if _take(name, old, new, sums)}
+    return {name: count for name, count in formats.items() if _take(name, count, old, new, sums)}
 
 
-def _take(name: str, old: Path, new: Path, sums: Mapping[str, str]) -> bool:
+def _take(name: str, count: int, old: Path, new: Path, sums: Mapping[str, str]) -> bool:
     roots = (_PATTERNS[name].split("/")[0], *_MORE.get(name, ()))
     own = [path for path in sums if path.split("/")[0] in roots]
-    if all(_link(files.inside(old, path), files.inside(new, path), sums[path]) for path in own):
+    if bool(own) == (count > 0) and all(
+        _link(files.inside(old, path), files.inside(new, path), sums[path]) for path in own
+    ):
         return True
     for root in roots:
         shutil.rmtree(new / root, ignore_errors=True)

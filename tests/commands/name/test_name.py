@@ -23,7 +23,7 @@ def test_every_cluster_is_told_with_its_class() -> None:
     for table in COMMAND.report(found, make(NameOptions, {"run": "r"})).details:
         console.print(table)
     rows = [line.split() for line in console.export_text().splitlines() if line.strip()]
-    assert rows[1:] == [["0", "50.0%", "sand"], ["1", "25.0%", "sand"], ["2", "25.0%", "left", "out"]]
+    assert rows[1:] == [["0", "50.0%", "0", "sand"], ["1", "25.0%", "0", "sand"], ["2", "25.0%", "left", "out"]]
     said = COMMAND.value(found)
     assert [said[k]["class"] for k in range(3)] == ["sand", "sand", None]
     assert said[2]["color"] == "#0708ff"

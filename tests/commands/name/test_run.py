@@ -16,9 +16,9 @@ from segpipe.base.options import make
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
 from segpipe.commands.demo.synthetic import write_reef_corpus
-from segpipe.commands.name import carry_over as parts
 from segpipe.commands.name.options import NameOptions
 from segpipe.commands.name.run import Named, name_clusters
+from segpipe.inference import carry_over as parts
 from segpipe.pipeline import existing_run
 
 SETS = ("extract.input_size=112", "refine.crf=false", "train.method=pca", "cluster.k=6", "cluster.method=tree")

@@ -20,7 +20,7 @@ def test_what_an_option_stands_for_is_a_setting() -> None:
 
 def test_labels_classes_and_sites_have_short_spellings() -> None:
     evaluate = {each.name: each.flags for each in declared(STAGE_OPTIONS["evaluate"])}
-    assert (evaluate["labels"], evaluate["classes"]) == (("--labels",), ("--classes",))
+    assert (evaluate["labels"], evaluate["classes"]) == (("--labels", "--points"), ("--classes",))
     cover = {each.name: each.flags for each in declared(STAGE_OPTIONS["cover"])}
     assert cover["labels"] == ("--labels", "--points")
     assert {"sites", "by", "gsd", "classes"} <= set(cover)

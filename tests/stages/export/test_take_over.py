@@ -1,5 +1,6 @@
 """Formats that go over from one export to the next: all their files as they were made, or none of them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,8 @@ def test_a_file_system_without_links_gets_copies(old: Path, monkeypatch: pytest.
     assert take_over({"classes": 1}, old, new) == {"classes": 1}
     assert (new / "classes.csv").read_text() == "classes.csv"
     assert (new / "classes.csv").stat().st_nlink == 1
+
+
+def test_of_an_export_that_somebody_deleted_nothing_goes_over(old: Path) -> None:
+    shutil.rmtree(old)
+    assert take_over({"png": 2, "cog": 0}, old, old.parent / "new") == {"cog": 0}
