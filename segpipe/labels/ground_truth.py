@@ -25,12 +25,14 @@ from segpipe.images.datasets import FOLDER, LabelledImage, existing, find_sample
 from segpipe.images.decoding import allow_pixels, memory_for
 from segpipe.images.headers import BadImage, inspect
 from segpipe.images.single import MAX_PIXELS
+from segpipe.labels.class_colors import Colors
 from segpipe.labels.encodings import CODINGS, read_coded
 from segpipe.labels.label_maps import (
     find_label_maps,
     list_label_files,
     open_label_map,
     read_classes,
+    read_colors,
     read_label_map,
 )
 from segpipe.labels.placement import UNLABELLED, is_moved
@@ -52,6 +54,8 @@ class LabelReader:
     layout: str
     values: npt.NDArray[np.int32]
     """As in `Truth`."""
+    colors: Colors | None = None
+    """As in `Truth`."""
 
     def __call__(self, path: Path, image: Image) -> npt.NDArray[np.int32]:
         """The label map of an image, (H, W) int32 classes, `UNLABELLED` where there is none.
@@ -60,7 +64,7 @@ class LabelReader:
             UsageError: the file cannot be read, holds a wrong value or has another size than the image.
         """
         if self.layout == FOLDER:
-            return self._classes(read_label_map(path, image))
+            return self._classes(read_label_map(path, image, self.colors))
         labels = read_coded(path, self.layout)
         if Size(*labels.shape) != image.size:
             raise UsageError(f"{path}: {_misfit(labels, image)}; labels are never resized")
@@ -74,7 +78,7 @@ class LabelReader:
             UsageError: as by calling this.
         """
         if self.layout == FOLDER:
-            with open_label_map(path, image) as read:
+            with open_label_map(path, image, self.colors) as read:
                 yield lambda box: self._classes(read(box))
         else:
             labels = self(path, image)
@@ -98,11 +102,13 @@ class Truth:
     """Images whose labels hold no labelled pixel; they are not in `sources`."""
     layout: str = FOLDER
     """Of the label maps."""
+    colors: Colors | None = None
+    """What the colors of label maps mean; None: their stored values are looked at."""
 
     @property
     def reader(self) -> LabelReader:
         """Reads the label maps."""
-        return LabelReader(self.layout, self.values)
+        return LabelReader(self.layout, self.values, self.colors)
 
 
 def label_files(labels: Path, classes: Path | None, *, names: tuple[str, str] = ("labels", "classes")) -> list[Path]:
@@ -125,7 +131,8 @@ def read_truth(
 
     Args:
         labels: a folder of label maps, or a CSV of points.
-        classes: a file of class names; without it the classes are the values, or names, that the labels hold.
+        classes: a file of class names, each with its color where label maps hold colors; without it the classes are
+            the values, or names, that the labels hold.
         corpus: the images.
         runtime: workers and progress.
         rules: how points are read.
@@ -137,7 +144,7 @@ def read_truth(
     names = read_classes(classes) if classes else None
     label_files(labels, classes)
     if labels.is_dir():
-        truth = _read_maps(labels, names, corpus, runtime)
+        truth = _read_maps(labels, names, corpus, runtime, read_colors(classes) if classes else None)
     else:
         truth = _read_points(labels, names, corpus, rules)
     if not truth.sources:
@@ -165,15 +172,18 @@ def orientation_of(corpus: Corpus, index: int) -> int:
         return 1
 
 
-def _read_maps(labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, runtime: Runtime) -> Truth:
+def _read_maps(
+    labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, runtime: Runtime, colors: Colors | None
+) -> Truth:
     found = find_label_maps(labels, corpus.images)
     jobs = [(path, corpus.images[index]) for index, path in found.files.items()]
-    looked = _checked(partial(_values, classes=classes), jobs, runtime)
+    looked = _checked(partial(_values, classes=classes, colors=colors), jobs, runtime)
     held = {index: values - {UNLABELLED} for index, (values, _) in zip(found.files, looked, strict=True)}
     _tell_maps(labels, [values for values, _ in looked], sum(moved for _, moved in looked))
     kept = {index: path for index, path in found.files.items() if held[index]}
     if classes is not None:
-        return Truth(kept, classes, np.arange(len(classes), dtype=np.int32), found.unmatched, len(held) - len(kept))
+        identity = np.arange(len(classes), dtype=np.int32)
+        return Truth(kept, classes, identity, found.unmatched, len(held) - len(kept), colors=colors)
     values = sorted(set[int]().union(*held.values()))
     table = np.searchsorted(values, np.arange(max(values, default=0) + 1)).astype(np.int32)
     return Truth(kept, tuple(f"label {v}" for v in values), table, found.unmatched, len(held) - len(kept))
@@ -278,12 +288,14 @@ def _misfit(labels: npt.NDArray[np.int32], image: Image) -> str:
     return f"{width} x {height} pixels where {image.path} has {image.size.width} x {image.size.height}"
 
 
-def _values(job: tuple[Path, Image], classes: tuple[str, ...] | None) -> tuple[set[int], bool]:
+def _values(
+    job: tuple[Path, Image], classes: tuple[str, ...] | None, colors: Colors | None = None
+) -> tuple[set[int], bool]:
     """The values that a label map holds, `UNLABELLED` among them, and whether it is moved against its image."""
     path, image = job
     allow_pixels(image.size)
     side = _PIECE if image.mosaic else max(image.size.height, image.size.width)
-    with open_label_map(path, image) as read:
+    with open_label_map(path, image, colors) as read:
         values = np.unique(np.concatenate([np.unique(read(box)) for box in tiles(image.size, side)]))
     held = set(values.tolist())
     if classes is not None and max(held, default=0) >= len(classes):

@@ -2,8 +2,8 @@
 
 A label map has the name of its image (`reef/a.png` for `reef/a.jpg`; `reef/a.jpg.png` too) and exactly its displayed
 size; where both say where they lie on the earth, its pixels are those of the same ground. The stored value is the class
-index; 255, or 65535 in 16-bit files, or the no-data value that a TIFF declares, means not labelled. Palette colors are
-never looked at.
+index; 255, or 65535 in 16-bit files, or the no-data value that a TIFF declares, means not labelled. Colors, of palettes
+too, are looked at only where the file of classes gives each class one (`segpipe.labels.class_colors`).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from segpipe.images.decoding import quiet, takes_too_much
 from segpipe.images.id_lookup import ImageNames
 from segpipe.images.rasters import GDAL_OPTIONS
 from segpipe.images.single import MAX_PIXELS
+from segpipe.labels.class_colors import Colors, classes_of_colors, parse_labelmap
 from segpipe.labels.placement import UNLABELLED, Placement, meaning, place_labels
 from segpipe.records.class_names import fold
 from segpipe.records.corpus import Image
@@ -50,6 +51,13 @@ READERS: dict[bytes, Callable[[BinaryIO], ImageFile]] = {
 }
 """By the first bytes of a file."""
 _INDEX_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
+_COLOR_MODES = ("RGB", "RGBA", "P")
+_NO_INDICES = (
+    "a picture of mode {mode}, not an index image; index PNGs are needed: one channel of 8 or 16 bits whose pixel "
+    "values are class indices (255 or 65535 = not labelled), or a file of classes that gives each its color, "
+    "name:red,green,blue a line"
+)
+_NO_COLORS = "the classes are given by their colors, and this label map has none; give a file of names alone"
 _FEW_BITS = ("1", "P;1", "P;2", "P;4")
 # Pillow spreads the values of gray files of 2 and 4 bits over 0 to 255; these factors take that back
 _SPREAD = {"L;2": 85, "L;4": 17}
@@ -107,8 +115,13 @@ def find_label_maps(folder: Path, images: Sequence[Image]) -> LabelFiles:
     return LabelFiles(files, tuple(unmatched))
 
 
-def read_label_map(path: Path, image: Image) -> npt.NDArray[np.int32]:
+def read_label_map(path: Path, image: Image, colors: Colors | None = None) -> npt.NDArray[np.int32]:
     """Read the label map of an image.
+
+    Args:
+        path: the file.
+        image: whose labels it holds.
+        colors: what colors mean; None: the stored values are the classes.
 
     Returns:
         (H, W) int32 class indices as stored, `UNLABELLED` where there is no label.
@@ -116,13 +129,15 @@ def read_label_map(path: Path, image: Image) -> npt.NDArray[np.int32]:
     Raises:
         UsageError: the file is no readable index image, has another size than the image, or lies elsewhere.
     """
-    values, placed = _read_whole(path, image)
+    values, placed = _read_whole(path, image, colors)
     return placed.read(Box(0, 0, image.size.height, image.size.width), lambda box: values[box.slices])
 
 
-def _read_whole(path: Path, image: Image) -> tuple[npt.NDArray[np.int32], Placement]:
+def _read_whole(path: Path, image: Image, colors: Colors | None) -> tuple[npt.NDArray[np.int32], Placement]:
     """All labels of a file, as they lie in it."""
-    stored, mode, samples, placed = _decode(path, image)
+    stored, mode, samples, placed = _decode(path, image, in_color=colors is not None)
+    if colors is not None:
+        return classes_of_colors(stored.astype(np.uint8), colors, path), placed
     if samples in _SPREAD:
         return meaning(stored // _SPREAD[samples], None, placed.nodata), placed
     # with fewer than 8 bits there is no value 255 to give a meaning
@@ -134,7 +149,9 @@ def _read_whole(path: Path, image: Image) -> tuple[npt.NDArray[np.int32], Placem
 
 
 @contextmanager
-def open_label_map(path: Path, image: Image) -> Iterator[Callable[[Box], npt.NDArray[np.int32]]]:
+def open_label_map(
+    path: Path, image: Image, colors: Colors | None = None
+) -> Iterator[Callable[[Box], npt.NDArray[np.int32]]]:
     """Open the label map of an image for reading boxes of it; that of a photograph is decoded now, and held.
 
     Of a mosaic the stored values are read by GDAL, which needs a plain band of 8 or 16 bits (PNG or TIFF).
@@ -146,9 +163,11 @@ def open_label_map(path: Path, image: Image) -> Iterator[Callable[[Box], npt.NDA
         UsageError: as `read_label_map`.
     """
     if not image.mosaic:
-        labels = read_label_map(path, image)
+        labels = read_label_map(path, image, colors)
         yield lambda box: labels[box.slices]
         return
+    if colors is not None:
+        raise UsageError(f"{path}: labels of a mosaic are read as indices, not as colors; save them as an index TIFF")
     with ExitStack() as stack:
         try:
             stack.enter_context(rasterio.Env(**GDAL_OPTIONS))
@@ -190,8 +209,11 @@ def _placed(path: Path, size: Size, image: Image) -> Placement:
     return placed
 
 
-def _decode(path: Path, image: Image) -> tuple[npt.NDArray[np.generic], str, str, Placement]:
-    """Stored values (H, W), Pillow's name of their mode, of the layout of the samples in the file, and their place."""
+def _decode(path: Path, image: Image, *, in_color: bool = False) -> tuple[npt.NDArray[np.generic], str, str, Placement]:
+    """Stored values (H, W), Pillow's name of their mode, of the layout of the samples in the file, and their place.
+
+    In color they are (H, W, 3), red, green, blue.
+    """
     try:
         with quiet(), path.open("rb") as handle:
             start = handle.read(4)
@@ -200,11 +222,8 @@ def _decode(path: Path, image: Image) -> tuple[npt.NDArray[np.generic], str, str
             if reader is None:
                 raise UsageError(f"{path}: not a PNG, TIFF or BMP file inside; save the labels as index PNG")
             file = reader(handle)
-            if file.mode not in _INDEX_MODES:
-                raise UsageError(
-                    f"{path}: a picture of mode {file.mode}, not an index image; index PNGs are needed: one channel of "
-                    "8 or 16 bits whose pixel values are class indices (255 or 65535 = not labelled)"
-                )
+            if file.mode not in (_COLOR_MODES if in_color else _INDEX_MODES):
+                raise UsageError(f"{path}: {_NO_COLORS if in_color else _NO_INDICES.format(mode=file.mode)}")
             placed = _placed(path, Size(file.height, file.width), image)  # before memory is taken for it
             arguments = file.tile[0].args
             samples = str(arguments[0] if isinstance(arguments, tuple) else arguments)
@@ -212,7 +231,7 @@ def _decode(path: Path, image: Image) -> tuple[npt.NDArray[np.generic], str, str
                 raise UsageError(
                     f"{path}: stored with white as 0, so its values are ambiguous; save it with black as 0"
                 )
-            stored, mode = np.asarray(file), file.mode
+            stored, mode = np.asarray(file.convert("RGB") if in_color else file), file.mode
     except UsageError:
         raise
     except Exception as error:  # Pillow meets damaged files with any exception there is
@@ -221,8 +240,8 @@ def _decode(path: Path, image: Image) -> tuple[npt.NDArray[np.generic], str, str
             raise UsageError(f"{path}: {greedy}; save this label again or take it away") from error
         raise_shortage(path, error)
         raise UsageError(f"{path}: cannot read this label image ({error}); save it again or take it away") from error
-    if Size(*stored.shape) != placed.size:
-        raise UsageError(_wrong_size(path, Size(*stored.shape), image))
+    if Size(*stored.shape[:2]) != placed.size:
+        raise UsageError(_wrong_size(path, Size(*stored.shape[:2]), image))
     return stored, mode, samples, placed
 
 
@@ -238,13 +257,14 @@ def _wrong_size(path: Path, found: Size, image: Image) -> str:
 
 
 def read_classes(path: Path) -> tuple[str, ...]:
-    """Read class names, one per line in index order.
+    """Read class names, one per line in index order; those of CVAT's `labelmap.txt` too (see `read_colors`).
 
     Raises:
         UsageError: the file is missing, is not UTF-8, is empty, has a gap or names a class twice.
     """
-    text = read_outside(path, most=_LARGEST, what="list of class names", way_out="give one name per line")
-    names = [uncurled(line.strip()) for line in text.rstrip().split("\n")]
+    lines = _lines_of_classes(path)
+    colored = parse_labelmap(lines, path)
+    names = [uncurled(line.strip()) for line in (colored[0] if colored else lines)]
     first: dict[str, int] = {}
     for number, name in enumerate(names, 1):
         if not name:
@@ -257,3 +277,18 @@ def read_classes(path: Path) -> tuple[str, ...]:
             raise UsageError(f"{path}:{number}: {quoted(name)} {alike} on line {line} already; names must differ")
         first[fold(name)] = number
     return tuple(names)
+
+
+def read_colors(path: Path) -> Colors | None:
+    """The colors of the classes, where the file of classes gives each one; None where it holds names alone.
+
+    Raises:
+        UsageError: as `read_classes`, or a color is none or stands for two classes.
+    """
+    colored = parse_labelmap(_lines_of_classes(path), path)
+    return colored[1] if colored else None
+
+
+def _lines_of_classes(path: Path) -> list[str]:
+    text = read_outside(path, most=_LARGEST, what="list of class names", way_out="give one name per line")
+    return text.rstrip().split("\n")
