@@ -29,7 +29,7 @@ def test_names_that_are_no_text_do_not_stop_an_export(tmp_path: Path) -> None:
     (tmp_path / "images/photo.png").rename(tmp_path / "images" / f"{raw}.png")
     (tmp_path / "masks/photo.png").rename(tmp_path / "masks" / f"{raw}.png")
     for name, export in FORMATS.items():
-        if name not in ("points", "cog", "certainty", "video"):  # of other images
+        if name not in ("points", "cog", "geojson", "certainty", "video"):  # of other images
             assert export(renamed, tmp_path / "out") >= 1
     assert (
         json.loads((tmp_path / "out/coco/annotations.json").read_text("utf-8"))["images"][0]["file_name"] == "ab?.png"
