@@ -361,7 +361,7 @@ def cover(
         sites: CSV that names images and their site, and their gsd if it knows.
         by: column of sites that says the site, or `folder`: that of the image; empty = site, transect ..., or the
             folder.
-        site_pattern: regular expression whose groups in a file name say the site, such as (?P<dive>D[0-9]+)_.
+        site_pattern: regular expression whose groups in a file name say the site, such as (?P<dive>D\\d+)_.
         gsd: meters along the side of a pixel, of all images that do not say so.
         labels: CSV of points, or folder of index images, to correct the cover by.
         classes: text file of their class names, one per line in index order.

@@ -82,7 +82,7 @@ def stub(command: Command) -> str:
         lines += ["    *,", *(_line(each) for each in named)]
     if command.sections:
         lines.append("    settings: Mapping[str, Any] | None = None,")
-    text = textwrap.indent(docstring_of(command), "    ").strip()
+    text = textwrap.indent(docstring_of(command), "    ").strip().replace("\\", "\\\\")
     head = "\n".join([f"def {command.name}(", *lines, f") -> {command.returns}:"])
     return f'{head}\n    """{text}\n    """\n'
 

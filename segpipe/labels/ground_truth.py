@@ -31,8 +31,7 @@ from segpipe.labels.label_maps import (
     find_label_maps,
     list_label_files,
     open_label_map,
-    read_classes,
-    read_colors,
+    read_class_file,
     read_label_map,
 )
 from segpipe.labels.placement import UNLABELLED, is_moved
@@ -141,10 +140,10 @@ def read_truth(
         UsageError: a label file or row is wrong.
         CorpusError: no label belongs to an image, or nothing is labelled.
     """
-    names = read_classes(classes) if classes else None
+    names, colors = read_class_file(classes) if classes else (None, None)
     label_files(labels, classes)
     if labels.is_dir():
-        truth = _read_maps(labels, names, corpus, runtime, read_colors(classes) if classes else None)
+        truth = _read_maps(labels, names, corpus, runtime, colors)
     else:
         truth = _read_points(labels, names, corpus, rules)
     if not truth.sources:

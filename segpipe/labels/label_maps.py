@@ -257,14 +257,24 @@ def _wrong_size(path: Path, found: Size, image: Image) -> str:
 
 
 def read_classes(path: Path) -> tuple[str, ...]:
-    """Read class names, one per line in index order; those of CVAT's `labelmap.txt` too (see `read_colors`).
+    """The class names of `read_class_file`, in index order."""
+    return read_class_file(path)[0]
+
+
+def read_class_file(path: Path) -> tuple[tuple[str, ...], Colors | None]:
+    """Read class names, one per line in index order, or those of CVAT's `labelmap.txt` and their colors.
+
+    Returns:
+        The names, and what colors mean; None where the file holds names alone.
 
     Raises:
-        UsageError: the file is missing, is not UTF-8, is empty, has a gap or names a class twice.
+        UsageError: the file is missing, is not UTF-8, is empty, has a gap or names a class twice; a color is none, or
+            stands for two classes.
     """
-    lines = _lines_of_classes(path)
-    colored = parse_labelmap(lines, path)
-    names = [uncurled(line.strip()) for line in (colored[0] if colored else lines)]
+    text = read_outside(path, most=_LARGEST, what="list of class names", way_out="give one name per line")
+    lines = text.rstrip().split("\n")
+    given, colors = parse_labelmap(lines, path) or (lines, None)
+    names = [uncurled(line.strip()) for line in given]
     first: dict[str, int] = {}
     for number, name in enumerate(names, 1):
         if not name:
@@ -276,19 +286,4 @@ def read_classes(path: Path) -> tuple[str, ...]:
             alike = "was named" if names[line - 1] == name else f"was named, as {quoted(names[line - 1])},"
             raise UsageError(f"{path}:{number}: {quoted(name)} {alike} on line {line} already; names must differ")
         first[fold(name)] = number
-    return tuple(names)
-
-
-def read_colors(path: Path) -> Colors | None:
-    """The colors of the classes, where the file of classes gives each one; None where it holds names alone.
-
-    Raises:
-        UsageError: as `read_classes`, or a color is none or stands for two classes.
-    """
-    colored = parse_labelmap(_lines_of_classes(path), path)
-    return colored[1] if colored else None
-
-
-def _lines_of_classes(path: Path) -> list[str]:
-    text = read_outside(path, most=_LARGEST, what="list of class names", way_out="give one name per line")
-    return text.rstrip().split("\n")
+    return tuple(names), colors

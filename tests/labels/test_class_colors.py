@@ -13,7 +13,7 @@ from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.labels.class_colors import classes_of_colors, parse_labelmap
 from segpipe.labels.ground_truth import read_truth
-from segpipe.labels.label_maps import read_classes, read_colors, read_label_map
+from segpipe.labels.label_maps import read_class_file, read_label_map
 from segpipe.labels.placement import UNLABELLED
 from segpipe.records.corpus import Corpus, Crop
 from tests.labels.test_label_maps import image
@@ -25,11 +25,11 @@ PALETTE = np.array([[0, 0, 0], [176, 112, 32], [255, 255, 255]], np.uint8)
 def test_the_label_map_file_of_cvat_names_classes_and_colors(tmp_path: Path) -> None:
     path = tmp_path / "labelmap.txt"
     path.write_text(CVAT)
-    assert read_classes(path) == ("background", "Dog", "Defect: hole")
-    assert read_colors(path) == {0: 0, 0xB07020: 1, 0xFFFFFF: 2}
+    names, colors = read_class_file(path)
+    assert names == ("background", "Dog", "Defect: hole")
+    assert colors == {0: 0, 0xB07020: 1, 0xFFFFFF: 2}
     path.write_text("sand\nrock: grey\n")
-    assert read_colors(path) is None
-    assert read_classes(path) == ("sand", "rock: grey")
+    assert read_class_file(path) == (("sand", "rock: grey"), None)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])

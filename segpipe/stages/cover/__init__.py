@@ -86,7 +86,7 @@ class Config(Section):
     )
     site_pattern: str | None = setting(
         None,
-        "regular expression whose groups in a file name say the site, such as (?P<dive>D[0-9]+)_",
+        "regular expression whose groups in a file name say the site, such as (?P<dive>D\\d+)_",
         flags=("--site-pattern",),
         metavar="PATTERN",
     )

@@ -57,8 +57,9 @@ def write_layer(
     crs: str,
     kind: str | None,
     append: bool = False,
+    driver: str = "GPKG",
 ) -> None:
-    """Write or append rows of a layer of a GeoPackage.
+    """Write or append rows of a layer of a GeoPackage, or of the file of another of GDAL's drivers.
 
     Args:
         path: the file.
@@ -68,6 +69,7 @@ def write_layer(
         crs: as WKT; empty: unknown.
         kind: of the geometries, such as `Polygon`.
         append: whether the layer is there already.
+        driver: GDAL's name of the kind of file; one of shapefiles holds one layer, called as the file.
 
     Raises:
         MachineError: it cannot be written.
@@ -82,8 +84,9 @@ def write_layer(
             list(columns.values()),
             list(columns),
             layer=layer,
-            driver="GPKG",
+            driver=driver,
             geometry_type=kind,
+            encoding="UTF-8",
             crs=crs or None,
             append=append,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from segpipe.base import files
 from segpipe.base.errors import MachineError
 from segpipe.images.writing import writing
 from segpipe.stages.export.formats.geo_polygons import Shapes, VectorLayer, batches
+from segpipe.stages.export.formats.gis_layers import write_layer
 from segpipe.stages.export.formats.qml import polygon_style
 from segpipe.stages.export.formats.source import Source
 
@@ -34,25 +34,27 @@ def export_shapefile(source: Source, out: Path) -> int:
     Raises:
         MachineError: a file cannot be written, or not whole.
     """
-    from pyogrio import raw  # brings a GDAL of its own, which takes a moment
-
     style, rows = polygon_style(source.legend.names, source.legend.colors), dict[Path, int]()
     for layer, shapes in batches(source, "shapefile images"):
         path = files.inside(out / "shapefile", f"{layer.name.replace(chr(0), '')}.shp")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings(), writing(path):
-            warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)  # nothing is known of it
-            raw.write(
-                path,
-                shapely.to_wkb(shapes.polygons),
-                [shapes.classes, _short(shapes.names), shapes.areas, shapes.perimeters, _short(shapes.images)],
-                ["class", "name", layer.area, layer.perimeter.replace("perimeter", "perim"), "image"],
-                driver="ESRI Shapefile",
-                geometry_type="Polygon",
-                crs=layer.crs or None,
-                encoding="UTF-8",
-                append=path in rows,
-            )
+        columns = {
+            "class": shapes.classes,
+            "name": _short(shapes.names),
+            layer.area: shapes.areas,
+            layer.perimeter.replace("perimeter", "perim"): shapes.perimeters,
+            "image": _short(shapes.images),
+        }
+        write_layer(
+            path,
+            path.stem,
+            shapes.polygons,
+            columns,
+            crs=layer.crs,
+            kind="Polygon",
+            append=path in rows,
+            driver="ESRI Shapefile",
+        )
         rows[path] = rows.get(path, 0) + len(shapes.polygons)
         files.write_text(path.with_suffix(".qml"), style)
     for path, count in rows.items():
