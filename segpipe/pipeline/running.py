@@ -1,0 +1,183 @@
+"""Running stages in order, each recorded in the manifest once its artefact is whole."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import shlex
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from segpipe.base import checksums, files
+from segpipe.base.errors import UsageError
+from segpipe.base.runtime import Runtime, Track
+from segpipe.base.version import versions
+from segpipe.pipeline.run_settings import Settings, check_settings, make_runtime, resolve, settings_tried
+from segpipe.pipeline.steps import BY_NAME, FORCED, Step, chosen, require, step_of
+from segpipe.records.corpus import Rejected
+from segpipe.records.manifest import StageRecord
+from segpipe.stages import STAGES, Stage, not_content, user_files
+from segpipe.store.class_names import CLASSES, clustering, load_naming, speaks_of
+from segpipe.store.corpus import load_rejected
+from segpipe.store.run_dir import RunDir
+
+log = logging.getLogger(__name__)
+
+
+def _identity(stage: Stage, run_dir: RunDir, key: str) -> str:
+    """What later stages know an artefact by: its key and its content, which may differ although the key does not.
+
+    A forced stage, another machine or a repaired file can make something else of the same inputs.
+    """
+    content = checksums.content(run_dir.root / stage.ARTEFACT, without=not_content(stage))
+    return files.digest([key, content]) if content else key
+
+
+def run_stage(step: Step, settings: Settings, run_dir: RunDir, runtime: Runtime) -> StageRecord:
+    """Run one stage whose inputs are finished, and write it into the manifest."""
+    stage, old = step.stage, run_dir.manifest().stages.get(step.stage.NAME)
+    if step.reason == FORCED:
+        run_dir.record(stage.NAME, None)  # nothing of the old artefact is taken over
+    fresh = not run_dir.prepare(stage.ARTEFACT, step.key)
+    started = time.monotonic()
+    try:
+        summary = stage.run(settings[stage.NAME], run_dir, runtime).model_dump(mode="json")
+    except Exception as error:
+        run_dir.drop_attempt(stage.ARTEFACT, whole=fresh and isinstance(error, UsageError))
+        if step.reason == FORCED and old and checksums.checksum(run_dir.root / stage.ARTEFACT) == old.checksum:
+            run_dir.record(stage.NAME, old)  # the old artefact still stands
+        raise
+    record = StageRecord(
+        key=step.key,
+        artefact=str(summary.get("fingerprint") or _identity(stage, run_dir, step.key)),
+        checksum=checksums.checksum(run_dir.root / stage.ARTEFACT),
+        parts=dict(step.parts or {}),
+        summary=summary,
+        seconds=round(time.monotonic() - started, 3),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        machine={"device": runtime.used, "workers": runtime.workers, "platform": platform.platform()},
+    )
+    run_dir.record(stage.NAME, record)
+    return record
+
+
+def run(
+    settings: Settings,
+    run_dir: RunDir,
+    runtime: Runtime,
+    *,
+    start: str | None = None,
+    stop: str | None = None,
+    force: Sequence[str] = (),
+    told: Callable[[Step], None] = lambda step: None,
+) -> Iterator[tuple[Step, StageRecord | None]]:
+    """Run every stage that is not up to date, in order; the caller holds the run's lock.
+
+    Args:
+        settings: resolved settings.
+        run_dir: the run.
+        runtime: device, workers, progress.
+        start: first stage, default the first of all; the stages before it must be up to date.
+        stop: last stage.
+        force: names of stages to run although they are up to date.
+        told: called before a stage starts.
+
+    Yields:
+        Each step with its record once it is finished, or with None where it was skipped.
+
+    Raises:
+        UsageError: a stage before `start` is missing or out of date.
+    """
+    stages = chosen(start, stop)
+    for stage in STAGES[: STAGES.index(stages[0])]:
+        if any(stage.NAME in later.NEEDS for later in stages):
+            require(stage, settings, run_dir)
+    for stage in stages:
+        if CLASSES in user_files(stage) and all(name in run_dir.manifest().stages for name in stage.NEEDS):
+            _keep_names(run_dir, runtime)
+        step = step_of(stage, settings, run_dir, run_dir.manifest(), force=stage.NAME in force)
+        if step.action == "skip":
+            run_dir.drop_attempt(stage.ARTEFACT, whole=True)  # at other settings, which were taken back
+        if step.action != "run":
+            yield step, None
+            continue
+        told(step)
+        yield step, run_stage(step, settings, run_dir, runtime)
+
+
+def _keep_names(run_dir: RunDir, runtime: Runtime) -> None:
+    """Names follow the pixels where the clusters have changed."""
+    if names_left(run_dir):
+        from segpipe.inference.kept_names import keep_names  # torch takes seconds to load
+
+        for note in keep_names(run_dir, runtime):
+            log.info("names    %s", note)
+
+
+def names_left(run_dir: RunDir) -> bool:
+    """Whether classes.yaml speaks of other clusters than those that the run has now."""
+    path = run_dir.root / CLASSES
+    return path.exists() and not speaks_of(load_naming(path).naming, clustering(run_dir))
+
+
+def work(
+    run_dir: RunDir,
+    settings: Settings,
+    track: Track,
+    *,
+    start: str | None = None,
+    stop: str | None = None,
+    force: Sequence[str] = (),
+) -> None:
+    """Take the run's lock, run its stages and save its settings, logging each; arguments as of `run`.
+
+    Where a stage fails, the settings that it and later ones have stay as they were before.
+    """
+
+    def tell(step: Step) -> None:
+        log.info("%-8s %s", step.stage.NAME, step.reason)
+
+    check_settings(settings, run_dir, chosen(start, stop))
+    runtime = make_runtime(settings, track)
+    with run_dir.lock(), settings_tried(run_dir, settings) as accepted:
+        for step, record in run(settings, run_dir, runtime, start=start, stop=stop, force=force, told=tell):
+            accepted.add(step.stage.NAME)
+            if record is None:
+                log.info("%-8s skipped: %s", step.stage.NAME, step.reason)
+            else:
+                log.info("%-8s done in %.1f s: %s", step.stage.NAME, record.seconds, summary_line(record))
+
+
+def summary_line(record: StageRecord) -> str:
+    """The scalar values of a summary in one line."""
+    shown = []
+    for key, value in record.summary.items():
+        if key == "fingerprint" or value is None or isinstance(value, list | dict | bool):
+            continue
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
+        shown.append(f"{key.replace('_', ' ')} {text}")
+    return ", ".join(shown)
+
+
+def refresh(run_dir: RunDir) -> str | None:
+    """The command that brings the report up to date, and what is left of older names; None where there is no report."""
+    manifest, settings = run_dir.manifest(), resolve(run_dir)
+    stale = [
+        name
+        for name in ("export", "cover", "report")
+        if name in manifest.stages and step_of(BY_NAME[name], settings, run_dir, manifest).action == "run"
+    ]
+    if "report" not in manifest.stages or not stale:
+        return None
+    root = shlex.quote(str(run_dir.root))
+    if stale == ["report"]:
+        return f"`segpipe report {root}` brings the report up to date"
+    images = shlex.quote(str(getattr(settings["index"], "images", None) or "IMAGES"))
+    return f"`segpipe run {images} {root} --from export` brings {', '.join(stale)} up to date"
+
+
+def skipped_files(run_dir: RunDir) -> list[Rejected]:
+    """The files that `index` skipped; none before it has run."""
+    return load_rejected(run_dir.path("corpus")) if run_dir.has("corpus") else []

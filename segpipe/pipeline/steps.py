@@ -1,0 +1,171 @@
+"""Plan: which stages are up to date, and why the others are not.
+
+A stage's key is the fingerprint of its settings that can change the result, its format, the artefacts it reads and
+the user's files it depends on. The manifest holds the key of every finished stage; the same key means skip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from segpipe.base import files
+from segpipe.base.config import first_name
+from segpipe.base.errors import SegpipeError, UsageError, named
+from segpipe.pipeline.run_settings import Settings, resolve
+from segpipe.records.manifest import Manifest
+from segpipe.stages import STAGES, Stage, input_files, optional_inputs, user_files
+from segpipe.store.run_dir import RunDir
+
+FILES_CHANGED = "files changed"
+"""Why a stage runs that reads other files of the user than before."""
+FORCED = "forced"
+"""Why a stage runs that is up to date."""
+BY_NAME: dict[str, Stage] = {stage.NAME: stage for stage in STAGES}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage in a plan."""
+
+    stage: Stage
+    action: Literal["run", "skip", "idle"]
+    """`idle`: nothing to do with these settings (evaluate without labels)."""
+    reason: str
+    key: str = ""
+    parts: Mapping[str, Any] | None = None
+
+
+def step_of(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manifest, *, force: bool = False) -> Step:
+    """Whether a stage is up to date, given what the manifest says of the stages it reads."""
+    config = settings[stage.NAME]
+    if stage.NAME == "evaluate" and getattr(config, "labels", None) is None:
+        return Step(stage, "idle", "no labels given (evaluate.labels)")
+    if any(name not in manifest.stages for name in stage.NEEDS):
+        return Step(stage, "run", "not done yet")
+    try:
+        own_files = _fingerprint(input_files(stage, config))
+        written = files.digests(run_dir.root, user_files(stage))  # by a person
+    except SegpipeError as error:  # the stage itself will say so when it runs
+        return Step(stage, "run", str(error))
+    except OSError as error:
+        return Step(stage, "run", f"{error.filename} cannot be read ({error.strerror})")
+    parts = {
+        "format": stage.FORMAT,
+        "settings": config.identity(),
+        "inputs": {
+            name: manifest.stages[name].artefact
+            for name in (*stage.NEEDS, *optional_inputs(stage))
+            if name in manifest.stages
+        },
+        "files": own_files,
+        **({"beside": written} if written else {}),
+    }
+    key = files.digest(parts)
+    old = manifest.stages.get(stage.NAME)
+    if force:
+        return Step(stage, "run", FORCED, key, parts)
+    if old is None:
+        partial = (run_dir.root / f"{stage.ARTEFACT}.partial").is_dir()
+        return Step(stage, "run", "interrupted, goes on" if partial else "not done yet", key, parts)
+    if not run_dir.has(stage.ARTEFACT):
+        return Step(stage, "run", f"{stage.ARTEFACT}/ is gone", key, parts)
+    if old.key != key:
+        return Step(stage, "run", _difference(stage, old.parts, parts), key, parts)
+    return Step(stage, "skip", f"up to date since {old.finished}", key, parts)
+
+
+def _today(stage: Stage, name: str) -> str:
+    """The name of a setting that a run knows by its first name."""
+    return next((new for new, field in stage.Config.model_fields.items() if first_name(new, field) == name), name)
+
+
+def _fingerprint(paths: Sequence[Path]) -> str:
+    """Names, sizes and times of the user's files; contents are hashed by `index` itself."""
+    rows = []
+    for path in paths:
+        stat = path.stat()
+        rows.append((str(path), stat.st_size, stat.st_mtime_ns))
+    return files.digest(rows) if rows else ""
+
+
+def _difference(stage: Stage, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    before, after = old.get("settings", {}), new["settings"]
+    changed = [
+        f"{stage.NAME}.{_today(stage, name)} {before.get(name)!r} -> {after.get(name)!r}"
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+    inputs = [name for name, artefact in new["inputs"].items() if old.get("inputs", {}).get(name) != artefact]
+    changed += [f"{name} was run again" for name in inputs]
+    changed += [f"{name} is gone" for name in old.get("inputs", {}) if name not in new["inputs"]]
+    if old.get("files") != new["files"]:
+        changed.append(FILES_CHANGED)
+    mine, yours = old.get("beside", {}), new.get("beside", {})
+    changed += [f"{name} changed" for name in sorted({*mine, *yours}) if mine.get(name) != yours.get(name)]
+    if old.get("format") != new["format"]:
+        changed.append(f"made by format {old.get('format')}, now {new['format']}")
+    return "; ".join(changed)
+
+
+def chosen(start: str | None, stop: str | None) -> tuple[Stage, ...]:
+    """The stages from `start` to `stop`, both included."""
+    names = [stage.NAME for stage in STAGES]
+    first, last = names.index(start) if start else 0, names.index(stop) if stop else len(names) - 1
+    if first > last:
+        raise UsageError(f"{named('start', start)} comes after {named('stop', stop)}; the order is {', '.join(names)}")
+    return STAGES[first : last + 1]
+
+
+def plan(
+    settings: Settings,
+    run_dir: RunDir,
+    *,
+    start: str | None = None,
+    stop: str | None = None,
+    force: Sequence[str] = (),
+) -> list[Step]:
+    """What `run` would do now. A stage after one that will run is said to run, although it may turn out unchanged."""
+    manifest, steps, dirty = run_dir.manifest(), list[Step](), set[str]()
+    for stage in chosen(start, stop):
+        step = step_of(stage, settings, run_dir, manifest, force=stage.NAME in force)
+        again = [name for name in (*stage.NEEDS, *optional_inputs(stage)) if name in dirty]
+        if step.action == "skip" and again:
+            step = Step(stage, "run", f"after {', '.join(again)}")
+        if step.action == "run":
+            dirty.add(stage.NAME)
+        steps.append(step)
+    return steps
+
+
+def require(stage: Stage, settings: Settings, run_dir: RunDir) -> None:
+    """Refuse to build on a stage that is missing or out of date.
+
+    Raises:
+        UsageError: with the reason and the command that mends it.
+    """
+    step = step_of(stage, settings, run_dir, run_dir.manifest())
+    if step.action == "run" and stage.NAME != "evaluate":
+        raise UsageError(
+            f"{run_dir.root}: {stage.NAME} must come first ({step.reason}); run `segpipe {_command(stage, run_dir)}`"
+        )
+
+
+def require_finished(run_dir: RunDir, stop: str) -> None:
+    """Refuse to work with a run that is not up to date up to a stage.
+
+    Raises:
+        UsageError: with the first stage that is not, why, and the command that mends it.
+    """
+    for step in plan(resolve(run_dir), run_dir, stop=stop):
+        if step.action == "run":
+            raise UsageError(
+                f"{run_dir.root}: {step.stage.NAME} is not up to date ({step.reason}); finish the run first with "
+                f"`segpipe run IMAGES {run_dir.root} --to {stop}`"
+            )
+
+
+def _command(stage: Stage, run_dir: RunDir) -> str:
+    return f"index IMAGES {run_dir.root}" if stage.NAME == "index" else f"{stage.NAME} {run_dir.root}"
