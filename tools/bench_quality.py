@@ -2,7 +2,8 @@
 
 Usage: python tools/bench_quality.py DATA WORK --weights FILE [--packs NAMES] [--methods NAMES] [--seeds 3]
 
-DATA holds the packs: folders with images/, labels/ (or points.csv) and classes.txt. --backbone names the timm model
+DATA holds the packs: folders with images/, labels/ (or points.csv) and classes.txt; a name that is not known here is
+that of such a folder. --backbone names the timm model
 that the weights file belongs to. Rows are made by `segpipe run` and `segpipe evaluate` with the settings they name,
 all of a pack on the same features. WORK/results.json keeps what is done: start again and it goes on.
 """
@@ -55,7 +56,11 @@ def sets(settings: list[str]) -> list[str]:
 
 def score(pack: str, method: str, seed: int, options: argparse.Namespace) -> dict[str, float]:
     """Run one method with one seed on one pack; returns its scores and those of the baseline."""
-    folder, k, labels = PACKS[pack]
+    folder, k, labels = PACKS.get(pack) or (
+        pack,
+        len((options.data / pack / "classes.txt").read_text("utf-8").split()),
+        "labels",
+    )
     images, run = options.data / folder / "images", options.work / pack
     settings = [
         f"extract.backbone={options.backbone}",

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import difflib
 import os
+import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 
 from segpipe.base.errors import UsageError, named, plain, warn
@@ -42,6 +52,16 @@ class Section(BaseModel):
         extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, use_attribute_docstrings=False
     )
     _fits = field_validator("*")(fits)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _several(cls, value: Any, info: ValidationInfo) -> Any:
+        """A setting that takes several values takes them as `pca,stego`, and one alone, as well as a list."""
+        if typing.get_origin(cls.model_fields[str(info.field_name)].annotation) is not tuple:
+            return value
+        if isinstance(value, str):
+            return [part.strip() for part in value.split(",")] if value else []
+        return [value] if isinstance(value, int) else value
 
     def identity(self) -> dict[str, Any]:
         """The settings that can change the stage's result, as JSON values; the stage's key is made from them.
@@ -283,7 +303,13 @@ def by_field(error: ValidationError) -> list[list[Any]]:
 
 def reasons(problems: Sequence[Any]) -> str:
     """Why a value is wrong, in a line."""
-    texts = [problem["msg"].removeprefix("Value error, ").removeprefix("Input ") for problem in problems]
+    values = [problem for problem in problems if problem["type"] != "too_short"] or problems
+    texts = [
+        "should be one or several values, such as a,b"
+        if problem["type"] == "tuple_type"
+        else problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        for problem in values
+    ]
     kinds = list(dict.fromkeys([texts[0], *(text.removeprefix("should be ") for text in texts[1:])]))
     return " or ".join(shorten(text, 160) for text in kinds[:3])  # a list has a problem for each of its values
 

@@ -42,6 +42,8 @@ def test_later_layers_win_and_values_are_typed() -> None:
         (["mine.k"], "--set mine.k: expected key=value"),
         (["mine.k=[1"], "--set mine.k:1: not YAML at '[1' (expected"),
         (["zzz.yyy=1"], "sections are mine, bare"),
+        (["mine.blocks=3,a"], "--set: mine.blocks='3,a' should be a valid integer"),
+        (["mine.blocks={a: 1}"], "should be one or several values, such as a,b"),
     ],
 )
 def test_wrong_settings_name_the_place_and_the_way_out(sets: list[str], message: str) -> None:
@@ -49,6 +51,13 @@ def test_wrong_settings_name_the_place_and_the_way_out(sets: list[str], message:
         build(SECTIONS, [read_sets(sets)])
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "blocks"), [("9", (9,)), ("9, 12", (9, 12)), ("[9, 12]", (9, 12)), ("''", ())])
+def test_a_setting_of_several_values_takes_them_with_commas_and_one_alone(text: str, blocks: tuple[int, ...]) -> None:
+    mine = build(SECTIONS, [read_sets([f"mine.blocks={text}"])])["mine"]
+    assert isinstance(mine, Mine)
+    assert mine.blocks == blocks
 
 
 class Numbers(Section):

@@ -67,13 +67,6 @@ def _one_or_three(bands: tuple[int | str, ...]) -> tuple[int | str, ...]:
     return found
 
 
-def _split(numbers: Any) -> Any:
-    """`4,3,2` as well as a list; a single number too."""
-    if isinstance(numbers, str):
-        return numbers.split(",") if numbers else []
-    return [numbers] if isinstance(numbers, int) else numbers
-
-
 def _from_to(frames: tuple[int, ...]) -> tuple[int, ...]:
     if frames and not (len(frames) == 2 and 0 <= frames[0] < frames[1]):
         raise ValueError("must be FROM,TO with FROM < TO, frames counted from 0, such as 300,900")
@@ -82,8 +75,8 @@ def _from_to(frames: tuple[int, ...]) -> tuple[int, ...]:
 
 _LEAST_STEP = 4  # pixels from a window to the next; a patch is 8 or more
 
-Frames = Annotated[tuple[int, ...], BeforeValidator(_split), AfterValidator(_from_to)]
-Bands = Annotated[tuple[int | str, ...], BeforeValidator(_split), AfterValidator(_one_or_three)]
+Frames = Annotated[tuple[int, ...], AfterValidator(_from_to)]
+Bands = Annotated[tuple[int | str, ...], AfterValidator(_one_or_three)]
 
 
 class Config(Section):
