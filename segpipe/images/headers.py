@@ -3,7 +3,8 @@
 Decoders differ in what they do with half a file (a full-size picture and a line on stderr, in the worst case), and
 some of that is a switch any library in the process can flip. So the containers are walked here: every byte that the
 header promises must be there. The formats are those of ITU T.81 (JPEG), the PNG specification, TIFF 6.0 and BigTIFF,
-the WebP container specification, the Windows bitmap header and the MAT-file level 5 format.
+the WebP container specification, the Windows bitmap header, the MAT-file level 5 format and the ISO base media file
+format of HEIC.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Size
 from segpipe.base.shortage import raise_shortage
-from segpipe.images import matfile, tiff_header
+from segpipe.images import heic, matfile, tiff_header
 from segpipe.images.container import ByteReader, Container, sized
 from segpipe.images.tiff_header import exif_orientation
 
@@ -60,6 +61,8 @@ def _parse(file: ByteReader) -> Container:
     for magic, parse in _PARSERS:
         if start.startswith(magic):
             return parse(file)
+    if heic.is_heic(start):
+        return heic.parse(file)
     for magic, name in _FOREIGN:
         if magic in start:
             raise ValueError(f"{name}, not JPEG, PNG, TIFF, WebP or BMP")
@@ -208,7 +211,7 @@ _PARSERS: tuple[tuple[bytes, Callable[[ByteReader], Container]], ...] = (
 )
 _FOREIGN = (
     (b"version https:/", "a Git LFS pointer (`git lfs pull` fetches the image)"),
-    (b"ftyp", "a HEIC, AVIF or video file (convert it: `magick IN OUT.jpg`)"),
+    (b"ftyp", "an AVIF or video file (convert it: `magick IN OUT.jpg`)"),
     (b"GIF8", "a GIF file (convert it: `magick IN OUT.png`)"),
     (b"MATLAB 7.3", "a MATLAB 7.3 file (save it with -v7)"),
     (b"%PDF", "a PDF file"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from segpipe.base.errors import CorpusError, UsageError, named
 from segpipe.base.outside import read_names
+from segpipe.images import heic
 from segpipe.images.tree_walk import ends, inside, refuse_ours, walk
 from segpipe.images.video import ENDINGS as VIDEOS
 from segpipe.images.video import is_video
@@ -19,7 +20,7 @@ from segpipe.records.corpus import Rejected
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".jfif")
 _PICTURES = (
-    *(".heic", ".heif", ".avif", ".gif", ".jp2", ".j2k", ".jxl", ".jpe", ".psd", ".exr", ".hdr", ".tga", ".svg"),
+    *(*heic.ENDINGS, ".avif", ".gif", ".jp2", ".j2k", ".jxl", ".jpe", ".psd", ".exr", ".hdr", ".tga", ".svg"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".ecw", ".sid", ".img", ".vrt"),
 )
 _FILMS = (".flv", ".3gp", ".ogv", ".insv", ".lrv", ".vob", ".mxf", ".h264", ".h265", ".hevc")
@@ -46,10 +47,11 @@ class Listing:
         """What to say of those; empty where there are none."""
         if not self.passed_over:
             return ""
+        phones = f"{heic.WAY_OUT}; " if {*heic.ENDINGS} & {*self.passed_over} else ""
         counts = ", ".join(f"{count} {ending}" for ending, count in sorted(self.passed_over.items()))
         return (
-            f"{counts} passed over: such files are not read; convert pictures to JPEG, PNG or TIFF "
-            "(`magick IN.heic OUT.jpg`), films to MP4 (`ffmpeg -i IN OUT.mp4`)"
+            f"{counts} passed over: such files are not read; {phones}convert pictures to JPEG, PNG or TIFF "
+            "(`magick IN OUT.jpg`), films to MP4 (`ffmpeg -i IN OUT.mp4`)"
         )
 
 
@@ -73,7 +75,7 @@ def list_images(images: str, *, skip: Path | None = None, videos: bool = False) 
     """
     if not images:
         raise UsageError(f"{named('index.images')} is not set; name a folder of images: `segpipe index IMAGES RUN`")
-    endings = ENDINGS + VIDEOS if videos else ENDINGS
+    endings = readable() + (VIDEOS if videos else ())
     path = Path(os.path.abspath(Path(images).expanduser()))  # noqa: PTH100  links in the name are kept
     run = os.path.realpath(skip) if skip is not None else None
     if inside(os.path.realpath(path), run):
@@ -102,8 +104,13 @@ def list_images(images: str, *, skip: Path | None = None, videos: bool = False) 
     return listing
 
 
+def readable() -> tuple[str, ...]:
+    """The endings of pictures that are read here."""
+    return ENDINGS + (heic.ENDINGS if heic.installed() else ())
+
+
 def _count_others(names: Iterable[str], *, videos: bool) -> dict[str, int]:
-    others = _PICTURES + (_FILMS if videos else ())
+    others = tuple(ending for ending in _PICTURES + (_FILMS if videos else ()) if ending not in readable())
     return dict(Counter(os.path.splitext(name)[1].lower() for name in names if ends(name, others)))  # noqa: PTH122
 
 

@@ -28,6 +28,7 @@ from segpipe.base.geometry import Size
 from segpipe.images import matfile, rasters
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import BadImage, Container, inspect
+from segpipe.images.heic import open_heic
 from segpipe.records.view import PLAIN, View
 
 __all__ = ["BadImage", "ImageInfo", "Pixels", "open_photograph", "probe_image", "read_image", "sample_values"]
@@ -35,6 +36,7 @@ __all__ = ["BadImage", "ImageInfo", "Pixels", "open_photograph", "probe_image", 
 # The classes, not Image.open: it would warn and refuse by the process-wide Image.MAX_IMAGE_PIXELS.
 _PILLOW: dict[str, Callable[[BinaryIO], ImageFile]] = {
     "BMP": BmpImageFile,
+    "HEIC": open_heic,
     "JPEG": JpegImageFile,
     "PNG": PngImageFile,
     "TIFF": TiffImageFile,

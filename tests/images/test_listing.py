@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.files import OUTPUT_MARKER
+from segpipe.images import heic
 from segpipe.images.listing import list_images, make_ids
 
 
@@ -263,7 +264,8 @@ def test_images_inside_the_run_directory_are_meant_when_named(tmp_path: Path) ->
     assert list_images(str(images), skip=tmp_path / "run").paths == ("a.png",)
 
 
-def test_a_folder_of_other_pictures_alone_says_so(tmp_path):
+def test_a_folder_of_other_pictures_alone_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(heic, "installed", lambda: False)
     touch(tmp_path, "a.HEIC", "b.heic", "c.gif", "d.csv")
     with pytest.raises(CorpusError, match=r"holds no images .*1 \.gif, 2 \.heic passed over"):
         list_images(str(tmp_path))
