@@ -94,12 +94,12 @@ def bench_extract_rates(given: Given) -> Iterator[Row]:
 
 def bf16(corpus: Any, header: Any, folder: Path) -> str:
     """What precision `auto` comes to with this network on this machine."""
-    from segpipe.inference.extraction import keeps_direction
+    from segpipe.inference.extraction import bfloat16_cosine
     from segpipe.nn.precision import pick_precision
 
     if pick_precision("auto", "cpu") == "float32":
         return "this processor does not multiply in it"
-    return "taken" if keeps_direction(corpus, header, folder, Runtime(workers=cpu_count())) else "turns features"
+    return f"cosine {bfloat16_cosine(corpus, header, folder, Runtime(workers=cpu_count())):.4f}"
 
 
 def bench_store(given: Given) -> Iterator[Row]:

@@ -36,7 +36,26 @@ def fetch(repo: str, *, name: str) -> Path:
     Raises:
         MachineError: the hub is out of reach, off (HF_HUB_OFFLINE) or refuses; the message names the ways out.
     """
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub import hf_hub_download
+
+    repo_id, _, revision = repo.partition("@")
+    file, reason = offered(repo)
+    if file:
+        try:
+            return Path(hf_hub_download(repo_id, file, revision=revision or None))
+        except Exception as error:  # the hub's client lets errors of several network libraries through
+            reason = f"their download failed ({_short(error)})"
+    raise MachineError(
+        f"the weights of {named('extract.backbone', name)} are not on this machine and {reason}; either set "
+        f"{named('extract.weights', 'FILE')}, or point HF_HOME to a filled hub cache, or set "
+        f"{named('extract.backbone', 'classical')}, "
+        "which needs no weights"
+    )
+
+
+def offered(repo: str) -> tuple[str, str]:
+    """The weights file that the hub offers, or "" and why there is none. One request, nothing is downloaded."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
 
     repo_id, _, revision = repo.partition("@")
@@ -46,22 +65,16 @@ def fetch(repo: str, *, name: str) -> Path:
                 get_hf_file_metadata(hf_hub_url(repo_id, file, revision=revision or None), timeout=_TIMEOUT)
             except EntryNotFoundError:
                 continue
-            return Path(hf_hub_download(repo_id, file, revision=revision or None))
-        reason = f"{repo} holds neither of {', '.join(_FILES)}"
+            return file, ""
     except OfflineModeIsEnabled:
-        reason = "HF_HUB_OFFLINE is set"
+        return "", "HF_HUB_OFFLINE is set"
     except GatedRepoError:
-        reason = f"{repo} is gated: accept its licence on its hub page and log in with `hf auth login`"
+        return "", f"{repo} is gated: accept its licence on its hub page and log in with `hf auth login`"
     except RepositoryNotFoundError:
-        reason = f"{repo} is not on the hub, or not for you"
-    except Exception as error:  # the hub's client lets errors of several network libraries through
-        reason = f"the Hugging Face hub cannot be reached ({_short(error)})"
-    raise MachineError(
-        f"the weights of {named('extract.backbone', name)} are not on this machine and {reason}; either set "
-        f"{named('extract.weights', 'FILE')}, or point HF_HOME to a filled hub cache, or set "
-        f"{named('extract.backbone', 'classical')}, "
-        "which needs no weights"
-    )
+        return "", f"{repo} is not on the hub, or not for you"
+    except Exception as error:  # as above
+        return "", f"the Hugging Face hub cannot be reached ({_short(error)})"
+    return "", f"{repo} holds neither of {', '.join(_FILES)}"
 
 
 def revision(path: Path) -> str:

@@ -208,11 +208,12 @@ def test_help_is_made_from_the_settings(capsys: pytest.CaptureFixture[str]) -> N
     assert "130, 143" in out
 
 
-def test_tools(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tools(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_cli(["backbones"]) == 0
     out = capsys.readouterr().out
     assert "dino_vits16" in out
     assert "classical" in out
+    monkeypatch.setattr("segpipe.nn.hub.offered", lambda repo: ("", "HF_HUB_OFFLINE is set"))
     assert run_cli(["doctor"]) == 0
     assert "MISSING" not in capsys.readouterr().out
     for shell in ("bash", "zsh", "fish"):

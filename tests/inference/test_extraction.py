@@ -210,4 +210,4 @@ def verdict(striped: Striped, monkeypatch: pytest.MonkeyPatch, cosine: float, sh
         return Encoder(describe, 8, 2, "planted", precision=header.precision)
 
     monkeypatch.setattr(extraction, "open_encoder", open_planted)
-    return extraction.keeps_direction(striped.corpus, HEADER, Path(), Runtime())
+    return extraction.bfloat16_cosine(striped.corpus, HEADER, Path(), Runtime()) >= 0.999

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import platform
 import shutil
 import tempfile
@@ -97,11 +96,21 @@ def _writable(folder: Path) -> tuple[bool, str]:
 
 
 def _weights(folder: Path) -> tuple[bool, str]:
-    from segpipe.nn import backbones
+    from segpipe.nn import backbones, hub
+    from segpipe.stages.extract import Config
 
     ready = [row.name for row in backbones.list_backbones() if row.at_hand]
-    offline = "; HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE") else ""
-    return True, f"at hand: {', '.join(ready)}{offline} (others are fetched from the hub at first use)"
+    default = backbones.find_backbone(Config.model_fields["backbone"].default)
+    others = f"at hand: {', '.join(ready)}"
+    if default.name in ready:
+        return True, others
+    _, why = hub.offered(default.repo)
+    first = f"those of {default.name}, the default, are not on this machine; "
+    return True, first + (
+        f"{why}: give extract.weights=FILE, or a filled hub cache (HF_HOME); {others}"
+        if why
+        else f"the hub answers and has them (fetched at first use); {others}"
+    )
 
 
 CHECKS: dict[str, Check] = {

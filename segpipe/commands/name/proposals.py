@@ -36,7 +36,7 @@ class Proposal:
     second: int | None
     """The label that comes next, if there is one."""
     why: str
-    """Why nothing is proposed; empty where something is."""
+    """Why nothing is proposed, in words that fit a column; empty where something is."""
 
 
 def propose(counts: Confusion, *, least: int, spread: int, share: float) -> list[Proposal]:
@@ -57,14 +57,14 @@ def propose(counts: Confusion, *, least: int, spread: int, share: float) -> list
         column = table[:, k]
         order = np.argsort(-column, kind="stable")
         said = agreement(counts, k, int(order[0]))
-        pixels, images, hits = said.pixels, said.images, int(column[order[0]])
+        pixels, images = said.pixels, said.images
         second = int(order[1]) if len(order) > 1 and column[order[1]] else None
         why = (
-            "no labelled pixel" if not pixels
-            else f"labelled {pixels} times only, not {least} (min_pixels)" if pixels < least
-            else f"labelled in {images} image only, not {spread} (min_images)" if images < spread
-            else f"no label has {share:.0%} of its pixels (min_agreement)" if said.share < share
-            else f"{hits} of {pixels} may mean {said.low:.0%}, below {share:.0%} (min_agreement)" if said.low < share
+            "none labelled" if not pixels
+            else f"only {pixels} labelled" if pixels < least
+            else f"only {images} image" if images < spread
+            else f"below {share:.0%}" if said.share < share
+            else f"may be {said.low:.0%}" if said.low < share
             else ""
         )  # fmt: skip
         first = int(order[0]) if pixels else None

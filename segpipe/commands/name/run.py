@@ -176,6 +176,11 @@ def _propose(run_dir: RunDir, state: _State, options: NameOptions, clusters: int
         f"{fits(found.counts, named):.1%} of {found.counts.pixels} {labelled} in {where} lie in a "
         f"cluster of their name; names were chosen by the same {labelled}, so expect somewhat less elsewhere"
     )
+    state.notes.append(
+        f"a name is proposed where {options.min_pixels} {labelled} or more (min_pixels) in {spread} or more "
+        f"images (min_images) say it, and surely {options.min_agreement:.0%} of them: the lower end of the "
+        f"95% interval (min_agreement)"
+    )
     if found.unmatched:
         state.notes.append(f"{len(found.unmatched)} labels fit no image, such as {found.unmatched[0]}")
     state.naming = replace(state.naming, entries=entries)

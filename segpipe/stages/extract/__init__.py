@@ -6,6 +6,7 @@ Writes features/  store.zarr: patch features and one pooled vector per crop (whi
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,7 +23,7 @@ from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.inference.encoder import Encoder, has_whitening, open_encoder, save_whitening
-from segpipe.inference.extraction import describe_shards, keeps_direction, read_cuts, sample_patches, sample_rows
+from segpipe.inference.extraction import bfloat16_cosine, describe_shards, read_cuts, sample_patches, sample_rows
 from segpipe.nn.backbones import Backbone, find_backbone, positions_of
 from segpipe.ops.clustering.kmeans import Moments
 from segpipe.records.codec import Codec, CodecName, channels_of, stored_bytes
@@ -34,6 +35,11 @@ from segpipe.store.run_dir import RunDir
 
 if TYPE_CHECKING:
     from segpipe.nn import classical
+
+log = logging.getLogger(__name__)
+
+_COSINE = 0.999
+"""Of features in bfloat16 to those in float32, below which `auto` stays with float32."""
 
 NAME = "extract"
 ARTEFACT = "features"
@@ -153,7 +159,14 @@ def _precision(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime
     picked = pick_precision(config.precision, runtime.device)
     if picked == config.precision or picked == "float32":
         return picked
-    return picked if keeps_direction(corpus, _header(config, 1, 1), out, runtime) else "float32"
+    cosine = bfloat16_cosine(corpus, _header(config, 1, 1), out, runtime)
+    chosen = picked if cosine >= _COSINE else "float32"
+    log.info(
+        "extract  computes in %s: this device multiplies in bfloat16, and 99 of 100 patches have a cosine of at least "
+        "%.4f to those in float32 (%g is asked for)",
+        *(chosen, cosine, _COSINE),
+    )
+    return chosen
 
 
 def fit_whitening(corpus: Corpus, header: FeatureHeader, runtime: Runtime) -> classical.Whitening:

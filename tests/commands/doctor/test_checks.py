@@ -1,11 +1,44 @@
 """`segpipe doctor`: what is there is found, and what is broken is the finding."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from segpipe.cli.entry import run_cli
 from segpipe.commands.doctor import checks
+
+
+@pytest.fixture(autouse=True)
+def hub_is_out_of_reach(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("segpipe.nn.hub.offered", lambda repo: ("", "the Hugging Face hub cannot be reached"))
+
+
+@pytest.mark.parametrize(
+    ("file", "why", "said"),
+    [
+        (
+            "",
+            "the Hugging Face hub cannot be reached",
+            r"not on this machine; .*cannot be reached .*HF_HOME",
+        ),
+        ("model.safetensors", "", "the hub answers and has them"),
+    ],
+)
+def test_what_is_known_of_the_default_weights(
+    file: str, why: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segpipe.nn.hub.offered", lambda repo: (file, why))
+    good, answer = checks.CHECKS["weights"](tmp_path)
+    assert good
+    assert re.search(said, answer)
+    assert answer.endswith("at hand: classical")
+
+
+def test_weights_in_the_cache_are_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segpipe.nn.hub.cached", lambda repo: tmp_path if "dino" in repo else None)
+    assert checks.CHECKS["weights"](tmp_path)[1].startswith("at hand: dino_vits16")
 
 
 def test_this_machine_is_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

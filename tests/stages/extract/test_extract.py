@@ -235,7 +235,8 @@ def test_auto_precision_follows_the_machine_and_a_begun_store_keeps_its_own(tmp_
     assert extract.run(config(weights, precision="bfloat16"), again, RUNTIME).precision == "bfloat16"
 
 
-def test_auto_stays_with_float32_where_bfloat16_turns_features(tmp_path, weights, monkeypatch):
+def test_auto_stays_with_float32_where_bfloat16_turns_features(tmp_path, weights, monkeypatch, caplog):
+    caplog.set_level("INFO")
     run_dir, _ = make_run(tmp_path, SIZES[:2])
     features = Network._features
 
@@ -254,6 +255,7 @@ def test_auto_stays_with_float32_where_bfloat16_turns_features(tmp_path, weights
     with monkeypatch.context() as patch:
         patch.setattr(Network, "_features", turning)
         assert extract.run(config(weights), run_dir, RUNTIME).precision == "float32"
+    assert "computes in float32: this device multiplies in bfloat16, and 99 of 100 patches" in caplog.text
     again, _ = make_run(tmp_path / "again", SIZES[:2])
     assert extract.run(config(weights), again, RUNTIME).precision == "bfloat16"
 
