@@ -195,6 +195,7 @@ def cluster(
     seed: int | None = None,
     guide: str | None = None,
     guide_classes: str | None = None,
+    skip_outside: bool | None = None,
     hold_out: float | None = None,
     device: str | None = None,
     workers: int | None = None,
@@ -215,6 +216,7 @@ def cluster(
         guide: labelled points that steer the classes: a CSV, or a folder of index images; null = no label takes
             part.
         guide_classes: text file of the guide's class names, one per line in index order.
+        skip_outside: leave out points of the guide that lie outside their image, and say how many.
         hold_out: share of the guide's images, drawn by seed, that do not steer, so that `evaluate` may judge by
             them.
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.

@@ -122,9 +122,8 @@ def _check_bytes(corpus: Corpus, image: Image) -> None:
         identity = [_identity(file) for file in (path, *(path.with_name(name) for name in image.view.beside))]
         found = _sha256(path, image.view.beside, *identity)
     except OSError as error:
-        raise CorpusError(
-            f"{path} cannot be opened any more ({error.strerror}); put it back, or {_again(image)}"
-        ) from error
+        way = _again(image) if image.moment else "name the folder where it is now: `segpipe run FOLDER RUN`"
+        raise CorpusError(f"{path} cannot be opened any more ({error.strerror}); put it back, or {way}") from error
     if found != image.sha256:
         what = "it or a file beside it has other bytes" if image.view.beside else "as many bytes, but others"
         raise _changed(corpus, image, what, force=True)

@@ -20,10 +20,10 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.labels.ground_truth import LabelReader, Truth, read_truth
 from segpipe.labels.point_labels import Points
-from segpipe.labels.point_places import PointRules
 from segpipe.ops.metrics import confusion as metrics
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.palette import nodata
+from segpipe.records.point_rules import PointRules
 from segpipe.records.scores import Confusion, confusion_of, join
 from segpipe.store.masks import load_index, read_part
 

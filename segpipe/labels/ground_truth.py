@@ -36,8 +36,8 @@ from segpipe.labels.label_maps import (
 )
 from segpipe.labels.placement import UNLABELLED, is_moved
 from segpipe.labels.point_labels import Points, read_points
-from segpipe.labels.point_places import PointRules
 from segpipe.records.corpus import Corpus, Image
+from segpipe.records.point_rules import PointRules
 
 T = TypeVar("T")
 

@@ -19,10 +19,11 @@ import numpy.typing as npt
 from segpipe.base.errors import CorpusError, UsageError, named
 from segpipe.base.shown import quoted, shorten
 from segpipe.images.id_lookup import ImageNames, is_elsewhere
-from segpipe.labels.point_places import Marks, PointRules, place_marks, upright
+from segpipe.labels.point_places import Marks, place_marks, upright
 from segpipe.labels.point_table import PointTable, index_of
 from segpipe.records.class_names import fold
 from segpipe.records.corpus import Image
+from segpipe.records.point_rules import PointRules
 
 Int64 = npt.NDArray[np.int64]
 

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,25 +13,13 @@ import numpy.typing as npt
 from segpipe.base.errors import UsageError, named
 from segpipe.base.shown import shorten
 from segpipe.records.corpus import Image
+from segpipe.records.point_rules import PointRules
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-PointsIn = Literal["auto", "displayed", "stored"]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PointRules:
-    """How a table of points is read."""
-
-    skip_outside: bool = False
-    """Points outside their image are left out, not refused."""
-    points_in: PointsIn = "auto"
-    """Which picture rows and columns are counted in, where an EXIF orientation turns it: as displayed, or as stored."""
-    option: str = ""
-    """Name of the option or setting `skip_outside`, for messages; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +34,6 @@ class Marks:
     """(m,)"""
     labels: Int64
     """(m,)"""
-
-
-LATER: Mapping[str, object] = {"skip_outside": False, "points_in": "auto"}
-"""Settings of points that earlier versions did not have, at what these did: then they are no part of a stage's key."""
-
-
-def without_later(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """What a stage's key is made of, as earlier versions made it where the later settings say what these did."""
-    return {name: value for name, value in identity.items() if name not in LATER or value != LATER[name]}
 
 
 def upright(image: int) -> int:

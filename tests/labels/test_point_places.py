@@ -13,9 +13,9 @@ from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Runtime
 from segpipe.labels.ground_truth import orientation_of, read_truth
 from segpipe.labels.point_labels import Points, read_points
-from segpipe.labels.point_places import Marks, PointRules, displayed, place_marks, upright, without_later
+from segpipe.labels.point_places import Marks, displayed, place_marks, upright
 from segpipe.records.corpus import Corpus, Crop, Image
-from segpipe.stages import cover, evaluate
+from segpipe.records.point_rules import PointRules
 
 HEIGHT, WIDTH = 6, 10  # stored
 
@@ -122,12 +122,3 @@ def test_points_that_are_left_out_make_no_class(tmp_path: Path) -> None:
     read = read_points(tmp_path / "points.csv", [image(HEIGHT, WIDTH)], classes=None, rules=rules)
     assert read.classes == ("CCA", "sand")
     assert read.points[0].labels.tolist() == [1, 0]
-
-
-@pytest.mark.parametrize("stage", [evaluate, cover])
-def test_runs_of_earlier_versions_stay_up_to_date(stage: object) -> None:
-    config = stage.Config()  # type: ignore[attr-defined]
-    assert not {"skip_outside", "points_in"} & config.identity().keys()
-    changed = config.model_copy(update={"skip_outside": True, "points_in": "stored"})
-    assert {"skip_outside", "points_in"} <= changed.identity().keys()
-    assert without_later({"skip_outside": False, "points_in": "stored", "k": 1}) == {"points_in": "stored", "k": 1}

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, model_validator
 
 from segpipe.base.errors import named
 from segpipe.base.options import Options, argument, option
-from segpipe.labels.point_places import PointsIn
+from segpipe.records.point_rules import PointsIn
 
 
 def _text(value: Any) -> Any:

@@ -154,7 +154,7 @@ def _require_current(run_dir: RunDir, settings: Settings) -> None:
 def _propose(run_dir: RunDir, state: _State, options: NameOptions, clusters: int, runtime: Runtime) -> Proposed:
     from segpipe.commands.name.proposals import fits, propose
     from segpipe.labels.counting import count_labelled
-    from segpipe.labels.point_places import PointRules
+    from segpipe.records.point_rules import PointRules
 
     assert options.proposals is not None
     directory = run_dir.path("masks")

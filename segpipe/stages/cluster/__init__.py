@@ -30,6 +30,7 @@ from segpipe.inference.codes import HEAD, open_head
 from segpipe.inference.patch_sampler import open_sample
 from segpipe.ops.clustering.linkage import MERGE_COSINE, count_classes
 from segpipe.records.clusters import ClusterTree
+from segpipe.records.point_rules import PointRules, PointsIn, without_later
 from segpipe.stages.cluster.hierarchy import POOL, HierarchyConfig, grow
 from segpipe.stages.cluster.model_selection import SelectionConfig, choose
 from segpipe.store.clusters import load_tree, save_clusters, save_tree
@@ -56,7 +57,7 @@ FILES = {
 TREE = "tree.npz"
 _PER_CLASS = 4  # small clusters for each class wanted, at least
 _HEIGHTS = 100  # merges told, from the last
-_GUIDE = ("guide", "guide_classes", "hold_out")
+_GUIDE = ("guide", "guide_classes", "hold_out", "skip_outside", "points_in")
 
 Int64 = npt.NDArray[np.int64]
 
@@ -100,6 +101,13 @@ class Config(Section):
     guide_classes: AbsolutePath | None = setting(
         None, "text file of the guide's class names, one per line in index order", flags=("--classes",), metavar="FILE"
     )
+    skip_outside: bool = setting(
+        False, "leave out points of the guide that lie outside their image, and say how many", flags=("--skip-outside",)
+    )
+    points_in: PointsIn = setting(
+        "auto",
+        "picture that the guide's points count in where EXIF turns it: displayed, or stored as in CoralNet",
+    )
     hold_out: float = setting(
         0.0,
         "share of the guide's images, drawn by seed, that do not steer, so that `evaluate` may judge by them",
@@ -109,9 +117,14 @@ class Config(Section):
     )
 
     def identity(self) -> dict[str, Any]:
-        """As of `Section`; without a guide what it was before there were any, so that earlier runs stay up to date."""
+        """As of `Section`; without a guide, and its newer settings, what it was before there were any.
+
+        So earlier runs stay up to date.
+        """
         found = super().identity()
-        return found if self.guide is not None else {key: found[key] for key in found if key not in _GUIDE}
+        if self.guide is not None:
+            return without_later(found)
+        return {key: found[key] for key in found if key not in _GUIDE}
 
 
 class Summary(BaseModel):
@@ -228,8 +241,9 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
 
         store, head = open_codes(run_dir, runtime)
         wanted = None if config.k == "auto" else config.k
+        rules = PointRules(config.skip_outside, config.points_in, f"{NAME}.skip_outside")
         settings = GuideSettings(
-            config.guide, config.guide_classes, config.hold_out, wanted, config.smooth, config.seed
+            config.guide, config.guide_classes, rules, config.hold_out, wanted, config.smooth, config.seed
         )
         model, sizes, guide = guided(settings, tree, head, store, run_dir, runtime)
         method, agreements = "guided", {}

@@ -24,6 +24,7 @@ from segpipe.ops.metrics.probes import draw_pixels, read_crops
 from segpipe.records.clusters import ClusterModel, ClusterTree
 from segpipe.records.corpus import Corpus
 from segpipe.records.guide import Guide
+from segpipe.records.point_rules import PointRules
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
@@ -44,6 +45,7 @@ class GuideSettings:
 
     guide: Path
     guide_classes: Path | None
+    rules: PointRules
     hold_out: float
     k: int | None
     """Classes wanted; None = as many as patches ask for."""
@@ -95,7 +97,7 @@ def guided(
         CorpusError: no label belongs to an image, or none is left to steer.
     """
     corpus = load_corpus(run_dir.path("corpus"))
-    truth = read_truth(settings.guide, settings.guide_classes, corpus, runtime)
+    truth = read_truth(settings.guide, settings.guide_classes, corpus, runtime, settings.rules)
     images = sorted(truth.sources)
     held = hold_out(corpus, images, settings.hold_out, settings.seed)
     steering = [index for index in images if index not in held]

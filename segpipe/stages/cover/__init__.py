@@ -24,13 +24,13 @@ from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime
 from segpipe.labels.counting import Labelled, count_labelled, points_on_map
 from segpipe.labels.ground_truth import label_files
-from segpipe.labels.point_places import PointRules, PointsIn, without_later
 from segpipe.plots.cover import cover_png
 from segpipe.records.class_names import fold
 from segpipe.records.corpus import Corpus
 from segpipe.records.cover import Cover, PointJudged
 from segpipe.records.legend import Legend
 from segpipe.records.palette import hex_colors
+from segpipe.records.point_rules import PointRules, PointsIn, without_later
 from segpipe.stages.cover.estimates import (
     FOLDER,
     correct,

@@ -26,11 +26,11 @@ from segpipe.inference.patch_sampler import open_sample
 from segpipe.labels.counting import PointOnMap, points_on_map
 from segpipe.labels.ground_truth import Truth, label_files, layout_samples, read_layout, read_truth
 from segpipe.labels.point_labels import Points
-from segpipe.labels.point_places import PointRules, PointsIn, without_later
 from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.metrics.cluster_scores import score_images
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
+from segpipe.records.point_rules import PointRules, PointsIn, without_later
 from segpipe.records.scores import LabelCounts, PointScore, Scores, Unmatched, counts_absent
 from segpipe.stages.evaluate import full_resolution as whole
 from segpipe.stages.evaluate import scoring

@@ -59,6 +59,19 @@ def agreement(run_dir: RunDir, root: Path, names: tuple[str, ...]) -> float:
     return right / total
 
 
+def test_points_outside_are_left_out_where_asked(reef: tuple[RunDir, Path, tuple[str, ...]], tmp_path: Path) -> None:
+    run_dir, points, names = reef
+    count = len(points.read_text().splitlines()) - 1
+    image = points.read_text().splitlines()[1].split(",")[0]
+    file = tmp_path / "points.csv"
+    file.write_text(f"{points.read_text()}{image},99999,3,{names[0]}\n")
+    with pytest.raises(UsageError, match=r"1 of \d+ points lies outside: .*skip_outside"):
+        segpipe.cluster(run_dir.root, settings={"cluster.guide": str(file)})
+    said = segpipe.cluster(run_dir.root, settings={"cluster.guide": str(file), "cluster.skip_outside": True})
+    assert said["guided"] == f"guided by {count} points of 2 labels in 5 images"
+    segpipe.cluster(run_dir.root, settings={"cluster.guide": None, "cluster.skip_outside": False})
+
+
 def test_points_name_their_classes_and_nothing_else_is_lost(reef: tuple[RunDir, Path, tuple[str, ...]]) -> None:
     run_dir, points, names = reef
     before = (run_dir.path("clusters") / "clusters.npz").read_bytes()

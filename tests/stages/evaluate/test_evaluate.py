@@ -16,11 +16,11 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size, five_crops
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
-from segpipe.labels.point_places import without_later
 from segpipe.nn.head import Head, describe_head
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
+from segpipe.records.point_rules import without_later
 from segpipe.stages import evaluate
 from segpipe.store import masks
 from segpipe.store.checkpoints import save_tensors
