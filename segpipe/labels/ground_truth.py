@@ -23,7 +23,7 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.images.datasets import FOLDER, LabelledImage, existing, find_samples
 from segpipe.images.decoding import allow_pixels, memory_for
-from segpipe.images.headers import BadImage, inspect
+from segpipe.images.orientation import orientation_of
 from segpipe.images.single import MAX_PIXELS
 from segpipe.labels.class_colors import Colors
 from segpipe.labels.encodings import CODINGS, read_coded
@@ -154,21 +154,13 @@ def read_truth(
 
 
 def _read_points(labels: Path, classes: tuple[str, ...] | None, corpus: Corpus, rules: PointRules | None) -> Truth:
-    way = partial(orientation_of, corpus)
-    read = read_points(labels, corpus.images, classes=classes, rules=rules, orientation=way)
+
+    def orientation(index: int) -> int:
+        return orientation_of(corpus, corpus.images[index])
+
+    read = read_points(labels, corpus.images, classes=classes, rules=rules, orientation=orientation)
     kept = {index: points for index, points in read.points.items() if len(points.labels)}
     return Truth(kept, read.classes, np.zeros(0, np.int32), list(read.unmatched), len(read.points) - len(kept))
-
-
-def orientation_of(corpus: Corpus, index: int) -> int:
-    """The EXIF orientation by which an image is turned when it is displayed, 1 to 8."""
-    image = corpus.images[index]
-    if image.mosaic or image.moment is not None:
-        return 1
-    try:
-        return inspect(corpus.path(image)).orientation
-    except BadImage:  # gone or changed: whatever reads it will say so
-        return 1
 
 
 def _read_maps(

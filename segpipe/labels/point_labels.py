@@ -83,7 +83,7 @@ def read_points(
             f"no row of {path} belongs to an image: {quoted(next(iter(unmatched)))} is not in the corpus, ids look "
             f"like {images[0].id!r}; name images by file name or relative path"
         )
-    places = place_marks(marks, images, path, rules or PointRules(), orientation)
+    places = place_marks(marks, images, path, rules or PointRules(), orientation, table.coralnet)
     used = set[int]().union(*(np.unique(labels).tolist() for _, _, labels in places.values()))
     kept = {text: line for code, (text, line) in enumerate(texts.items()) if code in used}
     classes, values = _classes(kept, classes, table)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from segpipe.base.errors import UsageError, named
 from segpipe.base.shown import shorten
+from segpipe.images.orientation import displayed
 from segpipe.records.corpus import Image
 from segpipe.records.point_rules import PointRules
 
@@ -47,6 +48,7 @@ def place_marks(
     path: Path,
     rules: PointRules,
     orientation: Callable[[int], int],
+    coralnet: bool = False,
 ) -> dict[int, tuple[Int64, Int64, Int64]]:
     """Rows, columns and labels (m,) of every image, in pixels of the image as displayed.
 
@@ -56,35 +58,24 @@ def place_marks(
         path: of the table, for messages.
         rules: what happens to points outside, and which picture is meant.
         orientation: from an image's index to its EXIF orientation, 1 to 8.
+        coralnet: whether the table has CoralNet's columns; CoralNet counts in the stored picture.
 
     Raises:
         UsageError: a point lies outside, and that is not to be skipped.
     """
     turned = {i: way for i in marks if (way := orientation(i)) != 1}
-    stored = turned and _counted_in_stored(marks, images, path, rules, turned)
+    stored = turned and _counted_in_stored(marks, images, path, rules, turned, coralnet)
     found, outside = dict[int, tuple[Int64, Int64, Int64]](), list[tuple[int, int, int]]()
     for i, mark in marks.items():
         rows, cols = _pixels(mark.rows), _pixels(mark.cols)
         if stored and i in turned:
-            rows, cols = displayed(rows, cols, images[i], turned[i])
+            rows, cols = displayed(rows, cols, images[i].size, turned[i])
         inside = _inside(rows, cols, images[i])
         outside += [(int(mark.lines[at]), i, int(at)) for at in np.flatnonzero(~inside)]
         found[i] = rows[inside], cols[inside], mark.labels[inside]
     if outside:
         _tell_outside(sorted(outside), marks, images, path, rules)
     return found
-
-
-def displayed(rows: Int64, cols: Int64, image: Image, orientation: int) -> tuple[Int64, Int64]:
-    """Where pixels (m,) of the stored picture are in the displayed one (EXIF 2.32, 4.6.4, Orientation)."""
-    height, width = image.size.height, image.size.width
-    if orientation >= 5:
-        rows, cols = cols, rows
-    if orientation in (3, 4, 7, 8):
-        rows = height - 1 - rows
-    if orientation in (2, 3, 6, 7):
-        cols = width - 1 - cols
-    return rows, cols
 
 
 def _pixels(places: Float64) -> Int64:
@@ -97,26 +88,33 @@ def _inside(rows: Int64, cols: Int64, image: Image) -> Bools:
 
 
 def _counted_in_stored(
-    marks: Mapping[int, Marks], images: Sequence[Image], path: Path, rules: PointRules, turned: Mapping[int, int]
+    marks: Mapping[int, Marks],
+    images: Sequence[Image],
+    path: Path,
+    rules: PointRules,
+    turned: Mapping[int, int],
+    coralnet: bool,
 ) -> bool:
     """Whether rows and columns of images that an EXIF orientation turns are those of the stored picture.
 
-    Told by the rules; else by points that would lie outside the displayed picture, where none lies outside the stored
-    one. Half a turn leaves no such trace: what the other images say holds for it too.
+    Told by the rules; else by CoralNet's columns, or points that would lie outside the displayed picture, where none
+    lies outside the stored one. Half a turn leaves no such trace: what the other images say holds for it too.
     """
     beyond = fits = 0
     for i, way in turned.items():
         rows, cols = _pixels(marks[i].rows), _pixels(marks[i].cols)
         beyond += int((~_inside(rows, cols, images[i])).sum())
-        fits += int(_inside(*displayed(rows, cols, images[i], way), images[i]).all())
-    proven = beyond > 0 and fits == len(turned)
+        fits += int(_inside(*displayed(rows, cols, images[i].size, way), images[i]).all())
+    proven = (beyond > 0 or coralnet) and fits == len(turned)
     stored = proven if rules.points_in == "auto" else rules.points_in == "stored"
     why = (
         "as asked for"
         if rules.points_in != "auto"
         else f"{beyond} points lie beyond the displayed ones"
+        if proven and beyond
+        else "the columns are CoralNet's, which counts in these"
         if proven
-        else "nothing tells that the stored ones are meant (CoralNet counts in these)"
+        else "nothing tells that the stored ones are meant"
     )
     log.log(
         logging.INFO if proven or rules.points_in != "auto" else logging.WARNING,

@@ -78,6 +78,11 @@ class PointTable:
             yield found
 
     @property
+    def coralnet(self) -> bool:
+        """Whether the columns are those that CoralNet writes."""
+        return {"Name", "Row", "Column", "Label"} <= {*self.header}
+
+    @property
     def own_numbers(self) -> bool:
         """Whether labels are numbers of another program, and no indices of classes."""
         return bool(self.header) and plain(self.header[self.columns["label"]]) == _OWN_NUMBERS

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from segpipe.base import files
 from segpipe.base.csv_files import csv_text
 from segpipe.base.printable import readable
+from segpipe.images.orientation import orientation_of, stored
 from segpipe.records.corpus import Image
 from segpipe.records.legend import Mask
 from segpipe.stages.export.formats.source import Source
@@ -21,7 +22,8 @@ Int64 = npt.NDArray[np.int64]
 def export_coralnet(source: Source, out: Path) -> int:
     """`coralnet.csv`: Name, Row, Column, Label of `export.points` points of every image.
 
-    Row 0, column 0 is the upper left pixel. Names are paths below the folder that was indexed. Points lie on pixels
+    Row 0, column 0 is the upper left pixel of the picture as it is stored, in which CoralNet counts where EXIF turns it
+    for display. Names are paths below the folder that was indexed. Points lie on pixels
     with a class only: there may be fewer of them where pixels have none. They depend on `export.seed` and the image
     alone, not on the other images.
     """
@@ -35,6 +37,7 @@ def export_coralnet(source: Source, out: Path) -> int:
         rows, cols = choose(mask, nodata, settings.points, rng)
         name = readable(image.path)
         labels = [readable(source.legend.names[k]) for k in mask[rows, cols]]
+        rows, cols = stored(rows, cols, image.size, orientation_of(source.corpus, image))
         return list(zip([name] * len(rows), rows.tolist(), cols.tolist(), labels, strict=True))
 
     rows = (row for _, found in source.map(sample, "coralnet images") for row in found)

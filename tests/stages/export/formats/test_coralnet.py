@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from segpipe.labels.point_labels import read_points
 from segpipe.stages.export.formats import coralnet
@@ -60,3 +61,22 @@ def test_random_points_are_equally_likely() -> None:
         hits[rows, cols] += 1
     assert not hits[mask == 255].any()
     np.testing.assert_allclose(hits[mask == 0], 400, atol=80)  # five standard deviations
+
+
+def test_points_of_a_turned_photograph_count_in_the_stored_picture(tmp_path: Path) -> None:
+    """As CoralNet does; half a turn leaves rows and columns that would fit the displayed picture too."""
+    source = plant(tmp_path, names=("photo",), points=200)
+    image = source.corpus.images[0]
+    path, exif = source.corpus.path(image), Pillow.Exif()
+    exif[0x0112] = 3
+    Pillow.fromarray(np.rot90(np.asarray(Pillow.open(path)), 2)).save(path, exif=exif)
+    coralnet.export_coralnet(source, tmp_path)
+    with (tmp_path / "coralnet.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    stored = np.rot90(source.mask(image), 2)
+    assert len(rows) > 150
+    assert all(NAMES[stored[int(row["Row"]), int(row["Column"])]] == row["Label"] for row in rows)
+    read = read_points(tmp_path / "coralnet.csv", source.corpus.images, classes=None, orientation=lambda index: 3)
+    points = read.points[0]
+    shown = source.mask(image)[points.rows, points.cols]
+    assert [NAMES[k] for k in shown] == [read.classes[k] for k in points.labels]
