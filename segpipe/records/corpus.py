@@ -78,6 +78,10 @@ class Crop:
     box: Box
 
 
+SLIVER = 8
+"""Pixels: half a patch of most networks."""
+
+
 @dataclass(frozen=True)
 class Corpus:
     """All images of a run in a fixed order, and their crops, those of one image next to each other."""
@@ -130,6 +134,15 @@ class Corpus:
         """Where the picture of a mosaic's valid pixels lies."""
         assert self.corpus_dir is not None
         return valid_path(self.corpus_dir, image.id)
+
+    @cached_property
+    def slivers(self) -> frozenset[int]:
+        """Crops so narrow that a network sees nothing but streaks in them; none where all are.
+
+        They have masks like all others, but no say in which classes there are.
+        """
+        found = frozenset(i for i, crop in enumerate(self.crops) if min(crop.box.height, crop.box.width) < SLIVER)
+        return found if len(found) < len(self.crops) else frozenset()
 
     @cached_property
     def crops_of(self) -> tuple[range, ...]:

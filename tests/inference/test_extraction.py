@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from segpipe.base.errors import CorpusError, MachineError
 from segpipe.base.geometry import Box, Size
@@ -19,6 +20,7 @@ from segpipe.ops.maps.crops import Cut
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
 from segpipe.store.features import CropFeatures
+from tests.helpers.digests import sha256_of
 from tests.helpers.striped_corpus import COLORS, MOSAIC, Striped, plant
 
 HEADER = FeatureHeader("colors", "token", (-1,), 64, 8, 3, "mean", flipped=False)
@@ -211,3 +213,19 @@ def verdict(striped: Striped, monkeypatch: pytest.MonkeyPatch, cosine: float, sh
 
     monkeypatch.setattr(extraction, "open_encoder", open_planted)
     return extraction.bfloat16_cosine(striped.corpus, HEADER, Path(), Runtime()) >= 0.999
+
+
+def test_slivers_have_no_say_in_the_classes(tmp_path: Path) -> None:
+    """A picture of one row beside a photograph: the network sees streaks, which took classes of their own."""
+    images = []
+    for name, size in (("photo", (64, 64)), ("sliver", (1, 64))):
+        picture = np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8)
+        Pillow.fromarray(picture).save(tmp_path / f"{name}.png")
+        path = tmp_path / f"{name}.png"
+        images.append(Image(name, path.name, Size(*size), "uint8", sha256_of(path), path.stat().st_size))
+    crops = (Crop(0, Box(0, 0, 64, 64)), Crop(1, Box(0, 0, 1, 64)))
+    both = extraction.read_cuts([0], corpus=Corpus(tmp_path, tuple(images), crops), header=HEADER)
+    both += extraction.read_cuts([1], corpus=Corpus(tmp_path, tuple(images), crops), header=HEADER)
+    assert [bool(item.valid.any()) for item in both] == [True, False]
+    alone = Corpus(tmp_path, (images[1],), (Crop(0, Box(0, 0, 1, 64)),))
+    assert extraction.read_cuts([0], corpus=alone, header=HEADER)[0].valid.any()

@@ -66,3 +66,12 @@ def test_frames_that_follow_each_other_soon_are_one_scene(count: int, step: floa
 def test_a_corpus_checks_itself(images: list[Image], crops: list[Crop], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Corpus(Path("/x"), tuple(images), tuple(crops))
+
+
+def test_slivers_are_narrower_than_half_a_patch_unless_all_are() -> None:
+    sizes = {"a": Size(60, 80), "b": Size(7, 90)}
+    images = [Image(name, f"{name}.png", size, "uint8", "", 1) for name, size in sizes.items()]
+    crops = (Crop(0, Box(0, 0, 60, 80)), Crop(1, Box(0, 0, 7, 28)), Crop(1, Box(0, 28, 7, 28)))
+    assert Corpus(Path(), tuple(images), crops).slivers == {1, 2}
+    alone = Corpus(Path(), (images[1],), tuple(Crop(0, crop.box) for crop in crops[1:]))
+    assert alone.slivers == frozenset()

@@ -10,7 +10,7 @@ from dataclasses import astuple
 
 from pydantic import BaseModel
 
-from segpipe.records.corpus import Corpus, Rejected
+from segpipe.records.corpus import SLIVER, Corpus, Rejected
 from segpipe.records.view import PLAIN, view_row
 
 FORMAT = 1
@@ -78,9 +78,17 @@ def summarize(corpus: Corpus, rejected: Sequence[Rejected], told: Sequence[str] 
         mosaics=sum(image.mosaic for image in corpus.images),
         videos=len({image.moment.video for image in corpus.images if image.moment}),
         frames=sum(image.moment is not None for image in corpus.images),
-        notes=[*told, *notes_of(corpus)],
+        notes=[*told, *notes_of(corpus), *filter(None, [told_of_slivers(corpus)])],
         fingerprint=fingerprint(corpus),
     )
+
+
+def told_of_slivers(corpus: Corpus) -> str:
+    """What to say of crops that have no say in the classes; empty where there are none."""
+    found = [corpus.images[i].path for i in sorted({corpus.crops[row].image for row in corpus.slivers})]
+    if not found:
+        return ""
+    return f"{_some(found)}: looked at in parts of fewer than {SLIVER} pixels; they get masks, but make no classes"
 
 
 def notes_of(corpus: Corpus) -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from segpipe.base.geometry import Box, Size
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected
 from segpipe.records.view import View
-from segpipe.stages.index.summary import fingerprint, notes_of, summarize, told_of_labels
+from segpipe.stages.index.summary import fingerprint, notes_of, summarize, told_of_labels, told_of_slivers
 
 
 def corpus(*images: Image) -> Corpus:
@@ -34,3 +34,12 @@ def test_labels_are_told_by_number() -> None:
     assert told_of_labels(()) == ""
     assert told_of_labels(("l/a.png",)).startswith("l/a.png is a label mask by the name of a photograph and left out")
     assert told_of_labels(("l/a.png", "l/b.png")).startswith("2 images (l/a.png, l/b.png) are label masks")
+
+
+def test_slivers_are_told() -> None:
+    wide = replace(A, id="wide", path="wide.tif", size=Size(40, 60))
+    assert told_of_slivers(corpus(A, wide)) == (
+        "a.tif: looked at in parts of fewer than 8 pixels; they get masks, but make no classes"
+    )
+    assert summarize(corpus(A, wide), []).notes == [told_of_slivers(corpus(A, wide))]
+    assert told_of_slivers(corpus(A, B)) == ""  # all are: nothing else is there
