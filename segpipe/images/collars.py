@@ -75,6 +75,18 @@ class Collar:
         return np.asarray(table[_label(marked)[0]]) if table.any() else np.zeros(marked.shape, bool)
 
 
+def collar_of(values: npt.NDArray[Any]) -> Bools | None:
+    """The collar (H, W) of a whole raster (H, W, bands); None where it has none."""
+    found = None
+    for marked in fills(values):
+        collar = Collar()
+        collar.add(marked)
+        if collar.finish():
+            own = collar.of(0, marked)
+            found = own if found is None else found | own
+    return found
+
+
 def _label(marked: Bools) -> tuple[npt.NDArray[np.int32], int]:
     """Areas numbered from 1, 0 where nothing is marked, and the number of labels."""
     count, labels = cv2.connectedComponents(marked.astype(np.uint8), connectivity=4, ltype=cv2.CV_32S)

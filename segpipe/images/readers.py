@@ -24,8 +24,9 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from segpipe.base.geometry import Size
+from segpipe.base.geometry import Box, Size
 from segpipe.images import matfile, rasters
+from segpipe.images.collars import collar_of
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import BadImage, Container, inspect
 from segpipe.images.heic import open_heic
@@ -131,7 +132,7 @@ def read_image(path: Path, *, depth: str, scaling: Mapping[str, tuple[float, flo
             with rasters.open_view(path, container, view) as (dataset, bands):
                 found = rasters.depth_of(dataset)
                 if found == depth:
-                    rgb, valid = _read_raster(dataset, container, limits, bands)
+                    rgb, valid = _read_raster(dataset, container, limits, bands, collar=view.collar)
         elif container.kind == "MAT":
             found, rgb, valid = "uint8", _read_mat(path), None
         else:
@@ -197,7 +198,7 @@ def _read_mat(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def _read_raster(
-    dataset: Any, container: Container, scaling: tuple[float, float], bands: rasters.Bands
+    dataset: Any, container: Container, scaling: tuple[float, float], bands: rasters.Bands, *, collar: bool
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
     rgb = np.empty((dataset.height, dataset.width, 3), np.uint8)
     valid = np.ones(rgb.shape[:2], bool)
@@ -205,8 +206,27 @@ def _read_raster(
         rgb[rows] = rasters.to_8_bits(values, *scaling)
         if good is not None:
             valid[rows] = good
+    if collar:
+        around = collar_of(rasters.read_values(dataset, container, bands, _whole(dataset))[0])
+        valid &= ~around if around is not None else True
     rgb, valid = _upright(rgb, container.orientation), _upright(valid, container.orientation)
     return rgb, None if valid.all() else valid
+
+
+def _whole(dataset: Any) -> Box:
+    return Box(0, 0, dataset.height, dataset.width)
+
+
+def has_collar(path: Path, container: Container, view: View) -> bool:
+    """Whether a raster that states no missing pixels has a black or white collar, see `collars`.
+
+    Raises:
+        BadImage: the file cannot be decoded.
+    """
+    with decoding(path), rasters.open_view(path, container, view) as (dataset, bands):
+        if rasters.states_nodata(bands):
+            return False
+        return collar_of(rasters.read_values(dataset, container, bands, _whole(dataset))[0]) is not None
 
 
 def _upright(array: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:

@@ -24,9 +24,9 @@ from segpipe.images.listing import Listing, make_ids
 from segpipe.images.mosaics import is_mosaic, probe_mosaic
 from segpipe.images.nodata import fingerprint
 from segpipe.images.rasters import read_geo
-from segpipe.images.readers import check_pixels, probe_image
+from segpipe.images.readers import check_pixels, has_collar, probe_image
 from segpipe.images.video import BadVideo, is_video
-from segpipe.images.views import find_view
+from segpipe.images.views import ViewFound, find_view
 from segpipe.records.corpus import FrameInfo, Image, Rejected, frame_path, valid_path
 
 _log = logging.getLogger(__name__)
@@ -189,6 +189,8 @@ def _check_file(item: Item, path: Path, corpus_dir: Path, limits: Limits) -> Ima
     if not mosaic:
         check_pixels(path, container.size, limits.max_pixels)
     found = find_view(path, container, limits.bands, any_band=limits.any_band, mosaic=mosaic)
+    if not mosaic and geo is not None and container.raster:
+        found = _with_collar(found, path, container, limits)
     view = replace(found.view, bands=found.view.bands or numbers(limits.bands))
     if mosaic:
         probe = probe_mosaic(path, container, valid_path(corpus_dir, item.id), view=view)
@@ -203,6 +205,14 @@ def _check_file(item: Item, path: Path, corpus_dir: Path, limits: Limits) -> Ima
         levels=found.levels,
         notes=(*_told_of_pages(container), *found.notes),
     )
+
+
+def _with_collar(found: ViewFound, path: Path, container: Container, limits: Limits) -> ViewFound:
+    """A raster on the earth that is looked at as a whole, with the no data that it would have as a mosaic."""
+    if not has_collar(path, container, replace(found.view, bands=found.view.bands or numbers(limits.bands))):
+        return found
+    note = "what is exactly black or white at its border is taken for no data"
+    return replace(found, view=replace(found.view, collar=True), notes=(*found.notes, note))
 
 
 def _told_of_pages(container: Container) -> list[str]:

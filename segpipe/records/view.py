@@ -21,6 +21,8 @@ class View:
     """A no-data value that nothing declares."""
     any_band: bool = False
     """A pixel is no image where any band that is looked at has its no-data value; else where all have."""
+    collar: bool = False
+    """What is exactly black or white and reaches its border is no image, as of a mosaic."""
     beside: tuple[str, ...] = ()
     """Names of the files beside it that say which pixels are no image: `.msk`, `.aux.xml`."""
     scale: str = ""
@@ -54,6 +56,6 @@ def view_of(row: Mapping[str, Any]) -> View:
     whole = all(type(band) is int and band > 0 for band in view.bands)
     numbers = all(value is None or type(value) in (int, float) for value in (*view.nodata, view.fill))
     texts = all(type(name) is str and "/" not in name and "\0" not in name for name in (*view.beside, view.scale))
-    if not (whole and numbers and texts and type(view.opaque) is type(view.any_band) is bool):
+    if not (whole and numbers and texts and type(view.opaque) is type(view.any_band) is type(view.collar) is bool):
         raise ValueError(f"{dict(row)} say nothing of a raster")
     return view

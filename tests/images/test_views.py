@@ -76,6 +76,30 @@ def test_unlike_rasters_have_scales_of_their_own(folder: Path, high: tuple[int, 
     assert any("a scale of their own" in note and "b.tif" in note for note in summary.notes)
 
 
+@pytest.mark.parametrize("window", [64, 448])  # by windows, and as a whole
+def test_black_at_the_border_of_a_raster_on_the_earth_is_no_data_at_every_window(folder: Path, window: int) -> None:
+    bands = waves(1, 250).astype(np.uint8)
+    bands[:, 0] = 0  # a row of 320 pixels, which took a class where it was seen as picture
+    bands[:, 100:120, 100:120] = 0  # inside: black, and picture
+    write(folder / "a.tif", bands)
+    corpus, summary = indexed(folder, window=window)
+    pixels = read_original(corpus, corpus.images[0])
+    assert pixels.valid is not None
+    assert not pixels.valid[0].any()
+    assert pixels.valid[1:].all()
+    said = "a.tif: what is exactly black or white at its border is taken for no data"
+    assert (said in summary.notes) is (window == 448)
+    assert load_corpus(folder.parent / "run" / "corpus").images[0].view.collar is (window == 448)
+
+
+def test_black_at_the_border_of_a_picture_without_a_place_is_picture(folder: Path) -> None:
+    bands = waves(1, 250).astype(np.uint8)
+    bands[:, 0] = 0
+    Pillow.fromarray(np.ascontiguousarray(bands.transpose(1, 2, 0))).save(folder / "a.tif")
+    corpus, _ = indexed(folder)
+    assert read_original(corpus, corpus.images[0]).valid is None
+
+
 def test_fills_that_nothing_declares_are_masked_and_said(folder: Path) -> None:
     bands = waves(0, 1).astype(np.float32)
     bands[:, :70] = np.finfo(np.float32).min
