@@ -191,7 +191,7 @@ def _tell_few(config: Config, methods: list[Method], crops: int) -> None:
         return
     if methods != ["pca"]:
         log.warning("train.batch=%d: this corpus has only %d crops, so each step takes %d", config.batch, crops, crops)
-    elif config.method == "auto":
+    elif config.method == "auto" and {*config.candidates} != {"pca"}:
         log.info(
             "train.method=auto: %d crops are less than one batch (train.batch=%d): no head is trained to choose from",
             crops,
