@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image as Pillow
 
 import segpipe
 from segpipe.base.runtime import Runtime
@@ -52,3 +53,29 @@ def test_names_go_over_or_are_told(run: Path) -> None:
     assert gone
     assert all(any(f"({name})" in note for note in notes) for name in gone)
     assert (run / str(kept[0]["picture"])).is_file()
+
+
+def test_names_go_over_where_photographs_are_added(tmp_path: Path) -> None:
+    """It ended with exit code 2 in the middle: classes.yaml spoke of clusters that were gone."""
+    run = reef_run(tmp_path, images=3).root
+    segpipe.name(run)
+    path = run / "classes.yaml"
+    text = path.read_text()
+    for k in range(4):
+        text = text.replace('name: ""', f'name: "kind {k}"', 1)
+    path.write_text(text)
+    before = {name: mask.copy() for name, mask in segpipe.masks(run)}
+    names = dict(zip(segpipe.open(run).classes["number"], segpipe.open(run).classes["name"], strict=True))
+    with Pillow.open(next((tmp_path / "images").glob("*.jpg"))) as picture:
+        picture.transpose(Pillow.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "images" / "added.png")
+    segpipe.run(tmp_path / "images", run, stop="export")
+    assert path.with_name("classes.yaml.before").read_text() == text
+    now = segpipe.open(run).classes
+    called = dict(zip(now["name"], now["number"], strict=True))
+    after = dict(segpipe.masks(run))
+    assert set(after) - set(before) == {"added"}
+    kept = {name: number for number, name in names.items() if name in called and name.startswith("kind")}
+    assert len(kept) >= 2
+    for name, was in kept.items():  # most of what has the name had it before
+        both = sum(((before[i] == was) & (after[i] == called[name])).sum() for i in before)
+        assert both > sum((after[i] == called[name]).sum() for i in before) / 2
