@@ -3,6 +3,7 @@
 import io
 import struct
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -225,6 +226,22 @@ def test_times_are_right_where_the_rate_varies(tmp_path):
     assert [number(item.rgb) for item in found] == list(range(10))
     expected = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7]
     np.testing.assert_allclose([item.seconds for item in found], expected, atol=0.002)
+
+
+def test_a_transport_stream_is_read_whole(tmp_path, capfd):
+    """As action cameras and decoders of broadcasts write it: `.ts`, MPEG-4 in packets of 188 bytes."""
+    path = tmp_path / "dive.ts"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 25, (64, 48))
+    for i in range(20):
+        writer.write(frame(i)[..., ::-1])
+    writer.release()
+    capfd.readouterr()  # the writer says that it chose a tag itself
+    assert path.read_bytes()[:189:188] == b"GG"
+    reader = VideoReader(path)
+    found = list(reader)
+    assert [number(item.rgb) for item in found] == [item.index for item in found] == list(range(20))
+    np.testing.assert_allclose([item.seconds for item in found], np.arange(20) / 25, atol=0.002)
+    assert reader.shortfall() == ""
 
 
 def test_videos_are_known_by_their_ending(tmp_path):
