@@ -1,0 +1,84 @@
+// What the user must know: a command at work, a job with its progress, what is out of date, notes, short messages.
+import { button, byId, el, say } from "./dom.js";
+
+const TOAST_MS = 6000;
+const MOST_TOASTS = 4;
+
+export class Banners {
+  constructor(store) {
+    this.store = store;
+    this.host = byId("banners");
+    this.toasts = byId("toasts");
+    this.dismissed = new Set();
+    store.on("run", () => this.show());
+    store.on("state", () => this.show());
+    store.on("notice", (notice) => this.toast(notice));
+  }
+
+  show() {
+    const { run, state } = this.store.a;
+    const key = JSON.stringify([run.notes, state.busy, state.job, state.stale, state.refresh, [...this.dismissed]]);
+    if (key === this.key) return;
+    this.key = key;
+    const parts = [];
+    if (state.busy) parts.push(el("p", { class: "banner warn", role: "status" }, state.busy));
+    if (state.job) parts.push(this.job(state.job));
+    if (state.stale.length && state.refresh) parts.push(this.stale(state));
+    const notes = run.notes.filter((note) => !this.dismissed.has(note));
+    if (notes.length) parts.push(this.notes(notes));
+    this.host.replaceChildren(...parts);
+  }
+
+  job({ what, done, of, line, failed }) {
+    if (failed) return el("p", { class: "banner error", role: "alert" }, `${what}: ${failed}`);
+    return el("p", { class: "banner", role: "status" }, el("span", {}, `${what}: ${line}`),
+      el("progress", { max: of || 1, ".value": of ? done : null, "aria-label": `Progress of ${what}` }));
+  }
+
+  stale({ stale, refresh }) {
+    return el("p", { class: "banner" }, el("span", {}, `Out of date: ${stale.join(", ")}. To make them anew: `), el("code", {}, refresh),
+      button("Copy", "Copy this command", () => copyText(this.store, refresh)));
+  }
+
+  notes(notes) {
+    return el("details", { class: "banner" }, el("summary", {}, `${notes.length} ${notes.length === 1 ? "note" : "notes"} on this run`),
+      el("ul", {}, notes.map((note) => el("li", {}, note))),
+      button("Dismiss", "Dismiss the notes", () => {
+        notes.forEach((note) => this.dismissed.add(note));
+        this.show();
+      }));
+  }
+
+  toast({ text, kind }) {
+    const node = el("p", { class: `toast ${kind}`, role: kind === "error" ? "alert" : null }, text);
+    const end = () => node.remove();
+    node.append(button("×", "Close this message", end));
+    this.toasts.append(node);
+    while (this.toasts.children.length > MOST_TOASTS) this.toasts.firstElementChild.remove();
+    if (kind !== "error") setTimeout(end, TOAST_MS);
+  }
+}
+
+/** Puts text into the clipboard and says so. */
+export async function copyText(store, text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    store.notice("Copied.");
+  } catch {
+    store.notice("The browser does not let this page copy; select the text instead.", "error");
+  }
+}
+
+/** The command lines that do what was done here. */
+export class Log {
+  constructor(store) {
+    this.lines = [];
+    const last = byId("last");
+    store.on("command", (line) => {
+      this.lines.push(line);
+      say(last, line);
+      byId("lines").append(el("li", {}, el("code", {}, line)));
+    });
+    byId("copy").addEventListener("click", () => copyText(store, this.lines.join("\n")));
+  }
+}
