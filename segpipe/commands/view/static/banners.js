@@ -17,11 +17,13 @@ export class Banners {
 
   show() {
     const { run, state } = this.store.a;
-    const key = JSON.stringify([run.notes, state.busy, state.job, state.stale, state.refresh, [...this.dismissed]]);
+    const key = JSON.stringify([run.notes, state.busy, state.job, state.stale, state.refresh, state.error, state.drawing, [...this.dismissed]]);
     if (key === this.key) return;
     this.key = key;
     const parts = [];
     if (state.busy) parts.push(el("p", { class: "banner warn", role: "status" }, state.busy));
+    if (state.error) parts.push(el("p", { class: "banner error", role: "alert" }, state.error));
+    if (state.drawing) parts.push(this.drawing(state.drawing));
     if (state.job) parts.push(this.job(state.job));
     if (state.stale.length && state.refresh) parts.push(this.stale(state));
     const notes = run.notes.filter((note) => !this.dismissed.has(note));
@@ -33,6 +35,11 @@ export class Banners {
     if (failed) return el("p", { class: "banner error", role: "alert" }, `${what}: ${failed}`);
     return el("p", { class: "banner", role: "status" }, el("span", {}, `${what}: ${line}`),
       el("progress", { max: of || 1, ".value": of ? done : null, "aria-label": `Progress of ${what}` }));
+  }
+
+  drawing({ image, share }) {
+    return el("p", { class: "banner", role: "status" }, el("span", {}, `A smaller copy of ${this.store.a.image(image).path} is being made; the photograph is coarse until then.`),
+      el("progress", { max: 1, ".value": share, "aria-label": "Progress of the copy" }));
   }
 
   stale({ stale, refresh }) {

@@ -74,7 +74,7 @@ export class Beside {
     const { view, a } = this.store;
     const seen = source === a ? view : PLAIN;
     map.classes.recolor({ ...classTable(source, seen), outlines: view.outlines, fade: view.fade });
-    map.overlay.style.opacity = view.shown ? String(view.opacity) : "0";
+    map.overlay.style.opacity = view.shown ? String(view.outlines ? 1 : view.opacity) : "0";
     map.redraw();
   }
 

@@ -63,7 +63,7 @@ export class MapView extends EventTarget {
     const image = source.image(index);
     this.image = image;
     const { api } = source;
-    this.classes.reset(image, (level, col, row) => api.indexTile(index, level, col, row));
+    this.classes.reset(source.hasMask(index) ? image : null, (level, col, row) => api.indexTile(index, level, col, row));
     this.leaves.reset(source.run.tree ? image : null, (level, col, row) => api.leafTile(index, level, col, row));
     this.heat.reset(null, null);
     const tileSource = {
@@ -76,6 +76,9 @@ export class MapView extends EventTarget {
       this.viewer.open({ tileSource });
     });
   }
+
+  /** Loads the photograph again: a better copy of it is there. */
+  reload() { this.viewer.world.getItemAt(0)?.reset(); }
 
   setHeat(source, at) {
     const { index } = this.image;

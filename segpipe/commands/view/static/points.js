@@ -132,10 +132,11 @@ export class Points {
 
   row(point) {
     const { store } = this;
-    const { path } = store.a.image(point.image);
+    const isHere = point.image !== null; // a table may name images that the run does not have
+    const path = isHere ? store.a.image(point.image).path : "an image that is not in the run";
     const where = `row ${Math.round(point.row)}, column ${Math.round(point.col)} of ${path}`;
     return el("li", {},
-      el("button", { type: "button", class: "go", title: `Go to ${where}`, onclick: () => store.goTo(point.image, { row: point.row, col: point.col }) },
+      el("button", { type: "button", class: "go", title: `Go to ${where}`, disabled: !isHere, onclick: () => store.goTo(point.image, { row: point.row, col: point.col }) },
         el("i", { class: "dot", style: `background:${colorOfLabel(store.a, point.label)}`, "aria-hidden": "true" }), el("b", {}, point.label), el("small", {}, path.split("/").pop())),
       button("×", `Remove the point ${point.label} at ${where}`, () => store.act({ action: "unpoint", id: point.id })));
   }

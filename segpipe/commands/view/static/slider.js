@@ -51,7 +51,7 @@ export class Slider {
   sentence(tree, preview, k) {
     if (this.willRun) return this.willRun;
     const agreement = tree.agreement?.[String(k)];
-    const agrees = agreement === undefined || agreement === null ? "" : ` Neighbors agree: ${agreement.toFixed(2)}.`;
+    const agrees = agreement === undefined || agreement === null ? "" : ` Patches that look alike agree: ${agreement.toFixed(2)} (0 by chance, 1 always).`;
     return preview === null ? `The run has ${tree.k} clusters. Move to see fewer or more.${agrees}` : `Nothing is written yet.${agrees}`;
   }
 

@@ -1,6 +1,6 @@
 // One run as the page knows it: its images, its clusters and the classes that they make.
 
-const EMPTY = { version: -1, artefacts: "", classes: [], own: [], points: [], undo: null, redo: null, job: null, busy: null, stale: [], refresh: null };
+const EMPTY = { version: -1, artefacts: "", classes: [], own: [], points: [], undo: null, redo: null, job: null, busy: null, error: null, drawing: null, stale: [], refresh: null };
 
 export class Source {
   constructor(api) {
@@ -61,6 +61,9 @@ export class Source {
     }
     return [...sums].sort((one, other) => other[1] - one[1]);
   }
+
+  /** Whether an image has a mask. */
+  hasMask(index) { return (this.run.images.pixels?.[index] ?? []).length > 0; }
 
   /** The number of the image of this path, or -1. */
   indexOfPath(path) { return this.run.images.path.indexOf(path); }

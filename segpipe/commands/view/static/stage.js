@@ -16,13 +16,19 @@ export class Stage {
     this.map.addEventListener("hover", ({ detail }) => this.hover(detail));
     this.map.addEventListener("place", ({ detail }) => detail && store.emit("place", detail));
     this.opened = Promise.resolve();
+    this.drawing = null;
     store.on("run", () => this.open());
-    store.on("state", () => this.recolor());
+    store.on("state", () => {
+      this.recolor();
+      const drawn = this.drawing;
+      this.drawing = store.a.state.drawing?.image ?? null;
+      if (drawn !== null && drawn !== this.drawing && drawn === this.map.image?.index) this.map.reload();
+    });
     store.on("goto", (place) => place && this.opened.then(() => this.map.goTo(place)));
     store.on("view", (keys) => {
       if (keys.has("image")) this.open();
       else if (COLORED_BY.some((key) => keys.has(key))) this.recolor();
-      if (keys.has("opacity") || keys.has("shown") || keys.has("swipe")) this.style();
+      if (["opacity", "shown", "swipe", "outlines"].some((key) => keys.has(key))) this.style();
       if (keys.has("target")) this.map.redraw();
     });
     this.listenSwipe();
@@ -64,9 +70,9 @@ export class Stage {
   }
 
   style() {
-    const { opacity, shown, swipe } = this.store.view;
+    const { opacity, shown, swipe, outlines } = this.store.view;
     const { style } = this.map.overlay;
-    style.opacity = shown ? String(opacity) : "0";
+    style.opacity = shown ? String(outlines ? 1 : opacity) : "0"; // lines hide little
     style.clipPath = swipe === null ? "" : `inset(0 0 0 ${swipe}%)`;
     this.swipe.hidden = swipe === null;
     if (swipe !== null) {

@@ -3,6 +3,7 @@ import { byId, el, say } from "./dom.js";
 
 const ROW = 58;
 const SPARE = 6;
+const TAIL = 12; // letters at the end of a file name that are always seen: that is where names of a dive differ
 
 export class Strip {
   constructor(store) {
@@ -110,7 +111,7 @@ export class Strip {
     return el("div", { role: "option", class: "image", id: `image-${index}`, title: path, "aria-setsize": this.found.length, "aria-posinset": at + 1,
       style: `top:${at * ROW}px`, onclick: () => this.store.goTo(index) },
     el("img", { src: a.api.thumb(index), alt: "", loading: "lazy", width: 64, height: 48 }),
-    el("span", { class: "facts" }, el("b", {}, path.slice(slash + 1)), el("small", {}, facts.join(" · ")), bar));
+    el("span", { class: "facts" }, el("b", {}, ...inTwo(path.slice(slash + 1))), el("small", {}, facts.join(" · ")), bar));
   }
 
   key(event) {
@@ -138,4 +139,9 @@ export class Strip {
     }
     this.draw();
   }
+}
+
+function inTwo(name) {
+  const cut = Math.max(0, name.length - TAIL);
+  return [el("span", {}, name.slice(0, cut)), el("span", {}, name.slice(cut))];
 }
