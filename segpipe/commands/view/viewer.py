@@ -1,0 +1,51 @@
+"""One run as the server shows it: what answers each question of the page, with caches of bounded size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from segpipe.commands.view.catalog import describe_run
+from segpipe.commands.view.index_tiles import IndexTiles
+from segpipe.commands.view.live_state import LiveState
+from segpipe.commands.view.mosaic_copy import MosaicCopies
+from segpipe.commands.view.opened_run import OpenedRun
+from segpipe.commands.view.photo_tiles import PhotoTiles
+from segpipe.commands.view.point_file import PointFile
+from segpipe.commands.view.tile_cache import TileCache
+
+MEMORY_TILES, MEMORY_PHOTOS, MEMORY_MASKS = 32 << 20, 112 << 20, 48 << 20
+DISK_TILES = 1 << 30
+"""Bytes that the viewer of one run holds of encoded pictures, of decoded photographs and masks, and on disk."""
+
+
+class Viewer:
+    """A run, opened for looking."""
+
+    def __init__(self, root: Path, folder: Path, *, beside: bool, writable: bool) -> None:
+        """Open the run at `root`; what is cached on disk lies in `folder`.
+
+        Raises:
+            UsageError: it is no run.
+        """
+        self.run = OpenedRun(root)
+        self.writable, self._beside = writable, beside
+        (folder / "tiles").mkdir(parents=True)
+        cache = TileCache(folder / "tiles", memory=MEMORY_TILES, disk=DISK_TILES)
+        self.copies = MosaicCopies(folder)
+        self.photos = PhotoTiles(self.run, cache, self.copies, memory=MEMORY_PHOTOS)
+        self.index = IndexTiles(self.run, cache, memory=MEMORY_MASKS)
+        self.points = PointFile(self.run)
+        self.live = LiveState(self.run, self.points)
+
+    def describe(self) -> dict[str, Any]:
+        """What the page must know once."""
+        return describe_run(self.run, beside=self._beside)
+
+    def state(self) -> dict[str, Any]:
+        """What may have changed."""
+        return self.live.now({"undo": None, "redo": None, "job": None, "drawing": self.copies.drawing})
+
+    def close(self) -> None:
+        """Give up what is being made."""
+        self.copies.close()
