@@ -1,4 +1,4 @@
-"""The page of `segpipe view` in a real browser: a small run to look at, a browser, and a page that may complain of nothing."""
+"""The page of `segpipe view` in a real browser: a small run, a browser, and a page that may complain of nothing."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-MILLISECONDS = 60_000
+MILLISECONDS = 30_000
 WIDE, NARROW = (1280, 800), (400, 800)
 PIXEL = """({x, y}) => {
   const canvas = document.querySelector('#map .overlay');

@@ -8,11 +8,14 @@ MANY = """async () => {
   const count = 5000;
   const column = (make) => Array.from({ length: count }, (_, i) => make(i));
   const run = { images: {
-    id: column((i) => `${i}`), path: column((i) => `dive/${i}.jpg`), height: column(() => 10), width: column(() => 10), site: column(() => null),
-    mosaic: column(() => false), doubt: column((i) => i / count), pixels: column(() => [[0, 100]]), geo: column(() => false) } };
+    id: column((i) => `${i}`), path: column((i) => `dive/${i}.jpg`), height: column(() => 10), width: column(() => 10),
+    site: column(() => null), mosaic: column(() => false), doubt: column((i) => i / count),
+    pixels: column(() => [[0, 100]]), geo: column(() => false) } };
   const image = (index) => ({ path: run.images.path[index], site: null, mosaic: false, doubt: 0 });
-  const a = { run, count, image, classes: () => [], pixelsOf: () => [], api: { thumb: () => 'data:,' }, colorOf: () => '#000000' };
-  const store = { a, view: { image: 4321 }, on: (name, does) => { listeners[name] = does; }, goTo: () => undefined };
+  const api = { thumb: () => 'data:,' };
+  const a = { run, count, image, api, classes: () => [], pixelsOf: () => [], colorOf: () => '#000000' };
+  const on = (name, does) => { listeners[name] = does; };
+  const store = { a, view: { image: 4321 }, on, goTo: () => undefined };
   document.getElementById('rows').replaceChildren();
   new Strip(store);
   listeners.run();
