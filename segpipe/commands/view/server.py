@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from segpipe.base.errors import LockedError, MachineError, SegpipeError
+from segpipe.base.errors import SegpipeError
 from segpipe.base.geometry import Box
-from segpipe.commands.view.asked import BadRequest, json_object, number, place
+from segpipe.commands.view.asked import BadRequest, json_object, number
 from segpipe.commands.view.guard import Guard
 from segpipe.commands.view.opened_run import NotHere
 from segpipe.commands.view.viewer import Viewer
@@ -72,6 +73,7 @@ def _routes(viewer: Viewer, pools: Mapping[str, ThreadPoolExecutor]) -> list[Rou
     return [
         route("/api/run", _run, "quick"),
         route("/api/state", _state, "quick"),
+        Route("/api/do", _doing(viewer, pools["quick"]), methods=["POST"]),
         route(f"/tile/photo/{tile}.jpg", _photo, "pictures"),
         route(f"/tile/index/{tile}.png", _index, "pictures"),
         route("/thumb/{image}.jpg", _thumb, "pictures"),
@@ -82,15 +84,30 @@ def _routes(viewer: Viewer, pools: Mapping[str, ThreadPoolExecutor]) -> list[Rou
 
 def _endpoint(viewer: Viewer, answer: Answer, pool: ThreadPoolExecutor) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        if request.method == "POST":
-            await request.body()  # here, where one may wait for it
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(pool, answer, viewer, request)
-        except (BadRequest, NotHere, SegpipeError) as error:
-            return _refusal(error)
+        return await _answered(pool, partial(answer, viewer, request))
 
     return endpoint
+
+
+def _doing(viewer: Viewer, pool: ThreadPoolExecutor) -> Endpoint:
+    """Actions; a run that is shown beside another takes none."""
+
+    async def endpoint(request: Request) -> Response:
+        if not viewer.writable:
+            return _json({"error": "this run is shown beside another one and is not changed"}, 405)
+        body = await request.body()
+        return await _answered(pool, lambda: _json(viewer.do(json_object(body))))
+
+    return endpoint
+
+
+async def _answered(pool: ThreadPoolExecutor, answer: Callable[[], Response]) -> Response:
+    try:
+        return await asyncio.get_running_loop().run_in_executor(pool, answer)
+    except (BadRequest, NotHere, SegpipeError) as error:
+        return _refusal(error)
+    except OSError as error:  # a file is gone this moment, or the disk is full
+        return _json({"error": f"{error.filename or 'a file'}: {error.strerror or error}"}, 409)
 
 
 def _refusal(error: Exception) -> Response:

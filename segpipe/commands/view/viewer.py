@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from segpipe.commands.view.actions import Actions
 from segpipe.commands.view.catalog import describe_run
 from segpipe.commands.view.index_tiles import IndexTiles
 from segpipe.commands.view.live_state import LiveState
@@ -37,6 +39,7 @@ class Viewer:
         self.index = IndexTiles(self.run, cache, memory=MEMORY_MASKS)
         self.points = PointFile(self.run)
         self.live = LiveState(self.run, self.points)
+        self.actions = Actions(self.run, self.points)
 
     def describe(self) -> dict[str, Any]:
         """What the page must know once."""
@@ -44,8 +47,14 @@ class Viewer:
 
     def state(self) -> dict[str, Any]:
         """What may have changed."""
-        return self.live.now({"undo": None, "redo": None, "job": None, "drawing": self.copies.drawing})
+        return self.live.now({**self.actions.state(), "drawing": self.copies.drawing})
+
+    def do(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Do an action of the page; the state after it, and what is to be told."""
+        told = self.actions.do(given)
+        return {"state": self.state(), **told}
 
     def close(self) -> None:
         """Give up what is being made."""
         self.copies.close()
+        self.actions.close()
