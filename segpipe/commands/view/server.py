@@ -22,9 +22,11 @@ from starlette.routing import Mount, Route
 
 from segpipe.base.errors import SegpipeError
 from segpipe.base.geometry import Box
-from segpipe.commands.view.asked import BadRequest, json_object, number
+from segpipe.commands.view.asked import BadRequest, json_object, number, place
 from segpipe.commands.view.guard import Guard
 from segpipe.commands.view.opened_run import NotHere
+from segpipe.commands.view.place_readout import read_place
+from segpipe.commands.view.suggestions import suggest
 from segpipe.commands.view.viewer import Viewer
 
 STATIC = Path(__file__).parent / "static"
@@ -38,6 +40,7 @@ _KINDS = {
 }
 _FOREVER = "private, max-age=31536000, immutable"
 _PICTURE_THREADS = 3
+_MOST_PLACES = 500
 
 Answer = Callable[[Viewer, Request], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -76,6 +79,12 @@ def _routes(viewer: Viewer, pools: Mapping[str, ThreadPoolExecutor]) -> list[Rou
         Route("/api/do", _doing(viewer, pools["quick"]), methods=["POST"]),
         route(f"/tile/photo/{tile}.jpg", _photo, "pictures"),
         route(f"/tile/index/{tile}.png", _index, "pictures"),
+        route(f"/tile/leaf/{tile}.png", _leaf, "features"),
+        route(f"/tile/heat/{tile}.png", _heat, "features"),
+        route("/api/best/{cluster}", _best, "features"),
+        route("/api/similar", _similar, "features"),
+        route("/api/suggest", _suggest, "features"),
+        route("/api/at", _at, "quick"),
         route("/thumb/{image}.jpg", _thumb, "pictures"),
         route("/thumb/{image}.png", _index_thumb, "pictures"),
         route("/patch/{image}/{top}/{left}/{height}/{width}.jpg", _patch, "pictures"),
@@ -189,3 +198,40 @@ def _patch(viewer: Viewer, request: Request) -> Response:
         raise BadRequest("a patch has at least one row and one column")
     found, final = viewer.photos.patch(image, Box(top, left, height, width))
     return _picture(request, found, "image/jpeg", final=final)
+
+
+def _leaf(viewer: Viewer, request: Request) -> Response:
+    image, level, col, row = _numbers(request, "image", "level", "col", "row")
+    return _picture(request, viewer.leaves.tile(image, level, col, row), "image/png")
+
+
+def _heat(viewer: Viewer, request: Request) -> Response:
+    image, level, col, row = _numbers(request, "image", "level", "col", "row")
+    parts = (request.query_params.get("at") or "").split(",")
+    if len(parts) != 3:
+        raise BadRequest("at must be IMAGE,ROW,COL")
+    at = number(parts[0], "image"), place(parts[1], "row"), place(parts[2], "col")
+    return _picture(request, viewer.likeness.heat(at, image, level, col, row), "image/png")
+
+
+def _best(viewer: Viewer, request: Request) -> Response:
+    return _json(viewer.samples.of(*_numbers(request, "cluster")))
+
+
+def _similar(viewer: Viewer, request: Request) -> Response:
+    k = number(request.query_params.get("k"), "k", default=60, most=_MOST_PLACES)
+    return _json(viewer.likeness.similar(*_asked_place(request), k))
+
+
+def _suggest(viewer: Viewer, request: Request) -> Response:
+    k = number(request.query_params.get("k"), "k", default=20, most=_MOST_PLACES)
+    return _json(suggest(viewer.run, viewer.index, viewer.points, k))
+
+
+def _at(viewer: Viewer, request: Request) -> Response:
+    return _json(read_place(viewer.run, viewer.index, *_asked_place(request)))
+
+
+def _asked_place(request: Request) -> tuple[int, float, float]:
+    given = request.query_params
+    return number(given.get("image"), "image"), place(given.get("row"), "row"), place(given.get("col"), "col")
