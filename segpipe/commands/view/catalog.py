@@ -185,7 +185,7 @@ def keep_numbers(classes: Int64, now: Int64, sizes: Int64, clusters: int) -> Int
 
 
 def adjusted_rand(ours: Int64, theirs: Int64) -> float:
-    """Adjusted Rand index of two labelings (n,) of the same things (Hubert and Arabie, 1985); 0 where one has one class.
+    """Adjusted Rand index of two labelings (n,) of the same things (Hubert and Arabie, 1985); 0 for a single class.
 
     As scikit-learn's, which takes a second and 60 MB to load.
     """

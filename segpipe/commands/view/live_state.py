@@ -127,16 +127,16 @@ def describe_classes(run: OpenedRun, naming: Naming, legend: Legend) -> dict[str
     intervals = _intervals(run, legend)
     lines = []
     for k in range(clusters):
-        entry, place = naming.entries[k], int(legend.classes_of[k])
+        said, place = naming.entries[k], int(legend.classes_of[k])
         low, high = intervals.get(place, (None, None))
-        into = entry.merge_into
+        into = said.merge_into
         lines.append(
             {
                 "cluster": k,
-                "name": entry.name,
-                "color": hex_color(entry.color),
+                "name": said.name,
+                "color": hex_color(said.color),
                 "merge_into": into if into is None or isinstance(into, int) else _target(naming, into, k),
-                "ignore": entry.ignore,
+                "ignore": said.ignore,
                 "root": None if place < 0 else roots[place],
                 "share": 0.0 if place < 0 else float(shares[place]),
                 "low": low,

@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from segpipe.base.errors import LockedError, MachineError, SegpipeError
+from segpipe.base.errors import SegpipeError
 from segpipe.base.geometry import Box
 from segpipe.commands.view.asked import BadRequest, json_object, number, place
 from segpipe.commands.view.guard import Guard
 from segpipe.commands.view.opened_run import NotHere
+from segpipe.commands.view.place_readout import read_place
+from segpipe.commands.view.suggestions import suggest
 from segpipe.commands.view.viewer import Viewer
 
 STATIC = Path(__file__).parent / "static"
@@ -37,6 +40,7 @@ _KINDS = {
 }
 _FOREVER = "private, max-age=31536000, immutable"
 _PICTURE_THREADS = 3
+_MOST_PLACES = 500
 
 Answer = Callable[[Viewer, Request], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -72,8 +76,15 @@ def _routes(viewer: Viewer, pools: Mapping[str, ThreadPoolExecutor]) -> list[Rou
     return [
         route("/api/run", _run, "quick"),
         route("/api/state", _state, "quick"),
+        Route("/api/do", _doing(viewer, pools["quick"]), methods=["POST"]),
         route(f"/tile/photo/{tile}.jpg", _photo, "pictures"),
         route(f"/tile/index/{tile}.png", _index, "pictures"),
+        route(f"/tile/leaf/{tile}.png", _leaf, "features"),
+        route(f"/tile/heat/{tile}.png", _heat, "features"),
+        route("/api/best/{cluster}", _best, "features"),
+        route("/api/similar", _similar, "features"),
+        route("/api/suggest", _suggest, "features"),
+        route("/api/at", _at, "quick"),
         route("/thumb/{image}.jpg", _thumb, "pictures"),
         route("/thumb/{image}.png", _index_thumb, "pictures"),
         route("/patch/{image}/{top}/{left}/{height}/{width}.jpg", _patch, "pictures"),
@@ -82,15 +93,30 @@ def _routes(viewer: Viewer, pools: Mapping[str, ThreadPoolExecutor]) -> list[Rou
 
 def _endpoint(viewer: Viewer, answer: Answer, pool: ThreadPoolExecutor) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        if request.method == "POST":
-            await request.body()  # here, where one may wait for it
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(pool, answer, viewer, request)
-        except (BadRequest, NotHere, SegpipeError) as error:
-            return _refusal(error)
+        return await _answered(pool, partial(answer, viewer, request))
 
     return endpoint
+
+
+def _doing(viewer: Viewer, pool: ThreadPoolExecutor) -> Endpoint:
+    """Actions; a run that is shown beside another takes none."""
+
+    async def endpoint(request: Request) -> Response:
+        if not viewer.writable:
+            return _json({"error": "this run is shown beside another one and is not changed"}, 405)
+        body = await request.body()
+        return await _answered(pool, lambda: _json(viewer.do(json_object(body))))
+
+    return endpoint
+
+
+async def _answered(pool: ThreadPoolExecutor, answer: Callable[[], Response]) -> Response:
+    try:
+        return await asyncio.get_running_loop().run_in_executor(pool, answer)
+    except (BadRequest, NotHere, SegpipeError) as error:
+        return _refusal(error)
+    except OSError as error:  # a file is gone this moment, or the disk is full
+        return _json({"error": f"{error.filename or 'a file'}: {error.strerror or error}"}, 409)
 
 
 def _refusal(error: Exception) -> Response:
@@ -172,3 +198,40 @@ def _patch(viewer: Viewer, request: Request) -> Response:
         raise BadRequest("a patch has at least one row and one column")
     found, final = viewer.photos.patch(image, Box(top, left, height, width))
     return _picture(request, found, "image/jpeg", final=final)
+
+
+def _leaf(viewer: Viewer, request: Request) -> Response:
+    image, level, col, row = _numbers(request, "image", "level", "col", "row")
+    return _picture(request, viewer.leaves.tile(image, level, col, row), "image/png")
+
+
+def _heat(viewer: Viewer, request: Request) -> Response:
+    image, level, col, row = _numbers(request, "image", "level", "col", "row")
+    parts = (request.query_params.get("at") or "").split(",")
+    if len(parts) != 3:
+        raise BadRequest("at must be IMAGE,ROW,COL")
+    at = number(parts[0], "image"), place(parts[1], "row"), place(parts[2], "col")
+    return _picture(request, viewer.likeness.heat(at, image, level, col, row), "image/png")
+
+
+def _best(viewer: Viewer, request: Request) -> Response:
+    return _json(viewer.samples.of(*_numbers(request, "cluster")))
+
+
+def _similar(viewer: Viewer, request: Request) -> Response:
+    k = number(request.query_params.get("k"), "k", default=60, most=_MOST_PLACES)
+    return _json(viewer.likeness.similar(*_asked_place(request), k))
+
+
+def _suggest(viewer: Viewer, request: Request) -> Response:
+    k = number(request.query_params.get("k"), "k", default=20, most=_MOST_PLACES)
+    return _json(suggest(viewer.run, viewer.index, viewer.points, k))
+
+
+def _at(viewer: Viewer, request: Request) -> Response:
+    return _json(read_place(viewer.run, viewer.index, *_asked_place(request)))
+
+
+def _asked_place(request: Request) -> tuple[int, float, float]:
+    given = request.query_params
+    return number(given.get("image"), "image"), place(given.get("row"), "row"), place(given.get("col"), "col")

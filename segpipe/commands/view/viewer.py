@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from segpipe.commands.view.actions import Actions
 from segpipe.commands.view.catalog import describe_run
+from segpipe.commands.view.class_samples import ClassSamples
 from segpipe.commands.view.index_tiles import IndexTiles
+from segpipe.commands.view.leaf_tiles import LeafTiles
+from segpipe.commands.view.likeness import Likeness
 from segpipe.commands.view.live_state import LiveState
 from segpipe.commands.view.mosaic_copy import MosaicCopies
 from segpipe.commands.view.opened_run import OpenedRun
@@ -14,9 +19,9 @@ from segpipe.commands.view.photo_tiles import PhotoTiles
 from segpipe.commands.view.point_file import PointFile
 from segpipe.commands.view.tile_cache import TileCache
 
-MEMORY_TILES, MEMORY_PHOTOS, MEMORY_MASKS = 32 << 20, 112 << 20, 48 << 20
+MEMORY_TILES, MEMORY_PHOTOS, MEMORY_MASKS, MEMORY_LEAVES = 32 << 20, 112 << 20, 48 << 20, 24 << 20
 DISK_TILES = 1 << 30
-"""Bytes that the viewer of one run holds of encoded pictures, of decoded photographs and masks, and on disk."""
+"""Bytes that the viewer of a run holds of encoded pictures, decoded photographs, masks and leaves, and on disk."""
 
 
 class Viewer:
@@ -37,6 +42,10 @@ class Viewer:
         self.index = IndexTiles(self.run, cache, memory=MEMORY_MASKS)
         self.points = PointFile(self.run)
         self.live = LiveState(self.run, self.points)
+        self.actions = Actions(self.run, self.points)
+        self.leaves = LeafTiles(self.run, cache, memory=MEMORY_LEAVES)
+        self.likeness = Likeness(self.run, cache)
+        self.samples = ClassSamples(self.run)
 
     def describe(self) -> dict[str, Any]:
         """What the page must know once."""
@@ -44,8 +53,14 @@ class Viewer:
 
     def state(self) -> dict[str, Any]:
         """What may have changed."""
-        return self.live.now({"undo": None, "redo": None, "job": None, "drawing": self.copies.drawing})
+        return self.live.now({**self.actions.state(), "drawing": self.copies.drawing})
+
+    def do(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Do an action of the page; the state after it, and what is to be told."""
+        told = self.actions.do(given)
+        return {"state": self.state(), **told}
 
     def close(self) -> None:
         """Give up what is being made."""
         self.copies.close()
+        self.actions.close()

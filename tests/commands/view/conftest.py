@@ -1,6 +1,4 @@
-"""One small run and one browser for the tests of the page; every test looks at a copy of the run."""
-
-from __future__ import annotations
+"""One finished run for all tests of the viewer, and copies of it that they may change."""
 
 import shutil
 from collections.abc import Iterator
@@ -11,7 +9,7 @@ import pytest
 
 from tests.helpers import view_page
 from tests.helpers.chromium import find
-from tests.helpers.view_page import Seen
+from tests.helpers.view_run import Client, client_of, copied, make_finished
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -19,11 +17,25 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return view_page.small_run(tmp_path_factory.mktemp("viewed"))
+    """Not to be changed."""
+    return make_finished(tmp_path_factory.mktemp("viewed"))
+
+
+@pytest.fixture
+def reef(finished: Path, tmp_path: Path) -> Path:
+    """A copy."""
+    return copied(finished, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def client(finished: Path) -> Iterator[Client]:
+    """Of a server of the run that is not to be changed."""
+    with client_of(finished) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser() -> "Iterator[Browser]":
     if find() is None:
         pytest.skip("there is no chromium")
     pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -31,13 +43,19 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-@pytest.fixture
-def run(finished: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(finished, tmp_path / "reef"))
+@pytest.fixture(scope="session")
+def photographed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run that the page is tried with: photographs and a mosaic. Not to be changed."""
+    return view_page.small_run(tmp_path_factory.mktemp("photographed"))
 
 
 @pytest.fixture
-def seen(browser: Browser, run: Path) -> Iterator[Seen]:
+def run(photographed: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(photographed, tmp_path / "reef"))
+
+
+@pytest.fixture
+def seen(browser: "Browser", run: Path) -> Iterator[view_page.Seen]:
     """The page at its usual width, in light colors."""
     from segpipe.commands.view.run import serving
 
