@@ -32,7 +32,7 @@ export class Card {
 
   choose(isColor) {
     this.store.select(this.cluster);
-    if (isColor) this.more.querySelector("button")?.focus();
+    if (isColor) this.more.querySelector(".dot[aria-pressed=true], input[type=color]")?.focus({ preventScroll: true });
   }
 
   key(event) {

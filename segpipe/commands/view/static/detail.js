@@ -3,6 +3,7 @@ import { button, el } from "./dom.js";
 
 const FEW = 6;
 const MOST_IMAGES = 8;
+const COLORS = 25;
 
 export class Detail {
   constructor(store, cards) {
@@ -45,7 +46,7 @@ export class Detail {
     const { store } = this;
     const paint = (value) => store.act({ action: "color", cluster, color: value });
     return el("div", { class: "row colors", role: "group", "aria-label": "Color" },
-      store.a.run.palette.map((value) => button("", `Color ${value}`, () => paint(value),
+      store.a.run.palette.slice(0, COLORS).map((value) => button("", `Color ${value}`, () => paint(value),
         { class: "dot", style: `background:${value}`, "aria-pressed": String(value.toLowerCase() === color.toLowerCase()), data: { key: value } })),
       el("input", { type: "color", ".value": color, "aria-label": "Any other color", title: "Any other color", onchange: (event) => paint(event.target.value), data: { key: "any" } }));
   }

@@ -15,7 +15,7 @@ export class Points {
     this.other = el("input", { type: "text", maxlength: 200, placeholder: "another label", "aria-label": "Another label", autocomplete: "off",
       onchange: () => this.choose(this.other.value.trim()) });
     this.ask = button("Suggest places", "Suggest places where a label helps most", () => this.suggest());
-    this.skip = button("Skip", "Skip this place (Space on it is not needed)", () => this.next());
+    this.skip = button("Skip", "Skip this place", () => this.next());
     this.end = button("End", "End the suggestions", () => this.finish());
     this.why = el("p", { class: "hint", role: "status" });
     this.steps = el("div", { class: "row" }, this.ask, this.skip, this.end);
@@ -70,6 +70,7 @@ export class Points {
     try {
       const { places } = await this.store.a.api.suggest(SUGGESTED);
       [this.places, this.at] = [places, -1];
+      if (places.length) this.store.set({ shown: false }); // what is seen shall decide, not what the map says
       if (!places.length) say(this.why, "No place to suggest.");
       else this.next();
     } catch (error) {
@@ -91,6 +92,7 @@ export class Points {
   }
 
   finish() {
+    if (this.places.length) this.store.set({ shown: true });
     [this.places, this.at] = [[], 0];
     say(this.why, "");
     this.store.set({ target: null });
@@ -106,7 +108,7 @@ export class Points {
     const place = this.suggested;
     for (const node of [this.skip, this.end]) node.hidden = !place;
     this.ask.hidden = Boolean(place);
-    if (place) say(this.why, `Place ${this.at + 1} of ${this.places.length}: ${place.why}. What is in the ring? Click its label or press its number.`);
+    if (place) say(this.why, `Place ${this.at + 1} of ${this.places.length}: ${place.why}. What is in the ring? Click its label or press its number (c shows the classes).`);
     else if (!names.length) say(this.why, "Name a class first, or type a label.");
     this.showList();
   }
