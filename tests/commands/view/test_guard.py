@@ -1,4 +1,5 @@
 import socket
+
 import pytest
 
 from segpipe.commands.view.guard import HEADERS, MOST_BODY, Guard
