@@ -108,7 +108,7 @@ def _method(run: OpenedRun, notes: list[str]) -> dict[str, Any]:
     parts = []
     for stage, key in (("extract", "backbone"), ("train", "method"), ("cluster", "method")):
         record = stages.get(stage)
-        value = None if record is None else record.parts.get("settings", {}).get(key, record.summary.get(key))
+        value = None if record is None else record.summary.get(key) or record.parts.get("settings", {}).get(key)
         if value:
             parts.append(f"{stage} {value}")
     return {"method": ", ".join(parts)}

@@ -1,4 +1,4 @@
-"""Leaf tiles of the viewer: the small cluster of each patch, for the slider of classes; and the grids they are cut from.
+"""Leaf tiles of the viewer: the small cluster of each patch, for the slider; and the grids they are cut from.
 
 Values are leaves of the tree, patch by patch, before masks are refined; written as index tiles are.
 """
