@@ -27,22 +27,31 @@ FLAGS = (
 )  # fmt: skip
 MILLISECONDS = 30_000
 WIDE, NARROW = (1280, 800), (400, 800)
-PIXEL = """({x, y}) => {
+READ = """(selector) => {
+  const canvas = document.querySelector(selector);
+  const copy = new OffscreenCanvas(Math.max(1, canvas.width), Math.max(1, canvas.height));
+  const context = copy.getContext('2d', { willReadFrequently: true });
+  context.drawImage(canvas, 0, 0);
+  return context.getImageData(0, 0, copy.width, copy.height);
+}"""
+"""The pixels of a canvas; of a copy, so that the page's own stays where it is."""
+PIXEL = f"""({{x, y}}) => {{
   const canvas = document.querySelector('#map .overlay');
   const ratio = canvas.width / canvas.clientWidth;
-  return [...canvas.getContext('2d').getImageData(Math.round(x * ratio), Math.round(y * ratio), 1, 1).data];
-}"""
+  const {{ data, width }} = ({READ})('#map .overlay');
+  const at = 4 * (Math.round(y * ratio) * width + Math.round(x * ratio));
+  return [...data.slice(at, at + 4)];
+}}"""
 """The color of the layer of classes at a place of the map, RGBA."""
-CENSUS = """() => {
-  const canvas = document.querySelector('#map .overlay');
-  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-  const found = {};
-  for (let i = 0; i < data.length; i += 4) {
+CENSUS = f"""() => {{
+  const {{ data }} = ({READ})('#map .overlay');
+  const found = {{}};
+  for (let i = 0; i < data.length; i += 4) {{
     const key = data[i + 3] ? '#' + [0, 1, 2].map(c => data[i + c].toString(16).padStart(2, '0')).join('') : 'none';
     found[key] = (found[key] ?? 0) + 1;
-  }
+  }}
   return found;
-}"""
+}}"""
 """How many pixels of the layer of classes have which color."""
 
 
@@ -82,8 +91,10 @@ class Seen:
     """What the browser has logged; a test that means something to fail clears it."""
 
     def classes(self) -> dict[int, dict[str, Any]]:
-        """The entries of the run's file of classes, by cluster."""
-        return dict(yaml.safe_load((self.run / "classes.yaml").read_text("utf-8"))["clusters"])
+        """The entries of the run's file of classes, by cluster; where there is no file yet, nobody has said anything."""
+        path = self.run / "classes.yaml"
+        nothing = {cluster: {"name": None, "merge_into": None} for cluster in self.order()}
+        return nothing | dict(yaml.safe_load(path.read_text("utf-8"))["clusters"]) if path.is_file() else nothing
 
     def card(self, cluster: int) -> Any:
         """The card of a cluster."""
@@ -159,8 +170,9 @@ def page_at(
         page.locator("#cards .card").first.wait_for(state="attached")
         seen.settle()
         yield seen
-        assert complaints == []
-        assert not [url for url in asked if not url.startswith(address.split("/?")[0])]
+        others = [url for url in asked if not url.startswith(address.split("/?")[0])]
+        if complaints or others:
+            raise AssertionError(f"the browser complained: {complaints}; asked elsewhere: {others}")
     finally:
         context.close()
 

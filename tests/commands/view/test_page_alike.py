@@ -5,7 +5,7 @@ from tests.helpers.view_page import CENSUS, Seen
 
 def test_a_click_finds_places_alike_and_shows_them_as_heat(seen: Seen) -> None:
     seen.show("reef_04")
-    seen.page.get_by_text("Alike", exact=True).first.click()
+    seen.page.get_by_role("radio", name="Alike").check()
     box = seen.page.locator("#map").bounding_box()
     assert box is not None
 

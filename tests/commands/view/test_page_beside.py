@@ -4,17 +4,15 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.helpers.view_page import Seen, page_at
+from tests.helpers.view_page import READ, Seen, page_at
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-SAME = """() => {
-  const [one, other] = ['#map', '#map-b'].map((id) => document.querySelector(`${id} .overlay`));
-  const pixels = (canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-  const [ours, theirs] = [pixels(one), pixels(other)];
+SAME = f"""() => {{
+  const [ours, theirs] = ['#map .overlay', '#map-b .overlay'].map((id) => ({READ})(id).data);
   return ours.length === theirs.length && ours.some((value) => value) && ours.every((value, i) => value === theirs[i]);
-}"""
+}}"""
 
 
 def test_a_pinned_image_stays_while_the_other_goes_on(seen: Seen) -> None:

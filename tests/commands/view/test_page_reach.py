@@ -1,4 +1,4 @@
-"""For everyone: narrow and wide, light and dark, by keys alone, nothing that axe calls serious, what the run is told."""
+"""For everyone: narrow and wide, light and dark, by keys alone, nothing serious for axe, what is told of the run."""
 
 import json
 from pathlib import Path
@@ -106,7 +106,6 @@ def test_every_control_is_reached_by_tab(seen: Seen) -> None:
         "outlines",
         "swipe",
         "beside",
-        "undo-is-off",
         "zoom-in",
         "help",
         "tab-classes",

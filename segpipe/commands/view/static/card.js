@@ -12,6 +12,7 @@ export class Card {
     this.cards = cards;
     this.store = cards.store;
     this.cluster = cluster;
+    this.sent = null; // a name under way to the server: no older state may put the old one back
     this.swatch = button("", "", () => this.choose(true), { class: "swatch" });
     this.name = el("input", { class: "name", type: "text", maxlength: 200, autocomplete: "off", spellcheck: "false",
       "aria-label": `Name of class ${cluster}`, placeholder: `class ${cluster}: name?`,
@@ -53,8 +54,8 @@ export class Card {
     this.sent = name;
     const answer = await this.store.act({ action: "name", cluster, name });
     this.sent = null;
-    if (!answer) this.name.value = this.entry.name ?? "";
-    else if (this.store.a.rootOf(cluster) !== cluster)
+    this.update(this.entry, this.store.view.selected === cluster);
+    if (answer && this.store.a.rootOf(cluster) !== cluster)
       this.store.notice(`Another class is called ${name} too: the two are one class now. Undo takes it back.`);
   }
 
@@ -86,7 +87,7 @@ export class Card {
     this.entry = entry;
     const title = entry.name || `class ${entry.cluster}`;
     const { name } = this;
-    if (document.activeElement !== name || name.value === name.dataset.stored) name.value = entry.name ?? "";
+    if (this.sent === null && (document.activeElement !== name || name.value === name.dataset.stored)) name.value = entry.name ?? "";
     name.dataset.stored = entry.name ?? "";
     this.swatch.style.background = entry.color;
     this.swatch.setAttribute("aria-label", `${title}, color ${entry.color}: select and choose another`);

@@ -3,6 +3,8 @@ import { el } from "./dom.js";
 import { TILE, TileLayer, levelsOf } from "./tiles.js";
 
 const { OpenSeadragon } = window;
+// a tile that comes after its image was left is no fault
+OpenSeadragon.console = { ...console, warn: (...words) => String(words[0]).startsWith("Ignoring tile") || console.warn(...words) };
 const CLOSE_UP = 420; // pixels of the image across, when a place is gone to
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 

@@ -15,6 +15,8 @@ export class Store extends EventTarget {
       outlines: false, fade: false, swipe: null, preview: null, heat: null, beside: false, target: null,
     };
     this.working = 0;
+    this.sent = 0;
+    this.last = Promise.resolve();
     this.timer = null;
   }
 
@@ -50,9 +52,15 @@ export class Store extends EventTarget {
 
   notice(text, kind = "info") { this.emit("notice", { text, kind }); }
 
-  /** Sends an action; true where it was done. A refusal is shown in its own words. */
-  async act(body) {
+  /** Sends an action once those before it are answered; null where it was refused, which is shown in its own words. */
+  act(body) {
     this.working += 1;
+    this.sent += 1;
+    this.last = this.last.then(() => this.send(body));
+    return this.last;
+  }
+
+  async send(body) {
     try {
       const answer = await this.a.api.act(body);
       if (answer.command) this.emit("command", answer.command);
@@ -81,9 +89,9 @@ export class Store extends EventTarget {
   async poll() {
     if (!document.hidden && !this.working) {
       try {
-        const version = this.a.state.version;
+        const { sent } = this;
         const state = await this.a.api.state();
-        if (!this.working && state.version >= version) this.take(state);
+        if (!this.working && this.sent === sent) this.take(state); // else it may be older than the last action's
         if (this.lost) this.notice("The server answers again.");
         this.lost = false;
       } catch (error) {
@@ -95,12 +103,14 @@ export class Store extends EventTarget {
   }
 
   async undo() {
+    await this.last;
     if (!this.a.state.undo) return this.notice("There is nothing to undo.");
     const what = this.a.state.undo;
     if (await this.act({ action: "undo" })) this.notice(`Undone: ${what}`);
   }
 
   async redo() {
+    await this.last;
     if (!this.a.state.redo) return this.notice("There is nothing to redo.");
     const what = this.a.state.redo;
     if (await this.act({ action: "redo" })) this.notice(`Done again: ${what}`);
