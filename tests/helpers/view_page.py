@@ -91,7 +91,7 @@ class Seen:
     """What the browser has logged; a test that means something to fail clears it."""
 
     def classes(self) -> dict[int, dict[str, Any]]:
-        """The entries of the run's file of classes, by cluster; where there is no file yet, nobody has said anything."""
+        """The entries of the run's file of classes, by cluster; without a file they are empty."""
         path = self.run / "classes.yaml"
         nothing = {cluster: {"name": None, "merge_into": None} for cluster in self.order()}
         return nothing | dict(yaml.safe_load(path.read_text("utf-8"))["clusters"]) if path.is_file() else nothing
