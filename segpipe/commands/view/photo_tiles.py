@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable
-from contextlib import ExitStack
 
 import cv2
 import numpy as np
@@ -12,11 +11,11 @@ import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Size
 from segpipe.commands.view.mosaic_copy import MosaicCopies
+from segpipe.commands.view.mosaic_reader import MosaicReader
 from segpipe.commands.view.opened_run import NotHere, OpenedRun
 from segpipe.commands.view.pyramid import TILE, Tile, all_tiles, level_size, levels, tile_at
 from segpipe.commands.view.tile_cache import BoundedMap, Stripes, TileCache
 from segpipe.images.corpus_reader import read_original
-from segpipe.images.scaled_reader import ScaledMosaic, open_scaled
 from segpipe.records.corpus import Image
 
 Rgb = npt.NDArray[np.uint8]
@@ -33,7 +32,11 @@ class PhotoTiles:
         self._run, self._cache, self._copies = run, cache, copies
         self._decoded = BoundedMap[list[Rgb]](memory)
         self._decoding, self._few = Stripes(), threading.BoundedSemaphore(2)
-        self._opened = threading.local()  # GDAL's handles are for one thread each
+        self._mosaics = MosaicReader()
+
+    def close(self) -> None:
+        """Close the mosaics that are open."""
+        self._mosaics.close()
 
     def tile(self, number: int, level: int, col: int, row: int) -> tuple[bytes, bool]:
         """A tile as JPEG, and whether it is final: a mosaic may be shown coarsely while a smaller copy is made.
@@ -81,7 +84,7 @@ class PhotoTiles:
             copied = self._copies.cut(number, tile)
             if copied is not None:
                 return copied
-            return self._mosaic(image).read(tile.box, tile.size)
+            return self._mosaics.read(self._run, number, tile.box, tile.size)
         scaled = self._photograph(number, image)[tile.scale.bit_length() - 1]
         top, left = tile.box.top // tile.scale, tile.box.left // tile.scale
         return scaled[top : top + tile.size.height, left : left + tile.size.width]
@@ -106,20 +109,6 @@ class PhotoTiles:
             part = found[levels(size) - 1 - level][row * TILE : (row + 1) * TILE, col * TILE : (col + 1) * TILE]
             key = ("photo", self._run.artefacts, number, level, col, row)
             self._cache.put(key, encode_jpeg(part), often=False)
-
-    def _mosaic(self, image: Image) -> ScaledMosaic:
-        """The mosaic as this thread has it open; one at a time."""
-        wanted = self._run.artefacts, image.id
-        if getattr(self._opened, "key", None) != wanted:
-            stack = getattr(self._opened, "stack", None)
-            self._opened.key = None
-            if stack is not None:
-                stack.close()
-            self._opened.stack = ExitStack()
-            self._opened.mosaic = self._opened.stack.enter_context(open_scaled(self._run.corpus, image))
-            self._opened.key = wanted
-        found: ScaledMosaic = self._opened.mosaic
-        return found
 
 
 def scales(rgb: Rgb) -> list[Rgb]:

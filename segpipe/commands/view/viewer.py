@@ -63,4 +63,5 @@ class Viewer:
     def close(self) -> None:
         """Give up what is being made."""
         self.copies.close()
+        self.photos.close()
         self.actions.close()
