@@ -1,7 +1,7 @@
 """Heap of the process: let freed memory go back to the system at once, for programs that run long and shall stay small.
 
-glibc keeps what threads have freed, one heap for each of them, and takes larger and larger blocks from it; a server that
-decodes photographs in several threads so grows to twice what it holds.
+glibc keeps what threads have freed, in a heap for each of them, and takes larger and larger blocks from it; a server
+that decodes photographs in several threads so grows to twice what it holds.
 """
 
 from __future__ import annotations

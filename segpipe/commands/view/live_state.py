@@ -77,16 +77,9 @@ class LiveState:
         return {"points": [point.described() for point in self._points.read()]}
 
     def _stale(self) -> dict[str, Any]:
-        run_dir = self._run.run_dir
-        manifest, settings = run_dir.manifest(), pipeline.resolve(run_dir)
-        names = [
-            name
-            for name in ("export", "cover", "report")
-            if name in manifest.stages
-            and pipeline.step_of(pipeline.BY_NAME[name], settings, run_dir, manifest).action == "run"
-        ]
-        said = pipeline.refresh(run_dir)
-        return {"stale": names, "refresh": said.split("`")[1] if said and "`" in said else None}
+        run_dir, settings = self._run.run_dir, self._run.settings
+        stale = pipeline.outdated(run_dir, settings)
+        return {"stale": stale, "refresh": pipeline.refresh_command(run_dir, settings, stale)}
 
 
 def naming_of(run: OpenedRun) -> Naming:

@@ -85,8 +85,6 @@ def serving(root: Path, *, beside: Path | None = None, port: int = 0) -> Iterato
         viewers = {"a": Viewer(root, folder / "a", beside=beside is not None, writable=True)}
         if beside is not None:
             viewers["b"] = Viewer(beside, folder / "b", beside=True, writable=False)
-        for viewer in viewers.values():
-            stack.callback(viewer.close)
         listening = _listen(port)  # the server closes it
         served = Served(int(listening.getsockname()[1]), secrets.token_urlsafe(24))
         config = uvicorn.Config(
@@ -105,11 +103,17 @@ def serving(root: Path, *, beside: Path | None = None, port: int = 0) -> Iterato
         server = _Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
+        warming = [threading.Thread(target=viewer.warm, daemon=True) for viewer in viewers.values()]
+        for each in warming:
+            each.start()
         try:
             yield served, thread
         finally:
             server.should_exit = True
-            _await(thread)
+            for viewer in viewers.values():
+                viewer.close()
+            for each in (thread, *warming):
+                _await(each)
 
 
 def _await(thread: threading.Thread) -> None:
