@@ -90,7 +90,7 @@ def read_small(corpus: Corpus, image: Image, scale: int) -> Rgb | None:
                 return None
             with open_photograph(path, container) as opened:
                 wide, high = opened.size
-                opened.draft("RGB", (-(-wide // scale), -(-high // scale)))
+                opened.draft("RGB", (max(1, wide // scale), max(1, high // scale)))
                 rgb = upright(np.asarray(opened.convert("RGB")), container.orientation)
     except BadImage as error:
         raise changed(corpus, image, error.reason) from error
