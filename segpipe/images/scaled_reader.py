@@ -20,6 +20,7 @@ from segpipe.images.corpus_reader import changed, check_bytes, check_size
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import BadImage, Container, inspect
 from segpipe.images.mosaics import check_readable
+from segpipe.images.readers import open_photograph, upright
 from segpipe.records.corpus import Corpus, Image
 
 Rgb = npt.NDArray[np.uint8]
@@ -67,6 +68,34 @@ class ScaledMosaic:
     def _fits(self, box: Box, size: Size, factor: int) -> bool:
         wanted = size.height * size.width * factor**2
         return wanted <= _HELD and (factor == 1 or box.height * box.width >= wanted)
+
+
+def read_small(corpus: Corpus, image: Image, scale: int) -> Rgb | None:
+    """A JPEG photograph of the corpus, 2, 4 or 8 times smaller, made without decoding all of it.
+
+    Returns:
+        (ceil(H / scale), ceil(W / scale), 3) 8-bit RGB as displayed; None for files of other kinds.
+
+    Raises:
+        CorpusError: the file is gone, or is not the one that was indexed.
+    """
+    path = corpus.path(image)
+    if image.mosaic or image.depth != "uint8":
+        return None
+    check_bytes(corpus, image)
+    try:
+        with decoding(path):
+            container = inspect(path)
+            if container.kind != "JPEG" or container.raster:
+                return None
+            with open_photograph(path, container) as opened:
+                wide, high = opened.size
+                opened.draft("RGB", (max(1, wide // scale), max(1, high // scale)))
+                rgb = upright(np.asarray(opened.convert("RGB")), container.orientation)
+    except BadImage as error:
+        raise changed(corpus, image, error.reason) from error
+    wanted = -(-image.size.height // scale), -(-image.size.width // scale)
+    return rgb if rgb.shape[:2] == wanted else None
 
 
 @contextmanager

@@ -190,7 +190,7 @@ class Actions:
     def _keep_k(self, given: Mapping[str, Any]) -> Answer:
         k = whole(given, "k", least=1, most=65535)
         with self._run.run_dir.lock():
-            old: Any = pipeline.resolve(self._run.run_dir)["cluster"]
+            old: Any = self._run.settings["cluster"]
             shown = self._set_k(k)
             if old.k != k:
                 self._journal.add(self._entry("setting", f"keep {k} classes", shown, {"k": old.k}, {"k": k}))
@@ -205,7 +205,7 @@ class Actions:
         return shlex.join(["segpipe", "run", str(images), str(run_dir.root), "--set", f"cluster.k={k}"])
 
     def _plan(self) -> list[str]:
-        steps = pipeline.plan(pipeline.resolve(self._run.run_dir), self._run.run_dir)
+        steps = pipeline.plan(self._run.settings, self._run.run_dir)
         return [f"{step.stage.NAME}: {step.reason}" for step in steps if step.action == "run"]
 
     def _split(self, given: Mapping[str, Any]) -> Answer:
@@ -303,7 +303,7 @@ class Actions:
         return naming == plain and load_naming(self._run.root / CLASSES).comments == Comments()
 
     def _reset(self, now: Any, then: Any) -> str:
-        old: Any = pipeline.resolve(self._run.run_dir)["cluster"]
+        old: Any = self._run.settings["cluster"]
         if old.k != now:
             raise BadRequest(f"cluster.k is {old.k} now, not {now}: it was changed since, and stays")
         return self._set_k(then)

@@ -36,7 +36,7 @@ HEADERS = (
 """On every answer."""
 
 
-class Guard:
+class RequestGuard:
     """Lets a request through to an application, or answers with one line."""
 
     def __init__(self, app: App, *, token: str, port: int) -> None:

@@ -77,16 +77,9 @@ class LiveState:
         return {"points": [point.described() for point in self._points.read()]}
 
     def _stale(self) -> dict[str, Any]:
-        run_dir = self._run.run_dir
-        manifest, settings = run_dir.manifest(), pipeline.resolve(run_dir)
-        names = [
-            name
-            for name in ("export", "cover", "report")
-            if name in manifest.stages
-            and pipeline.step_of(pipeline.BY_NAME[name], settings, run_dir, manifest).action == "run"
-        ]
-        said = pipeline.refresh(run_dir)
-        return {"stale": names, "refresh": said.split("`")[1] if said and "`" in said else None}
+        run_dir, settings = self._run.run_dir, self._run.settings
+        stale = pipeline.outdated(run_dir, settings)
+        return {"stale": stale, "refresh": pipeline.refresh_command(run_dir, settings, stale)}
 
 
 def naming_of(run: OpenedRun) -> Naming:
@@ -158,11 +151,21 @@ def _target(naming: Naming, name: str, cluster: int) -> int | None:
 
 
 def _intervals(run: OpenedRun, legend: Legend) -> dict[int, tuple[float | None, float | None]]:
-    """The 95% interval of each class, where `cover` has found it for these very classes."""
-    cover = run.cover
-    if cover is None or cover.legend != legend.fingerprint:
+    """The 95% interval of each class, as `cover` has found it for a class of the same clusters of the same masks.
+
+    Names and colors do not matter to it; which clusters are left out does, for shares are of those that are not.
+    """
+    cover, stages = run.cover, run.run_dir.manifest().stages
+    shown = np.flatnonzero(legend.classes_of >= 0).tolist()
+    if cover is None or sorted(k for own in cover.clusters for k in own) != shown:
         return {}
-    return {row.number: (row.low, row.high) for row in cover.whole.shares}
+    if {"cover", "refine"} <= stages.keys():
+        read = stages["cover"].parts.get("inputs", {}).get("refine")
+        if read is not None and read != stages["refine"].artefact:
+            return {}
+    rows = {row.number: (row.low, row.high) for row in cover.whole.shares}
+    found = {tuple(sorted(own)): rows.get(number, (None, None)) for number, own in enumerate(cover.clusters)}
+    return {place: found[tuple(own)] for place, own in enumerate(legend.clusters_of) if tuple(own) in found}
 
 
 def who_works(run: OpenedRun) -> str | None:

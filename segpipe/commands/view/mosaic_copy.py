@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,7 @@ Rgb = npt.NDArray[np.uint8]
 _LEAST = 8  # times smaller than the mosaic
 _LONGEST = 8192  # pixels along a side of a copy
 _STRIP = 1 << 22  # pixels read at once
-_SAMPLES = 12  # places along the longer side of a coarse picture
+_SAMPLES = 8  # places along the longer side of a coarse picture
 
 
 @dataclass(slots=True)
@@ -44,8 +43,8 @@ class MosaicCopies:
     def __init__(self, folder: Path) -> None:
         """Write copies to a folder."""
         self._folder = folder
-        self._copies: dict[Hashable, _Copy] = {}
-        self._lock, self._one = threading.Lock(), threading.Lock()
+        self._copies: dict[tuple[str, int], _Copy] = {}
+        self._lock = threading.Lock()
         self._stopped = threading.Event()
 
     def ready(self, number: int, image: Image, scale: int, run: OpenedRun) -> bool:
@@ -55,9 +54,9 @@ class MosaicCopies:
             return True
         return copy.pixels is not None
 
-    def cut(self, number: int, tile: Tile) -> Rgb | None:
+    def cut(self, number: int, tile: Tile, run: OpenedRun) -> Rgb | None:
         """A tile of a copy; None where there is none that is small enough."""
-        copy = self._copies.get(number)
+        copy = self._copies.get((run.artefacts, number))
         if copy is None or copy.pixels is None or tile.scale < copy.scale:
             return None
         step = copy.scale
@@ -69,12 +68,8 @@ class MosaicCopies:
 
     def coarse(self, number: int, image: Image, tile: Tile, run: OpenedRun) -> Rgb:
         """A tile of the coarse picture of a mosaic, blurred (tile.size.height, tile.size.width, 3)."""
-        copy = self._find(number, image, run)
-        with self._one:
-            if copy.coarse is None:
-                with open_scaled(run.corpus, image) as mosaic:
-                    copy.coarse = sample(mosaic)
-        found, whole = copy.coarse, image.size
+        found, whole = self._find(number, image, run).coarse, image.size
+        assert found is not None  # it is asked for where a copy is to be made
         y = (tile.box.top + (np.arange(tile.size.height) + 0.5) * tile.scale) * found.shape[0] / whole.height - 0.5
         x = (tile.box.left + (np.arange(tile.size.width) + 0.5) * tile.scale) * found.shape[1] / whole.width - 0.5
         xs, ys = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
@@ -83,7 +78,7 @@ class MosaicCopies:
     @property
     def drawing(self) -> dict[str, object] | None:
         """Which mosaic is being copied, and how much of it is done."""
-        for number, copy in list(self._copies.items()):
+        for (_, number), copy in list(self._copies.items()):
             if copy.scale and copy.pixels is None and copy.failed is None:
                 return {"image": number, "share": round(copy.share, 2)}
         return None
@@ -93,14 +88,16 @@ class MosaicCopies:
         self._stopped.set()
 
     def _find(self, number: int, image: Image, run: OpenedRun) -> _Copy:
+        key = run.artefacts, number
         with self._lock:
-            found = self._copies.get(number)
+            found = self._copies.get(key)
             if found is None:
                 with open_scaled(run.corpus, image) as mosaic:
                     scale = 0 if mosaic.cheap(_LEAST) else copy_scale(image.size)
-                found = self._copies[number] = _Copy(scale)
+                    coarse = sample(mosaic) if scale else None  # before the copy takes the processor
+                found = self._copies[key] = _Copy(scale, coarse=coarse)
                 if scale:
-                    path = self._folder / f"mosaic{number}.rgb"
+                    path = self._folder / f"{key[0]}.{number}.rgb"
                     threading.Thread(target=self._make, args=(found, path, image, run), daemon=True).start()
             return found
 

@@ -30,7 +30,7 @@ T = TypeVar("T")
 _DAMAGE = (OSError, ValueError, LookupError, TypeError, RuntimeError, AttributeError, EOFError)
 """What parsers raise for files that are cut short or overwritten."""
 
-_WATCHED = (
+WATCHED = (
     "corpus/corpus.jsonl",
     f"features/{NAME}/zarr.json",
     "head/head.safetensors",
@@ -78,7 +78,7 @@ class OpenedRun:
     @property
     def artefacts(self) -> str:
         """Fingerprint of what the pictures are made of; it changes when a stage has run again."""
-        return files.digest(signature(self.root, _WATCHED))
+        return files.digest(signature(self.root, WATCHED))
 
     def _open(self, name: str, watched: tuple[str, ...], load: Callable[[], T]) -> T:
         """What `load` makes of some files, kept until one of them changes.
@@ -176,6 +176,11 @@ class OpenedRun:
         if (entry["height"], entry["width"]) != (image.size.height, image.size.width):
             raise UsageError(f"the mask of {image.id} does not have its size; run `segpipe refine {self.root}`")
         return entry
+
+    @property
+    def settings(self) -> pipeline.Settings:
+        """What config.yaml says."""
+        return self._open("settings", ("config.yaml",), lambda: pipeline.resolve(self.run_dir))
 
     @property
     def cover(self) -> Cover | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable
-from contextlib import ExitStack
 
 import cv2
 import numpy as np
@@ -12,15 +11,18 @@ import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Size
 from segpipe.commands.view.mosaic_copy import MosaicCopies
+from segpipe.commands.view.mosaic_reader import MosaicReader
 from segpipe.commands.view.opened_run import NotHere, OpenedRun
 from segpipe.commands.view.pyramid import TILE, Tile, all_tiles, level_size, levels, tile_at
 from segpipe.commands.view.tile_cache import BoundedMap, Stripes, TileCache
 from segpipe.images.corpus_reader import read_original
-from segpipe.images.scaled_reader import ScaledMosaic, open_scaled
+from segpipe.images.scaled_reader import read_small
 from segpipe.records.corpus import Image
 
 Rgb = npt.NDArray[np.uint8]
 _QUALITY = 85
+SMALL = 4
+"""Times that a photograph is smaller from where on it need not be decoded as a whole."""
 THUMB, PATCH = 160, 128
 """Longer side of a thumbnail and of a patch, pixels at most."""
 
@@ -33,7 +35,11 @@ class PhotoTiles:
         self._run, self._cache, self._copies = run, cache, copies
         self._decoded = BoundedMap[list[Rgb]](memory)
         self._decoding, self._few = Stripes(), threading.BoundedSemaphore(2)
-        self._opened = threading.local()  # GDAL's handles are for one thread each
+        self._mosaics = MosaicReader()
+
+    def close(self) -> None:
+        """Close the mosaics that are open."""
+        self._mosaics.close()
 
     def tile(self, number: int, level: int, col: int, row: int) -> tuple[bytes, bool]:
         """A tile as JPEG, and whether it is final: a mosaic may be shown coarsely while a smaller copy is made.
@@ -78,13 +84,30 @@ class PhotoTiles:
 
     def _pixels(self, number: int, image: Image, tile: Tile) -> Rgb:
         if image.mosaic:
-            copied = self._copies.cut(number, tile)
+            copied = self._copies.cut(number, tile, self._run)
             if copied is not None:
                 return copied
-            return self._mosaic(image).read(tile.box, tile.size)
-        scaled = self._photograph(number, image)[tile.scale.bit_length() - 1]
+            return self._mosaics.read(self._run, number, tile.box, tile.size)
+        steps = tile.scale.bit_length() - 1
+        small = self._small(number, image) if tile.scale >= SMALL else None
+        scaled = self._photograph(number, image)[steps] if small is None else small[steps - SMALL.bit_length() + 1]
         top, left = tile.box.top // tile.scale, tile.box.left // tile.scale
         return scaled[top : top + tile.size.height, left : left + tile.size.width]
+
+    def _small(self, number: int, image: Image) -> list[Rgb] | None:
+        """The smaller scales of a photograph, from the first that can be had without decoding all of it."""
+        key = "small", self._run.artefacts, number
+        found = self._decoded.get(key)
+        if found is None and self._decoded.get((self._run.artefacts, number)) is None:
+            with self._decoding(key):
+                found = self._decoded.get(key)
+                if found is None:
+                    rgb = read_small(self._run.corpus, image, SMALL)
+                    if rgb is None:
+                        return None
+                    found = scales(rgb, levels(image.size) - SMALL.bit_length() + 1)
+                    self._decoded.put(key, found, sum(each.nbytes for each in found))
+        return found
 
     def _photograph(self, number: int, image: Image) -> list[Rgb]:
         """A photograph in all its scales, the largest first."""
@@ -95,7 +118,7 @@ class PhotoTiles:
         with self._decoding(key), self._few:
             found = self._decoded.get(key)
             if found is None:
-                found = scales(read_original(self._run.corpus, image).rgb)
+                found = scales(read_original(self._run.corpus, image).rgb, levels(image.size))
                 if not self._decoded.put(key, found, sum(each.nbytes for each in found)):
                     self._keep_tiles(number, image.size, found)
             return found
@@ -107,28 +130,14 @@ class PhotoTiles:
             key = ("photo", self._run.artefacts, number, level, col, row)
             self._cache.put(key, encode_jpeg(part), often=False)
 
-    def _mosaic(self, image: Image) -> ScaledMosaic:
-        """The mosaic as this thread has it open; one at a time."""
-        wanted = self._run.artefacts, image.id
-        if getattr(self._opened, "key", None) != wanted:
-            stack = getattr(self._opened, "stack", None)
-            self._opened.key = None
-            if stack is not None:
-                stack.close()
-            self._opened.stack = ExitStack()
-            self._opened.mosaic = self._opened.stack.enter_context(open_scaled(self._run.corpus, image))
-            self._opened.key = wanted
-        found: ScaledMosaic = self._opened.mosaic
-        return found
 
-
-def scales(rgb: Rgb) -> list[Rgb]:
-    """An image (H, W, 3) in all scales of its pyramid, the largest first, each averaged from the one before."""
-    size = Size(*rgb.shape[:2])
+def scales(rgb: Rgb, count: int) -> list[Rgb]:
+    """An image (H, W, 3) in `count` scales, the largest first, each of half the rows and columns of the one before."""
     found = [rgb]
-    for level in range(levels(size) - 2, -1, -1):
-        drawn = level_size(size, level)
-        found.append(np.asarray(cv2.resize(found[-1], (drawn.width, drawn.height), interpolation=cv2.INTER_AREA)))
+    while len(found) < count:
+        height, width = found[-1].shape[:2]
+        size = -(-width // 2), -(-height // 2)
+        found.append(np.asarray(cv2.resize(found[-1], size, interpolation=cv2.INTER_AREA)))
     return found
 
 

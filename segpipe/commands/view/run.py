@@ -7,6 +7,7 @@ import logging
 import secrets
 import socket
 import threading
+import time
 import webbrowser
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,7 @@ from pathlib import Path
 import uvicorn
 
 from segpipe.base.errors import MachineError, Stopped, UsageError, named
+from segpipe.base.heap import stay_small
 from segpipe.base.temporary import temporary_folder
 from segpipe.commands.view.options import ViewOptions
 from segpipe.commands.view.server import make_app
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _HOST = "127.0.0.1"
 _CLOSING = 3  # seconds that answers under way are waited for
+_IDLE = 75  # seconds that a connection without requests is kept
 _WAITING = 0.5  # seconds between two looks at whether the server still runs
 
 
@@ -55,6 +58,7 @@ def serve_run(options: ViewOptions) -> None:
     Raises:
         UsageError: a run is none, or the port is taken.
     """
+    stay_small()
     with serving(options.run, beside=options.beside, port=options.port) as (served, thread):
         print(f"{served.address}  (Ctrl-C ends it)", flush=True)  # noqa: T201
         if not options.no_open:
@@ -81,9 +85,7 @@ def serving(root: Path, *, beside: Path | None = None, port: int = 0) -> Iterato
         viewers = {"a": Viewer(root, folder / "a", beside=beside is not None, writable=True)}
         if beside is not None:
             viewers["b"] = Viewer(beside, folder / "b", beside=True, writable=False)
-        for viewer in viewers.values():
-            stack.callback(viewer.close)
-        listening = stack.enter_context(contextlib.closing(_listen(port)))
+        listening = _listen(port)  # the server closes it
         served = Served(int(listening.getsockname()[1]), secrets.token_urlsafe(24))
         config = uvicorn.Config(
             make_app(viewers, token=served.token, port=served.port),
@@ -95,20 +97,35 @@ def serving(root: Path, *, beside: Path | None = None, port: int = 0) -> Iterato
             loop="asyncio",
             http="h11",
             server_header=False,
+            timeout_keep_alive=_IDLE,
             timeout_graceful_shutdown=_CLOSING,
         )
         server = _Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
+        warming = [threading.Thread(target=viewer.warm, daemon=True) for viewer in viewers.values()]
+        for each in warming:
+            each.start()
         try:
             yield served, thread
         finally:
             server.should_exit = True
-            thread.join(2 * _CLOSING)
+            for viewer in viewers.values():
+                viewer.close()
+            for each in (thread, *warming):
+                _await(each)
+
+
+def _await(thread: threading.Thread) -> None:
+    """Wait for the server to end, even if the signal comes again meanwhile."""
+    end = time.monotonic() + 4 * _CLOSING
+    while thread.is_alive() and time.monotonic() < end:
+        with contextlib.suppress(Stopped, KeyboardInterrupt):
+            thread.join(_WAITING)
 
 
 def _listen(port: int) -> socket.socket:
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # so that asyncio sends at once
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((_HOST, port))

@@ -23,7 +23,7 @@ from starlette.routing import Mount, Route
 from segpipe.base.errors import SegpipeError
 from segpipe.base.geometry import Box
 from segpipe.commands.view.asked import BadRequest, json_object, number, place
-from segpipe.commands.view.guard import Guard
+from segpipe.commands.view.guard import RequestGuard
 from segpipe.commands.view.opened_run import NotHere
 from segpipe.commands.view.place_readout import read_place
 from segpipe.commands.view.suggestions import suggest
@@ -46,7 +46,7 @@ Answer = Callable[[Viewer, Request], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(viewers: Mapping[str, Viewer], *, token: str, port: int, static: Path = STATIC) -> Guard:
+def make_app(viewers: Mapping[str, Viewer], *, token: str, port: int, static: Path = STATIC) -> RequestGuard:
     """The application that answers for some runs, by the prefix of their addresses, `a` and perhaps `b`.
 
     Args:
@@ -65,7 +65,7 @@ def make_app(viewers: Mapping[str, Viewer], *, token: str, port: int, static: Pa
     routes += [Mount(f"/{prefix}", routes=_routes(viewer, pools)) for prefix, viewer in viewers.items()]
     routes += [Route(path, _static(names)) for path in ("/static/{name}", "/{name}")]
     handlers: Mapping[Any, Any] = {HTTPException: _told, 404: _told, 405: _told}
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), token=token, port=port)
+    return RequestGuard(Starlette(routes=routes, exception_handlers=handlers), token=token, port=port)
 
 
 def _routes(viewer: Viewer, pools: Mapping[str, ThreadPoolExecutor]) -> list[Route]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import segpipe.cli.app
 from segpipe.base.errors import LockedError, SegpipeError
 from segpipe.commands.view.actions import Actions
 from segpipe.commands.view.asked import BadRequest
@@ -83,10 +85,6 @@ def test_merging_leaving_out_and_coloring(opened: Opened) -> None:
 
 
 def test_the_command_line_that_is_shown_does_the_same(opened: Opened, tmp_path: Path) -> None:
-    import shlex
-
-    import segpipe.cli.app
-
     other = Path(shutil.copytree(opened.root, tmp_path / "other"))
     steps = [
         {"action": "name", "cluster": 0, "name": "it's <b>sand</b>"},
@@ -99,6 +97,7 @@ def test_the_command_line_that_is_shown_does_the_same(opened: Opened, tmp_path: 
     ]
     for step in steps:
         command = opened.actions.do(step)["command"]
+        opened.actions.close()
         words = [str(other) if word == str(opened.root) else word for word in shlex.split(command)]
         assert words[0] == "segpipe"
         assert segpipe.cli.app.run([*words[1:], "--quiet"]) == 0
@@ -175,6 +174,7 @@ def test_the_journal_survives_closing(opened: Opened) -> None:
     opened.do("name", cluster=1, name="sand")
     opened.do("merge", cluster=2, into=1)
     opened.do("undo")
+    opened.actions.close()
     again = Opened(opened.root)
     assert (again.state()["undo"], again.state()["redo"]) == ("name cluster 1 sand", "merge 2 into 1")
     again.do("redo")

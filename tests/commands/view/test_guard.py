@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from segpipe.commands.view.guard import HEADERS, MOST_BODY, Guard
+from segpipe.commands.view.guard import HEADERS, MOST_BODY, RequestGuard
 from tests.helpers.view_run import Client
 
 JSON = {"Content-Type": "application/json"}
@@ -18,7 +18,7 @@ def raw(port: int, text: bytes) -> bytes:
 
 
 def test_the_guard_stands_before_the_application(client: Client) -> None:
-    assert Guard.__doc__
+    assert RequestGuard.__doc__
     for path in ("/", "/a/api/state", "/a/tile/photo/0/0/0/0.jpg", "/main.js", "/static/main.js", "/nothing"):
         answer = client.ask("GET", path, headers={"X-Segpipe-Token": ""})
         assert answer.status == 403, path
