@@ -15,7 +15,7 @@ MANY = """async () => {
   const api = { thumb: () => 'data:,' };
   const a = { run, count, image, api, classes: () => [], pixelsOf: () => [], colorOf: () => '#000000' };
   const on = (name, does) => { listeners[name] = does; };
-  const store = { a, view: { image: 4321 }, on, goTo: () => undefined };
+  const store = { a, view: { image: 4321 }, on, goTo: () => undefined, ready: Promise.resolve() };
   document.getElementById('rows').replaceChildren();
   new Strip(store);
   listeners.run();

@@ -130,6 +130,6 @@ export class Card {
         event.stopPropagation();
         this.store.select(this.cluster);
         this.store.goTo(patch.image, middle);
-      } }, el("img", { src: a.api.patch(patch), alt: "", loading: "lazy", draggable: "false" }));
+      } }, el("img", { src: a.api.patch(patch), alt: "", loading: "lazy", fetchpriority: "low", draggable: "false" }));
   }
 }

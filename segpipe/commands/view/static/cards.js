@@ -11,6 +11,7 @@ export class Cards {
     this.cards = new Map();
     this.detail = new Detail(store, this);
     this.byKeyboard = false;
+    this.last = store.ready; // one request at a time: the first of them takes the server seconds
     this.seen = new IntersectionObserver((entries) => entries.filter((one) => one.isIntersecting).forEach((one) => this.loadBest(one.target)));
     document.addEventListener("keydown", () => { this.byKeyboard = true; }, true);
     document.addEventListener("pointerdown", () => { this.byKeyboard = false; }, true);
@@ -73,10 +74,14 @@ export class Cards {
     this.leftOut.replaceChildren(...(entries.length ? [el("h2", {}, "Left out"), ...entries.map(row)] : []));
   }
 
-  async loadBest(node) {
+  loadBest(node) {
     this.seen.unobserve(node);
     const card = this.cards.get(Number(node.dataset.cluster));
-    if (!card) return;
+    if (card) this.last = this.last.then(() => this.showBest(card));
+  }
+
+  async showBest(card) {
+    if (!card.node.isConnected) return;
     try {
       card.showBest(await this.store.a.api.best(card.cluster));
     } catch {

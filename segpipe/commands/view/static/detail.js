@@ -61,7 +61,7 @@ export class Detail {
         onclick: (event) => {
           event.stopPropagation();
           this.store.goTo(image);
-        } }, el("img", { src: a.api.thumb(image), alt: "", loading: "lazy", draggable: "false" }));
+        } }, el("img", { src: a.api.thumb(image), alt: "", loading: "lazy", fetchpriority: "low", draggable: "false" }));
     });
     const rest = card.best.patches.slice(FEW).map((patch) => card.patchButton(patch));
     return [

@@ -86,9 +86,4 @@ listenKeys(store, {
   ...Object.fromEntries([1, 2, 3, 4, 5, 6, 7, 8, 9].map((number) => [String(number), () => points.chooseNth(number)])),
 });
 
-try {
-  await store.load();
-} catch (error) {
-  store.notice(error.message, "error");
-}
-store.poll();
+await store.begin();

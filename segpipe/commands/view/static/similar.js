@@ -73,6 +73,6 @@ export class Similar {
     return el("button", { type: "button", class: "patch", title: `${path}, cosine ${cosine}`,
       "aria-label": `Cosine ${cosine}: go to row ${Math.round(found.row)}, column ${Math.round(found.col)} of ${path}`,
       onclick: () => this.store.goTo(found.image, { row: found.row, col: found.col }) },
-    el("img", { src: a.api.patch(found), alt: "", loading: "lazy" }), el("small", {}, cosine));
+    el("img", { src: a.api.patch(found), alt: "", loading: "lazy", fetchpriority: "low" }), el("small", {}, cosine));
   }
 }

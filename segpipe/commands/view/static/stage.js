@@ -31,6 +31,8 @@ export class Stage {
       if (["opacity", "shown", "swipe", "outlines"].some((key) => keys.has(key))) this.style();
       if (keys.has("target")) this.map.redraw();
     });
+    const seen = ({ fullyLoaded }) => fullyLoaded && store.isReady();
+    this.map.viewer.addOnceHandler("open", () => this.map.viewer.world.getItemAt(0).addHandler("fully-loaded-change", seen));
     this.listenSwipe();
   }
 

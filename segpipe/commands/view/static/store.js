@@ -3,6 +3,7 @@ import { Api } from "./api.js";
 import { Source } from "./source.js";
 
 const POLL_MS = 2000;
+const FIRST_MS = 4000;
 
 /** Events: `run` (everything anew), `state` (classes, points …), `view` (detail: keys that changed), `goto`, `notice`, `command`. */
 export class Store extends EventTarget {
@@ -18,6 +19,9 @@ export class Store extends EventTarget {
     this.sent = 0;
     this.last = Promise.resolve();
     this.timer = null;
+    /** Resolves when the first photograph is seen: small pictures wait for it, they would take its turn. */
+    this.ready = new Promise((resolve) => { this.isReady = resolve; });
+    setTimeout(() => this.isReady(), FIRST_MS);
   }
 
   async load() {
@@ -86,10 +90,22 @@ export class Store extends EventTarget {
     } else this.emit("state");
   }
 
+  /** Loads the run and looks for changes from then on. */
+  async begin() {
+    try {
+      await this.load();
+    } catch (error) {
+      this.notice(error.message, "error");
+      this.lost = true;
+    }
+    this.timer = setTimeout(() => this.poll(), POLL_MS);
+  }
+
   async poll() {
     if (!document.hidden && !this.working) {
       try {
         const { sent } = this;
+        if (!this.a.run) await this.load();
         const state = await this.a.api.state();
         if (!this.working && this.sent === sent) this.take(state); // else it may be older than the last action's
         if (this.lost) this.notice("The server answers again.");

@@ -108,10 +108,11 @@ export class Strip {
       pixels.map(([root, count]) => el("i", { style: `flex:${(count / whole).toFixed(4)};background:${a.colorOf(root)}` })));
     const slash = path.lastIndexOf("/");
     const facts = [site, mosaic ? "mosaic" : null, doubt === null ? null : `unsure ${Math.round(100 * doubt)}%`].filter((fact) => fact !== null);
+    const thumb = el("img", { alt: "", loading: "lazy", fetchpriority: "low", width: 64, height: 48 });
+    this.store.ready.then(() => { thumb.src = a.api.thumb(index); });
     return el("div", { role: "option", class: "image", id: `image-${index}`, title: path, "aria-setsize": this.found.length, "aria-posinset": at + 1,
       style: `top:${at * ROW}px`, onclick: () => this.store.goTo(index) },
-    el("img", { src: a.api.thumb(index), alt: "", loading: "lazy", width: 64, height: 48 }),
-    el("span", { class: "facts" }, el("b", {}, ...inTwo(path.slice(slash + 1))), el("small", {}, facts.join(" · ")), bar));
+    thumb, el("span", { class: "facts" }, el("b", {}, ...inTwo(path.slice(slash + 1))), el("small", {}, facts.join(" · ")), bar));
   }
 
   key(event) {

@@ -3,7 +3,9 @@ import { NO_DATA, paint } from "./palette.js";
 
 export const TILE = 256;
 const LEAST_KEPT = 160;
-const AT_ONCE = 6;
+const AT_ONCE = 3; // of the six connections that a browser makes; the photograph needs some too
+const TRIES = 3;
+const WAIT_MS = 2000;
 
 /** Levels of an image's pyramid; level 0 is one tile, the last the full resolution. */
 export function levelsOf(height, width) {
@@ -102,7 +104,8 @@ export class TileLayer {
   want(level, col, row) {
     const key = `${level}/${col}/${row}`;
     const tile = this.tiles.get(key);
-    if (tile) {
+    const isDue = tile?.again !== undefined && tile.tries < TRIES && performance.now() >= tile.again;
+    if (tile && !isDue) {
       this.tiles.delete(key); // last used, last in the map
       this.tiles.set(key, tile);
     } else this.queue.push([key, level, col, row]);
@@ -115,7 +118,8 @@ export class TileLayer {
   async fetch(key, level, col, row) {
     const { signal } = this.stop;
     this.running += 1;
-    this.tiles.set(key, { waiting: true });
+    const tries = 1 + (this.tiles.get(key)?.tries ?? 0);
+    this.tiles.set(key, { tries });
     try {
       const tile = await numbersOf(this.address(level, col, row), signal, this.isGray);
       if (signal.aborted) return;
@@ -126,7 +130,8 @@ export class TileLayer {
       }
     } catch {
       if (signal.aborted) return;
-      this.tiles.set(key, { failed: true }); // not asked again until the image is: a damaged mask stays damaged
+      this.tiles.set(key, { tries, again: performance.now() + WAIT_MS }); // some tries: a damaged mask stays damaged
+      if (tries < TRIES) setTimeout(this.changed, WAIT_MS + 1);
     }
     this.running -= 1;
     this.pump();
