@@ -150,7 +150,7 @@ def test_what_the_server_says_of_the_run_is_shown(seen: Seen) -> None:
     text = banners.inner_text()
     assert "<b>works</b>" in text
     assert "refine 3/10" in text
-    assert "Out of date: export, report" in text
+    assert "Out of date: export, report" in seen.page.locator("#stale").inner_text()
     assert banners.locator("progress").get_attribute("value") == "3"
     seen.page.unroute("**/a/api/state")
     banners.get_by_text("(pid 123)").wait_for(state="detached")

@@ -2,13 +2,14 @@
 import { button, byId, el, say } from "./dom.js";
 
 const TOAST_MS = 6000;
-const MOST_TOASTS = 4;
+const MOST_TOASTS = 2;
 
 export class Banners {
   constructor(store) {
     this.store = store;
     this.host = byId("banners");
     this.toasts = byId("toasts");
+    this.staleness = byId("stale"); // at the bottom: nothing moves under the pointer when it comes
     this.dismissed = new Set();
     store.on("run", () => this.show());
     store.on("state", () => this.show());
@@ -25,10 +26,10 @@ export class Banners {
     if (state.error) parts.push(el("p", { class: "banner error", role: "alert" }, state.error));
     if (state.drawing) parts.push(this.drawing(state.drawing));
     if (state.job) parts.push(this.job(state.job));
-    if (state.stale.length && state.refresh) parts.push(this.stale(state));
     const notes = run.notes.filter((note) => !this.dismissed.has(note));
     if (notes.length) parts.push(this.notes(notes));
     this.host.replaceChildren(...parts);
+    this.staleness.replaceChildren(...(state.stale.length && state.refresh ? this.stale(state) : []));
   }
 
   job({ what, done, of, line, failed }) {
@@ -43,8 +44,8 @@ export class Banners {
   }
 
   stale({ stale, refresh }) {
-    return el("p", { class: "banner" }, el("span", {}, `Out of date: ${stale.join(", ")}. To make them anew: `), el("code", {}, refresh),
-      button("Copy", "Copy this command", () => copyText(this.store, refresh)));
+    return [el("span", { title: refresh }, `Out of date: ${stale.join(", ")}`),
+      button("Copy the command", `Copy the command that makes them anew: ${refresh}`, () => copyText(this.store, refresh))];
   }
 
   notes(notes) {

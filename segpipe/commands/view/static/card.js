@@ -18,7 +18,7 @@ export class Card {
       "aria-label": `Name of class ${cluster}`, placeholder: `class ${cluster}: name?`,
       onkeydown: (event) => this.key(event), onchange: () => this.rename() });
     this.share = el("span", { class: "share" });
-    this.patches = el("div", { class: "patches" });
+    this.patches = el("div", { class: "patches" }, Array.from({ length: FEW }, () => el("i", { class: "blank" })));
     this.members = el("div", { class: "members" });
     this.more = el("div", { class: "more", hidden: true });
     this.node = el("li", { class: "card", data: { cluster }, draggable: "true", onclick: () => this.choose(false) },

@@ -35,6 +35,7 @@ export class Cards {
     const classes = store.a.classes();
     const wanted = new Set(classes.map((entry) => entry.cluster));
     const focused = document.activeElement?.closest?.(".card");
+    const place = focused ? [...this.host.children].indexOf(focused) : -1;
     for (const [cluster, card] of this.cards)
       if (!wanted.has(cluster)) {
         this.seen.unobserve(card.node);
@@ -52,13 +53,13 @@ export class Cards {
       card.update(entry, store.view.selected === entry.cluster);
     });
     this.showLeftOut();
-    if (focused && !focused.isConnected) this.refocus(Number(focused.dataset.cluster));
+    if (focused && !focused.isConnected) this.refocus(Number(focused.dataset.cluster), place);
   }
 
-  /** The card that had the focus is gone: the class that took it in gets it. */
-  refocus(cluster) {
-    const root = this.store.a.rootOf(cluster);
-    const card = this.cards.get(root) ?? this.cards.values().next().value;
+  /** The card that had the focus is gone: the class that took it in gets it, or the card that is in its place now. */
+  refocus(cluster, place) {
+    const near = this.host.children[Math.min(place, this.host.children.length - 1)];
+    const card = this.cards.get(this.store.a.rootOf(cluster)) ?? this.cards.get(Number(near?.dataset.cluster));
     card?.name.focus();
     if (card) this.store.select(card.cluster);
   }

@@ -3,7 +3,7 @@ import { button, el } from "./dom.js";
 
 const FEW = 6;
 const MOST_IMAGES = 8;
-const COLORS = 25;
+const COLORS = 24;
 
 export class Detail {
   constructor(store, cards) {

@@ -120,9 +120,11 @@ export class MapView extends EventTarget {
     const item = this.viewer.world.getItemAt(0);
     if (!item) return;
     const across = Math.min(this.image.width, Math.max(CLOSE_UP, this.image.width / 3));
-    viewport.panTo(item.imageToViewportCoordinates(col, row), true);
+    const down = (across * this.canvas.clientHeight) / this.canvas.clientWidth;
+    const inside = (at, half, whole) => (2 * half > whole ? whole / 2 : Math.min(whole - half, Math.max(half, at)));
+    const [x, y] = [inside(col, across / 2, this.image.width), inside(row, down / 2, this.image.height)]; // no empty ground
     viewport.zoomTo(Math.max(viewport.getHomeZoom(), this.image.width / across), null, true);
-    viewport.applyConstraints(true);
+    viewport.panTo(item.imageToViewportCoordinates(x, y), true);
   }
 
   redraw() {

@@ -108,7 +108,8 @@ export class Points {
     const place = this.suggested;
     for (const node of [this.skip, this.end]) node.hidden = !place;
     this.ask.hidden = Boolean(place);
-    if (place) say(this.why, `Place ${this.at + 1} of ${this.places.length}: ${place.why}. What is in the ring? Click its label or press its number (c shows the classes).`);
+    const how = names.length ? "Click its label or press its number" : "Type its label above, then Enter";
+    if (place) say(this.why, `Place ${this.at + 1} of ${this.places.length}: ${place.why}. What is in the ring? ${how} (c shows the classes).`);
     else if (!names.length) say(this.why, "Name a class first, or type a label.");
     this.showList();
   }
