@@ -40,8 +40,13 @@ class Session:
     def get(self, path: str) -> tuple[float, bytes]:
         """Milliseconds, and the answer."""
         start = time.perf_counter()
-        self._connection.request("GET", path, headers=self._headers)
-        answer = self._connection.getresponse()
+        try:
+            self._connection.request("GET", path, headers=self._headers)
+            answer = self._connection.getresponse()
+        except http.client.RemoteDisconnected:  # it was idle for long
+            self._connection.close()
+            self._connection.request("GET", path, headers=self._headers)
+            answer = self._connection.getresponse()
         body = answer.read()
         if answer.status != 200:
             raise SystemExit(f"{path}: {answer.status} {body[:200]!r}")

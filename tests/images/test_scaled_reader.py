@@ -33,7 +33,7 @@ def corpus_of(path: Path, size: Size, *, mosaic: bool, depth: str = "uint8") -> 
 def write_mosaic(path: Path, rgb: np.ndarray, *, overviews: bool) -> None:
     with rasterio.open(
         path, "w", driver="GTiff", height=rgb.shape[0], width=rgb.shape[1], count=3, dtype=rgb.dtype, tiled=True,
-        blockxsize=128, blockysize=128, transform=rasterio.Affine(1, 0, 0, 0, -1, 0), photometric="rgb",
+        blockxsize=128, blockysize=128, transform=rasterio.Affine(0.5, 0, 10, 0, -0.5, 20), photometric="rgb",
     ) as out:  # fmt: skip
         out.write(np.moveaxis(rgb, -1, 0))
     if overviews:

@@ -136,11 +136,8 @@ class Actions:
         """Write classes.yaml; what a person wrote behind # stays."""
         path, clusters = self._run.root / CLASSES, self._run.mask_clusters
         comments = load_naming(path).comments if path.exists() else None
-        pixels = [0] * clusters
-        for entry in self._run.mask_index.values():
-            for name, count in entry["pixels"].items():
-                pixels[int(name)] += count
-        shares = {k: count / max(1, sum(pixels)) for k, count in enumerate(pixels)}
+        pixels = self._run.pixels
+        shares = {k: float(pixels[k] / max(1, pixels.sum())) for k in range(clusters)}
         save_naming(path, naming_text(naming, shares, picture_names(clusters), comments))
 
     def _remember(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segpipe import pipeline
 from segpipe.base.errors import SegpipeError
 from segpipe.commands.view.opened_run import OpenedRun
 from segpipe.ops.clustering.linkage import cut
@@ -103,8 +104,10 @@ def sites_of(run: OpenedRun) -> dict[str, str]:
 def _method(run: OpenedRun, notes: list[str]) -> dict[str, Any]:
     stages = run.run_dir.manifest().stages
     for name in ("index", "extract", "train", "cluster", "refine"):
-        if name not in stages and not run.run_dir.has(run_artefact(name)):
-            notes.append(f"{name}: not run yet; `segpipe run IMAGES {run.root}` goes on")
+        artefact = pipeline.BY_NAME[name].ARTEFACT
+        if not run.run_dir.has(artefact):
+            what = f"{artefact}/ is gone" if name in stages else f"{name} has not been run yet"
+            notes.append(f"{what}; `segpipe run IMAGES {run.root}` goes on")
     parts = []
     for stage, key in (("extract", "backbone"), ("train", "method"), ("cluster", "method")):
         record = stages.get(stage)
@@ -112,17 +115,6 @@ def _method(run: OpenedRun, notes: list[str]) -> dict[str, Any]:
         if value:
             parts.append(f"{stage} {value}")
     return {"method": ", ".join(parts)}
-
-
-def run_artefact(stage: str) -> str:
-    """The folder that a stage writes.
-
-    >>> run_artefact("refine")
-    'masks'
-    """
-    from segpipe import pipeline
-
-    return pipeline.BY_NAME[stage].ARTEFACT
 
 
 def _tree(run: OpenedRun, notes: list[str]) -> dict[str, Any]:

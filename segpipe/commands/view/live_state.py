@@ -105,13 +105,10 @@ def naming_of(run: OpenedRun) -> Naming:
 def describe_classes(run: OpenedRun, naming: Naming, legend: Legend) -> dict[str, Any]:
     """One line per cluster, and each cluster's own share of the pixels."""
     clusters = len(legend.classes_of)
-    pixels, images = np.zeros(clusters), np.zeros(legend.classes, np.int64)
-    for entry in run.mask_index.values():
-        held = {int(name): count for name, count in entry["pixels"].items()}
-        for k, count in held.items():
-            pixels[k] += count
-        for place in {int(legend.classes_of[k]) for k in held} - {-1}:
-            images[place] += 1
+    numbers, held, _ = run.counts
+    pixels, places = run.pixels, legend.classes_of[held]
+    pairs = np.unique((numbers * legend.classes + places)[places >= 0])
+    images = np.bincount(pairs % legend.classes, minlength=legend.classes)
     own = pixels / max(1.0, pixels.sum())
     shown = legend.classes_of >= 0
     shares = np.bincount(legend.classes_of[shown], weights=pixels[shown], minlength=legend.classes)

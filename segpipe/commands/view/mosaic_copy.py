@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ Rgb = npt.NDArray[np.uint8]
 _LEAST = 8  # times smaller than the mosaic
 _LONGEST = 8192  # pixels along a side of a copy
 _STRIP = 1 << 22  # pixels read at once
+_NICE = 15  # what is asked for comes first
 _SAMPLES = 8  # places along the longer side of a coarse picture
 
 
@@ -102,6 +105,8 @@ class MosaicCopies:
             return found
 
     def _make(self, copy: _Copy, path: Path, image: Image, run: OpenedRun) -> None:
+        if sys.platform == "linux":  # elsewhere that would be of the whole process
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         try:
             with open_scaled(run.corpus, image) as mosaic:
                 self._fill(copy, path, mosaic)

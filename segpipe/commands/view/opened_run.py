@@ -11,6 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from segpipe import pipeline
 from segpipe.base import files
 from segpipe.base.errors import SegpipeError, UsageError
@@ -27,6 +30,7 @@ from segpipe.store.cover import load_cover
 from segpipe.store.features import NAME, FeatureStore
 
 T = TypeVar("T")
+Int64 = npt.NDArray[np.int64]
 _DAMAGE = (OSError, ValueError, LookupError, TypeError, RuntimeError, AttributeError, EOFError)
 """What parsers raise for files that are cut short or overwritten."""
 
@@ -162,6 +166,30 @@ class OpenedRun:
             ("masks/index.jsonl",),
             lambda: {line["id"]: line for line in masks.load_index(self.run_dir.path("masks"))},
         )
+
+    @property
+    def counts(self) -> tuple[Int64, Int64, Int64]:
+        """Which image, by its place in the index, has which cluster in how many pixels, (m,) each."""
+
+        def count() -> tuple[Int64, Int64, Int64]:
+            rows = [
+                (number, int(cluster), pixels)
+                for number, entry in enumerate(self.mask_index.values())
+                for cluster, pixels in entry["pixels"].items()
+                if int(cluster) < self.mask_clusters
+            ]
+            found = np.array(rows, np.int64).reshape(-1, 3)
+            return found[:, 0], found[:, 1], found[:, 2]
+
+        return self._open("counts", ("masks/index.jsonl", "masks/header.json"), count)
+
+    @property
+    def pixels(self) -> Int64:
+        """Pixels of every cluster, (clusters,)."""
+        _, clusters, counts = self.counts
+        found = np.zeros(self.mask_clusters, np.int64)
+        np.add.at(found, clusters, counts)
+        return found
 
     def mask_entry(self, image: Image) -> Mapping[str, Any]:
         """An image's line of the index.

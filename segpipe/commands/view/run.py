@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _HOST = "127.0.0.1"
 _CLOSING = 3  # seconds that answers under way are waited for
+_PATIENCE = 5.0  # seconds until a page may come
 _IDLE = 75  # seconds that a connection without requests is kept
 _WAITING = 0.5  # seconds between two looks at whether the server still runs
 
@@ -59,7 +60,7 @@ def serve_run(options: ViewOptions) -> None:
         UsageError: a run is none, or the port is taken.
     """
     stay_small()
-    with serving(options.run, beside=options.beside, port=options.port) as (served, thread):
+    with serving(options.run, beside=options.beside, port=options.port, patience=_PATIENCE) as (served, thread):
         print(f"{served.address}  (Ctrl-C ends it)", flush=True)  # noqa: T201
         if not options.no_open:
             webbrowser.open(served.address)
@@ -69,13 +70,16 @@ def serve_run(options: ViewOptions) -> None:
 
 
 @contextmanager
-def serving(root: Path, *, beside: Path | None = None, port: int = 0) -> Iterator[tuple[Served, threading.Thread]]:
+def serving(
+    root: Path, *, beside: Path | None = None, port: int = 0, patience: float = 0
+) -> Iterator[tuple[Served, threading.Thread]]:
     """Serve a run in a thread while the block lasts.
 
     Args:
         root: the run.
         beside: a second one, which is not changed.
         port: 0 = one that is free.
+        patience: seconds that it may take to make what a page asks for first; the rest is made meanwhile.
 
     Raises:
         UsageError: a run is none, or the port is taken.
@@ -106,6 +110,8 @@ def serving(root: Path, *, beside: Path | None = None, port: int = 0) -> Iterato
         warming = [threading.Thread(target=viewer.warm, daemon=True) for viewer in viewers.values()]
         for each in warming:
             each.start()
+        for each in warming:
+            each.join(patience / len(warming))
         try:
             yield served, thread
         finally:

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, Router
 
 from segpipe.base.errors import SegpipeError
 from segpipe.base.geometry import Box
@@ -62,10 +62,15 @@ def make_app(viewers: Mapping[str, Viewer], *, token: str, port: int, static: Pa
     }
     names = {path.name: path for path in static.iterdir() if path.is_file()} if static.is_dir() else {}
     routes: list[Route | Mount] = [Route("/", _static(names, "index.html"))]
-    routes += [Mount(f"/{prefix}", routes=_routes(viewer, pools)) for prefix, viewer in viewers.items()]
+    routes += [
+        Mount(f"/{prefix}", Router(_routes(viewer, pools), redirect_slashes=False))
+        for prefix, viewer in viewers.items()
+    ]
     routes += [Route(path, _static(names)) for path in ("/static/{name}", "/{name}")]
     handlers: Mapping[Any, Any] = {HTTPException: _told, 404: _told, 405: _told}
-    return RequestGuard(Starlette(routes=routes, exception_handlers=handlers), token=token, port=port)
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False
+    return RequestGuard(app, token=token, port=port)
 
 
 def _routes(viewer: Viewer, pools: Mapping[str, ThreadPoolExecutor]) -> list[Route]:

@@ -63,12 +63,12 @@ class Viewer:
 
     def warm(self) -> None:
         """Make what a page asks for first, before one is there."""
-        with suppress(SegpipeError, NotHere, OSError):
+        with suppress(SegpipeError, NotHere, OSError, RuntimeError):  # the last where it is closed meanwhile
             self.describe()
             self.state()
             images = self.run.corpus.images
             first = next((i for i, image in enumerate(images) if image.mosaic), 0)
-            for tile in (self.photos.tile, self.index.tile):
+            for tile in (self.index.tile, self.photos.tile):  # a copy of a mosaic takes the processor
                 if not self._closed.is_set():
                     tile(first, 0, 0, 0)
             for number in range(min(_THUMBS, len(images))):
