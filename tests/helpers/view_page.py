@@ -145,6 +145,13 @@ class Seen:
         self.page.locator("#title", has_text=name).wait_for()
         self.settle()
 
+    def quiet(self) -> None:
+        """Wait until no tile was asked for in half a second."""
+        before = -1
+        while before != len(self.tiles()):
+            before = len(self.tiles())
+            self.page.wait_for_timeout(500)
+
     def settle(self) -> None:
         """Wait until classes are drawn."""
         self.wait(f"() => Object.entries(({CENSUS})()).some(([color, count]) => color !== 'none' && count > 1000)")

@@ -29,7 +29,8 @@ export class Store extends EventTarget {
     if (this.a.run.beside && !this.b) this.b = new Source(new Api("/b"));
     if (this.b) await this.b.load();
     const image = Math.min(this.view.image, Math.max(0, this.a.count - 1));
-    this.view = { ...this.view, image, preview: null, heat: null };
+    const selected = this.a.entry(this.view.selected) ? this.view.selected : null;
+    this.view = { ...this.view, image, selected, preview: null, heat: null, alone: null, hidden: new Set() };
     this.emit("run");
     this.emit("state");
   }
@@ -108,6 +109,7 @@ export class Store extends EventTarget {
         if (!this.a.run) await this.load();
         const state = await this.a.api.state();
         if (!this.working && this.sent === sent) this.take(state); // else it may be older than the last action's
+        if (this.b) await this.lookBeside();
         if (this.lost) this.notice("The server answers again.");
         this.lost = false;
       } catch (error) {
@@ -116,6 +118,14 @@ export class Store extends EventTarget {
       }
     }
     this.timer = setTimeout(() => this.poll(), POLL_MS);
+  }
+
+  /** Names and colors of the run beside may change too; its masks are read when the page is loaded. */
+  async lookBeside() {
+    const state = await this.b.api.state();
+    if (state.version === this.b.state.version) return;
+    this.b.state = state;
+    this.emit("state");
   }
 
   async undo() {
