@@ -16,6 +16,7 @@ from segpipe.ops.maps import blend
 from segpipe.ops.metrics import probes
 from segpipe.records.corpus import Corpus, Image
 from segpipe.store.features import FeatureStore
+from segpipe.store.valid_patches import Valid
 
 Float32 = npt.NDArray[np.float32]
 
@@ -120,6 +121,16 @@ def cosines_of(patches: npt.NDArray[np.floating], vector: Float32, mean: Float32
     return np.asarray(centered @ vector / np.maximum(lengths, 1e-12), np.float32)
 
 
+def fast_cosines(patches: npt.NDArray[np.floating], vector: Float32, mean: Float32) -> Float32:
+    """As `cosines_of`, without an array of all patches minus the mean: |x - m| by |x|, x m and |m|."""
+    rows, cols, dim = patches.shape
+    flat = np.asarray(patches, np.float32).reshape(-1, dim)
+    both = flat @ np.stack([vector, mean], axis=1)
+    squares = np.einsum("nd,nd->n", flat, flat) - 2 * both[:, 1] + float(mean @ mean)
+    lengths = np.sqrt(np.maximum(squares, 1e-12))
+    return np.asarray(((both[:, 0] - float(vector @ mean)) / lengths).reshape(rows, cols), np.float32)
+
+
 def heat(view: ImageFeatures, vector: Float32, mean: Float32, out: Size) -> Float32:
     """How much every place of an image is like a vector: cosines (out.height, out.width), blended over its crops."""
     header, boxes = view.features.header, [view.corpus.crops[row].box for row in view.rows]
@@ -140,7 +151,7 @@ class Place:
 
 
 def similar_places(
-    vector: Float32, mean: Float32, store: FeatureStore, corpus: Corpus, rows: Iterable[int], *, k: int
+    vector: Float32, mean: Float32, store: FeatureStore, corpus: Corpus, valid: Valid, *, k: int
 ) -> list[Place]:
     """The patches that are most like a vector, the most similar first; at most two of a scene, none twice.
 
@@ -151,14 +162,14 @@ def similar_places(
         mean: (d,) what is taken away from features.
         store: of the corpus.
         corpus: the images.
-        rows: the crops to look at, one after the other.
+        valid: which patches of the store show image; crops are looked at one after the other.
         k: how many at most.
     """
     found = list[Place]()
-    for row in rows:
-        crop = corpus.crops[row]
-        cosines = np.where(store.valid(row), cosines_of(store.patches(row), vector, mean), -np.inf)
-        grid = store.header.grid(crop.box.size)
+    for row in valid.crops.tolist():
+        crop, grid = corpus.crops[row], store.header.grid(corpus.crops[row].box.size)
+        shown = valid(np.array([row]))[0, : grid.rows, : grid.cols]
+        cosines = np.where(shown, fast_cosines(store.patches(row), vector, mean), -np.inf)
         for _ in range(2):
             at = divmod(int(cosines.argmax()), cosines.shape[1])
             if not np.isfinite(cosines[at]):

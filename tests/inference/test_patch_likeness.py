@@ -9,6 +9,7 @@ from segpipe.base.errors import UsageError
 from segpipe.inference.patch_likeness import (
     ImageFeatures,
     cosines_of,
+    fast_cosines,
     heat,
     similar_patches,
     similar_places,
@@ -26,6 +27,14 @@ def test_cosines_are_of_patches_without_the_mean() -> None:
     np.testing.assert_array_equal(found, [[1, 0], [0, -1]])
 
 
+def test_fast_cosines_are_the_same() -> None:
+    rng = np.random.default_rng(0)
+    mean = rng.normal(size=30).astype(np.float32)
+    patches = (mean + rng.normal(size=(5, 7, 30))).astype(np.float16)
+    vector = np.eye(30, dtype=np.float32)[3]
+    np.testing.assert_allclose(fast_cosines(patches, vector, mean), cosines_of(patches, vector, mean), atol=1e-4)
+
+
 @pytest.mark.parametrize("crops", [1, 2])
 def test_the_places_that_are_like_a_place_show_its_class(tmp_path: Path, crops: int) -> None:
     run_dir, truth = plant(tmp_path, images=12, crops=crops)
@@ -35,7 +44,7 @@ def test_the_places_that_are_like_a_place_show_its_class(tmp_path: Path, crops: 
     vector = vector_at(view, mean, 4, 4)
     assert np.linalg.norm(vector) == pytest.approx(1)
     wanted = truth[view.rows[-1] if crops == 1 else 0][0, 0]
-    found = similar_places(vector, mean, store, corpus, range(len(corpus.crops)), k=8)
+    found = similar_places(vector, mean, store, corpus, Valid(store), k=8)
     assert len(found) == 8
     assert [place.cosine for place in found] == sorted((place.cosine for place in found), reverse=True)
     assert {truth[place.crop][place.box.top // 8, place.box.left // 8] for place in found} == {wanted}

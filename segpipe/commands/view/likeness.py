@@ -29,7 +29,7 @@ class Likeness:
         self._answers = BoundedMap[list[dict[str, Any]]](_ANSWERS)
         self._vectors = BoundedMap[Float32](_ANSWERS)
         self._cosines = BoundedMap[Float32](_FIELDS)
-        self._means: dict[str, Float32] = {}
+        self._means: dict[str, tuple[Valid, Float32]] = {}
         self._lock = threading.Lock()
 
     def similar(self, number: int, row: float, col: float, k: int) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class Likeness:
         if found is None:
             vector, mean = self._vector(number, row, col), self._mean()
             corpus, store = self._run.corpus, self._run.features
-            places = similar_places(vector, mean, store, corpus, range(len(corpus.crops)), k=k)
+            places = similar_places(vector, mean, store, corpus, self._valid(), k=k)
             found = [
                 {
                     "image": place.image,
@@ -105,11 +105,19 @@ class Likeness:
 
     def _mean(self) -> Float32:
         """The mean feature (d,) of some crops."""
+        return self._measured()[1]
+
+    def _valid(self) -> Valid:
+        return self._measured()[0]
+
+    def _measured(self) -> tuple[Valid, Float32]:
+        """What is found once for all features."""
         with self._lock:
             key = self._run.artefacts
             if key not in self._means:
                 store = self._run.features
-                self._means = {key: mean_feature(store, Valid(store), seed=0, most=_MEAN_CROPS)}
+                valid = Valid(store)
+                self._means = {key: (valid, mean_feature(store, valid, seed=0, most=_MEAN_CROPS))}
             return self._means[key]
 
 
