@@ -428,6 +428,11 @@ def name(
     min_images: int = 2,
     min_agreement: float = 0.5,
     merge: Sequence[tuple[int | str, int | str]] = (),
+    name: Sequence[tuple[int | str, str]] = (),
+    color: Sequence[tuple[int | str, str]] = (),
+    unmerge: Sequence[int | str] = (),
+    ignore: Sequence[int | str] = (),
+    keep: Sequence[int | str] = (),
     suggest: int | None = None,
     split: int | str | None = None,
     into: int | None = None,
@@ -450,6 +455,11 @@ def name(
         min_images: images that they must lie in.
         min_agreement: share of them that must surely agree: lower end of its 95% interval.
         merge: cluster A joins the class of B; each by number or name; repeatable.
+        name: a cluster, by number or name, is called TEXT; "" takes its name away; repeatable.
+        color: a cluster has this color, such as #1f77b4; repeatable.
+        unmerge: this cluster stands by itself again; repeatable.
+        ignore: leave this cluster out of the map; repeatable.
+        keep: bring this cluster back onto the map; repeatable.
         suggest: join the most similar clusters until N classes are left.
         split: cut this cluster further, by number or name; others stay as they are.
         into: parts of the split [2]; 1 joins again what was cut off it.

@@ -17,6 +17,7 @@ from segpipe.commands import (
     run,
     show,
     similar,
+    view,
 )
 
 COMMANDS: tuple[Command, ...] = (
@@ -27,6 +28,7 @@ COMMANDS: tuple[Command, ...] = (
     probe.COMMAND,
     robustness.COMMAND,
     similar.COMMAND,
+    view.COMMAND,
     model.BUNDLE,
     model.APPLY,
     show.COMMAND,

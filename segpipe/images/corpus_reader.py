@@ -39,12 +39,12 @@ def read_original(corpus: Corpus, image: Image) -> Pixels:
     """
     if image.mosaic:
         return read_region(corpus, image, Box(0, 0, image.size.height, image.size.width))
-    _check_bytes(corpus, image)
+    check_bytes(corpus, image)
     try:
         pixels = read_image(corpus.path(image), depth=image.depth, scaling=corpus.scaling, view=corpus.view(image))
     except BadImage as error:
-        raise _changed(corpus, image, error.reason) from error
-    _check_size(corpus, image, Size(*pixels.rgb.shape[:2]))
+        raise changed(corpus, image, error.reason) from error
+    check_size(corpus, image, Size(*pixels.rgb.shape[:2]))
     return pixels
 
 
@@ -69,7 +69,7 @@ def open_original(corpus: Corpus, image: Image) -> Iterator[ReadBox]:
         pixels = read_original(corpus, image)
         yield lambda box: Pixels(pixels.rgb[box.slices], None if pixels.valid is None else pixels.valid[box.slices])
         return
-    _check_bytes(corpus, image)
+    check_bytes(corpus, image)
     path, valid = corpus.path(image), corpus.valid_path(image)
     if not valid.exists():
         raise CorpusError(f"{valid} is gone; run `segpipe index` again")
@@ -79,15 +79,15 @@ def open_original(corpus: Corpus, image: Image) -> Iterator[ReadBox]:
     try:
         size, read = opened.__enter__()
     except BadImage as error:
-        raise _changed(corpus, image, error.reason) from error
+        raise changed(corpus, image, error.reason) from error
     try:
-        _check_size(corpus, image, size)
+        check_size(corpus, image, size)
 
         def read_box(box: Box) -> Pixels:
             try:
                 return read(box)
             except BadImage as error:
-                raise _changed(corpus, image, error.reason) from error
+                raise changed(corpus, image, error.reason) from error
 
         yield read_box
     finally:
@@ -111,12 +111,17 @@ def read_reduced(corpus: Corpus, image: Image, size: Size) -> npt.NDArray[np.uin
     return picture
 
 
-def _check_bytes(corpus: Corpus, image: Image) -> None:
+def check_bytes(corpus: Corpus, image: Image) -> None:
+    """See that an image file is the one that was indexed, by its bytes; of those above 1 GiB by its size.
+
+    Raises:
+        CorpusError: it is not, or it is gone.
+    """
     path = corpus.path(image)
     try:
         now = path.stat()
         if now.st_size != image.bytes:
-            raise _changed(corpus, image, f"{image.bytes} bytes then, {now.st_size} now")
+            raise changed(corpus, image, f"{image.bytes} bytes then, {now.st_size} now")
         if image.mosaic and image.bytes > _HASHED:
             return
         identity = [_identity(file) for file in (path, *(path.with_name(name) for name in image.view.beside))]
@@ -126,7 +131,7 @@ def _check_bytes(corpus: Corpus, image: Image) -> None:
         raise CorpusError(f"{path} cannot be opened any more ({error.strerror}); put it back, or {way}") from error
     if found != image.sha256:
         what = "it or a file beside it has other bytes" if image.view.beside else "as many bytes, but others"
-        raise _changed(corpus, image, what, force=True)
+        raise changed(corpus, image, what, force=True)
 
 
 def _identity(path: Path) -> tuple[int, ...]:
@@ -140,13 +145,19 @@ def _sha256(path: Path, beside: tuple[str, ...], *identity: tuple[int, ...]) -> 
     return fingerprint(path, beside)
 
 
-def _check_size(corpus: Corpus, image: Image, size: Size) -> None:
+def check_size(corpus: Corpus, image: Image, size: Size) -> None:
+    """See that a file that was opened has the size that was recorded.
+
+    Raises:
+        CorpusError: it has not.
+    """
     if size != image.size:
         then = f"{image.size.width} x {image.size.height} pixels then"
-        raise _changed(corpus, image, f"{then}, {size.width} x {size.height} now")
+        raise changed(corpus, image, f"{then}, {size.width} x {size.height} now")
 
 
-def _changed(corpus: Corpus, image: Image, what: str, *, force: bool = False) -> CorpusError:
+def changed(corpus: Corpus, image: Image, what: str, *, force: bool = False) -> CorpusError:
+    """The error of a file that is no longer the one that was indexed."""
     way = _again(image, force=force)
     return CorpusError(
         f"{corpus.path(image)} has changed since it was indexed ({what}); put the old file back, or {way}"

@@ -18,7 +18,7 @@ import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window
 
-from segpipe.base.geometry import Box
+from segpipe.base.geometry import Box, Size
 from segpipe.images.bands import image_bands, resolve
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import BadImage, Container
@@ -187,6 +187,22 @@ def without_data(values: npt.NDArray[Any], bands: Bands) -> npt.NDArray[np.bool_
     for i, value in stated:
         found[..., i] = values[..., i] == float(value)
     return found
+
+
+def read_scaled(dataset: Any, container: Container, bands: Bands, box: Box, size: Size) -> npt.NDArray[Any]:
+    """Values (size.height, size.width, 1 or 3) of a box scaled down, each that of one pixel, in the stored type.
+
+    Of a raster with overviews the overview next in size is read, else all blocks that the box meets. Which pixels are
+    valid is not asked.
+    """
+    window = Window(box.left, box.top, box.width, box.height)
+    shape = (len(bands.shown), size.height, size.width)
+    values = np.moveaxis(dataset.read(bands.shown, window=window, out_shape=shape), 0, -1)
+    if bands.colors is not None:
+        values = bands.colors[np.minimum(values[..., 0], len(bands.colors) - 1)][..., :3]
+    elif container.white_is_zero and values.dtype.kind in "iu":
+        values = _turned(values)
+    return np.asarray(values)
 
 
 def read_values(

@@ -187,7 +187,7 @@ def _pillow(path: Path, container: Container, *, only_alpha: bool) -> Any:
 def _read_photograph(path: Path, container: Container) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
     array = np.asarray(_pillow(path, container, only_alpha=False))
     if container.kind != "TIFF":  # Pillow turns TIFFs, and nothing else, by itself
-        array = _upright(array, container.orientation)
+        array = upright(array, container.orientation)
     valid = array[..., 3] > 0 if array.shape[2] == 4 else None
     return np.array(array[..., :3], order="C"), None if valid is None or valid.all() else valid
 
@@ -209,7 +209,7 @@ def _read_raster(
     if collar:
         around = collar_of(rasters.read_values(dataset, container, bands, _whole(dataset))[0])
         valid &= ~around if around is not None else True
-    rgb, valid = _upright(rgb, container.orientation), _upright(valid, container.orientation)
+    rgb, valid = upright(rgb, container.orientation), upright(valid, container.orientation)
     return rgb, None if valid.all() else valid
 
 
@@ -229,7 +229,7 @@ def has_collar(path: Path, container: Container, view: View) -> bool:
         return collar_of(rasters.read_values(dataset, container, bands, _whole(dataset))[0]) is not None
 
 
-def _upright(array: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+def upright(array: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
     """Turn a stored array (H, W, ...) the way EXIF orientation 1 to 8 says it is displayed."""
     if orientation >= 5:
         array = array.swapaxes(0, 1)

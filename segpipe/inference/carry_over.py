@@ -183,10 +183,15 @@ def new_colors(naming: Naming, count: int) -> list[Color]:
 
 
 def begin(after: Seen, guide: Guide | None = None) -> Naming:
+    """Nothing said yet of the clusters that were seen, see `begin_naming`."""
+    return begin_naming(after.clusters, after.clustering, guide)
+
+
+def begin_naming(clusters: int, clustering: str, guide: Guide | None = None) -> Naming:
     """Nothing said yet: every cluster in the color that it has on maps anyway, called as the label that steered it."""
-    colors = class_colors(after.clusters).tolist()
-    names = [*(guide.names if guide else ()), *[""] * after.clusters]
-    return Naming({k: Entry((r, g, b), names[k]) for k, (r, g, b) in enumerate(colors)}, after.clustering)
+    colors = class_colors(clusters).tolist()
+    names = [*(guide.names if guide else ()), *[""] * clusters]
+    return Naming({k: Entry((r, g, b), names[k]) for k, (r, g, b) in enumerate(colors)}, clustering)
 
 
 def picture_names(clusters: int) -> dict[int, str]:

@@ -10,6 +10,7 @@ import logging
 from segpipe.pipeline.run_settings import (
     SECTIONS,
     Settings,
+    check_settings,
     config_names,
     configs_dir,
     existing_run,
@@ -19,7 +20,17 @@ from segpipe.pipeline.run_settings import (
     resolve,
     save_settings,
 )
-from segpipe.pipeline.running import names_left, refresh, run, run_stage, skipped_files, summary_line, work
+from segpipe.pipeline.running import (
+    names_left,
+    outdated,
+    refresh,
+    refresh_command,
+    run,
+    run_stage,
+    skipped_files,
+    summary_line,
+    work,
+)
 from segpipe.pipeline.steps import BY_NAME, FILES_CHANGED, Step, plan, require, require_finished, step_of
 from segpipe.stages import STAGES
 
@@ -32,6 +43,7 @@ __all__ = [
     "STAGES",
     "Settings",
     "Step",
+    "check_settings",
     "config_names",
     "configs_dir",
     "existing_run",
@@ -40,8 +52,10 @@ __all__ = [
     "make_runtime",
     "names_left",
     "open_run",
+    "outdated",
     "plan",
     "refresh",
+    "refresh_command",
     "require",
     "require_finished",
     "resolve",

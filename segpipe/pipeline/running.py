@@ -161,21 +161,34 @@ def summary_line(record: StageRecord) -> str:
     return ", ".join(shown)
 
 
-def refresh(run_dir: RunDir) -> str | None:
-    """The command that brings the report up to date, and what is left of older names; None where there is no report."""
-    manifest, settings = run_dir.manifest(), resolve(run_dir)
-    stale = [
+def outdated(run_dir: RunDir, settings: Settings) -> list[str]:
+    """Of the stages that show the classes under their names, those that were done before names changed."""
+    manifest = run_dir.manifest()
+    return [
         name
         for name in ("export", "cover", "report")
         if name in manifest.stages and step_of(BY_NAME[name], settings, run_dir, manifest).action == "run"
     ]
-    if "report" not in manifest.stages or not stale:
+
+
+def refresh_command(run_dir: RunDir, settings: Settings, stale: Sequence[str]) -> str | None:
+    """The command that does `outdated` stages anew; None where there is no report."""
+    if "report" not in run_dir.manifest().stages or not stale:
         return None
     root = shlex.quote(str(run_dir.root))
-    if stale == ["report"]:
-        return f"`segpipe report {root}` brings the report up to date"
+    if list(stale) == ["report"]:
+        return f"segpipe report {root}"
     images = shlex.quote(str(getattr(settings["index"], "images", None) or "IMAGES"))
-    return f"`segpipe run {images} {root} --from export` brings {', '.join(stale)} up to date"
+    return f"segpipe run {images} {root} --from export"
+
+
+def refresh(run_dir: RunDir) -> str | None:
+    """The command that brings the report up to date, and what is left of older names; None where there is no report."""
+    settings = resolve(run_dir)
+    stale = outdated(run_dir, settings)
+    command = refresh_command(run_dir, settings, stale)
+    what = "the report" if stale == ["report"] else ", ".join(stale)
+    return None if command is None else f"`{command}` brings {what} up to date"
 
 
 def skipped_files(run_dir: RunDir) -> list[Rejected]:

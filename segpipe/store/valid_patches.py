@@ -36,20 +36,22 @@ class Valid:
         return np.asarray(np.bitwise_count(self._bits).sum(axis=1), np.int64)
 
 
-def sampled_blocks(store: FeatureStore, valid: Valid, *, seed: int) -> Iterator[npt.NDArray[np.float16]]:
-    """The valid patches (m, d) of a seeded sample of at most 2000 crops, eight crops at a time."""
+def sampled_blocks(
+    store: FeatureStore, valid: Valid, *, seed: int, most: int = MEAN_CROPS
+) -> Iterator[npt.NDArray[np.float16]]:
+    """The valid patches (m, d) of a seeded sample of at most `most` crops, eight crops at a time."""
     crops = valid.crops
-    if len(crops) > MEAN_CROPS:
-        crops = np.sort(np.random.default_rng((seed, 0)).choice(crops, MEAN_CROPS, replace=False))
+    if len(crops) > most:
+        crops = np.sort(np.random.default_rng((seed, 0)).choice(crops, most, replace=False))
     for start in range(0, len(crops), 8):
         some = crops[start : start + 8]
         yield store.batch(some)[valid(some)]
 
 
-def mean_feature(store: FeatureStore, valid: Valid, *, seed: int) -> npt.NDArray[np.float32]:
-    """The mean of all valid patches (d,) of a seeded sample of at most 2000 crops."""
+def mean_feature(store: FeatureStore, valid: Valid, *, seed: int, most: int = MEAN_CROPS) -> npt.NDArray[np.float32]:
+    """The mean of all valid patches (d,) of a seeded sample of at most `most` crops."""
     total, patches = np.zeros(store.header.dim), 0
-    for tokens in sampled_blocks(store, valid, seed=seed):
+    for tokens in sampled_blocks(store, valid, seed=seed, most=most):
         total += tokens.sum(axis=0, dtype=np.float64)
         patches += len(tokens)
     return np.asarray(total / patches, np.float32)

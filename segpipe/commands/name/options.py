@@ -20,7 +20,12 @@ def _pairs(value: Any) -> Any:
     return tuple(tuple(map(_text, pair)) for pair in value) if isinstance(value, list | tuple) else value
 
 
+def _texts(value: Any) -> Any:
+    return tuple(map(_text, value)) if isinstance(value, list | tuple) else value
+
+
 Cluster = Annotated[str | None, BeforeValidator(_text)]
+Several = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 
 
 class NameOptions(Options):
@@ -55,6 +60,27 @@ class NameOptions(Options):
         metavar="A B",
         python="Sequence[tuple[int | str, int | str]]",
     )
+    name: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)] = option(
+        (),
+        'a cluster, by number or name, is called TEXT; "" takes its name away; repeatable',
+        metavar="CLUSTER TEXT",
+        python="Sequence[tuple[int | str, str]]",
+    )
+    color: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)] = option(
+        (),
+        "a cluster has this color, such as #1f77b4; repeatable",
+        metavar="CLUSTER COLOR",
+        python="Sequence[tuple[int | str, str]]",
+    )
+    unmerge: Several = option(
+        (), "this cluster stands by itself again; repeatable", metavar="CLUSTER", python="Sequence[int | str]"
+    )
+    ignore: Several = option(
+        (), "leave this cluster out of the map; repeatable", metavar="CLUSTER", python="Sequence[int | str]"
+    )
+    keep: Several = option(
+        (), "bring this cluster back onto the map; repeatable", metavar="CLUSTER", python="Sequence[int | str]"
+    )
     suggest: int | None = option(
         None, "join the most similar clusters until N classes are left", metavar="N", limits={"ge": 1}
     )
@@ -87,9 +113,14 @@ class NameOptions(Options):
             raise ValueError(
                 f"{named('into')} and {named('by')} say how a cluster is split; name one, such as {named('split', 3)}"
             )
-        if self.split is not None and (self.proposals or self.merge or self.suggest):
+        if self.split is not None and (self.proposals or self.edits or self.suggest):
             raise ValueError(f"{named('split', self.split)} goes alone; propose and merge with another `segpipe name`")
         return self
+
+    @property
+    def edits(self) -> bool:
+        """Whether something is said of single clusters."""
+        return any((self.name, self.color, self.merge, self.unmerge, self.ignore, self.keep))
 
     @property
     def proposals(self) -> Path | None:

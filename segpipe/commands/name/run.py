@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from segpipe.inference import carry_over as parts
 from segpipe.inference.kept_names import draw_clusters, seen_now, tell
 from segpipe.records.class_names import Naming, NamingError, fold
 from segpipe.records.legend import Legend
+from segpipe.records.naming_edits import leave_out, recolor, rename, unmerge
 from segpipe.store import masks
 from segpipe.store.class_names import CLASSES, Written, load_naming, naming_text, save_naming
 from segpipe.store.clusters import SPLITS, load_tree, open_clusters
@@ -111,8 +112,7 @@ def _change(run_dir: RunDir, draft: RunDir, written: Written | None, options: Na
     draw_clusters(run_dir, draft, before, after, runtime)
     state.notes += _tell_fixed(run_dir, draft, clusters)
     proposed = _propose(draft, state, options, clusters, runtime) if options.proposals else None
-    for cluster_name, into in options.merge:
-        state.naming = _merge(state.naming, cluster_name, into)
+    state.naming = edited(state.naming, options)
     if options.suggest:
         _suggest(draft, state, options.suggest, pixels)
     comments = written.comments.moved(state.origin) if written else Comments()
@@ -198,6 +198,35 @@ def _cluster_of(naming: Naming, text: str, said: str) -> int:
         last = max(naming.entries)
         raise UsageError(f"{said}: there is no cluster {text!r}, and none of that name; clusters go from 0 to {last}")
     return found[0]
+
+
+def edited(naming: Naming, options: NameOptions) -> Naming:
+    """What is said of single clusters, in this order: names and colors, merges, what is left out.
+
+    Raises:
+        UsageError: a cluster does not exist, or a name or color cannot be meant.
+    """
+    for option, change, pairs in (("name", rename, options.name), ("color", recolor, options.color)):
+        for cluster, value in pairs:
+            said = named(option, f"{cluster} {value}")
+            naming = _said(said, change, naming, _cluster_of(naming, cluster, said), value)
+    for cluster, into in options.merge:
+        naming = _merge(naming, cluster, into)
+    for cluster in options.unmerge:
+        said = named("unmerge", cluster)
+        naming = _said(said, unmerge, naming, _cluster_of(naming, cluster, said))
+    for option, ignore, clusters in (("ignore", True, options.ignore), ("keep", False, options.keep)):
+        for cluster in clusters:
+            said = named(option, cluster)
+            naming = _said(said, leave_out, naming, _cluster_of(naming, cluster, said), ignore)
+    return naming
+
+
+def _said(said: str, change: Callable[..., Naming], naming: Naming, *values: Any) -> Naming:
+    try:
+        return change(naming, *values)
+    except NamingError as error:
+        raise UsageError(f"{said}: {error}") from error
 
 
 def _merge(naming: Naming, cluster: str, into: str) -> Naming:

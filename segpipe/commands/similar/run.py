@@ -20,15 +20,15 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.guarded import Guards
 from segpipe.base.runtime import Runtime
 from segpipe.base.temporary import temporary_folder
-from segpipe.commands.similar import retrieval as similar
 from segpipe.commands.similar.options import SimilarOptions
-from segpipe.commands.similar.retrieval import ImageFeatures, Match
+from segpipe.commands.similar.retrieval import similar_images
 from segpipe.images.crop_plan import corpus_of_one
 from segpipe.images.id_lookup import ImageNames
 from segpipe.images.validate import Item
 from segpipe.images.video import is_video
 from segpipe.inference.encoder import reopen_encoder
 from segpipe.inference.on_demand import LiveFeatures
+from segpipe.inference.patch_likeness import ImageFeatures, Match, heat, similar_patches, vector_at
 from segpipe.plots.contact_sheet import Panel, sheet
 from segpipe.plots.heatmap import color_table, draw, tint
 from segpipe.records.corpus import Corpus, Rejected
@@ -84,20 +84,20 @@ def _find(run_dir: RunDir, options: SimilarOptions, runtime: Runtime, home: Path
     if point is None:
         vectors = store.vectors()
         own = vectors[list(view.rows)] if skip is not None else np.stack([view.features.vector(r) for r in view.rows])
-        alike = similar.similar_images(own, vectors, corpus, k=k, skip=skip)
+        alike = similar_images(own, vectors, corpus, k=k, skip=skip)
         views = [ImageFeatures(corpus, found.index, store) for found in alike]
         pictures = [_marked(each.rgb(each.image.size.fit(_SIDE)), each, None) for each in (view, *views)]
     else:
         mean = mean_feature(store, Valid(store), seed=0)
-        vector = similar.vector_at(view, mean, *point)
+        vector = vector_at(view, mean, *point)
         if other is None:
             rows = [row for row in range(len(corpus.crops)) if corpus.crops[row].image != skip]
             tracked = runtime.track(rows, total=len(rows), unit="crops")
-            alike = similar.similar_patches(vector, mean, store, corpus, tracked)[:k]
+            alike = similar_patches(vector, mean, store, corpus, tracked)[:k]
             views = [ImageFeatures(corpus, found.index, store) for found in alike]
         else:
             second = open_view(run_dir, other, corpus, store, runtime, home)
-            views, alike = [second], similar.similar_patches(vector, mean, second.features, second.corpus, second.rows)
+            views, alike = [second], similar_patches(vector, mean, second.features, second.corpus, second.rows)
         lines.append(f"point: row {point[0]:g}, column {point[1]:g}; colors say how much every place is like it")
         table = color_table("inferno")
         places = [point, *(found.at for found in alike)]
@@ -160,7 +160,7 @@ def open_view(
 
 def _heated(view: ImageFeatures, vector: Any, mean: Any, table: Rgb) -> Rgb:
     size = view.image.size.fit(_SIDE)
-    small, cosines = view.rgb(size), similar.heat(view, vector, mean, size)
+    small, cosines = view.rgb(size), heat(view, vector, mean, size)
     strength = np.clip(cosines, 0, 1)
     return draw(small, strength, tint(strength, table), style="overlay")
 

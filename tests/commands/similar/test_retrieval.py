@@ -1,11 +1,11 @@
-"""Ranking of images and cosines of patches, by numbers that can be worked out by hand."""
+"""Ranking of images, by numbers that can be worked out by hand."""
 
 from pathlib import Path
 
 import numpy as np
 
 from segpipe.base.geometry import Box, Size
-from segpipe.commands.similar.retrieval import cosines_of, similar_images
+from segpipe.commands.similar.retrieval import similar_images
 from segpipe.records.corpus import Corpus, Crop, Image
 
 
@@ -21,9 +21,3 @@ def test_an_image_counts_by_its_best_crop_and_the_query_is_left_out() -> None:
     found = similar_images(query, vectors, pictures, k=2, skip=None)
     assert [(match.index, round(match.score, 6)) for match in found] == [(1, 0.8), (0, 0.6)]
     assert [match.index for match in similar_images(query, vectors, pictures, k=3, skip=1)] == [0, 2]
-
-
-def test_cosines_are_of_patches_without_the_mean() -> None:
-    patches = np.array([[[4, 1], [1, 5]], [[1, 1], [-2, 1]]], np.float32)
-    found = cosines_of(patches, np.array([1, 0], np.float32), np.array([1, 1], np.float32))
-    np.testing.assert_array_equal(found, [[1, 0], [0, -1]])

@@ -5,8 +5,8 @@ from pathlib import Path
 from segpipe.base.options import make
 from segpipe.commands.similar import COMMAND
 from segpipe.commands.similar.options import SimilarOptions
-from segpipe.commands.similar.retrieval import Match
 from segpipe.commands.similar.run import Found
+from segpipe.inference.patch_likeness import Match
 
 
 def test_each_image_found_is_a_line_and_a_row() -> None:
