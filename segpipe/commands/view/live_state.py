@@ -52,12 +52,10 @@ class LiveState:
             if seen != self._seen:
                 self._kept, self._seen = self._look(), seen
                 self._version += 1
-            return {
-                "version": self._version,
-                **self._kept,
-                "busy": who_works(self._run),
-                **more,
-            }
+            job = more.get("job")
+            own = job is not None and job["failed"] is None  # that works on the run is no news
+            busy = None if own else who_works(self._run)
+            return {"version": self._version, **self._kept, "busy": busy, **more}
 
     def _look(self) -> dict[str, Any]:
         found: dict[str, Any] = {"artefacts": self._run.artefacts, "classes": [], "own": [], "points": []}

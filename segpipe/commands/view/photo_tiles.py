@@ -58,8 +58,9 @@ class PhotoTiles:
     def thumb(self, number: int) -> tuple[bytes, bool]:
         """A whole image as a small JPEG, and whether it is final."""
         image = self._run.image(number)
-        whole = Box(0, 0, image.size.height, image.size.width)
-        tile = Tile(whole, level_size(image.size, 0), 1 << (levels(image.size) - 1))
+        whole, count = Box(0, 0, image.size.height, image.size.width), levels(image.size)
+        drawn = next((level for level in range(count) if _longest(level_size(image.size, level)) >= THUMB), count - 1)
+        tile = Tile(whole, level_size(image.size, drawn), 1 << (count - 1 - drawn))
         return self._kept(("thumb", self._run.artefacts, number), number, image, tile, image.size.fit(THUMB))
 
     def patch(self, number: int, box: Box) -> tuple[bytes, bool]:
@@ -156,6 +157,10 @@ def encode_jpeg(rgb: Rgb) -> bytes:
     done, found = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     assert done
     return bytes(found)
+
+
+def _longest(size: Size) -> int:
+    return max(size.height, size.width)
 
 
 def _shrunk(rgb: Rgb, size: Size) -> Rgb:

@@ -1,7 +1,7 @@
 """Server of the viewer: routes, threads in which answers are made, and errors that become one line.
 
-Answers are made in a few threads, so that the loop that listens is never held up: pictures in some, what reads many
-features in one of its own, so that it never holds up pictures.
+Answers are made in a few threads, so that the loop that listens is never held up: pictures in some, what reads features
+in one of its own, what reads those of many images in another, so that neither holds up pictures.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def make_app(viewers: Mapping[str, Viewer], *, token: str, port: int, static: Pa
     pools = {
         "pictures": ThreadPoolExecutor(_PICTURE_THREADS, "pictures"),
         "features": ThreadPoolExecutor(1, "features"),
+        "surveys": ThreadPoolExecutor(1, "surveys"),
         "quick": ThreadPoolExecutor(2, "quick"),
     }
     names = {path.name: path for path in static.iterdir() if path.is_file()} if static.is_dir() else {}
@@ -86,9 +87,9 @@ def _routes(viewer: Viewer, pools: Mapping[str, ThreadPoolExecutor]) -> list[Rou
         route(f"/tile/index/{tile}.png", _index, "pictures"),
         route(f"/tile/leaf/{tile}.png", _leaf, "features"),
         route(f"/tile/heat/{tile}.png", _heat, "features"),
-        route("/api/best/{cluster}", _best, "features"),
-        route("/api/similar", _similar, "features"),
-        route("/api/suggest", _suggest, "features"),
+        route("/api/best/{cluster}", _best, "surveys"),
+        route("/api/similar", _similar, "surveys"),
+        route("/api/suggest", _suggest, "surveys"),
         route("/api/at", _at, "quick"),
         route("/thumb/{image}.jpg", _thumb, "pictures"),
         route("/thumb/{image}.png", _index_thumb, "pictures"),

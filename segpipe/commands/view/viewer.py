@@ -25,7 +25,7 @@ from segpipe.commands.view.tile_cache import TileCache
 MEMORY_TILES, MEMORY_PHOTOS, MEMORY_MASKS, MEMORY_LEAVES = 32 << 20, 112 << 20, 48 << 20, 24 << 20
 _THUMBS = 24
 DISK_TILES = 1 << 30
-"""Bytes that the viewer of a run holds of encoded pictures, decoded photographs, masks and leaves, and on disk."""
+"""Bytes that are held of encoded pictures, decoded photographs, masks and leaves, and on disk; two runs share them."""
 
 
 class Viewer:
@@ -42,14 +42,15 @@ class Viewer:
         self._described: tuple[Signature, dict[str, Any]] | None = None
         self.writable, self._beside = writable, beside
         (folder / "tiles").mkdir(parents=True)
-        cache = TileCache(folder / "tiles", memory=MEMORY_TILES, disk=DISK_TILES)
+        share = 2 if beside else 1
+        cache = TileCache(folder / "tiles", memory=MEMORY_TILES // share, disk=DISK_TILES // share)
         self.copies = MosaicCopies(folder)
-        self.photos = PhotoTiles(self.run, cache, self.copies, memory=MEMORY_PHOTOS)
-        self.index = IndexTiles(self.run, cache, memory=MEMORY_MASKS)
+        self.photos = PhotoTiles(self.run, cache, self.copies, memory=MEMORY_PHOTOS // share)
+        self.index = IndexTiles(self.run, cache, memory=MEMORY_MASKS // share)
         self.points = PointFile(self.run)
         self.live = LiveState(self.run, self.points)
         self.actions = Actions(self.run, self.points)
-        self.leaves = LeafTiles(self.run, cache, memory=MEMORY_LEAVES)
+        self.leaves = LeafTiles(self.run, cache, memory=MEMORY_LEAVES // share)
         self.likeness = Likeness(self.run, cache)
         self.samples = ClassSamples(self.run)
 

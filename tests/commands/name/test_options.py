@@ -27,6 +27,8 @@ def test_numbers_and_names_mean_clusters() -> None:
         ({"classes": "c.txt"}, "classes=c.txt names labels; give them with points=CSV or labels=DIR"),
         ({"into": 2}, "into and by say how a cluster is split; name one, such as split=3"),
         ({"split": 3, "suggest": 2}, "split=3 goes alone"),
+        ({"split": 3, "name": [(3, "sand")]}, "split=3 goes alone"),
+        ({"split": 3, "keep": [1]}, "split=3 goes alone"),
         ({"min_agreement": 1.5}, "min_agreement=1.5: should be less than or equal to 1"),
     ],
 )
@@ -34,3 +36,11 @@ def test_what_cannot_go_together_is_refused(given: dict[str, Any], said: str) ->
     with pytest.raises(UsageError) as raised:
         options(**given)
     assert str(raised.value).startswith(said)
+
+
+def test_what_is_said_of_single_clusters() -> None:
+    found = options(name=[(3, "sand"), ("coral", "")], color=[(1, "#010203")], ignore=[2], keep=["mud"], unmerge=[4])
+    assert found.name == (("3", "sand"), ("coral", ""))
+    assert (found.color, found.ignore, found.keep, found.unmerge) == ((("1", "#010203"),), ("2",), ("mud",), ("4",))
+    assert found.edits
+    assert not options().edits

@@ -17,9 +17,10 @@ from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
 from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.commands.name.options import NameOptions
-from segpipe.commands.name.run import Named, name_clusters
+from segpipe.commands.name.run import Named, edited, name_clusters
 from segpipe.inference import carry_over as parts
 from segpipe.pipeline import existing_run
+from segpipe.records.class_names import Entry, Naming
 
 SETS = ("extract.input_size=112", "refine.crf=false", "train.method=pca", "cluster.k=6", "cluster.method=tree")
 SMALL = [part for text in SETS for part in ("--set", text)]
@@ -231,3 +232,37 @@ def test_clusters_at_the_same_place_of_every_frame_are_told_each_time(run: Path)
     found.unlink()  # of a run of an earlier version: looked for again
     assert named(run).notes == ()
     assert parts.load_fixed(run) == []
+
+
+def edit(**given: object) -> Naming:
+    plain = Naming({k: Entry((k, k, k), "coral" if k == 2 else "") for k in range(5)})
+    return edited(plain, make(NameOptions, {"run": "runs/reef", **given}))
+
+
+def test_single_clusters_are_named_colored_merged_and_left_out() -> None:
+    found = edit(
+        name=[(0, "sand"), ("coral", "hard coral")], color=[("hard coral", "#010203")], merge=[(1, "sand"), (3, 2)],
+        unmerge=[3], ignore=[4, 0], keep=["sand"],
+    )  # fmt: skip
+    assert found.entries == {
+        0: Entry((0, 0, 0), "sand"),
+        1: Entry((1, 1, 1), "", "sand"),
+        2: Entry((1, 2, 3), "hard coral"),
+        3: Entry((3, 3, 3)),
+        4: Entry((4, 4, 4), "", None, True),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"name": [(9, "x")]}, "name=9 x: there is no cluster '9'"),
+        ({"color": [(1, "red")]}, "color=1 red: 'red' is no color"),
+        ({"unmerge": [1]}, "unmerge=1: cluster 1 is merged into no other"),
+        ({"ignore": ["sand"]}, "ignore=sand: there is no cluster 'sand'"),
+        ({"keep": [7]}, "keep=7: there is no cluster '7'"),
+    ],
+)
+def test_edits_that_cannot_be_meant_say_which(given: dict[str, object], problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        edit(**given)

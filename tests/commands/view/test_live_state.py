@@ -76,6 +76,11 @@ def test_another_command_at_work_is_told(reef: Path) -> None:
     for process, told in ((os.getppid(), True), (os.getpid(), False), (2**22 + 1, False)):
         write_json(reef / ".lock.json", {"pid": process, "since": "noon"})
         assert (who_works(run) is not None) == told
+    write_json(reef / ".lock.json", {"pid": os.getppid(), "since": "noon"})
+    live = LiveState(run, PointFile(run))
+    assert "works on this run" in live.now({"job": None})["busy"]
+    assert "works on this run" in live.now({"job": {"failed": "no"}})["busy"]
+    assert live.now({"job": {"failed": None}})["busy"] is None
     (reef / ".lock.json").write_text("{")
     assert who_works(run) is None
 
