@@ -64,8 +64,9 @@ export function heatTable() {
   return { colors, groups: new Int32Array(256) };
 }
 
-/** Colors a tile. `values` are its numbers, `sure` its margins (0 to 255), `out` its pixels. */
-export function paint({ values, sure, width, height }, { colors, groups, outlines, fade }, out) {
+/** Colors a tile. `values` are its numbers, `sure` its margins (0 to 255), `out` its pixels;
+ *  `reach`: an outline has this many pixels on either side. */
+export function paint({ values, sure, width, height }, { colors, groups, outlines, fade }, reach, out) {
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     let color = value < colors.length ? colors[value] : 0;
@@ -75,16 +76,18 @@ export function paint({ values, sure, width, height }, { colors, groups, outline
     }
     out[i] = color;
   }
-  if (outlines) keepEdges(values, groups, width, height, out);
+  if (outlines) keepEdges(values, groups, [width, height, reach], out);
 }
 
-function keepEdges(values, groups, width, height, out) {
+function keepEdges(values, groups, [width, height, reach], out) {
   const group = (i) => (values[i] < groups.length ? groups[values[i]] : -2);
   for (let row = 0, i = 0; row < height; row++)
     for (let col = 0; col < width; col++, i++) {
       const own = group(i);
-      const isEdge = (col && group(i - 1) !== own) || (col < width - 1 && group(i + 1) !== own)
-        || (row && group(i - width) !== own) || (row < height - 1 && group(i + width) !== own);
+      let isEdge = false;
+      for (let far = 1; far <= reach && !isEdge; far++)
+        isEdge = (col >= far && group(i - far) !== own) || (col < width - far && group(i + far) !== own)
+          || (row >= far && group(i - far * width) !== own) || (row < height - far && group(i + far * width) !== own);
       if (!isEdge) out[i] = 0;
     }
 }

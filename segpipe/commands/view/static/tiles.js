@@ -80,7 +80,7 @@ export class TileLayer {
     for (let up = 0; up <= level; up++) {
       const tile = this.tiles.get(`${level - up}/${col >> up}/${row >> up}`);
       if (!tile?.values) continue;
-      this.color(tile);
+      this.color(tile, view.scale * 2 ** (this.levels - 1 - level + up) > 1.5 ? 1 : 2);
       const part = TILE / 2 ** up;
       const [left, above] = [(col - ((col >> up) << up)) * part, (row - ((row >> up) << up)) * part];
       const [w, h] = [Math.min(part, tile.width - left), Math.min(part, tile.height - above)];
@@ -92,13 +92,14 @@ export class TileLayer {
     }
   }
 
-  color(tile) {
-    if (tile.version === this.version) return;
+  /** Colors a tile anew where the table or the width of outlines is another: thin ones where pixels are large. */
+  color(tile, reach) {
+    if (tile.version === this.version && tile.reach === reach) return;
     tile.canvas ??= new OffscreenCanvas(tile.width, tile.height);
     const pixels = new ImageData(tile.width, tile.height);
-    paint(tile, this.table, new Uint32Array(pixels.data.buffer));
+    paint(tile, this.table, reach, new Uint32Array(pixels.data.buffer));
     tile.canvas.getContext("2d").putImageData(pixels, 0, 0);
-    tile.version = this.version;
+    Object.assign(tile, { version: this.version, reach });
   }
 
   want(level, col, row) {
