@@ -15,7 +15,7 @@ export class Card {
     this.sent = null; // a name under way to the server: no older state may put the old one back
     this.swatch = button("", "", () => this.choose(true), { class: "swatch" });
     this.name = el("input", { class: "name", type: "text", maxlength: 200, autocomplete: "off", spellcheck: "false",
-      "aria-label": `Name of class ${cluster}`, placeholder: `class ${cluster}: name?`,
+      "aria-label": `Name of cluster ${cluster}`, placeholder: `cluster ${cluster}: name?`,
       onkeydown: (event) => this.key(event), onchange: () => this.rename() });
     this.share = el("span", { class: "share" });
     this.patches = el("div", { class: "patches" }, Array.from({ length: FEW }, () => el("i", { class: "blank" })));
@@ -85,7 +85,7 @@ export class Card {
   update(entry, isSelected) {
     const { view } = this.store;
     this.entry = entry;
-    const title = entry.name || `class ${entry.cluster}`;
+    const title = entry.name || `cluster ${entry.cluster}`;
     const { name } = this;
     if (this.sent === null && (document.activeElement !== name || name.value === name.dataset.stored)) name.value = entry.name ?? "";
     name.dataset.stored = entry.name ?? "";

@@ -70,8 +70,8 @@ export class Cards {
     const key = JSON.stringify(entries.map((entry) => [entry.cluster, entry.name]));
     if (key === this.leftOutKey) return;
     this.leftOutKey = key;
-    const row = ({ cluster, name }) => el("div", { class: "row" }, el("span", {}, name || `class ${cluster}`),
-      button("Bring back", `Bring ${name || `class ${cluster}`} back`, () => store.act({ action: "ignore", cluster, ignore: false })));
+    const row = ({ cluster, name }) => el("div", { class: "row" }, el("span", {}, name || `cluster ${cluster}`),
+      button("Bring back", `Bring ${name || `cluster ${cluster}`} back`, () => store.act({ action: "ignore", cluster, ignore: false })));
     this.leftOut.replaceChildren(...(entries.length ? [el("h2", {}, "Left out"), ...entries.map(row)] : []));
   }
 

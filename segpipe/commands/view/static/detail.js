@@ -36,8 +36,8 @@ export class Detail {
   }
 
   merging(card, { cluster }, others) {
-    const choice = el("select", { "aria-label": `Class that takes class ${cluster} in`, data: { key: "into" } },
-      others.map((other) => el("option", { value: other.cluster }, other.name || `class ${other.cluster}`)));
+    const choice = el("select", { "aria-label": `Class that takes cluster ${cluster} in`, data: { key: "into" } },
+      others.map((other) => el("option", { value: other.cluster }, other.name || `cluster ${other.cluster}`)));
     return el("div", { class: "row" }, el("span", { class: "hint" }, "merge into"), choice,
       button("Merge", "Merge into the class chosen", () => this.cards.merge(cluster, Number(choice.value)), { disabled: !others.length, data: { key: "merge" } }));
   }

@@ -34,7 +34,7 @@ export class Source {
 
   nameOf(cluster) {
     const entry = this.entry(this.rootOf(cluster) ?? cluster);
-    return entry?.name || `class ${entry?.cluster ?? cluster}`;
+    return entry?.name || `cluster ${entry?.cluster ?? cluster}`;
   }
 
   colorOf(cluster) { return this.entry(this.rootOf(cluster) ?? cluster)?.color ?? "#808080"; }

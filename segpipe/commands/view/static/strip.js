@@ -44,7 +44,7 @@ export class Strip {
     const { byClass } = this.fields;
     const { value } = byClass;
     byClass.replaceChildren(el("option", { value: "" }, "All classes"),
-      ...classes.map((entry) => el("option", { value: entry.cluster }, entry.name || `class ${entry.cluster}`)));
+      ...classes.map((entry) => el("option", { value: entry.cluster }, entry.name || `cluster ${entry.cluster}`)));
     byClass.value = classes.some((entry) => String(entry.cluster) === value) ? value : "";
     this.made.clear();
     this.rows.replaceChildren();
