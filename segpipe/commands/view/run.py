@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 _HOST = "127.0.0.1"
 _CLOSING = 3  # seconds that answers under way are waited for
-_PATIENCE = 5.0  # seconds until a page may come
+_PATIENCE = 6.0  # seconds until a page may come
 _IDLE = 75  # seconds that a connection without requests is kept
 _WAITING = 0.5  # seconds between two looks at whether the server still runs
 
