@@ -93,7 +93,7 @@ def test_left_out_and_brought_back(seen: Seen) -> None:
     seen.card(first).wait_for(state="detached")
     assert seen.classes()[first]["ignore"] is True
     with seen.done("ignore"):
-        seen.page.get_by_role("button", name="Bring class").click()
+        seen.page.get_by_role("button", name="Bring cluster").click()
     seen.card(first).wait_for()
     assert seen.classes()[first]["ignore"] is False
 
