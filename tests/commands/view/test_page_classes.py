@@ -52,6 +52,7 @@ def test_a_merge_recolors_the_map_and_fetches_no_tile(seen: Seen) -> None:
     seen.show("reef_04")
     kept, lost = sorted(seen.order()[:2])
     color = seen.color(lost)
+    seen.quiet()
     before, tiles = seen.census(), seen.tiles()
     assert before[color] > 500
 
