@@ -66,7 +66,7 @@ def pieces(box: Box) -> list[Box]:
     short, long = sorted((box.height, box.width))
     if long <= _STRIP * short:
         return [box]
-    for times, overlap in ((4, 0.5), (8, 0.5), (8, 0.0)):
+    for times, overlap in ((4, 0.5), (8, 0.5), (8, 0.0), (_STRIP, 0.0)):
         step = times * short * (1 - overlap)
         count = 1 + math.ceil((long - times * short) / step)
         if count <= _MANY:

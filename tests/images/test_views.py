@@ -190,10 +190,10 @@ def test_strips_are_looked_at_in_pieces_of_the_size_of_others(folder: Path) -> N
     Pillow.fromarray(noise((5000, 1, 3), "uint8")).save(folder / "b.png")
     Pillow.fromarray(noise((60, 80, 3), "uint8")).save(folder / "c.png")
     corpus, summary = indexed(folder)
-    assert [len(own) for own in corpus.crops_of] == [38, 625, 1]
-    assert max(max(c.box.height / c.box.width, c.box.width / c.box.height) for c in corpus.crops) == 8
+    assert [len(own) for own in corpus.crops_of] == [38, 313, 1]
+    assert max(max(c.box.height / c.box.width, c.box.width / c.box.height) for c in corpus.crops) == 16
     assert summary.notes == [
         "a.png: a strip, looked at in 38 pieces",
-        "b.png: a strip, looked at in 625 pieces",
+        "b.png: a strip, looked at in 313 pieces",
         "b.png: looked at in parts of fewer than 8 pixels; they get masks, but make no classes",
     ]
