@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from segpipe import pipeline
 from segpipe.cli.entry import main
+from segpipe.pipeline import running
 from segpipe.store.run_dir import RunDir
 
 
@@ -24,7 +24,7 @@ def die() -> None:
 
 
 def arm(stage: str, moment: str) -> None:
-    run_stage, resuming = pipeline.run_stage, RunDir.resuming
+    run_stage, resuming = running.run_stage, RunDir.resuming
 
     def track(items: Iterable[Any], *, total: int, unit: str, done: int = 0) -> Iterator[Any]:
         for count, item in enumerate(items, start=done + 1):
@@ -47,7 +47,7 @@ def arm(stage: str, moment: str) -> None:
             RunDir.resuming = dying  # type: ignore[method-assign]
         return run_stage(step, settings, run_dir, runtime)
 
-    pipeline.run_stage = armed
+    running.run_stage = armed
 
 
 if __name__ == "__main__":

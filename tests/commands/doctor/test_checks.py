@@ -21,7 +21,7 @@ def hub_is_out_of_reach(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         (
             "",
             "the Hugging Face hub cannot be reached",
-            r"not on this machine; .*cannot be reached .*HF_HOME",
+            r"not on this machine; .*cannot be reached.*HF_HOME",
         ),
         ("model.safetensors", "", "the hub answers and has them"),
     ],
@@ -38,7 +38,7 @@ def test_what_is_known_of_the_default_weights(
 
 def test_weights_in_the_cache_are_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("segpipe.nn.hub.cached", lambda repo: tmp_path if "dino" in repo else None)
-    assert checks.CHECKS["weights"](tmp_path)[1].startswith("at hand: dino_vits16")
+    assert checks.CHECKS["weights"](tmp_path)[1].startswith("at hand: classical, dino_vits16")
 
 
 def test_this_machine_is_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,7 +82,7 @@ def test_the_pointer_is_told_class_place_and_margin_and_a_click_selects(seen: Se
     selected = seen.page.locator(".card.selected")
     selected.wait_for()
     cluster = int(selected.get_attribute("data-cluster") or -1)
-    place = re.fullmatch(r"class (\d+) · row (\d+), column (\d+) · margin [01]\.\d\d", said)
+    place = re.fullmatch(r"cluster (\d+) · row (\d+), column (\d+) · margin [01]\.\d\d", said)
     assert place is not None, said
     mask = masks.read_mask(masks.mask_path(seen.run / "masks", "reef_04"))
     assert [int(place[1]), mask[int(place[2]), int(place[3])]] == [cluster, cluster]
