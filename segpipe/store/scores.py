@@ -30,10 +30,10 @@ def save_scores(scores: Scores, images: Sequence[ImageScore], confusion: npt.NDA
     Args:
         scores: becomes scores.json.
         images: becomes images.jsonl.
-        confusion: (classes, clusters + 1) pixels, last column no data; becomes confusion.csv, rows named by class.
+        confusion: (classes, clusters + 1) pixels, last column no data; becomes confusion.csv, rows named by label.
         path: the directory `scores/`.
     """
-    header = ["class", *range(confusion.shape[1] - 1), _NO_DATA]
+    header = ["label", *(f"cluster {k}" for k in range(confusion.shape[1] - 1)), _NO_DATA]
     rows = ([name, *row] for name, row in zip(scores.classes, confusion.tolist(), strict=True))
     files.write_text(path / _CONFUSION, csv_text(header, rows))
     files.write_jsonl(path / _IMAGES, (image.model_dump(mode="json") for image in images))

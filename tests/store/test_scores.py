@@ -80,7 +80,7 @@ def test_scores_json_has_the_layout_that_was_promised(tmp_path):
             assert set(scores[probe][kind]) == {"accuracy", "miou"}
     assert scores["unmatched"] == {"labels": 1, "examples": ["x"], "empty": 1, "absent_classes": ["absent"]}
     header = (tmp_path / "confusion.csv").read_text("utf-8").splitlines()[:1]
-    assert next(csv.reader(header)) == ["class", "0", "1", "2", "3", "4", "no data"]
+    assert next(csv.reader(header)) == ["label", *(f"cluster {k}" for k in range(5)), "no data"]
 
 
 @pytest.mark.parametrize("load", [load_scores, load_image_scores, load_confusion])

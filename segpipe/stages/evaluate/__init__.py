@@ -58,7 +58,7 @@ FILES = {
     "points.csv": (
         "with points: image, row, column, label, cluster, and label matched with it, of each; whether these are one"
     ),
-    "confusion.csv": "labelled pixels by class (rows) and cluster (columns)",
+    "confusion.csv": "labelled pixels by label (rows) and cluster (columns)",
     "counts.npz": "the same by image; the scores of the map as named are made of it",
 }
 
