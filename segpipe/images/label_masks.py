@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -12,11 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from segpipe.base.guarded import Gone, Guards
-from segpipe.images.decoding import allow_pixels, decoding
+from segpipe.images.decoding import allow_pixels, decoding, memory_for
 from segpipe.images.headers import BadImage, inspect
 from segpipe.images.listing import Listing
 from segpipe.images.readers import open_photograph
 from segpipe.images.video import is_video
+
+_log = logging.getLogger(__name__)
 
 _SUFFIX = re.compile(r"[ _.-]+(masks?|labels?|labelids|seg|segmentation|gt|groundtruth|annotations?|classes)$", re.I)
 _KINDS = ("PNG", "BMP", "TIFF")
@@ -45,6 +48,19 @@ def leave_out_labels(listing: Listing, guards: Guards) -> tuple[Listing, tuple[s
         return listing, ()
     gone = set(left)
     return replace(listing, paths=tuple(name for name in listing.paths if name not in gone)), tuple(sorted(left))
+
+
+def photographs(listing: Listing) -> Listing:
+    """A listing without label masks, for commands that make no corpus; what is left out is logged in a line."""
+    with Guards(memory_for(_LARGEST)) as guards:
+        kept, labels = leave_out_labels(listing, guards)
+    if labels:
+        count = "1 file" if len(labels) == 1 else f"{len(labels)} files"
+        _log.info(
+            "%s such as %s: label masks by the name of a photograph, left out; name their folder alone to look at them",
+            *(count, labels[0]),
+        )
+    return kept
 
 
 def groups_of_a_name(paths: Sequence[str]) -> list[list[str]]:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from segpipe.images import heic
-from segpipe.images.label_masks import groups_of_a_name, is_label_mask
+from segpipe.images.label_masks import groups_of_a_name, is_label_mask, photographs
+from segpipe.images.listing import list_images
 from tests.images.test_views import indexed
 
 RNG = np.random.default_rng(0)
@@ -105,3 +106,15 @@ def test_pictures_that_are_not_read_are_counted(tmp_path: Path, monkeypatch: pyt
     assert [image.path for image in corpus.images] == ["a.jpg", "b.JFIF"]
     assert summary.notes[0].startswith("1 .avif, 1 .gif, 20 .heic, 1 .jp2 passed over")
     assert "magick IN OUT.jpg" in summary.notes[0]
+
+
+def test_commands_without_a_corpus_leave_them_out_and_say_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    for name in ("a", "b"):
+        photograph(tmp_path / "images" / f"{name}.jpg")
+        save(tmp_path / "labels" / f"{name}.png", CLASSES)
+    kept = photographs(list_images(str(tmp_path)))
+    assert kept.paths == ("images/a.jpg", "images/b.jpg")
+    assert "2 files such as labels/a.png: label masks by the name of a photograph, left out" in caplog.text
+    alone = photographs(list_images(str(tmp_path / "labels")))
+    assert alone.paths == ("a.png", "b.png")  # no photographs beside them: they are what is asked for

@@ -108,6 +108,7 @@ def _check(options: AttendOptions, *, film: bool) -> None:
 
 
 def _open_source(options: AttendOptions, runtime: Runtime, *, film: bool) -> tuple[MediaSource, Listing | None]:
+    from segpipe.images.label_masks import photographs
     from segpipe.images.listing import list_images
     from segpipe.images.sources import ImageSource, VideoSource, in_frame_order
     from segpipe.images.transform import CropResize
@@ -118,7 +119,7 @@ def _open_source(options: AttendOptions, runtime: Runtime, *, film: bool) -> tup
     path = Path(images).expanduser()
     if is_video(path) and not path.is_dir():
         return VideoSource(path, transform, start=start, stop=stop), None
-    listing = list_images(images)
+    listing = photographs(list_images(images))
     ordered = in_frame_order(listing) if film else listing
     source = ImageSource(ordered, transform, workers=runtime.workers, chosen=slice(start, stop))
     if not len(source):

@@ -14,6 +14,7 @@ from segpipe.commands.doctor import health_measures as measures
 from segpipe.commands.doctor.block_features import BlockFeatures, classical_eye, cut_image, open_eye, see_all
 from segpipe.commands.doctor.options import DoctorOptions
 from segpipe.commands.doctor.verdict import highest_block, sentences
+from segpipe.images.label_masks import photographs
 from segpipe.images.listing import Listing, list_images
 from segpipe.images.sources import ImageSource, SourceImage, VideoSource
 from segpipe.images.transform import CropResize
@@ -94,7 +95,7 @@ def _images(options: DoctorOptions, runtime: Runtime) -> Iterator[SourceImage | 
     if is_video(path) and path.is_file():
         yield from runtime.track(VideoSource(path, CropResize()).sample(most), total=most, unit="frames read")
         return
-    listing = list_images(options.images)
+    listing = photographs(list_images(options.images))
     yield from listing.rejected
     count = len(listing.paths)
     chosen = np.linspace(0, count - 1, min(most, count)).round().astype(int)

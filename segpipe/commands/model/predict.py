@@ -21,6 +21,7 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.base.temporary import temporary_folder
 from segpipe.images.crop_plan import corpus_of_one
+from segpipe.images.label_masks import photographs
 from segpipe.images.listing import Listing
 from segpipe.images.validate import Item, expect_images, find_images
 from segpipe.inference.codes import open_head
@@ -112,7 +113,7 @@ def list_new(images: str, model: Model) -> Listing:
     Raises:
         UsageError: there are none.
     """
-    return index.list_files(settings_of(model, images))
+    return photographs(index.list_files(settings_of(model, images)))
 
 
 def settings_of(model: Model, images: str = "", *, every: int = 0) -> index.Config:

@@ -30,6 +30,7 @@ from segpipe.commands.probe.measures import (
     measure_image,
 )
 from segpipe.commands.probe.metrics import Pair
+from segpipe.images.label_masks import photographs
 from segpipe.images.listing import Listing, list_images
 from segpipe.images.sources import ImageSource, SourceImage, VideoSource
 from segpipe.images.transform import CropResize
@@ -124,7 +125,7 @@ def _source(
     path = Path(images)
     if is_video(path) and path.is_file():
         return VideoSource(path, CropResize()).sample(count), range(count), count, ()
-    listing = list_images(images)
+    listing = photographs(list_images(images))
     order = np.random.default_rng(seed).permutation(len(listing.paths))
     chosen = sorted(int(i) for i in order[:count])
     some = Listing(listing.root, tuple(listing.paths[i] for i in chosen), ())
