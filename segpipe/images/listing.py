@@ -110,7 +110,8 @@ def readable() -> tuple[str, ...]:
 
 
 def _count_others(names: Iterable[str], *, videos: bool) -> dict[str, int]:
-    others = tuple(ending for ending in _PICTURES + (_FILMS if videos else ()) if ending not in readable())
+    read = readable()
+    others = tuple(ending for ending in _PICTURES + (_FILMS if videos else ()) if ending not in read)
     return dict(Counter(os.path.splitext(name)[1].lower() for name in names if ends(name, others)))  # noqa: PTH122
 
 

@@ -201,20 +201,18 @@ def _read_raster(
     dataset: Any, container: Container, scaling: tuple[float, float], bands: rasters.Bands, *, collar: bool
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
     rgb = np.empty((dataset.height, dataset.width, 3), np.uint8)
-    valid = np.ones(rgb.shape[:2], bool)
+    valid, whole = np.ones(rgb.shape[:2], bool), list[npt.NDArray[Any]]()
     for rows, values, good in rasters.slabs(dataset, container, bands):
         rgb[rows] = rasters.to_8_bits(values, *scaling)
+        if collar:
+            whole.append(values)
         if good is not None:
             valid[rows] = good
-    if collar:
-        around = collar_of(rasters.read_values(dataset, container, bands, _whole(dataset))[0])
-        valid &= ~around if around is not None else True
+    around = collar_of(np.concatenate(whole)) if collar else None
+    if around is not None:
+        valid &= ~around
     rgb, valid = upright(rgb, container.orientation), upright(valid, container.orientation)
     return rgb, None if valid.all() else valid
-
-
-def _whole(dataset: Any) -> Box:
-    return Box(0, 0, dataset.height, dataset.width)
 
 
 def has_collar(path: Path, container: Container, view: View) -> bool:
@@ -226,7 +224,8 @@ def has_collar(path: Path, container: Container, view: View) -> bool:
     with decoding(path), rasters.open_view(path, container, view) as (dataset, bands):
         if rasters.states_nodata(bands):
             return False
-        return collar_of(rasters.read_values(dataset, container, bands, _whole(dataset))[0]) is not None
+        whole = Box(0, 0, dataset.height, dataset.width)
+        return collar_of(rasters.read_values(dataset, container, bands, whole)[0]) is not None
 
 
 def upright(array: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
