@@ -122,10 +122,11 @@ class Seen:
 
     @contextmanager
     def done(self, action: str) -> Iterator[None]:
-        """Wait for the answer to an action of the block."""
+        """Wait for the answer to an action of the block, and until the page has taken it."""
         with self.page.expect_response(lambda answer: _is_action(answer, action)) as found:
             yield
         assert found.value.status == 200, found.value.text()
+        self.page.locator("body[aria-busy=false]").wait_for()
 
     def wait(self, expression: str, argument: Any = None) -> None:
         """Wait until a JavaScript expression holds."""

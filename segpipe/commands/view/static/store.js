@@ -59,7 +59,7 @@ export class Store extends EventTarget {
 
   /** Sends an action once those before it are answered; null where it was refused, which is shown in its own words. */
   act(body) {
-    this.working += 1;
+    this.work(1);
     this.sent += 1;
     this.last = this.last.then(() => this.send(body));
     return this.last;
@@ -76,8 +76,14 @@ export class Store extends EventTarget {
       this.notice(error.message, "error");
       return null;
     } finally {
-      this.working -= 1;
+      this.work(-1);
     }
+  }
+
+  /** Counts actions without an answer; the page says by `aria-busy` that there are some. */
+  work(more) {
+    this.working += more;
+    document.body.setAttribute("aria-busy", String(this.working > 0));
   }
 
   /** Takes a state; where masks or clusters are others, everything is loaded anew. */
