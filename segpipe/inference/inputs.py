@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,10 @@ from segpipe.base.geometry import Box
 from segpipe.inference.codes import encode
 from segpipe.inference.reuse_masks import ReusableMasks
 from segpipe.inference.segmenter import ImageCrops, ReadCodes, divide_tile, segment_tile
+from segpipe.inference.steady_codes import SteadyCodes
 from segpipe.ops.maps.certainty import Map
 from segpipe.ops.maps.segment_config import SegmentConfig
+from segpipe.ops.maps.steady import FrameCodes
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
@@ -25,8 +28,10 @@ from segpipe.store.features import FeatureStore
 if TYPE_CHECKING:
     from segpipe.nn.head import Head
 
+Float32 = npt.NDArray[np.float32]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class SegmentInputs:
     """The artefacts that segmentation reads; opened once in each process."""
 
@@ -38,6 +43,23 @@ class SegmentInputs:
     reusable: ReusableMasks | None = None
     """Finished masks to start from."""
 
+    @cached_property
+    def read_codes(self) -> ReadCodes:
+        """Reads the codes of a row of the feature store, steadied along its video where the settings say so."""
+        if self.config.steady:
+            return SteadyCodes(self.corpus, self.config.steady, self._frame)
+        return lambda row, flipped: self._crop(row, flipped)[0]
+
+    def _frame(self, row: int, flipped: bool) -> FrameCodes:
+        return FrameCodes.of(*self._crop(row, flipped))
+
+    def _crop(self, row: int, flipped: bool) -> tuple[Float32, npt.NDArray[np.floating], npt.NDArray[np.bool_]]:
+        """Codes, features, and which patches show image, of a row of the feature store."""
+        valid, patches = self.features.valid(row), self.features.patches(row, flipped=flipped)
+        if flipped:
+            valid = valid[:, ::-1]
+        return encode(self.head, self.clusters, patches, valid), patches, valid
+
 
 def refine_tile(inputs: SegmentInputs, index: int, tile: Box) -> tuple[masks.Mask, tuple[Map, Map] | None]:
     """The mask (h, w) of a tile of an image of the corpus, and where wanted margin and entropy of its pixels.
@@ -48,7 +70,7 @@ def refine_tile(inputs: SegmentInputs, index: int, tile: Box) -> tuple[masks.Mas
         CorpusError: the image file is gone or has changed since it was indexed.
     """
     crops = image_crops(inputs.corpus, inputs.features.header, index)
-    return segment_tile(crops, tile, inputs.config, codes_of(inputs))
+    return segment_tile(crops, tile, inputs.config, inputs.read_codes)
 
 
 def split_tile(inputs: SegmentInputs, index: int, tile: Box) -> tuple[masks.Mask, tuple[Map, Map] | None]:
@@ -62,20 +84,9 @@ def split_tile(inputs: SegmentInputs, index: int, tile: Box) -> tuple[masks.Mask
     path, places = tile_paths(inputs, inputs.reusable.directory, index, tile)
     mask = inputs.reusable.read(path, inputs.config.classes)
     crops = image_crops(inputs.corpus, inputs.features.header, index)
-    mask = divide_tile(crops, tile, inputs.config, codes_of(inputs), mask, inputs.reusable.left)
+    mask = divide_tile(crops, tile, inputs.config, inputs.read_codes, mask, inputs.reusable.left)
     maps = [read_certainty(place) for place in places]
     return mask, (maps[0], maps[1]) if maps else None
-
-
-def codes_of(inputs: SegmentInputs) -> ReadCodes:
-    """Reads the codes of a row of the feature store."""
-
-    def read(row: int, flipped: bool) -> npt.NDArray[np.float32]:
-        valid = inputs.features.valid(row)
-        patches = inputs.features.patches(row, flipped=flipped)
-        return encode(inputs.head, inputs.clusters, patches, valid[:, ::-1] if flipped else valid)
-
-    return read
 
 
 def tile_paths(inputs: SegmentInputs, directory: Path, index: int, tile: Box) -> tuple[Path, list[Path]]:

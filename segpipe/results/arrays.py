@@ -13,7 +13,7 @@ from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, mask_tiles
 from segpipe.base.runtime import cpu_count
 from segpipe.inference.codes import encode
-from segpipe.inference.inputs import SegmentInputs, codes_of, image_crops
+from segpipe.inference.inputs import SegmentInputs, image_crops
 from segpipe.inference.segmenter import tile_field, tile_side
 from segpipe.ops.maps.segment_config import SegmentConfig
 from segpipe.ops.maps.tiling import plan_lattice
@@ -94,7 +94,7 @@ def canvas_probabilities(reader: RunReader, index: int) -> Float32:
         config = replace(SegmentConfig.from_header(clusters, reader.mask_header), threads=cpu_count())
     inputs = SegmentInputs(corpus, store, reader.head, clusters, config)
     with reader.reading("extract", reader.folder("extract")):
-        crops, read = image_crops(corpus, store.header, index), codes_of(inputs)
+        crops, read = image_crops(corpus, store.header, index), inputs.read_codes
         side, size = tile_side(crops, config), corpus.images[index].size
         if side is None:
             field = tile_field(crops, crops.whole, config, read)

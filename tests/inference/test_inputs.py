@@ -8,7 +8,7 @@ import pytest
 
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box
-from segpipe.inference.inputs import SegmentInputs, codes_of, image_crops, refine_tile, split_tile, tile_paths
+from segpipe.inference.inputs import SegmentInputs, image_crops, refine_tile, split_tile, tile_paths
 from segpipe.inference.reuse_masks import find_reusable, save_made
 from segpipe.nn.head import linear_head
 from segpipe.ops.maps.segment_config import SegmentConfig
@@ -85,11 +85,19 @@ def test_codes_of_the_mirrored_crop_are_mirrored_with_their_valid_patches(stripe
     plain = inputs_of(striped)
     row = striped.corpus.crops_of[PHOTO][0]
     stored = plain.features.patches(row).astype(np.float32)
-    np.testing.assert_array_equal(codes_of(plain)(row, False), 2 * stored)
-    read = codes_of(replace(plain, clusters=replace(plain.clusters, smooth=0.5)))
+    np.testing.assert_array_equal(plain.read_codes(row, False), 2 * stored)
+    read = replace(plain, clusters=replace(plain.clusters, smooth=0.5)).read_codes
     np.testing.assert_allclose(read(row, True), read(row, False)[:, ::-1], atol=1e-6)
     assert not plain.features.valid(row).all()
     assert not np.allclose(read(row, False), 2 * stored)
+
+
+def test_images_that_are_no_frames_have_the_codes_they_had(striped: Striped) -> None:
+    plain = inputs_of(striped)
+    steady = replace(plain, config=replace(plain.config, steady=2))
+    for row in range(len(striped.corpus.crops)):
+        for flipped in (False, True):
+            np.testing.assert_array_equal(steady.read_codes(row, flipped), plain.read_codes(row, flipped))
 
 
 def test_crops_of_an_image_are_its_own_rows_of_the_store(striped: Striped) -> None:

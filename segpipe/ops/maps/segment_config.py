@@ -35,6 +35,8 @@ class SegmentConfig:
     """How many the CRF may use; the result does not depend on it."""
     splits: tuple[Split, ...] = ()
     """Clusters cut further, pixel by pixel inside the map that the others leave them."""
+    steady: int = 0
+    """Frames on each side that a video's frame is averaged with (`ops.maps.steady`)."""
 
     @classmethod
     def from_header(cls, clusters: ClusterModel, header: Mapping[str, Any], *, crf: bool = True) -> SegmentConfig:
@@ -53,6 +55,7 @@ class SegmentConfig:
             flip=header["flip"],
             crf=Crf(**header["crf"]) if crf and header["crf"] is not None else None,
             splits=clusters.splits,
+            steady=header.get("steady", 0),
         )
 
     @property
@@ -63,6 +66,7 @@ class SegmentConfig:
             "sharpness": self.sharpness,
             "flip": self.flip,
             "crf": asdict(self.crf) if self.crf else None,
+            **({"steady": self.steady} if self.steady else {}),
         }
 
     @property

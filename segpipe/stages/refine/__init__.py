@@ -94,6 +94,13 @@ class Config(Section):
     crf_bilateral_srgb: float = setting(3.0, "reach of the appearance kernel in gray levels of 0 to 255", gt=0)
     crf_bilateral_compat: float = setting(4.0, "weight of the appearance kernel", ge=0)
     crf_iterations: int = setting(10, "mean-field steps of the CRF", ge=1, le=1000)
+    steady: int = setting(
+        0,
+        "frames on each side that the codes of a video's frame are averaged with, along similar patches, so that "
+        "classes do not flicker; 0 = not",
+        ge=0,
+        le=100,
+    )
     certainty: bool = setting(False, "write margin and entropy of every pixel beside the masks; masks stay the same")
 
 
@@ -311,6 +318,7 @@ def segment_config(config: Config, clusters: ClusterModel) -> SegmentConfig:
         crf=crf if config.crf else None,
         certainty=config.certainty,
         splits=clusters.splits,
+        steady=config.steady,
     )
 
 
