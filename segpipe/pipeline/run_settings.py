@@ -12,7 +12,7 @@ from segpipe.base import runtime as machine
 from segpipe.base.config import Layer, Section, before, build, read_sets, read_yaml, setting, to_yaml
 from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime, Track, no_track
-from segpipe.stages import MAKERS, STAGES, UNLISTED, Stage, accept
+from segpipe.stages import MAKERS, STAGES, UNLISTED, Stage, accept, cluster, train
 from segpipe.store.run_dir import RunDir
 
 Settings = Mapping[str, Section]
@@ -99,7 +99,15 @@ def resolve(
     """
     own = run_dir.root / "config.yaml"
     start = [_config_layer(config)] if config else [before(SECTIONS), read_yaml(own, own=True)] if own.exists() else []
-    return build(SECTIONS, [*start, Layer("", more or {}), read_sets(sets), *layers])
+    return linked(build(SECTIONS, [*start, Layer("", more or {}), read_sets(sets), *layers]))
+
+
+def linked(settings: Settings) -> dict[str, Section]:
+    """Settings of which one stage's defaults know what another stage was told: how many classes are wanted."""
+    trained, clustered = settings.get(train.NAME), settings.get(cluster.NAME)
+    if not (isinstance(trained, train.Config) and isinstance(clustered, cluster.Config)):
+        return dict(settings)
+    return {**settings, train.NAME: trained.for_classes(clustered.k)}
 
 
 def save_settings(run_dir: RunDir, settings: Settings) -> None:
@@ -143,7 +151,7 @@ def settings_tried(run_dir: RunDir, settings: Settings) -> Iterator[set[str]]:
         if before is None and not isinstance(error, UsageError):
             raise
         if accepted:
-            others = own or build(SECTIONS, [])
+            others = own or linked(build(SECTIONS, []))
             save_settings(run_dir, {name: settings[name] if name in accepted else others[name] for name in settings})
         elif before is None:
             path.unlink()

@@ -187,19 +187,26 @@ class Actions:
     def _keep_k(self, given: Mapping[str, Any]) -> Answer:
         k = whole(given, "k", least=1, most=65535)
         with self._run.run_dir.lock():
-            old: Any = self._run.settings["cluster"]
-            shown = self._set_k(k)
-            if old.k != k:
-                self._journal.add(self._entry("setting", f"keep {k} classes", shown, {"k": old.k}, {"k": k}))
+            settings: Any = self._run.settings
+            before = {"k": settings["cluster"].k, "whiten": settings["train"].whiten}
+            after = {"k": k, "whiten": settings["train"].components_whitened}  # else other components than those shown
+            shown = self._keep(after)
+            if before != after:
+                self._journal.add(self._entry("setting", f"keep {k} classes", shown, before, after))
         return {"command": shown, "will_run": self._plan()}
 
-    def _set_k(self, k: Any) -> str:
-        run_dir = self._run.run_dir
-        settings = pipeline.resolve(run_dir, more={"cluster.k": k})
+    def _keep(self, given: Mapping[str, Any]) -> str:
+        run_dir, said = self._run.run_dir, {"cluster.k": given["k"]}
+        if "whiten" in given:
+            said["train.whiten"] = given["whiten"]
+        settings = pipeline.resolve(run_dir, more=said)
         pipeline.check_settings(settings, run_dir, [pipeline.BY_NAME["cluster"]])
         pipeline.save_settings(run_dir, settings)
         images = getattr(settings["index"], "images", None) or "IMAGES"
-        return shlex.join(["segpipe", "run", str(images), str(run_dir.root), "--set", f"cluster.k={k}"])
+        sets = [
+            part for key, value in said.items() for part in ("--set", f"{key}={'null' if value is None else value}")
+        ]
+        return shlex.join(["segpipe", "run", str(images), str(run_dir.root), *sets])
 
     def _plan(self) -> list[str]:
         steps = pipeline.plan(self._run.settings, self._run.run_dir)
@@ -267,7 +274,7 @@ class Actions:
         if entry.kind == "naming":
             return self._replace(entry.after["entries"], entry.before["entries"], remove=bool(entry.before.get("made")))
         if entry.kind == "setting":
-            return self._reset(entry.after["k"], entry.before["k"])
+            return self._reset(entry.after["k"], entry.before)
         if "taken" in entry.before:
             return self._points.added(tuple(entry.before["taken"]), int(entry.before["place"])).command
         return self._points.taken_row(entry.after["added"], remove=bool(entry.before.get("made"))).command
@@ -277,7 +284,7 @@ class Actions:
         if entry.kind == "naming":
             return self._replace(entry.before["entries"], entry.after["entries"], remove=False)
         if entry.kind == "setting":
-            return self._reset(entry.before["k"], entry.after["k"])
+            return self._reset(entry.before["k"], entry.after)
         if "taken" in entry.before:
             return self._points.taken_row(entry.before["taken"], remove=False).command
         return self._points.added(tuple(entry.after["added"])).command
@@ -299,11 +306,11 @@ class Actions:
         plain = begin_naming(self._run.mask_clusters, naming.clustering, guide)
         return naming == plain and load_naming(self._run.root / CLASSES).comments == Comments()
 
-    def _reset(self, now: Any, then: Any) -> str:
+    def _reset(self, now: Any, then: Mapping[str, Any]) -> str:
         old: Any = self._run.settings["cluster"]
         if old.k != now:
             raise BadRequest(f"cluster.k is {old.k} now, not {now}: it was changed since, and stays")
-        return self._set_k(then)
+        return self._keep(then)
 
     def _join(self, entry: Done) -> Answer:
         def finished() -> None:

@@ -49,15 +49,17 @@ def steady(frame: FrameCodes, others: Sequence[FrameCodes]) -> Float32:
         frame: the frame.
         others: its neighbors in time, of any grid.
     """
+    import torch
+
     total = frame.codes.reshape(-1, frame.codes.shape[-1]).astype(np.float32, copy=True)
     weights = np.ones((len(total), 1), np.float32)
     shown = frame.units.any(axis=1, keepdims=True)
     for other in others:
-        cosines = frame.units @ other.units.T
-        count = min(TOP, cosines.shape[1])
-        best = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
-        alike = np.exp((np.take_along_axis(cosines, best, axis=1) - 1) / np.float32(TEMPERATURE)) * shown
-        carried = other.codes.reshape(-1, other.codes.shape[-1])[best]
-        total += np.einsum("nk,nkc->nc", alike, carried)
+        cosines = torch.from_numpy(frame.units) @ torch.from_numpy(other.units).T
+        nearest, rows = cosines.topk(min(TOP, cosines.shape[1]), dim=1)
+        alike = np.exp((nearest.numpy() - 1) / np.float32(TEMPERATURE)) * shown
+        codes = other.codes.reshape(-1, other.codes.shape[-1])
+        for weight, row in zip(alike.T[..., None], rows.numpy().T, strict=True):
+            total += weight * codes[row]
         weights += alike.sum(axis=1, keepdims=True)
-    return (total / weights).reshape(frame.codes.shape)
+    return np.asarray(total / weights, np.float32).reshape(frame.codes.shape)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PrivateAttr
 
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
@@ -53,6 +53,9 @@ FILES = {
     "tb/*": "TensorBoard events, where it is installed",
 }
 
+_WHITEN = 8  # where the number of classes is not known, or heads compete
+_WHITEN_SHARE = 0.25  # of the number of classes
+
 log = logging.getLogger(__name__)
 
 
@@ -75,10 +78,11 @@ class Config(Section):
     steps: int = setting(600, "optimizer steps (published: 5000 to 7000, for thousands of images)", ge=1, le=10_000_000)
     batch: int = setting(16, "anchor crops per step", ge=1, le=10_000)
     dim: int | None = setting(None, "length of a code; null = as published for the method, pca 64", ge=1, le=100_000)
-    whiten: int = setting(
-        8,
+    whiten: int | None = setting(
+        None,
         "of principal components: scale each by 1 / sqrt(its variance + that of the first one after so many), so that "
-        "no component outweighs all others; 0 = not",
+        f"no component outweighs all others; 0 = not; null = {_WHITEN_SHARE:.0%} of cluster.k, {_WHITEN} where that is "
+        "auto or other heads compete",
         ge=0,
         le=100_000,
     )
@@ -117,15 +121,39 @@ class Config(Section):
     checkpoint_every: int = setting(500, "steps between checkpoints", ge=1, result=False)
     tensorboard: bool = setting(True, "write TensorBoard events if that package is installed", result=False)
 
+    _whiten_for: int | None = PrivateAttr(None)
+
+    def for_classes(self, k: int | Literal["auto"]) -> Config:
+        """The same for so many classes: how far components are whitened where that is not given.
+
+        Few classes are told apart by few directions: each that is made as loud as these would be cut into parts of
+        even size, a large background first.
+        """
+        found = self.model_copy()
+        if self.whiten is None and k != "auto":
+            found._whiten_for = max(1, round(_WHITEN_SHARE * k))
+        return found
+
+    @property
+    def components_whitened(self) -> int:
+        """`whiten`, or what stands for it where it is null."""
+        if self.whiten is not None:
+            return self.whiten
+        return self._whiten_for if self._whiten_for is not None and self.methods == {"pca"} else _WHITEN
+
+    @property
+    def methods(self) -> set[Method]:
+        """Those that are named."""
+        return set(self.candidates) if self.method == "auto" else {self.method}
+
     def identity(self) -> dict[str, Any]:
         """The settings that can change the result; those of principal components and STEGO as earlier versions had it.
 
         What trains other methods changed with `shift_bias`, and so did their results.
         """
-        found = super().identity()
-        methods = set(self.candidates) if self.method == "auto" else {self.method}
+        found = super().identity() | {"whiten": self.components_whitened}
         if (
-            methods <= {"pca", "stego"}
+            self.methods <= {"pca", "stego"}
             and self.dropout in (None, 0.1)
             and not (self.shifts == "eagle" and self.shift_bias)
         ):
@@ -205,7 +233,7 @@ def training_config(config: Config) -> TrainingConfig:
     return TrainingConfig(
         steps=config.steps,
         dim=config.dim,
-        whiten=config.whiten,
+        whiten=config.components_whitened,
         lr=config.lr,
         dropout=config.dropout,
         shifts={} if config.shifts == "eagle" else given,

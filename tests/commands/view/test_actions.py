@@ -195,13 +195,19 @@ def test_a_run_that_is_in_use_takes_no_action(opened: Opened) -> None:
 
 
 def test_keeping_a_number_of_classes_says_what_will_run(opened: Opened) -> None:
+    before = resolve(open_run(opened.root))["train"]
     told = opened.do("keep_k", k=3)
-    settings: Any = resolve(open_run(opened.root))["cluster"]
-    assert settings.k == 3
-    assert told["command"].endswith("--set cluster.k=3")
+    settings: Any = resolve(open_run(opened.root))
+    assert settings["cluster"].k == 3
+    whiten = settings["train"].whiten  # else classes of other components than those that were looked at
+    assert settings["train"].identity() == before.identity()
+    assert told["command"].endswith(f"--set cluster.k=3 --set train.whiten={whiten}")
     assert [line.split(":")[0] for line in told["will_run"]][:2] == ["cluster", "refine"]
     opened.do("undo")
     assert opened.meaning()[2] == K
+    assert resolve(open_run(opened.root))["train"] == before
+    redone = opened.do("redo")
+    assert resolve(open_run(opened.root))["train"] == settings["train"], redone
 
 
 def test_what_the_masks_hold_is_remembered_beside_the_names(opened: Opened) -> None:

@@ -181,3 +181,18 @@ def test_runs_of_principal_components_and_stego_keep_the_key_of_earlier_versions
     assert train.Config(codebook=7, shift_bias=0.1).identity() == before  # no use is made of either
     for given in ({"dropout": 0.2}, {"shifts": "eagle", "shift_bias": 0.11}, {"method": "cause"}, {"method": "hp"}):
         assert {"shift_bias", "codebook"} <= train.Config(**given).identity().keys()
+
+
+def test_components_are_whitened_by_the_number_of_classes_unless_it_is_said_how_far() -> None:
+    config = train.Config()
+    assert [config.for_classes(k).components_whitened for k in (1, 3, 6, 11, 23, 35, "auto")] == [1, 1, 2, 3, 6, 9, 8]
+    assert config.for_classes(27).identity() != config.for_classes(3).identity()
+    assert config.for_classes(9).identity() == config.for_classes(8).identity()
+    given = train.Config(whiten=0)
+    assert given.for_classes(3) == given.for_classes(4)
+    assert given.for_classes(3).identity()["whiten"] == 0
+    for other in (
+        {"method": "stego"},
+        {"candidates": ("pca", "stego")},
+    ):  # another number of classes trains nothing anew
+        assert train.Config(**other).for_classes(3).identity() == train.Config(whiten=8, **other).identity()
