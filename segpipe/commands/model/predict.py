@@ -35,7 +35,8 @@ from segpipe.ops.maps.segment_config import SegmentConfig
 from segpipe.records.bundle import Bundle
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Rejected
-from segpipe.stages import index, refine
+from segpipe.stages import index
+from segpipe.stages.refine import refine_settings
 from segpipe.store import bundle as store
 from segpipe.store.clusters import load_clusters
 from segpipe.store.masks import Mask
@@ -96,7 +97,7 @@ def _check_settings(made: Bundle, path: Path) -> None:
     """A bundle is somebody's file: what a run would refuse is refused here, before it costs hours."""
     try:
         index.Config(**made.index)
-        refine.settings_of(made.refine)
+        refine_settings.settings_of(made.refine)
     except ValidationError as error:
         problem = error.errors()[0]
         said = ": ".join([*map(str, problem["loc"]), reasons([problem])])

@@ -28,7 +28,6 @@ from pydantic import BaseModel
 from threadpoolctl import threadpool_limits
 
 from segpipe.base import files, parallel
-from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.geometry import Box, mask_tiles
@@ -37,11 +36,13 @@ from segpipe.inference.codes import open_head
 from segpipe.inference.inputs import SegmentInputs, image_crops, refine_tile, split_tile, tile_paths
 from segpipe.inference.reuse_masks import ReusableMasks, find_reusable, save_made
 from segpipe.inference.segmenter import tile_side
-from segpipe.ops.crf.dense_crf import Crf, prepare
+from segpipe.ops.crf.dense_crf import prepare
 from segpipe.ops.maps.segment_config import SegmentConfig
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.palette import nodata
+from segpipe.stages.refine.refine_settings import Config as Config
+from segpipe.stages.refine.refine_settings import segment_config
 from segpipe.store import masks
 from segpipe.store.certainty import (
     FOLDER,
@@ -73,35 +74,6 @@ FILES = {
 }
 
 log = logging.getLogger(__name__)
-
-
-class Config(Section):
-    """Settings of `refine`."""
-
-    canvas_size: int = setting(
-        480,
-        "longest side, in pixels, of the canvas on which codes become classes; of a mosaic that of a window",
-        ge=16,
-        le=16_384,
-        was=("side",),
-    )
-    sharpness: float = setting(2.0, "factor of the cosines under the softmax", gt=0)
-    flip: bool = setting(False, "average with the codes of the mirrored image (needs extract.flip=true)")
-    crf: bool = setting(True, "move class borders to the image's edges with a dense CRF")
-    crf_gaussian_sxy: float = setting(1.0, "reach of the smoothness kernel in canvas pixels", gt=0)
-    crf_gaussian_compat: float = setting(3.0, "weight of the smoothness kernel", ge=0)
-    crf_bilateral_sxy: float = setting(67.0, "reach of the appearance kernel in canvas pixels", gt=0)
-    crf_bilateral_srgb: float = setting(3.0, "reach of the appearance kernel in gray levels of 0 to 255", gt=0)
-    crf_bilateral_compat: float = setting(4.0, "weight of the appearance kernel", ge=0)
-    crf_iterations: int = setting(10, "mean-field steps of the CRF", ge=1, le=1000)
-    steady: int = setting(
-        0,
-        "frames on each side that the codes of a video's frame are averaged with, along similar patches, so that "
-        "classes do not flicker; 0 = not",
-        ge=0,
-        le=100,
-    )
-    certainty: bool = setting(False, "write margin and entropy of every pixel beside the masks; masks stay the same")
 
 
 class Summary(BaseModel):
@@ -288,38 +260,6 @@ def cost(config: Config, work: Work) -> Cost:
     pixels = min((2.4 if work.mosaic_windows else 1) * work.megapixels * 1e6, canvases * config.canvas_size**2 * 0.75)
     per_pixel = 3e-6 + (3e-7 * config.crf_iterations if config.crf else 0)
     return Cost(8 + pixels * per_pixel / work.workers, work.megapixels * 4e4)
-
-
-def settings_of(made: Mapping[str, Any]) -> Config:
-    """The settings that masks were made with, from what a bundle says of them (see `SegmentConfig.header`).
-
-    Raises:
-        pydantic.ValidationError: a value is none that a run could have had.
-        KeyError, TypeError: something is missing, or is no mapping.
-    """
-    crf = made["crf"]
-    if not isinstance(crf, Mapping | None):
-        raise TypeError(f"constants of the CRF instead of {crf}")
-    constants = {} if crf is None else {f"crf_{name}": value for name, value in crf.items()}
-    return Config(
-        canvas_size=made["side"], sharpness=made["sharpness"], flip=made["flip"], crf=crf is not None, **constants
-    )
-
-
-def segment_config(config: Config, clusters: ClusterModel) -> SegmentConfig:
-    """The settings of this stage with the centers of a run."""
-    crf = Crf(**{name: getattr(config, f"crf_{name}") for name in Crf.__dataclass_fields__})
-    return SegmentConfig(
-        centers=clusters.centers,
-        members=clusters.members,
-        side=config.canvas_size,
-        sharpness=config.sharpness,
-        flip=config.flip,
-        crf=crf if config.crf else None,
-        certainty=config.certainty,
-        splits=clusters.splits,
-        steady=config.steady,
-    )
 
 
 def _reusable(run_dir: RunDir, origin: str, clusters: ClusterModel) -> ReusableMasks | None:

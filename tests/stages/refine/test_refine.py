@@ -13,7 +13,6 @@ from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size, five_crops, windows
 from segpipe.base.runtime import Runtime
 from segpipe.nn.head import Head, describe_head
-from segpipe.ops.crf.dense_crf import Crf
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
@@ -230,12 +229,6 @@ def test_an_image_that_changed_since_index_stops_the_stage_with_its_name(tmp_pat
     assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)  # it crosses process borders
     assert not run.has("masks")
     assert (run.root / "masks.partial/landscape.png").exists()  # what was finished is kept
-
-
-def test_crf_settings_default_to_the_published_constants() -> None:
-    config = refine.Config()
-    for name in Crf.__dataclass_fields__:
-        assert getattr(config, f"crf_{name}") == getattr(Crf(), name)
 
 
 def test_certainty_leaves_masks_as_they_are(tmp_path: Path) -> None:
