@@ -1,0 +1,200 @@
+"""Over time: J and F of each class, and VC8 and VC16, where labelled images are frames of a film."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from segpipe.base.parallel import thread_map
+from segpipe.base.runtime import Runtime
+from segpipe.images.sequences import FrameSequence, sequences_of
+from segpipe.labels.ground_truth import Truth
+from segpipe.ops.metrics.video_consistency import WINDOWS, Consistency, video_consistency
+from segpipe.ops.metrics.video_objects import boundary_f, region_similarity
+from segpipe.records.corpus import Corpus
+from segpipe.records.film_scores import FilmScores, RegionBoundary, Steadiness, VideoScores
+from segpipe.records.palette import nodata
+from segpipe.store.masks import read_part
+
+Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
+Frame = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
+"""Of a frame true and found classes (height, width), negative where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFilms:
+    """The films of a run, and how their frames are read."""
+
+    corpus: Corpus
+    truth: Truth
+    masks: Path
+    table: npt.NDArray[np.int32]
+    """Class of each value of a mask under the one-to-one matching, negative where it has none."""
+    seed: int
+
+    def read(self, index: int) -> Frame:
+        """True and found classes of a frame.
+
+        Raises:
+            UsageError: a label map or a mask cannot be read.
+        """
+        return self.labels(index), self.found(index)
+
+    def labels(self, index: int) -> npt.NDArray[np.int32]:
+        """The label map of a frame."""
+        source = self.truth.sources[index]
+        assert isinstance(source, Path)
+        return self.truth.reader(source, self.corpus.images[index])
+
+    def found(self, index: int) -> npt.NDArray[np.int32]:
+        """The mask of a frame, by the classes of the labels."""
+        image = self.corpus.images[index]
+        entry = {"id": image.id, "height": image.size.height, "width": image.size.width}
+        return np.asarray(self.table[read_part(self.masks, entry)])
+
+
+def score_films(
+    corpus: Corpus, truth: Truth, masks: Path, matching: Int64, runtime: Runtime, *, seed: int
+) -> VideoScores | None:
+    """J, F and VC of every film with label maps.
+
+    Args:
+        corpus: the images.
+        truth: their labels; those that are points are not looked at.
+        masks: `masks/` of the run.
+        matching: (clusters,) label of each cluster, negative for none.
+        runtime: workers and progress.
+        seed: of the order of frames by chance.
+
+    Returns:
+        None where no image with a label map is a frame of a film.
+
+    Raises:
+        UsageError: a label map or a mask cannot be read.
+        CorpusError: a numbered picture is gone or has changed.
+    """
+    mapped = {index for index, source in truth.sources.items() if isinstance(source, Path)}
+    if not mapped:
+        return None
+    table = np.full(nodata(len(matching)) + 1, -1, np.int32)
+    table[: len(matching)] = matching
+    films = LabelledFilms(corpus, truth, masks, table, seed)
+    scored = [_score_film(films, film, own, runtime) for film in sequences_of(corpus) if (own := _own(film, mapped))]
+    if not scored:
+        return None
+    windows = [[vc for _, found in scored if (vc := found[place]) is not None] for place in range(len(WINDOWS))]
+    return VideoScores(
+        films=[film for film, _ in scored],
+        mean=_mean([film.mean for film, _ in scored]),
+        **{f"vc{length}": _pooled(found) for length, found in zip(WINDOWS, windows, strict=True)},
+    )
+
+
+def _own(film: FrameSequence, mapped: set[int]) -> list[int]:
+    return [index for index in film.images if index in mapped]
+
+
+def _score_film(
+    films: LabelledFilms, film: FrameSequence, own: Sequence[int], runtime: Runtime
+) -> tuple[FilmScores, list[Steadiness | None]]:
+    corpus, classes = films.corpus, films.truth.classes
+    note = _why_no_consistency(films, film, own)
+    rows: list[Float64] = []
+    held = np.zeros(len(classes), np.bool_)
+
+    def look(index: int) -> tuple[Frame, Float64, npt.NDArray[np.bool_]]:
+        frame = films.read(index)
+        return frame, *_compare(*frame, classes=len(classes))
+
+    def frames() -> Iterator[Frame]:
+        looked = thread_map(look, own, workers=runtime.workers, ahead=runtime.workers)
+        for frame, scores, present in runtime.track(looked, total=len(own), unit=f"frames of {film.name}"):
+            rows.append(scores)
+            np.logical_or(held, present, out=held)
+            yield frame
+
+    if note:
+        for _ in frames():
+            pass
+        windows: list[Steadiness | None] = [None] * len(WINDOWS)
+    else:
+        found = video_consistency(frames())
+        windows = _beside_chance(found, video_consistency(_shuffled(films, own)))
+        missing = [f"VC{length}" for length, window in zip(WINDOWS, windows, strict=True) if window is None]
+        note = f"no {' and no '.join(missing)}: {len(own)} frames are too few" if missing else ""
+    means = np.mean(rows, axis=0)
+    by_class = {name: _pair(*means[k]) for k, name in enumerate(classes) if held[k]}
+    moments = [moment.seconds for i in film.images if (moment := corpus.images[i].moment) is not None]
+    return FilmScores(
+        film=film.name,
+        frames=len(film.images),
+        labelled=len(own),
+        seconds_apart=float(np.median([b - a for a, b in pairwise(moments)])) if len(moments) > 1 else None,
+        mean=_mean(list(by_class.values())),
+        classes=by_class,
+        **{f"vc{length}": window for length, window in zip(WINDOWS, windows, strict=True)},
+        note=note,
+    ), windows
+
+
+def _why_no_consistency(films: LabelledFilms, film: FrameSequence, own: Sequence[int]) -> str:
+    if len(own) < len(film.images):
+        return f"no VC: labels are on {len(own)} of {len(film.images)} frames, and it takes them on every frame"
+    if len({films.corpus.images[i].size for i in own}) > 1:
+        return "no VC: the frames are of several sizes"
+    return ""
+
+
+def _compare(
+    truth: npt.NDArray[np.int32], found: npt.NDArray[np.int32], *, classes: int
+) -> tuple[Float64, npt.NDArray[np.bool_]]:
+    """J and F of each class (classes, 2), and which classes (classes,) the frame's labels hold."""
+    labelled = truth >= 0
+    scores, present = np.ones((classes, 2)), np.zeros(classes, np.bool_)
+    for k in range(classes):
+        true, got = truth == k, (found == k) & labelled
+        present[k] = bool(true.any())
+        if present[k] or got.any():  # else both are empty, which is right
+            scores[k] = region_similarity(true, got), boundary_f(true, got)
+    return scores, present
+
+
+def _shuffled(films: LabelledFilms, own: Sequence[int]) -> Iterable[Frame]:
+    """The frames with the class maps in an order drawn by chance."""
+    order = np.random.default_rng(films.seed).permutation(own).tolist()
+    labels, maps = (map(read, some) for read, some in ((films.labels, own), (films.found, order)))
+    return zip(labels, maps, strict=True)
+
+
+def _beside_chance(found: Sequence[Consistency], chance: Sequence[Consistency]) -> list[Steadiness | None]:
+    return [
+        Steadiness(windows=own.windows, steady=own.steady, right=own.right, chance=other.steady)
+        if own.windows
+        else None
+        for own, other in zip(found, chance, strict=True)
+    ]
+
+
+def _pair(j: float, f: float) -> RegionBoundary:
+    return RegionBoundary(j=float(j), f=float(f), jf=float(j + f) / 2)
+
+
+def _mean(rows: Sequence[RegionBoundary]) -> RegionBoundary:
+    return _pair(*np.mean([(row.j, row.f) for row in rows], axis=0))
+
+
+def _pooled(parts: Sequence[Steadiness]) -> Steadiness | None:
+    """The mean over the windows of several films."""
+    if not parts:
+        return None
+    weights = [part.windows for part in parts]
+    mean = partial(np.average, weights=weights)
+    values = {name: float(mean([getattr(part, name) for part in parts])) for name in ("steady", "right", "chance")}
+    return Steadiness(windows=sum(weights), **values)
