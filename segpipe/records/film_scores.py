@@ -30,9 +30,9 @@ class Steadiness(_Record):
 
     windows: int
     steady: float
-    """Of the pixels whose label stands still: one class in all frames of the window, as VSPW's program counts."""
+    """Of the pixels whose label stands still: one cluster in all frames of the window, as VSPW's program counts."""
     right: float
-    """The class of the label in all of them, as VSPW's formula counts."""
+    """The cluster matched with the label in all of them, as VSPW's formula counts."""
     chance: float
     """`steady` of the same class maps in an order drawn by chance."""
     constant: float = 1.0

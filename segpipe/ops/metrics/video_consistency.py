@@ -37,12 +37,15 @@ class Consistency:
     """As the paper's formula counts: the true class in all frames."""
 
 
-def video_consistency(frames: Iterable[tuple[Map, Map]], *, windows: Sequence[int] = WINDOWS) -> list[Consistency]:
+def video_consistency(
+    frames: Iterable[tuple[Map, Map, npt.NDArray[np.bool_]]], *, windows: Sequence[int] = WINDOWS
+) -> list[Consistency]:
     """VC of one film; holds two frames and two counters a pixel, whatever its length.
 
     Args:
-        frames: of each frame the true classes and, as the same numbers, the found ones, (height, width) integers;
-            negative: not labelled, or no class found, which is never constant and never right.
+        frames: of each frame the true classes, the found ones, whose numbers need not be those of the true ones, and
+            where the found class is right, all (height, width). Negative numbers: not labelled, or no class found,
+            which is never constant.
         windows: lengths of windows, frames.
 
     Raises:
@@ -51,17 +54,17 @@ def video_consistency(frames: Iterable[tuple[Map, Map]], *, windows: Sequence[in
     truth_runs, found_runs = _Runs(), _Runs()
     shares: list[list[tuple[float, float]]] = [[] for _ in windows]
     waiting: list[tuple[int, tuple[float, float]]] = []
-    for count, (truth, found) in enumerate(frames, 1):
+    for count, (truth, found, right) in enumerate(frames, 1):
         for place, share in waiting:  # the window that ends with the film's last frame is not counted
             shares[place].append(share)
         waiting = []
-        still, steady, agrees = truth_runs.add(truth), found_runs.add(found), truth == found
+        still, steady = truth_runs.add(truth), found_runs.add(found)
         for place, length in enumerate(windows):
             constant = still >= length
             total = np.count_nonzero(constant) if count >= length else 0
             if total:
                 kept = constant & (steady >= length)
-                both = np.count_nonzero(kept) / total, np.count_nonzero(kept & agrees) / total
+                both = np.count_nonzero(kept) / total, np.count_nonzero(kept & right) / total  # both stand still
                 waiting.append((place, both))
     return [_mean(length, found) for length, found in zip(windows, shares, strict=True)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -24,8 +24,9 @@ from segpipe.store.masks import read_part
 
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
-Frame = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
-"""Of a frame true and found classes (height, width), negative where there is none."""
+Map = npt.NDArray[np.int32]
+Frame = tuple[Map, Map, npt.NDArray[np.bool_]]
+"""Of a frame labels, clusters, negative where there is none, and where the cluster is matched with the label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +36,25 @@ class LabelledFilms:
     corpus: Corpus
     truth: Truth
     masks: Path
-    table: npt.NDArray[np.int32]
-    """Class of each value of a mask under the one-to-one matching, negative where it has none."""
+    matching: Int64
+    """(clusters,) label of each cluster, negative for none."""
     seed: int
 
-    def read(self, index: int) -> Frame:
-        """True and found classes of a frame.
-
-        Raises:
-            UsageError: a label map or a mask cannot be read.
-        """
-        return self.labels(index), self.found(index)
-
-    def labels(self, index: int) -> npt.NDArray[np.int32]:
-        """The label map of a frame."""
+    def labels(self, index: int) -> Map:
+        """The label map of a frame (height, width), negative where nothing is labelled."""
         source = self.truth.sources[index]
         assert isinstance(source, Path)
         return self.truth.reader(source, self.corpus.images[index])
 
-    def found(self, index: int) -> npt.NDArray[np.int32]:
-        """The mask of a frame, by the classes of the labels."""
-        image = self.corpus.images[index]
-        entry = {"id": image.id, "height": image.size.height, "width": image.size.width}
-        return np.asarray(self.table[read_part(self.masks, entry)])
+    def clusters(self, index: int) -> Map:
+        """The mask of a frame (height, width), negative where it has no data."""
+        image, clusters = self.corpus.images[index], len(self.matching)
+        mask = read_part(self.masks, {"id": image.id, "height": image.size.height, "width": image.size.width})
+        return np.where(mask == nodata(clusters), np.int32(-1), mask.astype(np.int32))
+
+    def matched(self, clusters: Map) -> Map:
+        """Clusters (height, width) as labels, negative where they are matched with none."""
+        return np.append(self.matching, -1).astype(np.int32)[clusters]
 
 
 def score_films(
@@ -83,9 +80,7 @@ def score_films(
     mapped = {index for index, source in truth.sources.items() if isinstance(source, Path)}
     if not mapped:
         return None
-    table = np.full(nodata(len(matching)) + 1, -1, np.int32)
-    table[: len(matching)] = matching
-    films = LabelledFilms(corpus, truth, masks, table, seed)
+    films = LabelledFilms(corpus, truth, masks, matching, seed)
     scored = [_score_film(films, film, own, runtime) for film in sequences_of(corpus) if (own := _own(film, mapped))]
     if not scored:
         return None
@@ -110,8 +105,9 @@ def _score_film(
     held = np.zeros(len(classes), np.bool_)
 
     def look(index: int) -> tuple[Frame, Float64, npt.NDArray[np.bool_]]:
-        frame = films.read(index)
-        return frame, *_compare(*frame, classes=len(classes))
+        labels, clusters = films.labels(index), films.clusters(index)
+        found = films.matched(clusters)
+        return (labels, clusters, labels == found), *_compare(labels, found, classes=len(classes))
 
     def frames() -> Iterator[Frame]:
         looked = thread_map(look, own, workers=runtime.workers, ahead=runtime.workers)
@@ -152,9 +148,7 @@ def _why_no_consistency(films: LabelledFilms, film: FrameSequence, own: Sequence
     return ""
 
 
-def _compare(
-    truth: npt.NDArray[np.int32], found: npt.NDArray[np.int32], *, classes: int
-) -> tuple[Float64, npt.NDArray[np.bool_]]:
+def _compare(truth: Map, found: Map, *, classes: int) -> tuple[Float64, npt.NDArray[np.bool_]]:
     """J and F of each class (classes, 2), and which classes (classes,) the frame's labels hold."""
     labelled = truth >= 0
     scores, present = np.ones((classes, 2)), np.zeros(classes, np.bool_)
@@ -166,11 +160,12 @@ def _compare(
     return scores, present
 
 
-def _shuffled(films: LabelledFilms, own: Sequence[int]) -> Iterable[Frame]:
+def _shuffled(films: LabelledFilms, own: Sequence[int]) -> Iterator[Frame]:
     """The frames with the class maps in an order drawn by chance."""
     order = np.random.default_rng(films.seed).permutation(own).tolist()
-    labels, maps = (map(read, some) for read, some in ((films.labels, own), (films.found, order)))
-    return zip(labels, maps, strict=True)
+    for index, other in zip(own, order, strict=True):
+        labels, clusters = films.labels(index), films.clusters(other)
+        yield labels, clusters, labels == films.matched(clusters)
 
 
 def _beside_chance(found: Sequence[Consistency], chance: Sequence[Consistency]) -> list[Steadiness | None]:
