@@ -6,6 +6,7 @@ Where the picture is smooth from left to right and the classes are not, they fli
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -35,22 +36,26 @@ def column_of(picture: npt.NDArray[Any], height: int = HEIGHT) -> npt.NDArray[An
     return np.asarray(middle[rows, 0])
 
 
-def profile_plot(
-    columns: Sequence[tuple[Mask, Rgb]], legend: Legend, seconds: Sequence[float] | None, *, title: str, caption: str
-) -> Plot:
-    """The figure for a page; arguments as of `profile_png`."""
-    return Plot(title, _draw(columns, legend, seconds, svg), caption, wide=True)
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a profile is drawn of."""
+
+    columns: Sequence[tuple[Mask, Rgb]]
+    """Of each frame the classes (h,) and the colors (h, 3) of its middle column."""
+    times: Sequence[float]
+    """Of each frame: when it is shown, or its number."""
+    unit: str
+    """What times are."""
 
 
-def profile_png(columns: Sequence[tuple[Mask, Rgb]], legend: Legend, seconds: Sequence[float] | None) -> bytes:
-    """The figure as PNG.
+def profile_plot(profile: Profile, legend: Legend, *, title: str, caption: str) -> Plot:
+    """The figure for a page, in the colors of the classes."""
+    return Plot(title, _draw(profile, legend, svg), caption, wide=True)
 
-    Args:
-        columns: of each frame the classes (h,) and the colors (h, 3) of its middle column.
-        legend: the classes.
-        seconds: when each frame is shown; None: frames are counted.
-    """
-    return _draw(columns, legend, seconds, png)
+
+def profile_png(profile: Profile, legend: Legend) -> bytes:
+    """The figure as PNG, in the colors of the classes."""
+    return _draw(profile, legend, png)
 
 
 def paint(columns: Sequence[Mask], legend: Legend) -> Rgb:
@@ -60,9 +65,10 @@ def paint(columns: Sequence[Mask], legend: Legend) -> Rgb:
     return np.asarray(colors[np.stack(columns, axis=1)])
 
 
-def _draw(columns: Sequence[tuple[Mask, Rgb]], legend: Legend, seconds: Sequence[float] | None, encode: Any) -> bytes:
-    strips = paint([classes for classes, _ in columns], legend), np.stack([rgb for _, rgb in columns], axis=1)
-    count = len(columns)
+def _draw(profile: Profile, legend: Legend, encode: Any) -> bytes:
+    strips = [paint([classes for classes, _ in profile.columns], legend)]
+    strips.append(np.stack([rgb for _, rgb in profile.columns], axis=1))
+    count = len(profile.columns)
     with drawing(9.0, 3.4) as figure:
         rows = figure.subplots(2, 1, sharex=True)
         for axes, strip, name in zip(rows, strips, ("classes", "picture"), strict=True):
@@ -71,7 +77,7 @@ def _draw(columns: Sequence[tuple[Mask, Rgb]], legend: Legend, seconds: Sequence
             axes.set_yticks([])
             axes.grid(visible=False)
         places = np.unique(np.linspace(0, count - 1, min(_TICKS, count)).round().astype(int)).tolist()
-        rows[-1].set_xticks(places, [str(i) if seconds is None else f"{seconds[i]:.4g}" for i in places])
-        rows[-1].set_xlabel("frame" if seconds is None else "seconds of the film")
+        rows[-1].set_xticks(places, [f"{round(profile.times[i], 1):g}" for i in places])
+        rows[-1].set_xlabel(profile.unit)
         encoded: bytes = encode(figure)
     return encoded

@@ -194,10 +194,10 @@ def survey_some(config: Config, inputs: GalleryInputs, top: Sequence[Sequence[To
 
 def save_films(films: Sequence[FilmLook], legend: Legend, out: Path) -> None:
     """Write the profiles of films and films.json, where there are films."""
-    names = [f"profile_{place}.png" if film.columns else "" for place, film in enumerate(films)]
+    names = ["" if film.profile is None else f"profile_{place}.png" for place, film in enumerate(films)]
     for film, name in zip(films, names, strict=True):
-        if name:
-            files.write_bytes(out / name, profile_png(film.columns, legend, film.seconds))
+        if film.profile is not None:
+            files.write_bytes(out / name, profile_png(film.profile, legend))
     if films:
         told = [film.told(name) for film, name in zip(films, names, strict=True)]
         files.write_json(out / "films.json", {"films": told})

@@ -16,7 +16,7 @@ from segpipe.images.frames import difference, look_of
 from segpipe.images.sequences import FrameSequence, sequences_of
 from segpipe.inference.class_gallery import GalleryInputs
 from segpipe.ops.metrics.flow_consistency import FlowScore, Kept, count_kept, optical_flow, score_kept, trusted
-from segpipe.plots.temporal_profile import Rgb, column_of
+from segpipe.plots.temporal_profile import Profile, Rgb, column_of
 from segpipe.records.legend import Mask
 from segpipe.store import masks
 
@@ -43,10 +43,8 @@ class FilmLook:
     cuts: int
     """Pairs left out because one scene ends and another begins between them."""
     flow: FlowScore
-    columns: Sequence[tuple[Mask, Rgb]]
-    """Middle columns of frames, as classes and as picture; empty for films beyond the first ones."""
-    seconds: Sequence[float] | None
-    """When these frames are shown; None for numbered pictures."""
+    profile: Profile | None
+    """None for films beyond the first ones."""
 
     def told(self, picture: str) -> dict[str, Any]:
         """What films.json says of it; `picture` is the file of its profile, empty for none."""
@@ -75,19 +73,23 @@ def _look(inputs: GalleryInputs, film: FrameSequence, runtime: Runtime, *, pairs
     )
     found = list(runtime.track(compared, total=len(places), unit=f"pairs of frames of {film.name}"))
     kept = sum((pair for pair in found if pair is not None), Kept())
-    shown = [film.images[i] for i in spread(len(film.images), columns)]
-    taken = thread_map(partial(_columns, inputs), shown, workers=runtime.workers, ahead=runtime.workers)
-    strips = list(runtime.track(taken, total=len(shown), unit=f"frames of {film.name}"))
-    moments = [moment.seconds for i in shown if (moment := inputs.corpus.images[i].moment) is not None]
     return FilmLook(
         film.name,
         len(film.images),
         pairs=sum(pair is not None for pair in found),
         cuts=sum(pair is None for pair in found),
         flow=score_kept(kept),
-        columns=strips,
-        seconds=moments or None,
+        profile=_profile(inputs, film, runtime, columns=columns) if columns else None,
     )
+
+
+def _profile(inputs: GalleryInputs, film: FrameSequence, runtime: Runtime, *, columns: int) -> Profile:
+    places = spread(len(film.images), columns)
+    shown = [film.images[i] for i in places]
+    taken = thread_map(partial(_columns, inputs), shown, workers=runtime.workers, ahead=runtime.workers)
+    strips = list(runtime.track(taken, total=len(shown), unit=f"frames of {film.name}"))
+    moments = [moment.seconds for i in shown if (moment := inputs.corpus.images[i].moment) is not None]
+    return Profile(strips, moments, "seconds of the film") if moments else Profile(strips, places, "frame")
 
 
 def spread(count: int, most: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ def films_part(films: Sequence[FilmLook], legend: Legend) -> FilmsPart | None:
     """The part of the page; None without films."""
     if not films:
         return None
-    return FilmsPart(films_note(films), flow_rows(films), [_profile(film, legend) for film in films if film.columns])
+    return FilmsPart(films_note(films), flow_rows(films), list(_profiles(films, legend)))
 
 
 def films_note(films: Sequence[FilmLook]) -> str:
@@ -77,14 +77,17 @@ def flow_rows(films: Sequence[FilmLook]) -> list[dict[str, Any]]:
     ]
 
 
-def _profile(film: FilmLook, legend: Legend) -> Plot:
-    count = len(film.columns)
-    of = f"all {count} frames" if count == film.frames else f"{count} of {film.frames} frames, evenly spread"
-    caption = (
-        f"The middle column of {of}, side by side: above its classes, below the picture. Where the picture is smooth "
-        "from left to right and the classes are not, they flicker."
-    )
-    return profile_plot(film.columns, legend, film.seconds, title=f"Temporal profile of {film.name}", caption=caption)
+def _profiles(films: Sequence[FilmLook], legend: Legend) -> Iterator[Plot]:
+    for film in films:
+        if film.profile is None:
+            continue
+        count = len(film.profile.columns)
+        of = f"all {count} frames" if count == film.frames else f"{count} of {film.frames} frames, evenly spread"
+        caption = (
+            f"The middle column of {of}, side by side: above its classes, below the picture. Where the picture is "
+            "smooth from left to right and the classes are not, they flicker."
+        )
+        yield profile_plot(film.profile, legend, title=f"Temporal profile of {film.name}", caption=caption)
 
 
 def film_scores_part(video: VideoScores | None) -> FilmScoresPart | None:
