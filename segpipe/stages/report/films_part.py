@@ -11,6 +11,7 @@ from segpipe.plots.temporal_profile import profile_plot
 from segpipe.records.film_scores import FilmScores, Steadiness, VideoScores
 from segpipe.records.legend import Legend
 from segpipe.stages.report.films import PROFILES, FilmLook
+from segpipe.stages.report.text import plural
 
 _LISTED = 40  # films in a table
 
@@ -44,7 +45,7 @@ def films_part(films: Sequence[FilmLook], legend: Legend) -> FilmsPart | None:
 def films_note(films: Sequence[FilmLook]) -> str:
     """How the numbers come about."""
     cuts = sum(film.cuts for film in films)
-    left = f" {cuts} pairs at scene changes were left out." if cuts else ""
+    left = f" {plural(cuts, 'pair')} at scene changes {'was' if cuts == 1 else 'were'} left out." if cuts else ""
     more = (
         f" Listed are {min(_LISTED, len(films))} of {len(films)} films, with profiles of {PROFILES}; report/films.json "
         "has the numbers of all."
