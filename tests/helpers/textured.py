@@ -12,11 +12,12 @@ Rgb = npt.NDArray[np.uint8]
 
 
 def textured(height: int, width: int, *, seed: int) -> Rgb:
-    """Smooth noise of full contrast (height, width, 3)."""
+    """Smooth noise of one hue (height, width, 3): what moves a little differs a little."""
     rng = np.random.default_rng(seed)
-    noise = cv2.GaussianBlur(rng.random((height, width, 3)).astype(np.float32), (0, 0), 2.0)
+    noise = cv2.GaussianBlur(rng.random((height, width)).astype(np.float32), (0, 0), 4.0)
     low, high = noise.min(), noise.max()
-    return np.asarray(255 * (noise - low) / (high - low), np.uint8)
+    bright = (noise - low) / (high - low)
+    return np.asarray(np.array([250, 200, 150], np.float32) * (0.2 + 0.8 * bright[..., None]), np.uint8)
 
 
 def camera_frames(count: int, *, height: int = 48, width: int = 64, step: int = 2, seed: int = 5) -> list[Rgb]:
