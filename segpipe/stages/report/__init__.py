@@ -218,41 +218,37 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     cards = [k for k in np.argsort(-pixels, kind="stable").tolist() if pixels[k]][:_CARDS]
     best, shown = {k: found.best[k] for k in cards}, {k: top[k] for k in cards}
     wanted = plan_drawing(corpus.crops_of, [image for group in groups.values() for image in group], best, shown)
-    films = look_at_films(inputs, runtime)
-    html = render(
-        compose(
-            ReportData(
-                title=config.title or run_dir.root.resolve().name,
-                corpus=corpus,
-                rejected=load_rejected(run_dir.path("corpus")),
-                header=inputs.features.header,
-                clusters=inputs.clusters.clusters,
-                legend=inputs.legend,
-                index=inputs.index,
-                pixels=pixels,
-                holding=holding,
-                manifest=manifest,
-                stages=_ORDER,
-                evaluation=evaluation,
-                outdated=outdated,
-                cover=cover,
-                certainty=open_certainty(run_dir, inputs.legend, count=config.images),
-                stale_cover=stale,
-                crops=found.crops,
-                fit=found.fit,
-                groups=groups,
-                fixed=found.fixed,
-                best=best,
-                top_images=shown,
-                pictures=draw_all(inputs, found, wanted, small=200 if len(cards) <= 24 else 140, runtime=runtime),
-                training=training_plots(run_dir.path("head"), made),
-                candidates=made,
-                films=films,
-            )
-        )
+    data = ReportData(
+        title=config.title or run_dir.root.resolve().name,
+        corpus=corpus,
+        rejected=load_rejected(run_dir.path("corpus")),
+        header=inputs.features.header,
+        clusters=inputs.clusters.clusters,
+        legend=inputs.legend,
+        index=inputs.index,
+        pixels=pixels,
+        holding=holding,
+        manifest=manifest,
+        stages=_ORDER,
+        evaluation=evaluation,
+        outdated=outdated,
+        cover=cover,
+        certainty=open_certainty(run_dir, inputs.legend, count=config.images),
+        stale_cover=stale,
+        crops=found.crops,
+        fit=found.fit,
+        groups=groups,
+        fixed=found.fixed,
+        best=best,
+        top_images=shown,
+        pictures=draw_all(inputs, found, wanted, small=200 if len(cards) <= 24 else 140, runtime=runtime),
+        training=training_plots(run_dir.path("head"), made),
+        candidates=made,
+        films=look_at_films(inputs, runtime),
     )
+    html = render(compose(data))
     with run_dir.writing(ARTEFACT) as out:
         files.write_text(out / "index.html", html)
-        save_films(films, inputs.legend, out)
+        save_films(data.films, inputs.legend, out)
     images = sum(map(len, groups.values()))
     return Summary(images=images, crops=found.crops, scored=evaluation is not None, bytes=len(html.encode()))
