@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.base.errors import CorpusError
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
-from segpipe.images.sequences import FrameSequence, sequences_of
+from segpipe.images.sequences import FrameSequence, films_of, sequences_of
 from segpipe.labels.ground_truth import Truth
 from segpipe.ops.metrics.video_consistency import WINDOWS, Consistency, video_consistency
 from segpipe.ops.metrics.video_objects import boundary_f, region_similarity
@@ -21,6 +23,8 @@ from segpipe.records.corpus import Corpus
 from segpipe.records.film_scores import FilmScores, RegionBoundary, Steadiness, VideoScores
 from segpipe.records.palette import nodata
 from segpipe.store.masks import read_part
+
+log = logging.getLogger(__name__)
 
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
@@ -75,13 +79,12 @@ def score_films(
 
     Raises:
         UsageError: a label map or a mask cannot be read.
-        CorpusError: a numbered picture is gone or has changed.
     """
     mapped = {index for index, source in truth.sources.items() if isinstance(source, Path)}
     if not mapped:
         return None
     films = LabelledFilms(corpus, truth, masks, matching, seed)
-    scored = [_score_film(films, film, own, runtime) for film in sequences_of(corpus) if (own := _own(film, mapped))]
+    scored = [_score_film(films, film, own, runtime) for film in _films(corpus) if (own := _own(film, mapped))]
     if not scored:
         return None
     windows = [[vc for _, found in scored if (vc := found[place]) is not None] for place in range(len(WINDOWS))]
@@ -90,6 +93,15 @@ def score_films(
         mean=_mean([film.mean for film, _ in scored]),
         **{f"vc{length}": _pooled(found) for length, found in zip(WINDOWS, windows, strict=True)},
     )
+
+
+def _films(corpus: Corpus) -> list[FrameSequence]:
+    """The films of a corpus; where numbered pictures are gone, which scores do without, its videos alone."""
+    try:
+        return sequences_of(corpus)
+    except CorpusError as error:
+        log.warning("whether numbered pictures are a film cannot be seen: %s", error)
+        return films_of(corpus)
 
 
 def _own(film: FrameSequence, mapped: set[int]) -> list[int]:

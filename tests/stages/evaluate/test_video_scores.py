@@ -123,6 +123,16 @@ def test_images_that_are_no_film_have_no_such_scores(tmp_path):
     assert score(tmp_path, labels, clusters, video="") is None
 
 
+def test_numbered_pictures_that_are_gone_are_no_film_and_no_error(tmp_path, caplog):
+    labels, clusters = film(12)
+    assert score(tmp_path, labels, clusters, video="") is not None
+    corpus = film_corpus(tmp_path, camera_frames(12), video="")
+    (tmp_path / "images" / "trip" / "f1.png").unlink()
+    truth = read_truth(tmp_path / "labels", tmp_path / "classes.txt", corpus, Runtime())
+    assert score_films(corpus, truth, tmp_path / "masks", MATCHING, Runtime(), seed=0) is None
+    assert "whether numbered pictures are a film cannot be seen" in caplog.text
+
+
 def test_points_have_no_such_scores(tmp_path):
     corpus = film_corpus(tmp_path, camera_frames(9))
     (tmp_path / "points.csv").write_text(f"image,row,column,label\n{corpus.images[0].id},3,4,sand\n")
