@@ -399,7 +399,7 @@ def report(
            masks/     pixel counts of all images, class maps of a few
            scores/, cover/  where they exist
            classes.yaml  what the clusters are called, where a person said so
-    Writes report/    index.html, which needs no other file
+    Writes report/    index.html, which needs no other file; of films films.json and temporal profiles
 
     Args:
         run: the run directory.

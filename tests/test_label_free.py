@@ -27,6 +27,7 @@ JUDGES = (
     "segpipe.stages.evaluate.full_resolution",
     "segpipe.stages.evaluate.held_out",
     "segpipe.stages.evaluate.stego_protocol",
+    "segpipe.stages.evaluate.video_scores",
     "segpipe.labels.counting",
     "segpipe.stages.cover",
 )

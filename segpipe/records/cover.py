@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from segpipe.base.printable import readable
+from segpipe.records.film_cover import FilmCover
 
 Name = Annotated[str, AfterValidator(readable)]
 """Of a file or folder, as JSON and other programs take it."""
@@ -136,6 +137,13 @@ class Cover(_Record):
     sites: list[Part]
     images: list[Part]
     correction: Correction | None = None
+    films: list[FilmCover] = []
+    """Over time, where there are videos; else they are not written."""
+
+    @model_serializer(mode="wrap")
+    def _without_films(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = write(self)
+        return {name: value for name, value in values.items() if name != "films" or value}
 
 
 @dataclass(frozen=True, slots=True)

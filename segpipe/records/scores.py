@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+
+from segpipe.records.film_scores import VideoScores
 
 Int64 = npt.NDArray[np.int64]
 
@@ -179,6 +182,13 @@ class Scores(_Record):
     """By how many labelled points the classes were steered; None: no label took part in making them."""
     guide_images: int = 0
     """Labelled images that are not judged because their points steered, or those of a frame next to them."""
+    video: VideoScores | None = None
+    """Over time, where labelled images are frames of a film; else it is not written."""
+
+    @model_serializer(mode="wrap")
+    def _without_video(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = write(self)
+        return {name: value for name, value in values.items() if name != "video" or value is not None}
 
 
 class ImageScore(_Record):

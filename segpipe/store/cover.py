@@ -7,6 +7,7 @@ cover/cover_all.csv        the same of all images
 cover/cover_corrected.csv  a line per label, where labels were given; cover_confusion.csv: class of the map x label
 cover/cover_sites_corrected.csv  the same by site, by the errors of all sites together
 cover/cover_points.csv     a line per labelled point, where points were given
+cover/time.csv             a line per film, second and class, where there are videos
 """
 
 from __future__ import annotations
@@ -109,6 +110,15 @@ def save_points(points: Iterable[PointJudged], directory: Path) -> None:
             [readable(p.image), readable(p.site), p.row, p.column, p.label, p.name, "yes" if p.right else "no"]
             for p in points
         ),
+    )
+
+
+def save_time(rows: Iterable[Sequence[Any]], directory: Path) -> None:
+    """Write time.csv: a line per film, second and class; numbers that are not known are None."""
+    _write(
+        directory / "time.csv",
+        ["film", "second", "class", "name", "share", "low", "high", "frames", "scenes", "note"],
+        ([_number(value) if isinstance(value, float) or value is None else value for value in row] for row in rows),
     )
 
 

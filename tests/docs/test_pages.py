@@ -13,7 +13,7 @@ from segpipe.cli.entry import run_cli
 from segpipe.commands import COMMANDS
 from segpipe.commands.demo import samples, writers
 from segpipe.records.cover import Correction, Cover, Part
-from segpipe.store.cover import save_cover
+from segpipe.store.cover import save_cover, save_time
 from tests.helpers.pages import PAGES, ROOT, Block, blocks, quick_config, small
 
 SHOWN = [page for page in PAGES if page.parent.name != "reference"]
@@ -128,6 +128,19 @@ def test_every_column_of_the_corrected_cover_is_explained() -> None:
     with TemporaryDirectory() as folder:
         save_cover(cover, Path(folder))
         header = (Path(folder) / "cover_corrected.csv").read_text("utf-8").splitlines()[0]
+    assert explained_columns("## Correct the cover by labelled points") == header.split(",")
+
+
+def explained_columns(heading: str) -> list[str]:
+    """Names in the first column of the table of a section of the page about cover."""
     text = (ROOT / "docs" / "howto" / "cover.md").read_text("utf-8")
-    rows = "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
-    assert re.findall(r"`(\w+)`", rows) == header.split(",")
+    section = text.split(heading)[1].split("\n## ")[0]
+    return re.findall(
+        r"`(\w+)`", "".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `"))
+    )
+
+
+def test_every_column_of_cover_over_time_is_explained(tmp_path: Path) -> None:
+    save_time([], tmp_path)
+    header = (tmp_path / "time.csv").read_text("utf-8").splitlines()[0]
+    assert explained_columns("## Videos over time") == header.split(",")

@@ -1,5 +1,6 @@
 """A folder that mixes videos and a photograph, through all stages; a video alone; videos that cannot be used."""
 
+import csv
 import json
 import logging
 import shutil
@@ -124,6 +125,28 @@ def test_a_video_is_a_site_and_its_frames_pair_beyond_their_scene(run: Path) -> 
     assert (corpus.groups[pairs.neighbors] != corpus.groups[:, None]).all()
     names = {part["name"] for part in json.loads((run / "cover" / "cover.json").read_text())["sites"]}
     assert names == {"day1/dive.mp4", "dive.avi", "(top folder)"}
+
+
+def test_films_are_judged_over_time(run: Path, tmp_path: Path) -> None:
+    with (run / "cover" / "time.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["film"] for row in rows} == {"day1/dive.mp4", "dive.avi"}
+    seconds = [row["second"] for row in rows if row["film"] == "day1/dive.mp4" and row["class"] == "0"]
+    assert seconds == ["0", "1", "2", ""]  # frames at 0, 0.75, 1.5 and 2.25 seconds
+    (told,) = json.loads((run / "report" / "films.json").read_text())["films"]  # the other has three frames
+    assert (told["film"], told["frames"], told["pairs"] + told["cuts"]) == ("day1/dive.mp4", 4, 3)
+    shutil.copytree(run, tmp_path / "run")
+    for name in ("day1/dive.mp4/000000", "day1/dive.mp4/000012"):
+        path = tmp_path / "labels" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Pillow.fromarray(np.arange(72 * 96, dtype=np.int64).reshape(72, 96) // 3456 % 2 == 1).save(path)
+    scores = segpipe.evaluate(tmp_path / "run", labels=tmp_path / "labels")
+    video = json.loads((tmp_path / "run" / "scores" / "scores.json").read_text())["video"]
+    assert scores["video"].model_dump() == video
+    (film,) = video["films"]
+    assert (film["film"], film["frames"], film["labelled"], film["vc8"]) == ("day1/dive.mp4", 4, 2, None)
+    assert film["note"] == "no VC: labels are on 2 of 4 frames, and it takes them on every frame"
+    assert 0 < film["mean"]["j"] < 1
 
 
 def test_nothing_runs_again_until_the_video_changes(folder: Path, run: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from segpipe.base.runtime import Runtime
 from segpipe.labels.counting import Labelled, count_labelled, points_on_map
 from segpipe.labels.ground_truth import label_files
 from segpipe.plots.cover import cover_png
+from segpipe.plots.cover_over_time import time_png
 from segpipe.records.class_names import fold
 from segpipe.records.corpus import Corpus
 from segpipe.records.cover import Cover, PointJudged
@@ -40,11 +41,12 @@ from segpipe.stages.cover.estimates import (
     weigh,
     whole_part,
 )
+from segpipe.stages.cover.over_time import films_over_time, rows_over_time
 from segpipe.stages.cover.sites import Sites, read_sites, sites_by_pattern
 from segpipe.store import masks
 from segpipe.store.class_names import CLASSES, open_legend
 from segpipe.store.corpus import load_corpus
-from segpipe.store.cover import save_cover, save_points
+from segpipe.store.cover import save_cover, save_points, save_time
 from segpipe.store.run_dir import RunDir
 
 NAME = "cover"
@@ -63,6 +65,11 @@ FILES = {
         "with points: image, site, row, column, label and class on the map of each, and whether they are of one name"
     ),
     "cover.png": "bars with intervals, by site where there are several",
+    "time.csv": (
+        "of videos: share of each class in every second, with 95% intervals by scenes where a second holds several; a "
+        "line without second is of the whole film"
+    ),
+    "time.png": "of videos: shares over time, and those of the whole film with intervals",
     "cover.json": "all of it",
 }
 
@@ -101,6 +108,9 @@ class Config(Section):
         "ground", "ground = every pixel counts (by its area where that is known of all images); images = every image"
     )
     unit: Literal["image", "site"] = setting("image", "what is resampled for the interval of all images")
+    time_step: float = setting(
+        1.0, "of videos: seconds that each line of time.csv is of; longer ones hold several scenes", gt=0
+    )
     n_resamples: int = setting(2000, "resamples behind each 95% interval", ge=100, le=1_000_000, was=("draws",))
     labels: AbsolutePath | None = setting(
         None,
@@ -122,8 +132,8 @@ class Config(Section):
 
     def identity(self) -> dict[str, Any]:
         """As of `Section`, and as of versions without the later settings."""
-        found = without_later(super().identity())
-        return {name: value for name, value in found.items() if name != "site_pattern" or value is not None}
+        found, later = without_later(super().identity()), {"site_pattern": None, "time_step": 1.0}
+        return {name: value for name, value in found.items() if name not in later or value != later[name]}
 
 
 class Summary(BaseModel):
@@ -226,11 +236,15 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         sites=[part_of(site, sites == site, counted, amounts, legend, **drawn) for site in sorted(set(counted.sites))],
         images=image_parts(counted, legend),
         correction=correction,
+        films=films_over_time(corpus, amounts, step=config.time_step, **drawn),
     )
     with run_dir.writing(ARTEFACT) as out:
         save_cover(cover, out)
         if points:
             save_points(points, out)
+        if cover.films:
+            save_time(rows_over_time(cover.films, cover.classes), out)
+            files.write_bytes(out / "time.png", time_png(cover))
         files.write_bytes(out / "cover.png", cover_png(cover))
     return summarize(cover)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel
 
 from segpipe.base.config import AbsolutePath, Section, setting
@@ -28,6 +29,7 @@ from segpipe.labels.ground_truth import Truth, label_files, layout_samples, read
 from segpipe.labels.point_labels import Points
 from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.metrics.cluster_scores import score_images
+from segpipe.ops.metrics.matching import NO_CLASS
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.point_rules import PointRules, PointsIn, without_later
@@ -37,6 +39,7 @@ from segpipe.stages.evaluate import scoring
 from segpipe.stages.evaluate import stego_protocol as published
 from segpipe.stages.evaluate.baseline import fit_baseline
 from segpipe.stages.evaluate.held_out import without_steering
+from segpipe.stages.evaluate.video_scores import score_films
 from segpipe.store.clusters import open_clusters
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
@@ -52,7 +55,7 @@ FORMAT = 1
 FILES = {
     "scores.json": (
         "accuracy and mIoU with 95% intervals, IoU of each class, many-to-one scores, probes, the k-means "
-        "baseline, the protocol"
+        "baseline, the protocol; of films J, F, VC8 and VC16"
     ),
     "images.jsonl": "an image a line: `id`, `labelled_pixels`, `accuracy`, `miou`",
     "points.csv": (
@@ -280,6 +283,14 @@ def summarize(scores: Scores) -> Summary:
     )
 
 
+def matched_labels(scores: Scores) -> npt.NDArray[np.int64]:
+    """(clusters,) label that each cluster was matched with, one to one; `NO_CLASS` for none."""
+    places = {name: k for k, name in enumerate(scores.classes)}
+    matching = scores.unsupervised.matching
+    names = [matching[str(k)] for k in range(len(matching))]
+    return np.array([NO_CLASS if name is None else places[name] for name in names], np.int64)
+
+
 def judge_point(point: PointOnMap, corpus: Corpus, scores: Scores) -> PointScore:
     """A labelled point beside the label that its cluster was matched with, one to one."""
     label, matching = scores.classes[point.label], scores.unsupervised.matching
@@ -334,6 +345,10 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     if guide is not None:
         scores = scores.model_copy(update={"guided": guide.told, "guide_images": found.steered})
         log.info("classes %s; judged by %d images that did not steer", guide.told, scores.images)
+    if found.truth is not None:
+        matching = matched_labels(scores)
+        video = score_films(corpus, found.truth, run_dir.path("masks"), matching, runtime, seed=config.seed)
+        scores = scores.model_copy(update={"video": video})
     with run_dir.writing("scores") as out:
         save_scores(scores, score_images(found.names, images), found.evidence.masks.total(), out)
         save_counts(found.counted(config), out)

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from segpipe.base.tables import plain_table
+from segpipe.records.film_scores import VideoScores
 from segpipe.records.scores import NamedMap, Scores
 
 
@@ -34,8 +35,22 @@ def score_table(found: Scores, named: NamedMap | None = None) -> Table:
     table.caption = f"protocol {found.protocol_name}: {found.protocol.split('. ')[0].removesuffix('.')}."
     if found.guided:
         table.caption += f"\nThe classes are {found.guided}: no label-free score. {found.guide_images} were not judged."
+    if found.video:
+        table.caption += f"\n{_over_time(found.video)}"
     table.caption_justify = "left"
     return table
+
+
+def _over_time(video: VideoScores) -> str:
+    """J, F and VC of the films, in percent."""
+    mean, films = video.mean, len(video.films)
+    windows = [
+        f"VC{length} {_percent(vc.steady)} (right {_percent(vc.right)}, chance {_percent(vc.chance)}, constant map 100)"
+        for length, vc in ((8, video.vc8), (16, video.vc16))
+        if vc
+    ]
+    objects = f"J {_percent(mean.j)}, F {_percent(mean.f)}, J&F {_percent(mean.jf)}"
+    return "; ".join([f"{films} {'film' if films == 1 else 'films'}: {objects}", *windows]) + "."
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

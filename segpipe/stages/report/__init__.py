@@ -7,7 +7,7 @@ Reads  corpus/    the images, and the skipped files
        masks/     pixel counts of all images, class maps of a few
        scores/, cover/  where they exist
        classes.yaml  what the clusters are called, where a person said so
-Writes report/    index.html, which needs no other file
+Writes report/    index.html, which needs no other file; of films films.json and temporal profiles
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from segpipe.ops.metrics.cluster_scores import score_images
 from segpipe.ops.metrics.majority import weak_matches
 from segpipe.ops.metrics.matching import NO_CLASS
 from segpipe.plots.html import Plot
+from segpipe.plots.temporal_profile import profile_png
 from segpipe.records.candidates import Candidate
 from segpipe.records.cover import Cover
 from segpipe.records.gallery import TopImage
@@ -39,6 +40,7 @@ from segpipe.records.scores import Scores
 from segpipe.stages.report import training
 from segpipe.stages.report.build import compose
 from segpipe.stages.report.drawing import draw_all, plan_drawing
+from segpipe.stages.report.films import FilmLook, look_at_films
 from segpipe.stages.report.page import render
 from segpipe.stages.report.report_data import Certainty, Evaluation, ReportData
 from segpipe.store import masks, scores, training_log
@@ -60,6 +62,8 @@ FORMAT = 2
 NOT_CONTENT = ("*",)
 FILES = {
     "index.html": "the page; it needs no other file",
+    "films.json": "of films: how many pixels keep their class along the optical flow, beside what chance keeps",
+    "profile_*.png": "of the first 12 films: the middle column of every frame over time, as classes and as picture",
 }
 
 _ORDER = (*NEEDS, "export", "evaluate", "cover")
@@ -188,6 +192,17 @@ def survey_some(config: Config, inputs: GalleryInputs, top: Sequence[Sequence[To
     return survey(inputs, tracked, keep=config.patches, per_crop=max(8, 4096 // len(crops)), seed=config.seed)
 
 
+def save_films(films: Sequence[FilmLook], legend: Legend, out: Path) -> None:
+    """Write the profiles of films and films.json, where there are films."""
+    names = ["" if film.profile is None else f"profile_{place}.png" for place, film in enumerate(films)]
+    for film, name in zip(films, names, strict=True):
+        if film.profile is not None:
+            files.write_bytes(out / name, profile_png(film.profile, legend))
+    if films:
+        told = [film.told(name) for film, name in zip(films, names, strict=True)]
+        files.write_json(out / "films.json", {"films": told})
+
+
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Look at the run, draw, and write the page."""
     inputs, manifest = open_inputs(run_dir), run_dir.manifest()
@@ -203,38 +218,37 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     cards = [k for k in np.argsort(-pixels, kind="stable").tolist() if pixels[k]][:_CARDS]
     best, shown = {k: found.best[k] for k in cards}, {k: top[k] for k in cards}
     wanted = plan_drawing(corpus.crops_of, [image for group in groups.values() for image in group], best, shown)
-    html = render(
-        compose(
-            ReportData(
-                title=config.title or run_dir.root.resolve().name,
-                corpus=corpus,
-                rejected=load_rejected(run_dir.path("corpus")),
-                header=inputs.features.header,
-                clusters=inputs.clusters.clusters,
-                legend=inputs.legend,
-                index=inputs.index,
-                pixels=pixels,
-                holding=holding,
-                manifest=manifest,
-                stages=_ORDER,
-                evaluation=evaluation,
-                outdated=outdated,
-                cover=cover,
-                certainty=open_certainty(run_dir, inputs.legend, count=config.images),
-                stale_cover=stale,
-                crops=found.crops,
-                fit=found.fit,
-                groups=groups,
-                fixed=found.fixed,
-                best=best,
-                top_images=shown,
-                pictures=draw_all(inputs, found, wanted, small=200 if len(cards) <= 24 else 140, runtime=runtime),
-                training=training_plots(run_dir.path("head"), made),
-                candidates=made,
-            )
-        )
+    data = ReportData(
+        title=config.title or run_dir.root.resolve().name,
+        corpus=corpus,
+        rejected=load_rejected(run_dir.path("corpus")),
+        header=inputs.features.header,
+        clusters=inputs.clusters.clusters,
+        legend=inputs.legend,
+        index=inputs.index,
+        pixels=pixels,
+        holding=holding,
+        manifest=manifest,
+        stages=_ORDER,
+        evaluation=evaluation,
+        outdated=outdated,
+        cover=cover,
+        certainty=open_certainty(run_dir, inputs.legend, count=config.images),
+        stale_cover=stale,
+        crops=found.crops,
+        fit=found.fit,
+        groups=groups,
+        fixed=found.fixed,
+        best=best,
+        top_images=shown,
+        pictures=draw_all(inputs, found, wanted, small=200 if len(cards) <= 24 else 140, runtime=runtime),
+        training=training_plots(run_dir.path("head"), made),
+        candidates=made,
+        films=look_at_films(inputs, runtime),
     )
+    html = render(compose(data))
     with run_dir.writing(ARTEFACT) as out:
         files.write_text(out / "index.html", html)
+        save_films(data.films, inputs.legend, out)
     images = sum(map(len, groups.values()))
     return Summary(images=images, crops=found.crops, scored=evaluation is not None, bytes=len(html.encode()))

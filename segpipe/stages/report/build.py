@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from segpipe.plots.cover import cover_plot
+from segpipe.plots.cover_over_time import time_plot
 from segpipe.plots.html import Plot, Shot, SkippedFiles, percent
 from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
@@ -15,6 +16,7 @@ from segpipe.records.palette import hex_colors
 from segpipe.records.scores import Scores
 from segpipe.stages.report import tables, text
 from segpipe.stages.report.confusion_matrix import confusion_plot
+from segpipe.stages.report.films_part import film_scores_part, films_part
 from segpipe.stages.report.merge_curve import merging_plot
 from segpipe.stages.report.page import (
     ClassCard,
@@ -46,6 +48,7 @@ def compose(found: ReportData) -> ReportPage:
         images=images_part(found, labels),
         classes=classes,
         cover=cover_part(found),
+        films=films_part(found.films, found.legend),
         scores=scores_part(found, cluster_labels(found.legend, labels)),
         training=TrainingPart(
             text.training_note(bool(found.training), found.candidates),
@@ -110,6 +113,7 @@ def cover_part(found: ReportData) -> CoverPart:
         rows=tables.cover_rows(cover) if cover else [],
         corrected=tables.corrected_rows(cover) if cover else [],
         corrected_note=text.corrected_note(cover),
+        time=time_plot(cover) if cover else None,
     )
 
 
@@ -121,6 +125,7 @@ def scores_part(found: ReportData, clusters: Sequence[ClassLabel]) -> ScoresPart
         note=text.scores_note(scores, outdated=found.outdated),
         tables=_score_tables(found.legend, evaluation, clusters) if evaluation else None,
         confusion=confusion_plot(evaluation, clusters) if evaluation else None,
+        films=film_scores_part(scores.video if scores else None),
     )
 
 

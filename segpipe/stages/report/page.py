@@ -9,6 +9,7 @@ from typing import Any
 from segpipe.plots import html
 from segpipe.plots.html import Page, Pairs, Plot, Shot
 from segpipe.plots.thumbnails import Picture
+from segpipe.stages.report.films_part import FilmScoresPart, FilmsPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ class CoverPart:
     corrected: Sequence[Mapping[str, Any]]
     """`tables.corrected_rows`."""
     corrected_note: str
+    time: Plot | None
+    """Of films over time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ class ScoresPart:
     tables: Mapping[str, Any] | None
     """`tables.score_tables`, or None without labels."""
     confusion: Plot | None
+    films: FilmScoresPart | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,7 @@ class ReportPage(Page):
     images: ImagesPart
     classes: ClassesPart
     cover: CoverPart
+    films: FilmsPart | None
     scores: ScoresPart
     training: TrainingPart
     features: Sequence[FeatureView]
@@ -168,6 +173,7 @@ class ReportPage(Page):
             ("images", "Chosen images"),
             ("classes", "Classes"),
             ("cover", "Cover"),
+            *([("films", "Steadiness over time")] if self.films else []),
             ("scores", "Scores"),
             ("training", "Training"),
             ("features", "Features"),

@@ -19,6 +19,7 @@ from segpipe.records.gallery import Patch, TopImage
 from segpipe.records.legend import Legend
 from segpipe.records.manifest import Manifest
 from segpipe.records.scores import ImageScore, NamedMap, Scores
+from segpipe.stages.report.films import FilmLook
 from segpipe.stages.report.page import FeatureView
 
 Int64 = npt.NDArray[np.int64]
@@ -119,6 +120,7 @@ class ReportData:
     pictures: ReportPictures
     training: Sequence[Plot]
     candidates: Sequence[Candidate]
+    films: Sequence[FilmLook]
 
     def name(self, image: int) -> str:
         """The id of an image."""

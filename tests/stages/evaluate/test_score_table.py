@@ -67,3 +67,15 @@ def test_the_first_sentence_of_the_protocol_stands_below(protocol: str, caption:
     assert below.startswith(caption)
     assert below.endswith(".")
     assert ". " not in below.replace("et al., ", "")
+
+
+def test_films_are_told_below_the_table() -> None:
+    mean = {"j": 0.6, "f": 0.45, "jf": 0.525}
+    window = {"windows": 3, "steady": 0.9, "right": 0.7, "chance": 0.25}
+    film = {"film": "a.mp4", "frames": 11, "labelled": 11, "seconds_apart": 1.0, "mean": mean, "classes": {}}
+    film |= {"vc8": window, "vc16": None}
+    table = score_table(scores_of(video={"films": [film], "mean": mean, "vc8": window, "vc16": None}))
+    assert str(table.caption).splitlines()[-1] == (
+        "1 film: J 60.0, F 45.0, J&F 52.5; VC8 90.0 (right 70.0, chance 25.0, constant map 100)."
+    )
+    assert "film" not in str(score_table(scores_of()).caption)
