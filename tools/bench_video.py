@@ -74,9 +74,9 @@ def found_masks(
             continue
         given = [[each] for each in context.given]
         yield {
-            "propagate": decide(context.step(features).labels, size, deciding, empty=255),
+            "propagate": decide(context.step(features), size, deciding, empty=255),
             "still": first,
-            "nearest": decide(carry_labels(features, *given, nearest).labels, size, deciding, empty=255),
+            "nearest": decide(carry_labels(features, *given, nearest), size, deciding, empty=255),
             "saliency": salient(found, size, view.patch).astype(np.uint8),
         }
 

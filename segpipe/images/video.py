@@ -22,9 +22,9 @@ from segpipe.base.errors import CorpusError, MachineError, UsageError
 from segpipe.base.files import atomic, clear_beside
 from segpipe.base.guarded import SECONDS, allow
 from segpipe.images.film_opening import ENDINGS, BadVideo, open_film, pixel_shape, squared
-from segpipe.images.webm_ids import settle_ids
 from segpipe.images.muting import mute, quiet_opencv
 from segpipe.images.video_header import find_container, missing_bytes
+from segpipe.images.webm_ids import settle_ids
 
 __all__ = [
     "CODECS",

@@ -27,10 +27,10 @@ def settle_ids(path: Path) -> None:
 
 
 def settled(head: bytes) -> bytes:
-    """The bytes before the first cluster with settled numbers; as many bytes as before.
+    r"""The bytes before the first cluster with settled numbers; as many bytes as before.
 
-    >>> settled(b"\\x73\\xc5\\x88" + b"whatever")[-2:]
-    b'\\x00\\x01'
+    >>> settled(b"\x73\xc5\x88" + b"whatever")[-2:]
+    b'\x00\x01'
     """
     tracks = dict.fromkeys(_TRACK.findall(head))
     for number, track in enumerate(tracks, 1):

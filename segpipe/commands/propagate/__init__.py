@@ -71,10 +71,11 @@ COMMAND = Command(
     examples=EXAMPLES,
     files={
         "OUT/masks/*": "the class map of a frame, named by its number: index PNG, value = class",
-        "OUT/confidence/*": "how sure that is: 8-bit gray, 255 = sure",
+        "OUT/confidence/*": "8-bit gray: share of the labels that speak for the class, 255 = all of them",
         "OUT/overlay.webm": "the film with the classes' colors",
-        "OUT/area.csv": "frame, seconds, class, name, pixels and share of the frame",
-        "OUT/frames.csv": "frame, seconds, mean confidence, and whether it is a key frame",
+        "OUT/area.csv": "frame, seconds, class, name, pixels, share of the frame and confidence",
+        "OUT/frames.csv": "frame, seconds, confidence (the overlap with the truth to be "
+        "expected), and whether it is a key frame",
         "OUT/classes.csv": "class, name, color",
         "OUT/propagate.json": "film, key frames, backbone, settings and versions",
         "OUT/rejected.jsonl": "what could not be read: `path`, `reason`",

@@ -59,6 +59,8 @@ class FrameRow:
     """Height and width."""
     pixels: Mapping[int, int]
     """By class; those without a class are in none."""
+    overlap: Mapping[int, float]
+    """By class: the overlap with the truth that is to be expected; of key frames 1."""
 
 
 class StateFolder:
@@ -107,4 +109,5 @@ class StateFolder:
 def _row(entry: dict[str, Any]) -> FrameRow:
     height, width = entry["size"]
     pixels = {int(name): int(count) for name, count in entry["pixels"].items()}
-    return FrameRow(**{**entry, "size": (height, width), "pixels": pixels})
+    overlap = {int(name): float(share) for name, share in entry["overlap"].items()}
+    return FrameRow(**{**entry, "size": (height, width), "pixels": pixels, "overlap": overlap})

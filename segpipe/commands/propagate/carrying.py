@@ -23,7 +23,7 @@ from segpipe.commands.propagate.writers import FrameWriter
 from segpipe.images.numbered_frames import FrameSequence, NumberedFrame
 from segpipe.inference.frame_features import FrameFeatures
 from segpipe.ops.propagation.frame_grid import Protocol, to_input_size
-from segpipe.ops.propagation.label_affinity import AffinityRule, Carried, unit_features
+from segpipe.ops.propagation.label_affinity import AffinityRule, unit_features
 from segpipe.ops.propagation.label_context import LabelContext
 from segpipe.ops.propagation.soft_maps import blend, one_hot
 from segpipe.records.corpus import Rejected
@@ -150,9 +150,9 @@ class Carrying:
             self._save()
             self._go_back()
 
-    def _wait(self, place: Waiting, features: Tensor, carried: Carried | None) -> None:
+    def _wait(self, place: Waiting, features: Tensor, labels: Tensor | None) -> None:
         scratch = self._open_scratch(features, channels=self._film.keys.legend.classes + 1)
-        scratch.put(len(self._progress.waiting), features, carried)
+        scratch.put(len(self._progress.waiting), features, labels)
         self._progress.waiting.append(place)
 
     def _open_scratch(self, features: Tensor, *, channels: int) -> FrameScratch:
@@ -161,15 +161,14 @@ class Carrying:
             self._scratch = FrameScratch(self._state.folder / _SCRATCH, shape)
         return self._scratch
 
-    def _waited(self, places: Iterator[int]) -> Iterator[tuple[int, Waiting, Tensor, Carried]]:
+    def _waited(self, places: Iterator[int]) -> Iterator[tuple[int, Waiting, Tensor, Tensor]]:
         """Frames of the scratch file: their places, what they are, features, and labels from the key frame before."""
         assert self._context is not None
         given, labels = self._context.given
         scratch = self._open_scratch(given, channels=labels.shape[-1])
         for place in places:
-            features, carried = scratch.get(place)
-            there = Carried(carried.labels.to(given.device), carried.likeness.to(given.device))
-            yield place, self._progress.waiting[place], unit_features(features.to(given.device)), there
+            features, carried = (tensor.to(given.device) for tensor in scratch.get(place))
+            yield place, self._progress.waiting[place], unit_features(features), carried
 
     def _go_back(self) -> None:
         """Carry the labels of the key frame back to the frames that waited for it, the last first."""
@@ -180,9 +179,7 @@ class Carrying:
             carried = context.step(features)
             if progress.before is not None:
                 share = (frame.index - progress.before) / (progress.key - progress.before)
-                carried = Carried(
-                    blend(forward.labels, carried.labels, share), blend(forward.likeness, carried.likeness, share)
-                )
+                carried = blend(forward, carried, share)
             self._writer.carried(frame, carried)
             progress.back = place
             if place:

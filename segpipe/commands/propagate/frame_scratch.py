@@ -13,7 +13,6 @@ from torch import Tensor
 
 from segpipe.base.errors import MachineError
 from segpipe.base.shortage import raise_shortage
-from segpipe.ops.propagation.label_affinity import Carried
 
 _SPARE = 1 << 28  # bytes of the disk that stay free
 
@@ -32,7 +31,7 @@ class FrameShape:
     @property
     def bytes(self) -> int:
         """On the disk, of one frame: 16 bits a number."""
-        return 2 * self.rows * self.cols * (self.width + self.channels + 1)
+        return 2 * self.rows * self.cols * (self.width + self.channels)
 
 
 class FrameScratch:
@@ -48,22 +47,22 @@ class FrameScratch:
         """Close the file."""
         os.close(self._file)
 
-    def put(self, place: int, features: Tensor, carried: Carried | None) -> None:
+    def put(self, place: int, features: Tensor, labels: Tensor | None) -> None:
         """Write a frame at a place, 0 the first.
 
         Args:
             place: where.
             features: (rows, cols, width), each of length 1.
-            carried: the labels that it was given from the key frame before; None where there is none.
+            labels: (rows, cols, channels) that it was given from the key frame before; None where there is none.
 
         Raises:
             MachineError: the disk is full.
         """
         rows, cols = self._shape.rows, self._shape.cols
-        if carried is None:
-            carried = Carried(torch.zeros(rows, cols, self._shape.channels), torch.zeros(rows, cols))
-        parts = (features, carried.labels, carried.likeness[..., None])
-        content = torch.cat([part.reshape(-1) for part in parts]).to("cpu", torch.float16).numpy().tobytes()
+        if labels is None:
+            labels = features.new_zeros(rows, cols, self._shape.channels)
+        both = torch.cat([features, labels], dim=-1)
+        content = both.to("cpu", torch.float16).numpy().tobytes()
         at = place * self._shape.bytes
         try:
             while content:
@@ -73,15 +72,13 @@ class FrameScratch:
             raise_shortage(self._path, error)
             raise
 
-    def get(self, place: int) -> tuple[Tensor, Carried]:
-        """The features (unit length again) and labels of a frame."""
-        rows, cols, width, channels = self._shape.rows, self._shape.cols, self._shape.width, self._shape.channels
+    def get(self, place: int) -> tuple[Tensor, Tensor]:
+        """The features and labels of a frame, as `put` takes them, rounded to 16 bits."""
+        shape = self._shape
         raw = os.pread(self._file, self._shape.bytes, place * self._shape.bytes)
         numbers = torch.from_numpy(np.frombuffer(raw, np.float16).astype(np.float32))
-        one, two = rows * cols * width, rows * cols * (width + channels)
-        features = numbers[:one].reshape(rows, cols, width)
-        labels = numbers[one:two].reshape(rows, cols, channels)
-        return features, Carried(labels, numbers[two:].reshape(rows, cols))
+        both = numbers.reshape(shape.rows, shape.cols, shape.width + shape.channels)
+        return both[..., : shape.width], both[..., shape.width :]
 
 
 def check_room(folder: Path, shape: FrameShape, frames: int) -> None:

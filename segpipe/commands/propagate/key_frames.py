@@ -124,8 +124,8 @@ def _empty(mask: Mask) -> int:
 
 def _read_values(path: Path, empty: int) -> Mask:
     mask = read_index(path)
-    found = np.where(mask == _empty(mask), empty, mask)
-    return np.asarray(found, np.uint8 if empty == 255 else np.uint16)
+    found = np.where(mask == _empty(mask), empty, mask.astype(np.int64))
+    return found.astype(np.uint8) if empty == 255 else found.astype(np.uint16)
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,7 @@ def propagate(options: PropagateOptions, runtime: Runtime) -> PropagateResult:
                 upsample="bilinear" if options.protocol == "dino" else "nearest",
             ),
             digits=count_digits(len(work.film.sequence)),
+            objects=work.film.keys.objects,
             confidence=not options.no_confidence,
         )
         rows, rejected = _carry(work.film, begun, target, options, runtime)

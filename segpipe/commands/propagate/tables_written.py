@@ -50,8 +50,10 @@ def write_tables(folder: Path, rows: Sequence[FrameRow], legend: Legend, fps: fl
         whole = row.size[0] * row.size[1]
         for k, name in enumerate(legend.names):
             count = row.pixels.get(k, 0)
-            areas.append([row.frame, seconds(row), k, name, count, f"{count / whole:.6f}"])
-    files.write_text(folder / "area.csv", csv_text(["frame", "seconds", "class", "name", "pixels", "share"], areas))
+            sure = f"{row.overlap[k]:.4f}" if k in row.overlap else ""
+            areas.append([row.frame, seconds(row), k, name, count, f"{count / whole:.6f}", sure])
+    header = ["frame", "seconds", "class", "name", "pixels", "share", "confidence"]
+    files.write_text(folder / "area.csv", csv_text(header, areas))
     colors = hex_colors(legend.colors)
     classes = [[k, name, colors[k]] for k, name in enumerate(legend.names)]
     files.write_text(folder / "classes.csv", csv_text(["class", "name", "color"], classes))

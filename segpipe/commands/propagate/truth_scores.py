@@ -66,7 +66,8 @@ def score_film(
             found.setdefault(k, []).append(_pair(truth == k, mask == k))
     if not counted:
         return None
-    scores = {k: ObjectScore(*np.mean(found[k], axis=0).tolist(), len(counted)) for k in classes if k in seen}
+    means = {k: np.mean(found[k], axis=0).tolist() for k in classes if k in seen}
+    scores = {k: ObjectScore(j=j, f=f, frames=len(counted)) for k, (j, f) in means.items()}
     chosen = [scores[k] for k in objects if k in scores] or list(scores.values())
     whole = ObjectScore(
         float(np.mean([score.j for score in chosen])), float(np.mean([score.f for score in chosen])), len(counted)

@@ -28,22 +28,12 @@ class AffinityRule:
     temperature: float = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """Labels that a frame was given, on its grid of patches."""
-
-    labels: Tensor
-    """(rows, cols, channels) float32: shares."""
-    likeness: Tensor
-    """(rows, cols) float32: the weighted mean of the cosines of the patches that the labels are from."""
-
-
 def unit_features(features: Tensor) -> Tensor:
     """Features (..., d) float32 of length 1."""
     return torch.nn.functional.normalize(features.float(), dim=-1, p=2)
 
 
-def carry_labels(target: Tensor, sources: Sequence[Tensor], labels: Sequence[Tensor], rule: AffinityRule) -> Carried:
+def carry_labels(target: Tensor, sources: Sequence[Tensor], labels: Sequence[Tensor], rule: AffinityRule) -> Tensor:
     """Carry labels to a frame from context frames of the same grid.
 
     Memory: the cosines of one tile of patches at a time, some 4 MB for a context of eight frames.
@@ -53,12 +43,14 @@ def carry_labels(target: Tensor, sources: Sequence[Tensor], labels: Sequence[Ten
         sources: of each context frame the same.
         labels: of each context frame (rows, cols, channels).
         rule: how.
+
+    Returns:
+        (rows, cols, channels) float32: shares.
     """
     rows, cols, width = target.shape
     channels = labels[0].shape[-1]
     flat = torch.cat([each.reshape(rows * cols, channels) for each in labels])
     found = target.new_empty(rows, cols, channels)
-    likeness = target.new_empty(rows, cols)
     for tile in cut_tiles(rows, cols, rule.radius):
         keys = torch.cat([each[tile.reach].reshape(-1, width) for each in sources])
         cosines = target[tile.inner].reshape(-1, width) @ keys.T
@@ -66,10 +58,8 @@ def carry_labels(target: Tensor, sources: Sequence[Tensor], labels: Sequence[Ten
         cosines.view(len(mask), len(sources), -1).masked_fill_(~mask[:, None], -torch.inf)
         size = (tile.bottom - tile.top, tile.right - tile.left)
         places = _places(tile, rows, cols, len(sources), target.device)
-        mixed, alike = _mixed(cosines, flat, places, rule)
-        found[tile.inner] = mixed.reshape(*size, channels)
-        likeness[tile.inner] = alike.reshape(size)
-    return Carried(found, likeness)
+        found[tile.inner] = _mixed(cosines, flat, places, rule).reshape(*size, channels)
+    return found
 
 
 def _places(tile: Tile, rows: int, cols: int, frames: int, device: torch.device) -> Tensor:
@@ -80,19 +70,17 @@ def _places(tile: Tile, rows: int, cols: int, frames: int, device: torch.device)
     return (torch.arange(frames, device=device)[:, None] * (rows * cols) + inner).reshape(-1)
 
 
-def _mixed(cosines: Tensor, labels: Tensor, places: Tensor, rule: AffinityRule) -> tuple[Tensor, Tensor]:
-    """Labels (n, channels) and likeness (n,) of patches by their cosines (n, m) to patches at `places` (m,)."""
+def _mixed(cosines: Tensor, labels: Tensor, places: Tensor, rule: AffinityRule) -> Tensor:
+    """Labels (n, channels) of patches by their cosines (n, m) to patches at `places` (m,)."""
     top = min(rule.top, cosines.shape[1])
     values, which = cosines.topk(min(top + 1, cosines.shape[1]), dim=1)
     tied = (values[:, top - 1] == values[:, -1]) & (values[:, -1] > -torch.inf) if top < values.shape[1] else None
     values, which = values[:, :top], which[:, :top]
     weights = torch.softmax(values / rule.temperature, dim=1)
     mixed = torch.einsum("nk,nkc->nc", weights, labels[places[which]])
-    likeness = (weights * values.nan_to_num(neginf=0.0)).sum(dim=1)
     if tied is not None and bool(tied.any()):  # frames that are shown twice: what is as alike as the last counts too
         for row in tied.nonzero().flatten().tolist():
             chosen = (cosines[row] >= values[row, -1]).nonzero().flatten()
             share = torch.softmax(cosines[row, chosen] / rule.temperature, dim=0)
             mixed[row] = share @ labels[places[chosen]]
-            likeness[row] = share @ cosines[row, chosen]
-    return mixed, likeness
+    return mixed

@@ -7,7 +7,7 @@ from collections import deque
 import torch
 from torch import Tensor
 
-from segpipe.ops.propagation.label_affinity import AffinityRule, Carried, carry_labels
+from segpipe.ops.propagation.label_affinity import AffinityRule, carry_labels
 
 
 class LabelContext:
@@ -34,12 +34,12 @@ class LabelContext:
         """Features and labels of the frame that it began at."""
         return self._given
 
-    def step(self, features: Tensor) -> Carried:
-        """The labels of the next frame, which joins the context."""
+    def step(self, features: Tensor) -> Tensor:
+        """The labels (rows, cols, channels) of the next frame, which joins the context."""
         frames = [self._given, *self._last]
-        carried = carry_labels(features, [frame[0] for frame in frames], [frame[1] for frame in frames], self.rule)
-        self._last.append((features, carried.labels))
-        return carried
+        labels = carry_labels(features, [frame[0] for frame in frames], [frame[1] for frame in frames], self.rule)
+        self._last.append((features, labels))
+        return labels
 
     def tensors(self) -> dict[str, Tensor]:
         """Its state, for `restored`: features and labels of its frames, the given one first."""

@@ -92,7 +92,7 @@ def decide(labels: Tensor, size: Size, how: Deciding, *, empty: int) -> Mask:
         some = which[start : start + _CHUNK]
         planes = _to_pixels(labels[..., some].permute(2, 0, 1)[None], how)[0]
         if how.stretch:
-            planes = _stretched(planes)
+            planes = stretched(planes)
         values, places = planes.max(dim=0)
         better = values > best
         best = torch.where(better, values, best)
@@ -108,8 +108,8 @@ def _to_pixels(planes: Tensor, how: Deciding) -> Tensor:
     return torch.nn.functional.interpolate(planes, scale_factor=float(how.patch), mode=how.upsample, **options)
 
 
-def _stretched(planes: Tensor) -> Tensor:
-    """Planes (n, H, W) from 0 to 1; one that is the same everywhere stays at 1, one without anything at 0."""
+def stretched(planes: Tensor) -> Tensor:
+    """Planes (n, H, W) brought to 0 to 1, each for itself; one that is even becomes 1, one of zeros stays 0."""
     low, high = planes.amin(dim=(1, 2), keepdim=True), planes.amax(dim=(1, 2), keepdim=True)
     even = (high <= low) & (high > 0)
     spread = torch.where(even, torch.ones_like(planes), (planes - low) / (high - low).clamp_min(1e-30))
