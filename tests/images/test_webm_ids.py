@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from segpipe.images.webm_ids import settle_ids, settled
 from segpipe.images.video import VideoReader
+from segpipe.images.webm_ids import settle_ids, settled
 from tests.helpers.films import write_film
 
 

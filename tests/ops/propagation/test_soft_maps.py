@@ -9,7 +9,9 @@ from segpipe.base.geometry import Size
 from segpipe.ops.propagation.soft_maps import Deciding, blend, decide, one_hot, sampled, stretched
 
 
-@pytest.mark.parametrize(("out", "length"), [(30, 480), (52, 854), (34, 333), (97, 64), (5, 5)])
+@pytest.mark.parametrize(
+    ("out", "length"), [(30, 480), (52, 854), (34, 333), (97, 64), (5, 5), (40, 32), (30, 24), (854, 832)]
+)
 def test_the_nearest_pixel_is_pillow_s(out: int, length: int) -> None:
     row = np.arange(length, dtype=np.int32)[None]
     assert sampled(out, length).tolist() == np.asarray(Image.fromarray(row).resize((out, 1), 0))[0].tolist()
