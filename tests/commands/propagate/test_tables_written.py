@@ -39,20 +39,20 @@ def test_tables_say_when_how_much_and_how_sure(tmp_path: Path) -> None:
 
 
 def test_the_film_shows_the_finished_frames_in_their_colors(tmp_path: Path) -> None:
-    sequence = open_frames(str(write_wandering(tmp_path / "a.avi", 5, height=61, width=83)), workers=1)
+    sequence = open_frames(str(write_wandering(tmp_path / "a.avi", 5, height=62, width=84)), workers=1)
     legend = plain_legend(2)
     target = FrameFiles(tmp_path / "out", legend, Deciding(8), 6, objects=(1,))
     rows = {}
     for number in (1, 2, 4):
-        mask = wandering(number, height=61, width=83)[1]
+        mask = wandering(number, height=62, width=84)[1]
         write_mask(target.mask_path(number), mask, classes=2, colors=legend.colors)
-        rows[number] = FrameRow(number, None, 1.0, key=False, size=(61, 83), pixels={}, overlap={})
+        rows[number] = FrameRow(number, None, 1.0, key=False, size=(62, 84), pixels={}, overlap={})
     write_overlay(tmp_path / "a.webm", sequence, target, rows, Runtime(workers=2), fps=sequence.fps)
     info = probe_video(tmp_path / "a.webm")
     assert (info.height, info.width, info.fps) == (62, 84, 10.0)
     shown = [frame.rgb for frame in VideoReader(tmp_path / "a.webm")]
     assert len(shown) == 3
-    rgb, mask = wandering(1, height=61, width=83)
+    rgb, mask = wandering(1, height=62, width=84)
     wanted = (rgb[55:60, 60:80].mean((0, 1)) + legend.colors[0]) / 2
     assert mask[55:60, 60:80].max() == 0
     assert np.abs(shown[0][55:60, 60:80].mean((0, 1)) - wanted).max() < 12
