@@ -9,8 +9,10 @@ from pydantic import AfterValidator, model_validator
 
 from segpipe.base.errors import named
 from segpipe.base.options import Options, argument, option
-from segpipe.ops.propagation.frame_grid import Protocol
-from segpipe.ops.propagation.neighborhood import Shape
+
+Shape = Literal["square", "circle"]
+"""As of `ops.propagation.neighborhood`, which brings torch: help and completion need none."""
+Protocol = Literal["dino", "dinov3"]
 
 _SHORT = {"dino": 480, "dinov3": 960}
 _TEMPERATURE = {"dino": 0.1, "dinov3": 0.2}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from segpipe.ops.propagation.neighborhood import Shape, Tile, cut_tiles, near
+from segpipe.ops.propagation.neighborhood import Shape, PatchTile, cut_tiles, near
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def carry_labels(target: Tensor, sources: Sequence[Tensor], labels: Sequence[Ten
     return found
 
 
-def _places(tile: Tile, rows: int, cols: int, frames: int, device: torch.device) -> Tensor:
+def _places(tile: PatchTile, rows: int, cols: int, frames: int, device: torch.device) -> Tensor:
     """Where the patches in reach of a tile lie among all patches of all frames: (frames * patches in reach,)."""
     v = torch.arange(tile.reach_top, tile.reach_bottom, device=device)
     u = torch.arange(tile.reach_left, tile.reach_right, device=device)

@@ -15,7 +15,7 @@ _ROWS, _COLS = 10, 13  # patches of a tile: measured on a CPU at 30 x 52 patches
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
+class PatchTile:
     """A rectangle of patches, and the rectangle of patches that its neighborhoods reach; both half open."""
 
     top: int
@@ -38,7 +38,7 @@ class Tile:
         return slice(self.reach_top, self.reach_bottom), slice(self.reach_left, self.reach_right)
 
 
-def cut_tiles(rows: int, cols: int, radius: int) -> Iterator[Tile]:
+def cut_tiles(rows: int, cols: int, radius: int) -> Iterator[PatchTile]:
     """Tiles that together cover a grid; with a radius of 0 every patch of the grid is in reach of all.
 
     >>> [(tile.top, tile.bottom, tile.reach_top, tile.reach_bottom) for tile in cut_tiles(20, 5, 3)]
@@ -49,13 +49,13 @@ def cut_tiles(rows: int, cols: int, radius: int) -> Iterator[Tile]:
         bottom = min(rows, top + _ROWS)
         for left in range(0, cols, _COLS):
             right = min(cols, left + _COLS)
-            yield Tile(
+            yield PatchTile(
                 *(top, bottom, left, right),
                 *(max(0, top - margin), min(rows, bottom + margin), max(0, left - margin), min(cols, right + margin)),
             )
 
 
-def near(tile: Tile, radius: int, shape: Shape, device: torch.device | str = "cpu") -> Tensor:
+def near(tile: PatchTile, radius: int, shape: Shape, device: torch.device | str = "cpu") -> Tensor:
     """Which patches in reach lie in the neighborhood of each patch of a tile.
 
     Args:
