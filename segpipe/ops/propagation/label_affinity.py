@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from segpipe.ops.propagation.neighborhood import Shape, PatchTile, cut_tiles, near
+from segpipe.ops.propagation.neighborhood import PatchTile, Shape, cut_tiles, near
 
 
 @dataclass(frozen=True, slots=True)
