@@ -636,6 +636,75 @@ def similar(
         SegpipeError: its text says what is wrong and the way out.
     """
 
+def propagate(
+    film: AnyPath,
+    out: AnyPath,
+    *,
+    masks: AnyPath | None = None,
+    key_frames: Literal["classes"] | None = None,
+    video: str | None = None,
+    labels: AnyPath | None = None,
+    frames: tuple[int, int] | None = None,
+    backbone: str | None = None,
+    weights: AnyPath | None = None,
+    block: int = -1,
+    protocol: Literal["dino", "dinov3"] = "dino",
+    input_size: int | None = None,
+    context: int = 7,
+    radius: int = 12,
+    neighborhood: Literal["square", "circle"] | None = None,
+    temperature: float | None = None,
+    top: int = 5,
+    no_stretch: bool = False,
+    no_confidence: bool = False,
+    no_overlay: bool = False,
+    fps: float | None = None,
+    device: str = "auto",
+    workers: int | None = 0,
+) -> dict[str, Any]:
+    """Carry the classes of one frame, or of several key frames, through a film: nothing is trained.
+
+    FILM is a video, a folder of frames, or with --from a run of a video. Masks are index PNGs, value = class, of the
+    size of their frames; 0 is a class like the others, 255 (65535 of 16 bits) no class. Between two key frames labels
+    come from both. OUT gets a class map, a confidence and a line for every frame, and a film with the classes' colors.
+
+    A call that was interrupted goes on where it was when it is typed again.
+
+    Args:
+        film: a video, a folder of frames in order, or a run (with --from).
+        out: a folder.
+        masks: the mask of the first frame, or a folder of masks whose names end in the number of their frame
+            (000120.png, dive_000120.png), or are those of the files of frames.
+        key_frames: take the class maps of a run as key frames of all other frames of its film.
+        video: which video of the run, where it has several.
+        labels: index PNGs of what is true, named as masks are: J, F and J&F are printed.
+        frames: frames FROM up to and without TO.
+        backbone: one of `segpipe backbones`, or of timm [dino_vits16; with --from that of the run].
+        weights: file of the backbone's weights.
+        block: which block of a ViT or stage of a CNN; 0 is the first, -1 the last.
+        protocol: whose defaults and sizes: those of DINO's or of DINOv3's evaluation.
+        input_size: pixels of the short side as the network sees it [480; dinov3: 960].
+        context: labels come from the key frame and so many frames before.
+        radius: how many patches away labels may come from; 0: from anywhere.
+        neighborhood: shape of what lies within --radius [square; dinov3: circle].
+        temperature: how much the most alike patches count for more [0.1; dinov3: 0.2].
+        top: of so many patches labels are averaged.
+        no_stretch: compare soft labels as they are; by default those of each class reach from 0 to 1 in every
+            frame.
+        no_confidence: write no picture of confidence for every frame.
+        no_overlay: write no film with the classes' colors.
+        fps: frames a second of a folder of frames [25].
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: threads that read and write; 0 = one per processor.
+
+    Returns:
+        `frames`, how many were written; `confidence`, their mean; `rejected`, path to reason of what could not be
+        read; with labels `scores` (`j`, `f`, `jf`, 0 to 1) and the same by class name in `classes`.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
 def bundle(
     run: AnyPath,
     model: AnyPath,

@@ -41,7 +41,8 @@ APPLIED = Kind("the output of apply", "maps")
 ATTENDED = Kind("the output of attend", "attention")
 PROBED = Kind("the output of probe", "probe")
 CORRUPTED = Kind("the output of robustness", "robustness")
-_KINDS = (RUN, APPLIED, ATTENDED, PROBED, CORRUPTED)
+PROPAGATED = Kind("the output of propagate", "carried")
+_KINDS = (RUN, APPLIED, ATTENDED, PROBED, CORRUPTED, PROPAGATED)
 
 
 def check_free(folder: Path, kind: Kind, *, earlier: Callable[[], bool]) -> None:

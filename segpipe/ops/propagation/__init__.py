@@ -1,0 +1,1 @@
+"""Labels carried from frame to frame by the likeness of patch features."""
