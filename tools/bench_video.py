@@ -18,6 +18,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def salient(found: PatchView, size: Size, patch: int) -> Mask:
 
 def found_masks(
     folder: Path, first: npt.NDArray[np.uint8], view: BackboneView, short: int
-) -> Iterator[dict[str, npt.NDArray[np.generic]]]:
+) -> Iterator[dict[str, npt.NDArray[np.integer]]]:
     """What every method says of every frame but the first."""
     classes, deciding = int(first.max()) + 1, Deciding(view.patch)
     nearest, context = AffinityRule(radius=0, top=1), None
@@ -72,11 +73,11 @@ def found_masks(
             labels = one_hot(first, *features.shape[:2], classes=classes, empty=255)
             context = LabelContext(features, labels, AffinityRule(), recent=7)
             continue
-        given = [[each] for each in context.given]
+        source, known = context.given
         yield {
             "propagate": decide(context.step(features), size, deciding, empty=255),
             "still": first,
-            "nearest": decide(carry_labels(features, *given, nearest), size, deciding, empty=255),
+            "nearest": decide(carry_labels(features, [source], [known], nearest), size, deciding, empty=255),
             "saliency": salient(found, size, view.patch).astype(np.uint8),
         }
 
@@ -94,7 +95,8 @@ def scores(data: Path, name: str, view: BackboneView, short: int) -> dict[str, O
                 wanted = (truth > 0) & (truth != 255) if method == "saliency" else truth == k
                 own = mask > 0 if method == "saliency" else mask == k
                 pairs[method].append((region_similarity(wanted, own), boundary_f(wanted, own)))
-    return {method: ObjectScore(*np.mean(each, axis=0).tolist(), len(files) - 2) for method, each in pairs.items()}
+    means = {method: np.mean(each, axis=0).tolist() for method, each in pairs.items()}
+    return {method: ObjectScore(j=j, f=f, frames=len(files) - 2) for method, (j, f) in means.items()}
 
 
 def show(name: str, method: str, score: ObjectScore) -> None:
@@ -143,7 +145,7 @@ def print_rate(given: argparse.Namespace) -> None:
     for _ in range(given.times):
         bare = timed(lambda: [features.describe(each) for each in inputs])
         with tempfile.TemporaryDirectory() as folder:
-            whole = timed(lambda folder=folder: segpipe.propagate(given.images, Path(folder) / "out", **options))
+            whole = timed(partial(segpipe.propagate, given.images, Path(folder) / "out", **options))
         count = len(inputs)
         print(f"network {count / bare:.2f} frames/s, propagate {count / whole:.2f}, ratio {bare / whole:.2f}")
 

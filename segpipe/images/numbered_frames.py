@@ -52,7 +52,7 @@ class NumberedFrame:
         return Size(*self.rgb.shape[:2])
 
 
-class FrameSequence(Protocol):
+class NumberedFrames(Protocol):
     """Frames in order. Holds a bounded number of them, however many there are."""
 
     name: str
@@ -191,7 +191,7 @@ class FolderFrames:
         return _state([self._listing.root / path for path in self._listing.paths])
 
 
-def open_frames(film: str, *, workers: int, stop: int | None = None) -> FrameSequence:
+def open_frames(film: str, *, workers: int, stop: int | None = None) -> NumberedFrames:
     """The frames of a video, or of a folder of frames.
 
     Raises:

@@ -20,7 +20,7 @@ from segpipe.commands.propagate.carry_state import Progress, StateFolder, Waitin
 from segpipe.commands.propagate.frame_scratch import FrameScratch, FrameShape
 from segpipe.commands.propagate.key_frames import KeyFrames, Mask, check_size
 from segpipe.commands.propagate.writers import FrameWriter
-from segpipe.images.numbered_frames import FrameSequence, NumberedFrame
+from segpipe.images.numbered_frames import NumberedFrame, NumberedFrames
 from segpipe.inference.frame_features import FrameFeatures
 from segpipe.ops.propagation.frame_grid import Protocol, to_input_size
 from segpipe.ops.propagation.label_affinity import AffinityRule, unit_features
@@ -37,7 +37,7 @@ _SCRATCH = "waiting.bin"
 class Film:
     """What is carried through, by what, and how."""
 
-    sequence: FrameSequence
+    sequence: NumberedFrames
     keys: KeyFrames
     features: FrameFeatures
     input: Size

@@ -15,7 +15,7 @@ from segpipe import pipeline
 from segpipe.base import files
 from segpipe.base.errors import CorpusError, UsageError, named
 from segpipe.base.geometry import Size
-from segpipe.images.numbered_frames import FrameSequence
+from segpipe.images.numbered_frames import NumberedFrames
 from segpipe.records.corpus import FrameInfo, Image
 from segpipe.records.legend import Legend, plain_legend
 from segpipe.store import masks
@@ -47,7 +47,7 @@ class KeyFrames:
         return list(self.read)
 
 
-def masks_by_frame(path: Path, sequence: FrameSequence, *, start: int) -> dict[int, Path]:
+def masks_by_frame(path: Path, sequence: NumberedFrames, *, start: int) -> dict[int, Path]:
     """Files of masks by the numbers of their frames, ascending.
 
     Args:
@@ -82,7 +82,7 @@ def masks_by_frame(path: Path, sequence: FrameSequence, *, start: int) -> dict[i
     return dict(sorted(found.items()))
 
 
-def keys_of_masks(path: Path, sequence: FrameSequence, *, start: int, stop: int | None) -> KeyFrames:
+def keys_of_masks(path: Path, sequence: NumberedFrames, *, start: int, stop: int | None) -> KeyFrames:
     """Key frames from index PNGs.
 
     Raises:

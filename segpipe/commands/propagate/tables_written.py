@@ -16,7 +16,7 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.commands.propagate.carry_state import FrameRow
 from segpipe.commands.propagate.writers import FrameFiles
-from segpipe.images.numbered_frames import FrameSequence, NumberedFrame
+from segpipe.images.numbered_frames import NumberedFrame, NumberedFrames
 from segpipe.images.video import write_video
 from segpipe.plots.overlay import overlay
 from segpipe.records.legend import Legend
@@ -61,7 +61,7 @@ def write_tables(folder: Path, rows: Sequence[FrameRow], legend: Legend, fps: fl
 
 def write_overlay(
     path: Path,
-    sequence: FrameSequence,
+    sequence: NumberedFrames,
     target: FrameFiles,
     rows: Mapping[int, FrameRow],
     runtime: Runtime,

@@ -13,7 +13,7 @@ from segpipe.base.errors import UsageError, named
 from segpipe.commands.propagate.carry_state import FrameRow
 from segpipe.commands.propagate.key_frames import masks_by_frame, read_index
 from segpipe.commands.propagate.writers import FrameFiles
-from segpipe.images.numbered_frames import FrameSequence
+from segpipe.images.numbered_frames import NumberedFrames
 from segpipe.ops.metrics.video_objects import ObjectScore, boundary_f, region_similarity
 from segpipe.store import masks
 
@@ -30,7 +30,7 @@ class TruthScores:
     """The mean over the classes that are objects."""
 
 
-def truth_files(folder: Path, sequence: FrameSequence, *, start: int) -> dict[int, Path]:
+def truth_files(folder: Path, sequence: NumberedFrames, *, start: int) -> dict[int, Path]:
     """Label files by frame.
 
     Raises:

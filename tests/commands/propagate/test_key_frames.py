@@ -9,12 +9,12 @@ from PIL import Image
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Size
 from segpipe.commands.propagate.key_frames import check_size, keys_of_masks, keys_of_run, masks_by_frame
-from segpipe.images.numbered_frames import FrameSequence, open_frames
+from segpipe.images.numbered_frames import NumberedFrames, open_frames
 from tests.helpers.films import write_film
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> FrameSequence:
+def film(tmp_path: Path) -> NumberedFrames:
     return open_frames(str(write_film(tmp_path / "film.avi", [9])), workers=1)
 
 
@@ -27,13 +27,13 @@ def mask(path: Path, value: int = 1, dtype: type = np.uint8) -> Path:
 
 
 def test_a_single_mask_is_of_the_first_frame_unless_its_name_says_otherwise(
-    tmp_path: Path, film: FrameSequence
+    tmp_path: Path, film: NumberedFrames
 ) -> None:
     for name, number in (("first.png", 2), ("cam1.png", 2), ("dive_000005.png", 5), ("00004.png", 4)):
         assert list(masks_by_frame(mask(tmp_path / name), film, start=2)) == [number]
 
 
-def test_masks_of_a_folder_are_numbered_by_their_names(tmp_path: Path, film: FrameSequence) -> None:
+def test_masks_of_a_folder_are_numbered_by_their_names(tmp_path: Path, film: NumberedFrames) -> None:
     for name in ("dive_12.png", "7.png"):
         mask(tmp_path / "keys" / name)
     assert list(masks_by_frame(tmp_path / "keys", film, start=0)) == [7, 12]
@@ -53,7 +53,7 @@ def test_masks_of_files_are_found_by_the_names_of_these(tmp_path: Path) -> None:
     assert list(masks_by_frame(tmp_path / "keys" / "left10.png", frames, start=0)) == [1]
 
 
-def test_what_is_no_key_frame_is_refused_by_name(tmp_path: Path, film: FrameSequence) -> None:
+def test_what_is_no_key_frame_is_refused_by_name(tmp_path: Path, film: NumberedFrames) -> None:
     with pytest.raises(UsageError, match="neither a file nor a folder"):
         masks_by_frame(tmp_path / "none", film, start=0)
     (tmp_path / "empty").mkdir()
@@ -74,7 +74,7 @@ def test_what_is_no_key_frame_is_refused_by_name(tmp_path: Path, film: FrameSequ
         check_size(np.zeros((48, 64), np.uint8), Size(48, 65), 3)
 
 
-def test_pixels_without_a_class_stay_so_beyond_255_classes(tmp_path: Path, film: FrameSequence) -> None:
+def test_pixels_without_a_class_stay_so_beyond_255_classes(tmp_path: Path, film: NumberedFrames) -> None:
     mask(tmp_path / "keys" / "0.png", 300, np.uint16)
     path = mask(tmp_path / "keys" / "4.png", 255)
     keys = keys_of_masks(tmp_path / "keys", film, start=0, stop=None)
