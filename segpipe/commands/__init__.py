@@ -17,6 +17,7 @@ from segpipe.commands import (
     run,
     show,
     similar,
+    track,
     view,
 )
 
@@ -28,6 +29,7 @@ COMMANDS: tuple[Command, ...] = (
     probe.COMMAND,
     robustness.COMMAND,
     similar.COMMAND,
+    track.COMMAND,
     view.COMMAND,
     model.BUNDLE,
     model.APPLY,

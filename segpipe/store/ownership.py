@@ -41,7 +41,8 @@ APPLIED = Kind("the output of apply", "maps")
 ATTENDED = Kind("the output of attend", "attention")
 PROBED = Kind("the output of probe", "probe")
 CORRUPTED = Kind("the output of robustness", "robustness")
-_KINDS = (RUN, APPLIED, ATTENDED, PROBED, CORRUPTED)
+TRACKED = Kind("the output of track", "tracks")
+_KINDS = (RUN, APPLIED, ATTENDED, PROBED, CORRUPTED, TRACKED)
 
 
 def check_free(folder: Path, kind: Kind, *, earlier: Callable[[], bool]) -> None:
