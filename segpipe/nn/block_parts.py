@@ -49,6 +49,11 @@ def block_parts(model: Any, images: Tensor, *, block: int) -> BlockParts:
     if key.shape[1] != query.shape[1]:
         key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
     tokens = model.norm(vit.advance(layer, x, rope))[:, prefix:]
-    grid = model.patch_embed.dynamic_feat_size(images.shape[-2:])
-    beside = [part.transpose(1, 2).flatten(2)[:, prefix:].unflatten(1, grid) for part in (query, key)]
-    return BlockParts(attention.unflatten(-1, grid), *beside, tokens.unflatten(1, grid))
+    queries, keys = (part.transpose(1, 2).flatten(2)[:, prefix:] for part in (query, key))
+    grid = (images.shape[0], *model.patch_embed.dynamic_feat_size(images.shape[-2:]))
+    return BlockParts(
+        attention.reshape(*attention.shape[:2], *grid[1:]),
+        queries.reshape(*grid, -1),
+        keys.reshape(*grid, -1),
+        tokens.reshape(*grid, -1),
+    )

@@ -6,6 +6,7 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from segpipe.base.files import write_bytes
 from segpipe.ops.tracking.appearance import Appearance
 from segpipe.ops.tracking.tracks import Memory, Scene
 
-_ARRAYS = ("prototypes", "surroundings", "center", "inside", "outside")
+_ARRAYS = ("prototypes", "surroundings", "inside", "outside")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,17 @@ class Checkpoint:
 def save_checkpoint(path: Path, point: Checkpoint) -> None:
     """Write it, atomically."""
     memory, scene = point.memory, point.memory.scene
-    arrays = {}
-    facts = {"frames": point.frames, "journal": point.journal, "scenes": memory.scenes, "begun": memory.begun}
+    arrays: dict[str, Any] = {}
+    facts: dict[str, Any] = {
+        "frames": point.frames,
+        "journal": point.journal,
+        "scenes": memory.scenes,
+        "begun": memory.begun,
+    }
     if scene is not None:
         facts |= {"scene": scene.number, "tracks": list(scene.tracks)}
         look = scene.look
-        values = (look.prototypes, look.surroundings, look.center, scene.inside, scene.outside)
+        values = (look.prototypes, look.surroundings, scene.inside, scene.outside)
         arrays = dict(zip(_ARRAYS, values, strict=True))
     arrays |= {f"earlier{track}": vector for track, vector in memory.earlier.items()}
     buffer = io.BytesIO()
@@ -51,8 +57,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         facts = json.loads(str(arrays.pop("facts")))
         scene = None
         if "scene" in facts:
-            prototypes, surroundings, center, inside, outside = (arrays.pop(name) for name in _ARRAYS)
-            look = Appearance(prototypes, surroundings, center)
+            prototypes, surroundings, inside, outside = (arrays.pop(name) for name in _ARRAYS)
+            look = Appearance(prototypes, surroundings)
             scene = Scene(facts["scene"], tuple(facts["tracks"]), look, inside, outside)
         earlier = {int(name.removeprefix("earlier")): vector for name, vector in arrays.items()}
         memory = Memory(scene, facts["scenes"], facts["begun"], earlier)

@@ -30,14 +30,19 @@ class TrackOptions(Options):
         "overlap", "take the heads that overlap least, draw them, or take every head"
     )
     tracker: Literal["contrast", "dora"] = option(
-        "contrast", "objects against their surroundings in the space of keys, or the formulas of DoRA"
+        "contrast", "objects against their surroundings among the tokens, or the formulas of DoRA"
+    )
+    merge: float = option(
+        0.15,
+        "heads see one object where they differ less than this share of what sets them off from the surroundings",
+        limits={"ge": 0, "le": 1},
     )
     sinkhorn: Literal["coded", "paper"] = option(
         "coded", "with --tracker dora: prototypes as in DoRA's code, or as in its paper"
     )
     seed: int = option(0, "of the draw of heads", limits={"ge": 0})
     keep: float = option(
-        0.5, "a track is lost below this score: 1 as in its first frame, 0 as its surroundings", limits={"ge": 0}
+        0.4, "a track is lost below this score: 1 as in its first frame, 0 as its surroundings", limits={"ge": 0}
     )
     rejoin: float = option(
         0.0,

@@ -63,7 +63,7 @@ def track(options: TrackOptions, runtime: Runtime) -> TrackResult:
         options.video, frames=options.frames, cuts=options.cuts, fps=options.fps, workers=runtime.workers
     )
     lookout = open_lookout(options.backbone, options.weights, runtime, block=options.block)
-    how = Discovery(options.objects, options.heads, options.tracker, options.sinkhorn, options.seed)
+    how = Discovery(options.objects, options.heads, options.tracker, options.sinkhorn, options.seed, options.merge)
     facts = _facts(options, lookout.weights, runtime)
     key = digest({**facts, "film": _identity(footage)})
     with unfinished(options.out, TRACKED, key) as home:

@@ -74,7 +74,7 @@ def score_tracks(lines: Iterable[FrameLine], labels: Path, mask_of: Callable[[in
 def _listed(folder: Path) -> tuple[dict[str, Path], dict[int, Path]]:
     """Label masks by stem, and by the number in which the stem ends."""
     files = sorted(folder.rglob("*.png"))
-    numbers = {}
+    numbers: dict[int, Path] = {}
     for path in files:
         found = re.search(r"(\d+)$", path.stem)
         if found:

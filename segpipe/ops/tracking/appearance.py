@@ -2,8 +2,8 @@
 
 Two trackers. `dora` is DoRA's (see `prototypes`): prototypes are pooled from queries, refined among tokens and compared
 with keys. Its training makes these three spaces one; in a network that was not trained so they have little to do with
-each other. `contrast` stays in the space of the keys, and asks of every patch whether it is more like an object or more
-like what no head looks at.
+each other. `contrast` stays among the tokens, and asks of every patch whether it is more like an object or more like
+what no head looks at.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.tracking.prototypes import Heads, above_mean, attend, choose_heads, pool, refine, unit
+from segpipe.ops.tracking.prototypes import Heads, above_mean, attend, choose_heads, merge_alike, pool, refine, unit
 from segpipe.ops.tracking.sinkhorn import Rule
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
-_GROUPS = 4  # prototypes of what no head looks at
-_ROUNDS = 10  # of their k-means
+_AROUND = 0.5  # share of the patches, those least attended to, that are taken for surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,8 @@ class Discovery:
     tracker: Literal["contrast", "dora"] = "contrast"
     sinkhorn: Rule = "coded"
     seed: int = 0
+    merge: float = 0.15
+    """Of `contrast`: heads see one object where their distance is below this share of that to the surroundings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,7 @@ class Appearance:
     prototypes: Float64
     """(k, d)"""
     surroundings: Float64
-    """(b, d): what lies around them; (0, d) for `dora`."""
-    center: Float64
-    """(d,): mean of the keys of the scene's first frame, each of length 1; taken away from all keys by `contrast`."""
+    """(d,): what lies around them; 0 for `dora`, which does not ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +83,10 @@ def discover(facets: PatchFacets, how: Discovery) -> Appearance:
     chosen = facets.attention[heads]
     if how.tracker == "dora":
         refined, _ = refine(facets.tokens, pool(chosen, facets.queries), rule=how.sinkhorn)
-        width = refined.shape[1]
-        return Appearance(refined, np.zeros((0, width)), np.zeros(width))
-    mean = facets.attention.mean(axis=0)
-    center = unit(facets.keys).mean(axis=0)
-    keys = _centered(facets.keys, center)
-    around = keys[mean < mean.mean()]
-    return Appearance(unit(pool(chosen, keys)), spread_groups(around if len(around) else keys, _GROUPS), center)
+        return Appearance(refined, np.zeros(refined.shape[1]))
+    tokens, mean = unit(facets.tokens), facets.attention.mean(axis=0)
+    around = unit(tokens[mean <= np.quantile(mean, _AROUND)].mean(axis=0))
+    return Appearance(merge_alike(chosen, tokens, around, share=how.merge), around)
 
 
 def answer(appearance: Appearance, facets: PatchFacets, how: Discovery) -> Answer:
@@ -101,34 +97,7 @@ def answer(appearance: Appearance, facets: PatchFacets, how: Discovery) -> Answe
         relative = np.where(above_mean(maps), maps / maps.mean(axis=1, keepdims=True), 0)
         likeness = appearance.prototypes @ np.asarray(facets.keys, np.float64).T / scale
         return Answer(relative.astype(np.float32), np.ones(maps.shape[1], np.float32), likeness)
-    keys = _centered(facets.keys, appearance.center)
-    likeness = appearance.prototypes @ keys.T
-    rest = (appearance.surroundings @ keys.T).max(axis=0)
+    tokens = unit(facets.tokens)
+    likeness = appearance.prototypes @ tokens.T
+    rest = tokens @ appearance.surroundings
     return Answer(likeness.astype(np.float32), rest.astype(np.float32), likeness)
-
-
-def _centered(keys: npt.NDArray[np.floating], center: Float64) -> Float64:
-    """Keys (n, d) of length 1, seen from the center, of length 1 again: their cosines tell parts of a scene apart."""
-    return unit(unit(keys) - center)
-
-
-def spread_groups(vectors: Float64, count: int) -> Float64:
-    """Prototypes (b, d) of groups of unit vectors (n, d), by k-means on the sphere from points that lie far apart.
-
-    b is `count`, or fewer where there are fewer vectors. The same vectors give the same groups: nothing is drawn.
-    """
-    first = unit(vectors.mean(axis=0))
-    centers = [vectors[int((vectors @ first).argmax())]]
-    while len(centers) < min(count, len(vectors)):
-        nearest = (vectors @ np.array(centers).T).max(axis=1)
-        centers.append(vectors[int(nearest.argmin())])
-    groups = np.array(centers)
-    for _ in range(_ROUNDS):
-        nearest = (vectors @ groups.T).argmax(axis=1)
-        groups = np.array(
-            [
-                unit(vectors[nearest == i].mean(axis=0)) if (nearest == i).any() else groups[i]
-                for i in range(len(groups))
-            ]
-        )
-    return groups

@@ -6,7 +6,6 @@ T = softmax(P' K^T / sqrt d), and a mask where T lies above its mean.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations
 from typing import Literal
 
@@ -55,7 +54,7 @@ def _least_overlap(shared: Float64, count: int) -> list[int]:
     sets = list(combinations(range(heads), count)) if _choices(heads, count) <= _MOST_CHOICES else []
     if sets:
         return list(min(sets, key=lambda chosen: sum(shared[i, j] for i, j in combinations(chosen, 2))))
-    chosen = list(min(combinations(range(heads), 2), key=lambda pair: shared[pair]))
+    chosen = list(min(combinations(range(heads), 2), key=lambda pair: shared[pair[0], pair[1]]))
     while len(chosen) < count:
         rest = [head for head in range(heads) if head not in chosen]
         chosen.append(min(rest, key=lambda head: shared[head, chosen].sum()))
@@ -137,7 +136,34 @@ def cosines(prototypes: npt.NDArray[np.floating], features: npt.NDArray[np.float
     return np.asarray(unit(prototypes) @ unit(features).T)
 
 
-def means(features: npt.NDArray[np.floating], masks: Sequence[Bools] | Bools) -> Float64:
-    """The mean of features (n, d) over each of some masks (k, n); 0 where a mask is empty."""
-    weights = np.asarray(masks, np.float64)
-    return np.asarray(weights @ np.asarray(features, np.float64) / np.maximum(weights.sum(axis=1, keepdims=True), 1))
+def merge_alike(
+    attention: npt.NDArray[np.floating], features: npt.NDArray[np.floating], around: Float64, *, share: float
+) -> Float64:
+    """Prototypes of objects, where heads that see the same object give one.
+
+    Two are the same object where the distance between them (1 - cosine) is below a share of that from either to the
+    surroundings. Of all pairs the closest is joined, its maps are added, and so on.
+
+    Args:
+        attention: (k, n), of heads.
+        features: (n, d), of length 1.
+        around: (d,), of length 1.
+        share: 0 joins none.
+
+    Returns:
+        (at most k, d), of length 1.
+    """
+    tiny = float(np.finfo(np.float64).tiny)
+    maps = [each / max(float(each.sum()), tiny) for each in np.asarray(attention, np.float64)]
+    while True:
+        found = unit(np.array(maps) @ features)
+        if len(maps) == 1:
+            return found
+        away = np.maximum(1 - found @ around, 1e-9)
+        ratio = (1 - found @ found.T) / np.minimum(away[:, None], away[None])
+        np.fill_diagonal(ratio, np.inf)
+        one, other = np.unravel_index(int(ratio.argmin()), ratio.shape)
+        if ratio[one, other] >= share:
+            return found
+        maps[min(one, other)] = maps[one] + maps[other]
+        del maps[max(one, other)]

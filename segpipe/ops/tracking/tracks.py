@@ -19,7 +19,7 @@ Float64 = npt.NDArray[np.float64]
 class Following:
     """When a track counts as seen."""
 
-    keep: float = 0.5
+    keep: float = 0.4
     """Least score of a track that is seen; see `Sighting.score`."""
     rejoin: float = 0.0
     """Least cosine by which an object of a new scene is an earlier track; 0: every scene begins new tracks."""
