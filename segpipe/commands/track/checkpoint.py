@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def save_checkpoint(path: Path, point: Checkpoint) -> None:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read it; the beginning where there is none that can be read."""
     try:
-        with np.load(path) as held:
+        with np.load(io.BytesIO(path.read_bytes())) as held:
             arrays = {name: held[name] for name in held.files}
         facts = json.loads(str(arrays.pop("facts")))
         scene = None
@@ -63,5 +64,5 @@ def load_checkpoint(path: Path) -> Checkpoint:
         earlier = {int(name.removeprefix("earlier")): vector for name, vector in arrays.items()}
         memory = Memory(scene, facts["scenes"], facts["begun"], earlier)
         return Checkpoint(memory, facts["frames"], facts["journal"])
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, BadZipFile):
         return Checkpoint(Memory(), 0, 0)

@@ -33,7 +33,7 @@ class TrackOptions(Options):
         "contrast", "objects against their surroundings among the tokens, or the formulas of DoRA"
     )
     merge: float = option(
-        0.15,
+        0.1,
         "heads see one object where they differ less than this share of what sets them off from the surroundings",
         limits={"ge": 0, "le": 1},
     )
@@ -42,7 +42,9 @@ class TrackOptions(Options):
     )
     seed: int = option(0, "of the draw of heads", limits={"ge": 0})
     keep: float = option(
-        0.4, "a track is lost below this score: 1 as in its first frame, 0 as its surroundings", limits={"ge": 0}
+        0.4,
+        "a track is lost below this score: 1 as in its first frame, 0 as its surroundings; not with dora",
+        limits={"ge": 0},
     )
     rejoin: float = option(
         0.0,

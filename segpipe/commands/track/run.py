@@ -64,12 +64,12 @@ def track(options: TrackOptions, runtime: Runtime) -> TrackResult:
     )
     lookout = open_lookout(options.backbone, options.weights, runtime, block=options.block)
     how = Discovery(options.objects, options.heads, options.tracker, options.sinkhorn, options.seed, options.merge)
+    # DoRA's formulas have no score that falls where an object is gone
+    rules = Following(options.keep if options.tracker == "contrast" else 0.0, options.rejoin)
     facts = _facts(options, lookout.weights, runtime)
     key = digest({**facts, "film": _identity(footage)})
     with unfinished(options.out, TRACKED, key) as home:
-        journey = Journey(
-            home, lookout, options.input_size, how, Following(options.keep, options.rejoin), not options.no_overlay
-        )
+        journey = Journey(home, lookout, options.input_size, how, rules, not options.no_overlay)
         rejected = (*unusable, *follow(footage, journey, runtime))
         tracks = sum_tracks(read_journal(home))
         write_tracks(home / "tracks.csv", tracks)

@@ -46,7 +46,7 @@ class Discovery:
     tracker: Literal["contrast", "dora"] = "contrast"
     sinkhorn: Rule = "coded"
     seed: int = 0
-    merge: float = 0.15
+    merge: float = 0.1
     """Of `contrast`: heads see one object where their distance is below this share of that to the surroundings."""
 
 
@@ -73,6 +73,8 @@ class Answer:
 
     def owners(self) -> npt.NDArray[np.int64]:
         """To which object (n,) each patch belongs; -1: to none."""
+        if not len(self.maps):
+            return np.full(self.rest.shape, -1, np.int64)
         best = self.maps.argmax(axis=0)
         return np.where(self.maps.max(axis=0) > self.rest, best, -1)
 

@@ -100,16 +100,21 @@ def step(
 
 
 def begin_scene(memory: Memory, facets: PatchFacets, how: Discovery, rules: Following) -> Memory:
-    """End the tracks of a scene and begin those of the next; objects that own no patch are none."""
+    """End the tracks of a scene and begin those of the next.
+
+    What owns no patch is no object, nor what is less like its own patches than like others.
+    """
     earlier = dict(memory.earlier)
     if memory.scene is not None and rules.rejoin:
         earlier |= dict(zip(memory.scene.tracks, memory.scene.look.prototypes, strict=True))
     look = discover(facets, how)
-    owned = np.unique(owners := answer(look, facets, how).owners())
-    look = replace(look, prototypes=look.prototypes[owned[owned >= 0]])
-    found = answer(look, facets, how)
-    owners = found.owners()
-    inside, outside = _levels(found, owners)
+    while True:
+        found = answer(look, facets, how)
+        inside, outside = _levels(found)
+        objects = inside > outside
+        if objects.all():
+            break
+        look = replace(look, prototypes=look.prototypes[objects])  # others may own their patches now
     joined = join(look.prototypes, earlier, least=rules.rejoin) if rules.rejoin else {}
     numbers, begun = [], memory.begun
     for i in range(len(look.prototypes)):
@@ -149,8 +154,9 @@ def relative_likeness(found: Answer, inside: Float64, outside: Float64) -> Float
     return np.maximum((own - outside) / np.maximum(inside - outside, 1e-6), 0.0)
 
 
-def _levels(found: Answer, owners: npt.NDArray[np.int64]) -> tuple[Float64, Float64]:
+def _levels(found: Answer) -> tuple[Float64, Float64]:
     """Mean likeness (k,) to each prototype inside and outside of what it owns."""
+    owners = found.owners()
     masks = [owners == i for i in range(len(found.maps))]
     inside = _mean_where(found.likeness, masks)
     outside = _mean_where(found.likeness, [~mask for mask in masks])
