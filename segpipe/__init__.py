@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         run,
         sample,
         similar,
+        track,
         train,
     )
     from segpipe.results import Run
@@ -61,6 +62,7 @@ __all__ = [
     "run",
     "sample",
     "similar",
+    "track",
     "train",
 ]
 

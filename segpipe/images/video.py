@@ -24,6 +24,7 @@ from segpipe.base.guarded import SECONDS, allow
 from segpipe.images.film_opening import ENDINGS, BadVideo, open_film, pixel_shape, squared
 from segpipe.images.muting import mute, quiet_opencv
 from segpipe.images.video_header import find_container, missing_bytes
+from segpipe.images.webm_ids import settle_ids
 
 __all__ = [
     "CODECS",
@@ -267,6 +268,7 @@ def write_video(path: Path, *, fps: float) -> Iterator[Callable[[Rgb], None]]:
             if writer is None:
                 raise CorpusError(f"{path}: there was no frame to write")
             writer.release()
+            settle_ids(partial)
             _check_whole(partial, path, written)
             partial.replace(beside)
         finally:

@@ -10,7 +10,7 @@ from PIL import Image
 import segpipe
 from segpipe.cli.entry import run_cli
 from segpipe.commands.track import COMMAND
-from segpipe.store.masks import write_mask
+from segpipe.store.masks import read_mask, write_mask
 from tests.helpers.films import cut_film, scene_frames, write_film
 from tests.helpers.tiny_vit import VIT
 
@@ -44,7 +44,7 @@ def test_a_folder_of_odd_sized_frames_with_labels(
     assert "1 scenes, 5 frames" in told
     assert "object 1  best track" in told
     assert "object 1  first track" in told
-    assert Image.open(tmp_path / "out" / "masks" / "000004.png").size == (67, 49)
+    assert read_mask(tmp_path / "out" / "masks" / "000004.png").shape == (49, 67)
 
 
 def test_a_damaged_film_is_done_as_far_as_it_goes(
