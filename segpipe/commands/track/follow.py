@@ -19,7 +19,7 @@ from segpipe.base.geometry import Size
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.commands.track.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from segpipe.commands.track.footage import Footage, Shot
+from segpipe.commands.track.footage import FilmFrame, Footage
 from segpipe.commands.track.lookout import Lookout, network_size, scaled
 from segpipe.images.video import write_video
 from segpipe.ops.tracking.appearance import Discovery
@@ -39,7 +39,7 @@ Mask = npt.NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenTrack:
     """A track in a frame in which it is seen."""
 
     track: int
@@ -62,14 +62,14 @@ class FrameLine:
     scene: int
     height: int
     width: int
-    tracks: tuple[Seen, ...]
+    tracks: tuple[SeenTrack, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
     """A frame on its way from the network to the disk; `found` is None where an earlier call wrote its mask."""
 
-    shot: Shot
+    shot: FilmFrame
     found: TrackedFrame | None
     grid: Size
     begun: int
@@ -132,7 +132,7 @@ def read_journal(home: Path) -> Iterator[FrameLine]:
     with (home / JOURNAL).open("rb") as lines:
         for text in lines:
             row = json.loads(text.decode("utf-8", "surrogateescape"))
-            tracks = tuple(Seen(**{**seen, "box": tuple(seen["box"])}) for seen in row.pop("tracks"))
+            tracks = tuple(SeenTrack(**{**seen, "box": tuple(seen["box"])}) for seen in row.pop("tracks"))
             yield FrameLine(**row, tracks=tracks)
 
 
@@ -147,11 +147,11 @@ def _cut_back(journal: Path, size: int) -> None:
 
 
 def _items(
-    entries: Iterator[Shot | Rejected], journey: Journey, point: Checkpoint, rejected: list[Rejected]
+    entries: Iterator[FilmFrame | Rejected], journey: Journey, point: Checkpoint, rejected: list[Rejected]
 ) -> Iterator[_Item]:
     """Frames with their tracks; those that an earlier call has done come without being looked at."""
 
-    def usable() -> Iterator[Shot]:
+    def usable() -> Iterator[FilmFrame]:
         for entry in entries:
             if isinstance(entry, Rejected):
                 rejected.append(entry)
@@ -204,7 +204,7 @@ def _enlarged(values: npt.NDArray[np.float32], grid: Size, size: Size) -> npt.ND
     return np.asarray(cv2.resize(laid, (size.width, size.height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def describe(shot: Shot, found: TrackedFrame, mask: Mask) -> FrameLine:
+def describe(shot: FilmFrame, found: TrackedFrame, mask: Mask) -> FrameLine:
     """A frame's line: area, box and run lengths of every track that has a pixel."""
     scores = {sighting.track: sighting.score for sighting in found.sightings}
     present = [track for track in np.unique(mask).tolist() if track]
@@ -215,7 +215,7 @@ def describe(shot: Shot, found: TrackedFrame, mask: Mask) -> FrameLine:
     for track, text in zip(present, texts, strict=True):
         own = (mask == track).astype(np.uint8)
         box = cv2.boundingRect(own)
-        seen.append(Seen(track, round(scores[track], 6), int(own.sum()), tuple(map(int, box)), text))  # type: ignore[arg-type]
+        seen.append(SeenTrack(track, round(scores[track], 6), int(own.sum()), tuple(map(int, box)), text))  # type: ignore[arg-type]
     height, width = mask.shape
     return FrameLine(shot.number, shot.name, round(shot.seconds, 6), found.scene, height, width, tuple(seen))
 

@@ -25,7 +25,7 @@ _DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class FilmFrame:
     """One frame of the film."""
 
     number: int
@@ -64,7 +64,7 @@ class Footage:
         """Of frame numbers in file names, so that names sort as frames follow each other."""
         return max(_DIGITS, len(str(self.start + len(self.source))))
 
-    def __iter__(self) -> Iterator[Shot | Rejected]:
+    def __iter__(self) -> Iterator[FilmFrame | Rejected]:
         """Read.
 
         Raises:
@@ -84,7 +84,7 @@ class Footage:
             look = look_of(entry.rgb) if self.cuts else None
             cut = look is not None and before is not None and difference(look, before) >= self.cuts
             before = look
-            yield Shot(place, entry.name, entry.seconds if film else place / self.fps, _filled(entry), cut)
+            yield FilmFrame(place, entry.name, entry.seconds if film else place / self.fps, _filled(entry), cut)
 
 
 def _filled(image: SourceImage) -> npt.NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from segpipe.base.csv_files import csv_text
 from segpipe.base.files import atomic, write_text
-from segpipe.commands.track.follow import FrameLine, Seen
+from segpipe.commands.track.follow import FrameLine, SeenTrack
 
 Journal = Callable[[], Iterable[FrameLine]]
 """Gives the lines of all frames in order, as often as it is called: they are not held."""
@@ -114,7 +114,7 @@ def _annotation(track: int, lines: Iterable[FrameLine], size: tuple[int, int], l
     }
 
 
-def _of_track(track: int, lines: Iterable[FrameLine]) -> Iterator[Seen | None]:
+def _of_track(track: int, lines: Iterable[FrameLine]) -> Iterator[SeenTrack | None]:
     for line in lines:
         yield next((seen for seen in line.tracks if seen.track == track), None)
 

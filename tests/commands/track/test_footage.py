@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from segpipe.base.errors import SegpipeError, UsageError
-from segpipe.commands.track.footage import Footage, Shot, open_footage
+from segpipe.commands.track.footage import FilmFrame, Footage, open_footage
 from segpipe.images.sources import SourceImage
 from segpipe.records.corpus import Rejected
 from tests.helpers.films import cut_film, scene_frames, write_film
@@ -21,7 +21,7 @@ def opened(video: Path, **more: object) -> tuple[Footage, tuple[Rejected, ...]]:
 
 def test_a_film_has_numbers_times_and_cuts(tmp_path: Path) -> None:
     footage, unusable = opened(write_film(tmp_path / "dive.avi", [5, 4, 3], fps=10))
-    shots = [shot for shot in footage if isinstance(shot, Shot)]
+    shots = [shot for shot in footage if isinstance(shot, FilmFrame)]
     assert not unusable
     assert [shot.number for shot in shots] == list(range(12))
     assert [shot.number for shot in shots if shot.cut] == [5, 9]
@@ -32,12 +32,12 @@ def test_a_film_has_numbers_times_and_cuts(tmp_path: Path) -> None:
 
 def test_no_cuts_are_looked_for_where_none_are_wanted(tmp_path: Path) -> None:
     footage, _ = opened(write_film(tmp_path / "dive.avi", [3, 3]), cuts=0)
-    assert not any(shot.cut for shot in footage if isinstance(shot, Shot))
+    assert not any(shot.cut for shot in footage if isinstance(shot, FilmFrame))
 
 
 def test_a_range_of_a_film_keeps_its_numbers(tmp_path: Path) -> None:
     footage, _ = opened(write_film(tmp_path / "dive.avi", [12]), frames=(4, 7))
-    assert [shot.number for shot in footage if isinstance(shot, Shot)] == [4, 5, 6]
+    assert [shot.number for shot in footage if isinstance(shot, FilmFrame)] == [4, 5, 6]
 
 
 def test_times_are_those_of_the_file_where_the_rate_varies(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_times_are_those_of_the_file_where_the_rate_varies(tmp_path: Path) -> No
     times = [0, 30, 200, 240, 900, 1000]
     path.write_bytes(with_times(path.read_bytes(), times, end=1100))
     footage, _ = opened(path)
-    assert [round(1000 * shot.seconds) for shot in footage if isinstance(shot, Shot)] == times
+    assert [round(1000 * shot.seconds) for shot in footage if isinstance(shot, FilmFrame)] == times
 
 
 def test_what_a_damaged_film_still_holds_is_used(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_folder_is_read_in_frame_order_and_odd_ones_are_left_out(tmp_path: Pat
     (tmp_path / "frame7.png").write_bytes(b"no picture")
     footage, _ = opened(tmp_path, fps=5)
     entries = list(footage)
-    shots = [entry for entry in entries if isinstance(entry, Shot)]
+    shots = [entry for entry in entries if isinstance(entry, FilmFrame)]
     assert [shot.name for shot in shots] == [f"frame{i}" for i in (0, 1, 2, 3, 5, 6, 8, 9, 10)]
     assert [shot.number for shot in shots] == [0, 1, 2, 3, 5, 6, 8, 9, 10]
     assert [shot.seconds for shot in shots[:2]] == [0, 0.2]
@@ -79,7 +79,7 @@ def test_transparent_pixels_are_black(tmp_path: Path) -> None:
     rgba[:5, :, 3] = 0
     Image.fromarray(rgba).save(tmp_path / "a.png")
     footage, _ = opened(tmp_path)
-    (shot,) = (shot for shot in footage if isinstance(shot, Shot))
+    (shot,) = (shot for shot in footage if isinstance(shot, FilmFrame))
     assert not shot.rgb[:5].any()
     assert shot.rgb[5:].all()
 

@@ -8,8 +8,8 @@ import pytest
 from pycocotools import mask as coco
 
 from segpipe.base.csv_files import read_back
-from segpipe.commands.track.follow import FrameLine, Seen, describe
-from segpipe.commands.track.footage import Shot
+from segpipe.commands.track.follow import FrameLine, SeenTrack, describe
+from segpipe.commands.track.footage import FilmFrame
 from segpipe.commands.track.writers import sum_tracks, write_coco_video, write_mot, write_tracks
 from segpipe.ops.tracking.tracks import Sighting, TrackedFrame
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 
 def line(number: int, mask: np.ndarray, scores: dict[int, float], *, scene: int = 1) -> FrameLine:
-    shot = Shot(number, f"dive/{number:06}", number / 10, np.zeros((*mask.shape, 3), np.uint8), False)
+    shot = FilmFrame(number, f"dive/{number:06}", number / 10, np.zeros((*mask.shape, 3), np.uint8), False)
     sightings = tuple(Sighting(track, score, True) for track, score in scores.items())
     found = TrackedFrame(scene, sightings, np.zeros((len(scores), 1), np.float32), np.zeros(1, np.float32))
     return describe(shot, found, mask)
@@ -100,4 +100,4 @@ def test_a_film_without_tracks_is_written(tmp_path: Path) -> None:
 
 
 def test_a_line_holds_what_was_seen() -> None:
-    assert line(3, np.array([[0, 5]], np.uint16), {5: 0.5}).tracks == (Seen(5, 0.5, 1, (1, 0, 1, 1), "11"),)
+    assert line(3, np.array([[0, 5]], np.uint16), {5: 0.5}).tracks == (SeenTrack(5, 0.5, 1, (1, 0, 1, 1), "11"),)
