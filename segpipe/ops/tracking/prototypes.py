@@ -54,7 +54,8 @@ def _least_overlap(shared: Float64, count: int) -> list[int]:
     sets = list(combinations(range(heads), count)) if _choices(heads, count) <= _MOST_CHOICES else []
     if sets:
         return list(min(sets, key=lambda chosen: sum(shared[i, j] for i, j in combinations(chosen, 2))))
-    chosen = list(min(combinations(range(heads), 2), key=lambda pair: shared[pair[0], pair[1]]))
+    closest = min(combinations(range(heads), 2), key=lambda pair: float(shared[pair[0], pair[1]]))
+    chosen = list(closest)
     while len(chosen) < count:
         rest = [head for head in range(heads) if head not in chosen]
         chosen.append(min(rest, key=lambda head: shared[head, chosen].sum()))
