@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         run,
         sample,
         similar,
+        track,
         train,
     )
     from segpipe.results import Run
@@ -63,6 +64,7 @@ __all__ = [
     "run",
     "sample",
     "similar",
+    "track",
     "train",
 ]
 

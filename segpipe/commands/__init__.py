@@ -18,6 +18,7 @@ from segpipe.commands import (
     run,
     show,
     similar,
+    track,
     view,
 )
 
@@ -30,6 +31,7 @@ COMMANDS: tuple[Command, ...] = (
     robustness.COMMAND,
     similar.COMMAND,
     propagate.COMMAND,
+    track.COMMAND,
     view.COMMAND,
     model.BUNDLE,
     model.APPLY,

@@ -30,7 +30,7 @@ from segpipe.images.headers import BadImage
 from segpipe.images.listing import Listing, make_ids
 from segpipe.images.single import MAX_PIXELS, read_single
 from segpipe.images.transform import CropResize
-from segpipe.images.video import BadVideo, VideoReader, sample_frames
+from segpipe.images.video import BadVideo, Frame, VideoReader, sample_frames
 from segpipe.records.corpus import Rejected
 
 _DRIFT = 0.5  # seconds
@@ -47,6 +47,8 @@ class SourceImage:
     """(H, W, 3)"""
     valid: npt.NDArray[np.bool_] | None
     """(H, W), False where there is no image; None where all pixels hold image."""
+    seconds: float = 0.0
+    """When it is shown, of a frame of a video, by the file's own time stamps; 0 elsewhere."""
 
     @property
     def size(self) -> Size:
@@ -171,7 +173,7 @@ class VideoSource:
         last = None
         with self._opened(self._open) as guard:
             for frame in read_ahead(frames_there(guard), ahead=4):
-                yield self._image(frame.index, frame.rgb)
+                yield self._image(frame)
                 last = frame.index, frame.seconds
             shortfall, decoded = (ask_there(guard, fact) for fact in (methodcaller("shortfall"), attrgetter("decoded")))
         if shortfall or last is None:
@@ -189,7 +191,7 @@ class VideoSource:
         some = partial(sample_frames, self.path, count, start=self.start, stop=self.stop)
         with self._opened(some) as guard:
             for frame in islice(frames_there(guard), count):
-                yield self._image(frame.index, frame.rgb)
+                yield self._image(frame)
 
-    def _image(self, index: int, rgb: npt.NDArray[np.uint8]) -> SourceImage:
-        return SourceImage(f"{self.path.stem}/{index:06}", *self.transform.apply(rgb, None))
+    def _image(self, frame: Frame) -> SourceImage:
+        return SourceImage(f"{self.path.stem}/{frame.index:06}", *self.transform.apply(frame.rgb, None), frame.seconds)

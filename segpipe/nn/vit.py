@@ -51,7 +51,7 @@ def extract_facets(
     for index, block in enumerate(model.blocks[: last + 1]):
         rope = _rope_of(model, ropes, index)
         if facet != "token" and index in wanted:
-            query, key, value = _projections(block, x)
+            query, key, value = projections(block, x)
             part = {"query": query, "key": key, "value": value}[facet]
             found[index] = part.transpose(1, 2).flatten(2)  # (B, N, heads * head_dim)
             if index == last:
@@ -120,7 +120,7 @@ def compared(block: Any, x: Tensor, rope: Tensor | None) -> tuple[Tensor, Tensor
     Raises:
         UsageError: a block without softmax attention over all tokens.
     """
-    query, key, value = _projections(block, x)
+    query, key, value = projections(block, x)
     if rope is not None:
         query, key = (_rotate(block.attn, part, rope).type_as(value) for part in (query, key))
     if key.shape[1] != query.shape[1]:  # grouped queries: several query heads share a key head
@@ -161,7 +161,7 @@ def _rope_of(model: Any, ropes: Tensor | None, index: int) -> Tensor | None:
     return ropes[index] if ropes is not None and getattr(model, "rope_mixed", False) else ropes
 
 
-def _projections(block: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def projections(block: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Queries, keys and values (B, heads, N, head_dim) that a block's attention makes of its input tokens."""
     if type(block) not in (Block, EvaBlock):
         raise UsageError(

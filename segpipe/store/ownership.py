@@ -42,7 +42,8 @@ ATTENDED = Kind("the output of attend", "attention")
 PROBED = Kind("the output of probe", "probe")
 CORRUPTED = Kind("the output of robustness", "robustness")
 PROPAGATED = Kind("the output of propagate", "carried")
-_KINDS = (RUN, APPLIED, ATTENDED, PROBED, CORRUPTED, PROPAGATED)
+TRACKED = Kind("the output of track", "tracks")
+_KINDS = (RUN, APPLIED, ATTENDED, PROBED, CORRUPTED, PROPAGATED, TRACKED)
 
 
 def check_free(folder: Path, kind: Kind, *, earlier: Callable[[], bool]) -> None:

@@ -163,7 +163,7 @@ def test_attention_and_values_make_up_the_block(with_registers):
     patches, cls = vit.extract_facets(model, x, facet="value", blocks=(-1,), norm=True)
     assert patches.shape == (2, 3, 4, WIDTH)
     assert cls.shape == (2, WIDTH)
-    _, _, values = vit._projections(model.blocks[-1], model.blocks[0](*embedded(model, x)))
+    _, _, values = vit.projections(model.blocks[-1], model.blocks[0](*embedded(model, x)))
     torch.testing.assert_close(patches.flatten(1, 2), values.transpose(1, 2).flatten(2)[:, 5:])
     torch.testing.assert_close((maps @ values).transpose(1, 2).flatten(2), seen["joined"], atol=1e-5, rtol=1e-4)
 

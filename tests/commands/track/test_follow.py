@@ -1,0 +1,95 @@
+"""From frames to masks, lines and a video."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segpipe.base.errors import CorpusError
+from segpipe.base.geometry import Size
+from segpipe.base.runtime import Runtime
+from segpipe.commands.track.follow import Journey, draw_tracks, follow, paint, read_journal
+from segpipe.commands.track.footage import open_footage
+from segpipe.commands.track.lookout import Lookout
+from segpipe.images.video import VideoReader
+from segpipe.ops.tracking.appearance import Discovery, PatchFacets
+from segpipe.ops.tracking.tracks import Following, Sighting, TrackedFrame
+from segpipe.store.masks import read_mask
+from tests.helpers.films import write_film
+
+PATCH = 8
+
+
+def look(pictures: list[np.ndarray]) -> list[PatchFacets]:
+    """A network whose tokens are the colors of patches, and whose heads attend to what differs from the rest."""
+    found = []
+    for rgb in pictures:
+        rows, cols = rgb.shape[0] // PATCH, rgb.shape[1] // PATCH
+        cells = rgb.reshape(rows, PATCH, cols, PATCH, 3).mean(axis=(1, 3)).reshape(-1, 3).astype(np.float32) + 1
+        away = np.abs(cells - np.median(cells, axis=0)).sum(axis=1) + 0.01
+        attention = np.stack([away / away.sum(), away**2 / (away**2).sum()]).astype(np.float32)
+        found.append(PatchFacets(attention, cells, cells, cells))
+    return found
+
+
+def journey(home: Path, **more: object) -> Journey:
+    given: dict = {"side": 48, "how": Discovery(objects=1), "rules": Following(), "overlay": True, **more}
+    return Journey(home, Lookout(PATCH, "none", 2, look), **given)
+
+
+def walked(film: Path, home: Path, **more: object) -> tuple:
+    (home / "masks").mkdir(parents=True, exist_ok=True)
+    footage, _ = open_footage(str(film), frames=None, cuts=27.0, fps=None, workers=1)
+    return follow(footage, journey(home, **more), Runtime("cpu", workers=2))
+
+
+def test_a_square_is_followed_through_two_scenes(tmp_path: Path) -> None:
+    assert walked(write_film(tmp_path / "a.avi", [7, 6]), tmp_path / "home") == ()
+    lines = list(read_journal(tmp_path / "home"))
+    assert [line.frame for line in lines] == list(range(13))
+    assert [[seen.track for seen in line.tracks] for line in lines] == [[1]] * 7 + [[2]] * 6
+    for i, line in enumerate(lines):
+        left = 2 + 3 * (i if i < 7 else i - 7)
+        (seen,) = line.tracks
+        assert abs(seen.box[0] - left) <= PATCH
+        assert abs(seen.box[2] - 16) <= 2 * PATCH
+        mask = read_mask(tmp_path / "home" / "masks" / f"{i:06}.png")
+        assert mask.shape == (48, 64)
+        assert (mask == seen.track).sum() == seen.area
+        assert mask[16, left + 8] == seen.track
+    assert len(list(VideoReader(tmp_path / "home" / "overlay.webm"))) == 13
+
+
+def test_no_overlay_is_written_where_none_is_wanted(tmp_path: Path) -> None:
+    walked(write_film(tmp_path / "a.avi", [3]), tmp_path / "home", overlay=False)
+    assert not (tmp_path / "home" / "overlay.webm").exists()
+
+
+def test_a_film_without_a_usable_frame_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "a.png").write_bytes(b"none")
+    with pytest.raises(CorpusError, match=r"not one frame could be used \(a\.png"):
+        walked(tmp_path / "frames", tmp_path / "home")
+
+
+def test_maps_compete_for_pixels_after_they_were_enlarged() -> None:
+    maps = np.array([[1, 0, 0, 0], [0, 0, 0, 1]], np.float32)
+    sightings = (Sighting(4, 1, True), Sighting(5, 0.1, False), Sighting(6, 1, True))
+    found = TrackedFrame(1, sightings, maps, np.full(4, 0.25, np.float32))
+    mask = paint(found, Size(1, 4), Size(10, 40))
+    assert mask.dtype == np.uint16
+    assert (mask[:, :10] == 4).all()
+    assert (mask[:, -10:] == 6).all()
+    assert (mask[:, 17:23] == 0).all()
+    assert 10 < (mask[0] == 4).sum() < 20
+
+
+def test_tracks_are_drawn_in_colors_of_their_own() -> None:
+    rgb = np.full((60, 90, 3), 100, np.uint8)
+    mask = np.zeros((60, 90), np.uint16)
+    assert draw_tracks(rgb, mask) is rgb
+    mask[:20, :30], mask[40:, 60:] = 1, 2
+    drawn = draw_tracks(rgb, mask)
+    assert drawn.shape == rgb.shape
+    assert (drawn[30, 45] == 100).all()
+    assert len({tuple(drawn[y, x].tolist()) for y, x in ((4, 3), (58, 62), (30, 45))}) == 3
