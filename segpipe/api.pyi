@@ -705,6 +705,67 @@ def propagate(
         SegpipeError: its text says what is wrong and the way out.
     """
 
+def track(
+    video: AnyPath,
+    out: AnyPath,
+    *,
+    objects: int = 3,
+    heads: Literal["overlap", "random", "all"] = "overlap",
+    tracker: Literal["contrast", "dora"] = "contrast",
+    merge: float = 0.1,
+    sinkhorn: Literal["coded", "paper"] = "coded",
+    seed: int = 0,
+    keep: float = 0.4,
+    rejoin: float = 0.0,
+    cuts: float = 27.0,
+    backbone: str = "dino_vits16",
+    weights: AnyPath | None = None,
+    block: int = -1,
+    input_size: int = 480,
+    frames: tuple[int, int] | None = None,
+    labels: AnyPath | None = None,
+    fps: float | None = None,
+    no_overlay: bool = False,
+    device: str = "auto",
+    workers: int | None = 0,
+) -> dict[str, Any]:
+    """Follow the objects that a backbone's attention heads see through a video; nothing is trained.
+
+    VIDEO is a video, or a folder of frames (frame9 before frame10). OUT becomes a folder of masks, tables and a video,
+    whole or not at all: what an interrupted call has done is used by the next one with the same options.
+
+    Args:
+        video: a video, or a folder of frames.
+        out: the folder to write.
+        objects: objects that a scene begins with, at most.
+        heads: take the heads that overlap least, draw them, or take every head.
+        tracker: objects against their surroundings among the tokens, or the formulas of DoRA.
+        merge: heads see one object where they differ less than this share of what sets them off from the
+            surroundings.
+        sinkhorn: with --tracker dora: prototypes as in DoRA's code, or as in its paper.
+        seed: of the draw of heads.
+        keep: a track is lost below this score: 1 as in its first frame, 0 as its surroundings; not with dora.
+        rejoin: least cosine by which an object of a new scene goes on with an earlier track; 0 begins new tracks.
+        cuts: a scene ends where two frames differ so much, as `index.scenes` measures it; 0 = never.
+        backbone: one of `segpipe backbones`, or of timm.
+        weights: file of the backbone's weights.
+        block: which block of the ViT; 0 is the first, -1 the last.
+        input_size: pixels of the short side as the network sees it.
+        frames: frames FROM up to and without TO.
+        labels: folder of index PNGs named like the frames: print J, F and J&F of their objects.
+        fps: frames a second of the overlay video [the source's, 25 of a folder].
+        no_overlay: write no overlay video.
+        device: where the network runs: auto, cpu, cuda, cuda:1 or mps.
+        workers: threads that read and write; 0 = one per processor.
+
+    Returns:
+        `frames`, `scenes` and `tracks`, how many there are; with labels `objects`, from the value of each to the
+        scores of its `best` and its `first` track; `rejected`, path to reason of what was skipped.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
 def bundle(
     run: AnyPath,
     model: AnyPath,
