@@ -746,7 +746,7 @@ def track(
         seed: of the draw of heads.
         keep: a track is lost below this score: 1 as in its first frame, 0 as its surroundings; not with dora.
         rejoin: least cosine by which an object of a new scene goes on with an earlier track; 0 begins new tracks.
-        cuts: a scene ends where two frames differ so much, as `index.scenes` measures it; 0 = never.
+        cuts: a scene ends where two frames differ so much, as `index.scene_threshold` measures it; 0 = never.
         backbone: one of `segpipe backbones`, or of timm.
         weights: file of the backbone's weights.
         block: which block of the ViT; 0 is the first, -1 the last.

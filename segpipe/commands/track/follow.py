@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -127,13 +127,26 @@ def follow(footage: Footage, journey: Journey, runtime: Runtime) -> tuple[Reject
     return tuple(rejected)
 
 
-def read_journal(home: Path) -> Iterator[FrameLine]:
-    """The lines of the frames, in order."""
-    with (home / JOURNAL).open("rb") as lines:
-        for text in lines:
-            row = json.loads(text.decode("utf-8", "surrogateescape"))
-            tracks = tuple(SeenTrack(**{**seen, "box": tuple(seen["box"])}) for seen in row.pop("tracks"))
-            yield FrameLine(**row, tracks=tracks)
+class FrameJournal:
+    """The lines of the frames of a finished film, read from the file whenever they are asked for."""
+
+    def __init__(self, home: Path) -> None:
+        """Find where lines begin; `home` is the folder of what is not finished."""
+        self._path = home / JOURNAL
+        with self._path.open("rb") as lines:
+            self._starts = [0, *accumulate(map(len, lines))]
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[FrameLine]:
+        """The lines from `start` up to and without `stop`, in order."""
+        with self._path.open("rb") as lines:
+            lines.seek(self._starts[start])
+            for text in islice(lines, None if stop is None else stop - start):
+                row = json.loads(text.decode("utf-8", "surrogateescape"))
+                tracks = tuple(SeenTrack(**{**seen, "box": tuple(seen["box"])}) for seen in row.pop("tracks"))
+                yield FrameLine(**row, tracks=tracks)
 
 
 def _nothing(picture: Any) -> None:

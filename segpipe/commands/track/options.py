@@ -52,7 +52,9 @@ class TrackOptions(Options):
         limits={"ge": 0, "le": 1},
     )
     cuts: float = option(
-        27.0, "a scene ends where two frames differ so much, as `index.scenes` measures it; 0 = never", limits={"ge": 0}
+        27.0,
+        "a scene ends where two frames differ so much, as `index.scene_threshold` measures it; 0 = never",
+        limits={"ge": 0},
     )
     backbone: str = option(
         "dino_vits16", "one of `segpipe backbones`, or of timm", metavar="NAME", of="extract.backbone"

@@ -49,7 +49,7 @@ def track(options: TrackOptions, runtime: Runtime) -> TrackResult:
         MachineError: weights are not at hand, or something cannot be written.
         LockedError: another process writes the same.
     """
-    from segpipe.commands.track.follow import MASKS, Journey, follow, read_journal
+    from segpipe.commands.track.follow import MASKS, FrameJournal, Journey, follow
     from segpipe.commands.track.footage import open_footage
     from segpipe.commands.track.lookout import open_lookout
     from segpipe.commands.track.truth import score_tracks
@@ -71,19 +71,19 @@ def track(options: TrackOptions, runtime: Runtime) -> TrackResult:
     with unfinished(options.out, TRACKED, key) as home:
         journey = Journey(home, lookout, options.input_size, how, rules, not options.no_overlay)
         rejected = (*unusable, *follow(footage, journey, runtime))
-        tracks = sum_tracks(read_journal(home))
+        journal = FrameJournal(home)
+        tracks = sum_tracks(journal.read())
         write_tracks(home / "tracks.csv", tracks)
-        write_mot(home / "mot.txt", read_journal(home))
-        write_coco_video(home / "coco_video.json", lambda: read_journal(home), list(tracks))
-        frames = scenes = 0
-        for line in read_journal(home):
-            frames, scenes = frames + 1, line.scene
+        write_mot(home / "mot.txt", journal.read())
+        write_coco_video(home / "coco_video.json", journal.read, tracks)
+        frames = len(journal)
+        scenes = next(journal.read(frames - 1)).scene
         left = [{"path": item.path, "reason": item.reason} for item in rejected]
         counts = {"frames": frames, "scenes": scenes, "tracks": len(tracks)}
         write_json(home / SETTINGS, {**facts, **counts, "rejected": left})
         digits = footage.digits
         scores = (
-            score_tracks(read_journal(home), options.labels, lambda n: home / MASKS / f"{n:0{digits}}.png")
+            score_tracks(journal.read(), options.labels, lambda n: home / MASKS / f"{n:0{digits}}.png")
             if options.labels
             else []
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from segpipe.base.csv_files import csv_text
 from segpipe.base.files import atomic, write_text
 from segpipe.commands.track.follow import FrameLine, SeenTrack
 
-Journal = Callable[[], Iterable[FrameLine]]
-"""Gives the lines of all frames in order, as often as it is called: they are not held."""
+Journal = Callable[[int, int | None], Iterable[FrameLine]]
+"""Gives the lines from one up to and without another (None: to the end), as often as it is called; none is held."""
 
 
 @dataclass(slots=True)
@@ -22,6 +22,10 @@ class Summed:
 
     first: int
     first_seconds: float
+    begins: int
+    """Line of the journal in which it is seen first."""
+    ends: int = 0
+    """Line after the one in which it is seen last."""
     last: int = 0
     last_seconds: float = 0.0
     frames: int = 0
@@ -36,9 +40,10 @@ def sum_tracks(lines: Iterable[FrameLine]) -> dict[int, Summed]:
     """Every track that was seen, by number in rising order."""
     found: dict[int, Summed] = {}
     before: set[int] = set()
-    for line in lines:
+    for place, line in enumerate(lines):
         for seen in line.tracks:
-            track = found.setdefault(seen.track, Summed(line.frame, line.seconds))
+            track = found.setdefault(seen.track, Summed(line.frame, line.seconds, place))
+            track.ends = place + 1
             track.lost += track.frames > 0 and seen.track not in before
             track.last, track.last_seconds = line.frame, line.seconds
             track.frames, track.area, track.score = track.frames + 1, track.area + seen.area, track.score + seen.score
@@ -75,16 +80,16 @@ def write_mot(path: Path, lines: Iterable[FrameLine]) -> None:
                 file.write(f"{line.frame + 1},{seen.track},{box},{min(1.0, seen.score):.4f},-1,-1,-1\n")
 
 
-def write_coco_video(path: Path, journal: Journal, tracks: Sequence[int]) -> None:
+def write_coco_video(path: Path, journal: Journal, tracks: Mapping[int, Summed]) -> None:
     """`coco_video.json` of YouTube-VIS: one video, an annotation a track with one entry a frame, null where unseen.
 
     Args:
         path: the file.
-        journal: is read once, and once for each track, so that memory does not grow with their number.
-        tracks: their numbers.
+        journal: is read once, and once for each track from its first to its last frame.
+        tracks: of `sum_tracks`.
     """
     names, size = [], (0, 0)
-    for line in journal():
+    for line in journal(0, None):
         names.append(line.name)
         size = (line.height, line.width)
     video = {"id": 1, "width": size[1], "height": size[0], "length": len(names), "file_names": names}
@@ -92,31 +97,32 @@ def write_coco_video(path: Path, journal: Journal, tracks: Sequence[int]) -> Non
     with atomic(path) as beside, beside.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         file.write('{"info": {"description": "tracks"}, "licenses": [],\n')
         file.write(f' "videos": [{_text(video)}],\n "categories": [{_text(category)}],\n "annotations": [')
-        for place, track in enumerate(tracks):
+        for place, (number, track) in enumerate(tracks.items()):
             file.write(",\n" if place else "\n")
-            file.write(_text(_annotation(track, journal(), size, len(names))))
+            found: list[SeenTrack | None] = [None] * track.begins
+            found += [_of_track(number, line) for line in journal(track.begins, track.ends)]
+            found += [None] * (len(names) - track.ends)
+            file.write(_text(_annotation(number, found, size)))
         file.write("]}\n")
 
 
-def _annotation(track: int, lines: Iterable[FrameLine], size: tuple[int, int], length: int) -> dict[str, Any]:
-    found = list(_of_track(track, lines))
+def _annotation(number: int, found: Sequence[SeenTrack | None], size: tuple[int, int]) -> dict[str, Any]:
     return {
-        "id": track,
+        "id": number,
         "video_id": 1,
         "category_id": 1,
         "iscrowd": 0,
         "height": size[0],
         "width": size[1],
-        "length": length,
+        "length": len(found),
         "segmentations": [None if each is None else {"size": list(size), "counts": each.rle} for each in found],
         "bboxes": [None if each is None else list(each.box) for each in found],
         "areas": [None if each is None else each.area for each in found],
     }
 
 
-def _of_track(track: int, lines: Iterable[FrameLine]) -> Iterator[SeenTrack | None]:
-    for line in lines:
-        yield next((seen for seen in line.tracks if seen.track == track), None)
+def _of_track(number: int, line: FrameLine) -> SeenTrack | None:
+    return next((seen for seen in line.tracks if seen.track == number), None)
 
 
 def _text(value: Any) -> str:

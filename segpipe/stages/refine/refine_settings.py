@@ -31,7 +31,7 @@ class Config(Section):
     crf_bilateral_compat: float = setting(4.0, "weight of the appearance kernel", ge=0)
     crf_iterations: int = setting(10, "mean-field steps of the CRF", ge=1, le=1000)
     steady: int = setting(
-        0,
+        2,
         "frames on each side that the codes of a video's frame are averaged with, along similar patches, so that "
         "classes do not flicker; 0 = not",
         before=0,

@@ -8,7 +8,7 @@ import pytest
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Size
 from segpipe.base.runtime import Runtime
-from segpipe.commands.track.follow import Journey, draw_tracks, follow, paint, read_journal
+from segpipe.commands.track.follow import FrameJournal, Journey, draw_tracks, follow, paint
 from segpipe.commands.track.footage import open_footage
 from segpipe.commands.track.lookout import Lookout
 from segpipe.images.video import VideoReader
@@ -45,7 +45,10 @@ def walked(film: Path, home: Path, **more: object) -> tuple:
 
 def test_a_square_is_followed_through_two_scenes(tmp_path: Path) -> None:
     assert walked(write_film(tmp_path / "a.avi", [7, 6]), tmp_path / "home") == ()
-    lines = list(read_journal(tmp_path / "home"))
+    journal = FrameJournal(tmp_path / "home")
+    lines = list(journal.read())
+    assert len(journal) == len(lines)
+    assert list(journal.read(1, 3)) == lines[1:3]
     assert [line.frame for line in lines] == list(range(13))
     assert [[seen.track for seen in line.tracks] for line in lines] == [[1]] * 7 + [[2]] * 6
     for i, line in enumerate(lines):
