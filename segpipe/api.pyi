@@ -637,12 +637,12 @@ def similar(
     """
 
 def propagate(
-    film: AnyPath,
+    video: AnyPath,
     out: AnyPath,
     *,
     masks: AnyPath | None = None,
     key_frames: Literal["classes"] | None = None,
-    video: str | None = None,
+    run_video: str | None = None,
     labels: AnyPath | None = None,
     frames: tuple[int, int] | None = None,
     backbone: str | None = None,
@@ -664,19 +664,19 @@ def propagate(
 ) -> dict[str, Any]:
     """Carry the classes of one frame, or of several key frames, through a film: nothing is trained.
 
-    FILM is a video, a folder of frames, or with --from a run of a video. Masks are index PNGs, value = class, of the
+    VIDEO is a video, a folder of frames, or with --from a run of a video. Masks are index PNGs, value = class, of the
     size of their frames; 0 is a class like the others, 255 (65535 of 16 bits) no class. Between two key frames labels
     come from both. OUT gets a class map, a confidence and a line for every frame, and a film with the classes' colors.
 
     A call that was interrupted goes on where it was when it is typed again.
 
     Args:
-        film: a video, a folder of frames in order, or a run (with --from).
+        video: a video, a folder of frames in order, or a run (with --from).
         out: a folder.
         masks: the mask of the first frame, or a folder of masks whose names end in the number of their frame
             (000120.png, dive_000120.png), or are those of the files of frames.
         key_frames: take the class maps of a run as key frames of all other frames of its film.
-        video: which video of the run, where it has several.
+        run_video: which video of the run, where it has several.
         labels: index PNGs of what is true, named as masks are: J, F and J&F are printed.
         frames: frames FROM up to and without TO.
         backbone: one of `segpipe backbones`, or of timm [dino_vits16; with --from that of the run].

@@ -170,10 +170,10 @@ def _chosen(films: Mapping[str, object], video: str | None, run: Path) -> str:
     if not films:
         raise UsageError(f"{run} is a run of photographs; propagate carries the classes of a run of a film")
     if video is None and len(films) > 1:
-        raise UsageError(f"{run} has {len(films)} films; choose one, such as {named('video', next(iter(films)))}")
+        raise UsageError(f"{run} has {len(films)} films; choose one, such as {named('run_video', next(iter(films)))}")
     fits = [name for name in films if video in (None, name, Path(name).name)]
     if len(fits) != 1:
-        raise UsageError(f"{named('video', video)}: the films of {run} are {', '.join(list(films)[:5])}")
+        raise UsageError(f"{named('run_video', video)}: the films of {run} are {', '.join(list(films)[:5])}")
     return fits[0]
 
 

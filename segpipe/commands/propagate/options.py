@@ -28,14 +28,14 @@ def _ordered_frames(frames: tuple[int, int] | None) -> tuple[int, int] | None:
 class PropagateOptions(Options):
     """Carry the classes of one frame, or of several key frames, through a film: nothing is trained.
 
-    FILM is a video, a folder of frames, or with --from a run of a video. Masks are index PNGs, value = class, of the
+    VIDEO is a video, a folder of frames, or with --from a run of a video. Masks are index PNGs, value = class, of the
     size of their frames; 0 is a class like the others, 255 (65535 of 16 bits) no class. Between two key frames labels
     come from both. OUT gets a class map, a confidence and a line for every frame, and a film with the classes' colors.
 
     A call that was interrupted goes on where it was when it is typed again.
     """
 
-    film: str = argument("a video, a folder of frames in order, or a run (with --from)", metavar="FILM")
+    video: str = argument("a video, a folder of frames in order, or a run (with --from)", metavar="VIDEO")
     out: Path = argument("a folder", metavar="OUT")
     masks: Path | None = option(
         None,
@@ -46,7 +46,7 @@ class PropagateOptions(Options):
     key_frames: Literal["classes"] | None = option(
         None, "take the class maps of a run as key frames of all other frames of its film", flags=("--from",)
     )
-    video: str | None = option(None, "which video of the run, where it has several", metavar="PATH")
+    run_video: str | None = option(None, "which video of the run, where it has several", metavar="PATH")
     labels: Path | None = option(
         None, "index PNGs of what is true, named as masks are: J, F and J&F are printed", metavar="DIR"
     )
@@ -92,8 +92,8 @@ class PropagateOptions(Options):
             raise ValueError(
                 f"give one of {named('masks', 'FIRST.png')} and {named('key_frames', 'classes')}: what is carried"
             )
-        if self.video is not None and self.key_frames is None:
-            raise ValueError(f"{named('video')} chooses one of a run's films; give it with {named('key_frames')}")
+        if self.run_video is not None and self.key_frames is None:
+            raise ValueError(f"{named('run_video')} chooses one of a run's films; give it with {named('key_frames')}")
         return self
 
     @property

@@ -115,10 +115,10 @@ def propagate(options: PropagateOptions, runtime: Runtime) -> PropagateResult:
 
 
 def _prepare(options: PropagateOptions, runtime: Runtime) -> _Work:
-    name, weights, film = options.backbone, options.weights, options.film
+    name, weights, film = options.backbone, options.weights, options.video
     if options.key_frames:
         run = Path(film).expanduser()
-        found = keys_of_run(run, options.video, start=options.start, stop=options.stop)
+        found = keys_of_run(run, options.run_video, start=options.start, stop=options.stop)
         keys, film = found.keys, str(found.path)
         if name is None and weights is None:
             header = FeatureStore(pipeline.existing_run(run).path("features")).header
@@ -143,7 +143,7 @@ def _prepare(options: PropagateOptions, runtime: Runtime) -> _Work:
 
 
 def _facts(options: PropagateOptions, film: Film) -> dict[str, Any]:
-    left_out = {"film", "out", "masks", "labels", "workers", "device", "weights"}
+    left_out = {"video", "out", "masks", "labels", "workers", "device", "weights"}
     size = film.input
     return {
         "film": film.sequence.name,

@@ -16,7 +16,7 @@ BASE = {"film": "a.mp4", "out": "carried"}
     [
         ({}, "what is carried"),
         ({"masks": "a.png", "key_frames": "classes"}, "what is carried"),
-        ({"masks": "a.png", "video": "b.mp4"}, "one of a run's films"),
+        ({"masks": "a.png", "run_video": "b.mp4"}, "one of a run's films"),
         ({"masks": "a.png", "frames": (5, 5)}, "FROM < TO"),
         ({"masks": "a.png", "top": 0}, "top=0"),
     ],

@@ -144,4 +144,4 @@ def test_the_classes_of_a_run_come_into_every_frame(tmp_path: Path) -> None:
     assert np.array_equal(read_mask(tmp_path / "out" / "masks" / "000004.png"), whole)
     assert len(table(tmp_path / "out" / "classes.csv")) == 3
     with pytest.raises(UsageError, match="the films of"):
-        segpipe.propagate(run.path, tmp_path / "b", key_frames="classes", video="b.avi", **PLAIN)
+        segpipe.propagate(run.path, tmp_path / "b", key_frames="classes", run_video="b.avi", **PLAIN)
