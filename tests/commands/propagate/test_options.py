@@ -8,7 +8,7 @@ from segpipe.base.errors import UsageError
 from segpipe.base.options import make
 from segpipe.commands.propagate.options import PropagateOptions
 
-BASE = {"film": "a.mp4", "out": "carried"}
+BASE = {"video": "a.mp4", "out": "carried"}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def test_scores_are_told_where_there_are_labels(labels: str | None) -> None:
     broken = Rejected("a.mp4", "cut short")
     scores = TruthScores(8, {1: SCORE}, SCORE) if labels else None
     done = PropagateResult(10, 2, 0.9, scores, ("sand", "fish"), (broken,))
-    options = make(PropagateOptions, {"film": "a.mp4", "out": "carried", "masks": "a.png", "labels": labels})
+    options = make(PropagateOptions, {"video": "a.mp4", "out": "carried", "masks": "a.png", "labels": labels})
     report = COMMAND.report(done, options)
     assert report.lines[0] == "masks    carried/masks  (10 frames, 2 of them given)"
     assert (list(report.skipped), str(report.listed_in)) == ([broken], "carried/rejected.jsonl")
