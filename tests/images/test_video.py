@@ -12,6 +12,7 @@ from PIL import Image
 
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.images.video import CODECS, BadVideo, VideoReader, is_video, probe_video, sample_frames, write_video
+from tests.helpers.odd_films import turned
 
 
 def frame(i, height=48, width=64):
@@ -182,11 +183,7 @@ def test_rotation_is_applied(tmp_path):
     with write_video(path, fps=10) as append:
         for i in range(5):
             append(frame(i))
-    content = bytearray(path.read_bytes())
-    at = content.index(b"tkhd") + 4 + 4 + 20 + 16  # version and flags, times and ids, layer and volume
-    assert content[at : at + 36] == struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
-    content[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 48 << 16, 0, 1 << 30)
-    path.write_bytes(content)
+    path.write_bytes(turned(path.read_bytes(), height=48))
     reader = VideoReader(path)
     assert (reader.info.height, reader.info.width) == (64, 48)
     rgb = next(iter(reader)).rgb

@@ -16,7 +16,7 @@ from segpipe.commands.propagate import carrying, writers
 from segpipe.ops.metrics.video_objects import region_similarity
 from segpipe.store.masks import read_mask
 from tests.helpers.films import cut_film
-from tests.helpers.odd_films import with_times
+from tests.helpers.odd_films import turned, with_times
 from tests.helpers.quick_run import SMALL
 from tests.helpers.wandering import wandering, write_masks, write_wandering
 
@@ -47,6 +47,29 @@ def test_a_film_gets_the_classes_of_its_key_frames(tmp_path: Path, capsys: pytes
     assert (facts["frames"], facts["key_frames"], facts["input"]) == (9, [0, 6], [64, 64])
     assert {path.name for path in out.iterdir()} >= {"overlay.webm", "area.csv", "classes.csv", "confidence"}
     assert not (out / ".begun").exists()
+
+
+def test_masks_are_of_frames_as_they_are_displayed(tmp_path: Path) -> None:
+    """A film that telephones turn, and one of odd sizes, whose frames grow by a row and a column when written."""
+    film = write_wandering(tmp_path / "a.mp4", 4)
+    film.write_bytes(turned(film.read_bytes(), height=64))
+    (tmp_path / "keys").mkdir()
+    upright = np.rot90(wandering(0)[1], -1)
+    Image.fromarray(upright).save(tmp_path / "keys" / "000000.png")
+    segpipe.propagate(film, tmp_path / "turned", masks=tmp_path / "keys", **PLAIN)
+    last = read_mask(tmp_path / "turned" / "masks" / "000003.png")
+    assert last.shape == (96, 64)
+    assert region_similarity(np.rot90(wandering(3)[1], -1) == 1, last == 1) > 0.5
+
+    odd = write_wandering(tmp_path / "odd.avi", 3, height=63, width=95)
+    (tmp_path / "odd").mkdir()
+    grown = np.pad(wandering(0, height=63, width=95)[1], ((0, 1), (0, 1)))
+    Image.fromarray(grown).save(tmp_path / "odd" / "000000.png")
+    segpipe.propagate(odd, tmp_path / "even", masks=tmp_path / "odd", **PLAIN)
+    assert read_mask(tmp_path / "even" / "masks" / "000002.png").shape == (64, 96)
+    segpipe.propagate(film, tmp_path / "early", masks=tmp_path / "keys", frames=(0, 2), **PLAIN)
+    with pytest.raises(UsageError, match=r"has 96 x 64 pixels, the frame 64 x 96"):
+        segpipe.propagate(film, tmp_path / "stored", masks=write_masks(tmp_path / "stored keys", [0]), **PLAIN)
 
 
 class Killed(BaseException):

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+import segpipe
 from segpipe.base.errors import UsageError
 from segpipe.base.options import make
 from segpipe.base.runtime import Runtime
 from segpipe.commands.track.options import TrackOptions
 from segpipe.commands.track.run import track
+from segpipe.store.masks import read_mask
 from tests.helpers.films import write_film
+from tests.helpers.odd_films import turned
 from tests.helpers.places import ROOT
 from tests.helpers.tiny_vit import VIT
 
@@ -100,3 +103,12 @@ def test_out_inside_the_frames_is_refused(tmp_path: Path) -> None:
     options = make(TrackOptions, {"video": str(tmp_path), "out": tmp_path / "tracks"})
     with pytest.raises(UsageError, match="would be taken for frames"):
         track(options, Runtime("cpu"))
+
+
+def test_tracks_of_a_film_that_is_displayed_turned(tiny_vit: Path, tmp_path: Path) -> None:
+    film = write_film(tmp_path / "phone.mp4", [3])
+    film.write_bytes(turned(film.read_bytes(), height=48))
+    segpipe.track(film, tmp_path / "out", backbone=VIT, weights=tiny_vit, input_size=48, device="cpu")
+    assert read_mask(tmp_path / "out" / "masks" / "000002.png").shape == (64, 48)
+    (video,) = json.loads((tmp_path / "out" / "coco_video.json").read_text("utf-8"))["videos"]
+    assert (video["height"], video["width"], video["length"]) == (64, 48, 3)
