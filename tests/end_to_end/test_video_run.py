@@ -66,7 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("run") / "run"
-    segpipe.run(folder, root, settings={**SETTINGS, "index.frame_step": 6})
+    segpipe.run(folder, root, settings={**SETTINGS, "index.frame_step": 6, "refine.steady": 0})
     return root
 
 
@@ -192,6 +192,18 @@ def test_a_corpus_with_frames_comes_back_from_disk(run: Path, tmp_path: Path) ->
     corpus = load_corpus(run / "corpus")
     save_corpus(corpus, [], tmp_path)
     assert load_corpus(tmp_path) == corpus
+
+
+def test_frames_are_steadied_and_photographs_stay(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    segpipe.refine(tmp_path / "run", settings={"refine.steady": 2})
+    before, after = (dict(segpipe.masks(root, classes=False)) for root in (run, tmp_path / "run"))
+    np.testing.assert_array_equal(after["photo"], before["photo"])
+    changed = [name for name, mask in after.items() if (mask != before[name]).any()]
+    assert changed
+    assert all("/" in name for name in changed)  # frames: `dive.avi/000006`
+    assert all((mask != before[name]).mean() < 0.2 for name, mask in after.items())
+    assert masks.load_header(tmp_path / "run" / "masks")["steady"] == 2
 
 
 def test_apply_gives_the_bytes_of_the_run(folder: Path, run: Path, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def small_run(folder: Path) -> Path:
     survey.mkdir()
     samples.write_mosaic(folder / "labels", seed=0, side=512)
     shutil.move(folder / "labels" / "mosaic.tif", survey / "mosaic.tif")
-    settings = {**SMALL, **CLASSICAL, "refine.certainty": True, "mine.k": 3}
+    settings = {**SMALL, **CLASSICAL, "refine.certainty": True, "mine.k": 3, "train.whiten": 8}
     segpipe.run(folder / "images", folder / "run", settings=settings, stop="refine")
     return folder / "run"
 

@@ -57,7 +57,7 @@ def test_names_go_over_or_are_told(run: Path) -> None:
 
 def test_names_go_over_where_photographs_are_added(tmp_path: Path) -> None:
     """It ended with exit code 2 in the middle: classes.yaml spoke of clusters that were gone."""
-    run = reef_run(tmp_path, images=3).root
+    run = reef_run(tmp_path, images=3, settings={"train.whiten": 8}).root
     segpipe.name(run)
     path = run / "classes.yaml"
     text = path.read_text()

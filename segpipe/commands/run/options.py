@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any, Literal
@@ -84,7 +85,8 @@ def stage_options(stage: Stage) -> type[Options]:
 
 def _help(stage: Stage) -> str:
     """The first paragraphs of a stage's docstring, without its name."""
-    first, *rest = (sys.modules[stage.Config.__module__.removesuffix(".settings")].__doc__ or "").split("\n\n")
+    own = re.sub(r"\.\w*settings$", "", stage.Config.__module__)  # where it does not stand in the stage's own file
+    first, *rest = (sys.modules[own].__doc__ or "").split("\n\n")
     title = first.split(":", 1)[-1].strip()
     return "\n\n".join([title[:1].upper() + title[1:], *(f"\b\n{part}" for part in rest[:1])])
 

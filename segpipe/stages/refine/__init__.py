@@ -276,8 +276,11 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     clusters, origin = open_clusters(run_dir), origin_of(config, run_dir)
     reusable = _reusable(run_dir, origin, clusters)
     _tell_splits(run_dir, reusable)
-    segmenting = segment_config(config, clusters)
-    inputs = open_inputs(run_dir, clusters, segmenting, reusable)  # what is wrong is said here, not in a worker
+    # what is wrong is said here, not in a worker
+    inputs = open_inputs(run_dir, clusters, segment_config(config, clusters), reusable)
+    if not any(image.moment for image in inputs.corpus.images):
+        inputs = replace(inputs, config=replace(inputs.config, steady=0))  # masks do not claim what was not done
+    segmenting = inputs.config
     if config.certainty:
         _refuse_certainty_folder(inputs.corpus)
     with run_dir.resuming(ARTEFACT) as out:
