@@ -239,7 +239,15 @@ def refine(
     force: bool = False,
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Settings of `refine`, and what segmentation takes of them.
+    """A class for every pixel of every image, at the image's own size.
+
+    Reads  corpus/    the images and where their crops lie
+           features/  patch features of every crop
+           head/      the head that turns features into codes
+           clusters/  the centers of the classes
+           splits.npz which clusters `segpipe name --split` has cut further
+    Writes masks/     one index PNG per image, or per tile of a mosaic; pixel counts, header; where wanted, how sure
+                      every pixel is
 
     Args:
         run: the run directory.
