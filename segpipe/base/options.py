@@ -11,9 +11,9 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Union
+from typing import Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from segpipe.base.config import Layer, Section, by_field, fits, not_empty, reasons
@@ -69,6 +69,16 @@ def option(default: Any, description: str, *, limits: Mapping[str, Any] | None =
 def argument(description: str, *, default: Any = ..., metavar: str | None = None, **spelling: Any) -> Any:
     """A field of `Options` that is given by its place."""
     return option(default, description, argument=True, metavar=metavar, **spelling)
+
+
+def _ordered_frames(frames: tuple[int, int] | None) -> tuple[int, int] | None:
+    if frames is not None and not 0 <= frames[0] < frames[1]:
+        raise ValueError("give FROM < TO, counted from 0")
+    return frames
+
+
+FrameRange = Annotated[tuple[int, int] | None, AfterValidator(_ordered_frames)]
+"""Frames FROM up to and without TO, counted from 0; None: all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
-from segpipe.base.guarded import Guard
+from segpipe.base.guarded import Gone, Guard, Guards
+from segpipe.images.film_opening import BadVideo
 
 R = TypeVar("R")
 
@@ -29,6 +32,21 @@ def open_there(guard: Guard, open_video: Callable[[], Any]) -> None:
         Gone: the decoder crashed, starved or hung.
     """
     guard.call(_open, open_video)
+
+
+@contextmanager
+def opened_there(path: Path, open_video: Callable[[], Any]) -> Iterator[Guard]:
+    """Yield the guard of a process in which a video is opened; what it does to that process is an error of the video's.
+
+    Raises:
+        BadVideo: what `open_video` raises, or the decoder crashed, starved or hung.
+    """
+    with Guards(VIDEO_MEMORY) as guards, guards.one() as guard:
+        try:
+            open_there(guard, open_video)
+            yield guard
+        except Gone as gone:
+            raise BadVideo(path, str(gone)) from gone
 
 
 def ask_there(guard: Guard, question: Callable[[Any], R]) -> R:

@@ -7,12 +7,11 @@ in guarded processes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter, methodcaller
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +19,13 @@ import numpy.typing as npt
 from segpipe.base.errors import CorpusError
 from segpipe.base.files import digest
 from segpipe.base.geometry import Size
-from segpipe.base.guarded import Gone, Guard, Guards
 from segpipe.base.parallel import read_ahead
-from segpipe.images.guarded_video import VIDEO_MEMORY, ask_there, frames_there, open_there
+from segpipe.images.guarded_video import ask_there, frames_there, opened_there
 from segpipe.images.label_masks import photographs
 from segpipe.images.listing import list_images
 from segpipe.images.sources import ImageSource, SourceImage, in_frame_order
 from segpipe.images.transform import CropResize
-from segpipe.images.video import BadVideo, VideoReader, is_video, sample_frames
+from segpipe.images.video import VideoReader, is_video, sample_frames
 from segpipe.records.corpus import Rejected
 
 _DIGITS = 6  # of frame numbers, at least
@@ -95,26 +93,16 @@ class FilmFrames:
             BadVideo: it cannot be opened, or holds no frame.
         """
         self.path, self.name, self._stop = path, path.name, stop
-        with self._opened(partial(VideoReader, path, stop=stop)) as guard:
+        with opened_there(self.path, partial(VideoReader, path, stop=stop)) as guard:
             info, length = ask_there(guard, attrgetter("info")), ask_there(guard, methodcaller("__len__"))
         self.size, self.fps, self.counted, self._length = Size(info.height, info.width), info.fps, info.counted, length
 
     def __len__(self) -> int:
         return int(self._length)
 
-    @contextmanager
-    def _opened(self, open_video: Any) -> Iterator[Guard]:
-        """A process in which the video is opened; what it does to that process is an error of the video's."""
-        with Guards(VIDEO_MEMORY) as guards, guards.one() as guard:
-            try:
-                open_there(guard, open_video)
-                yield guard
-            except Gone as gone:
-                raise BadVideo(self.path, str(gone)) from gone
-
     def read(self, start: int) -> Iterator[NumberedFrame | Rejected]:
         """Decode; those before `start` are passed over."""
-        with self._opened(partial(VideoReader, self.path, start=start, stop=self._stop)) as guard:
+        with opened_there(self.path, partial(VideoReader, self.path, start=start, stop=self._stop)) as guard:
             for frame in read_ahead(frames_there(guard), ahead=_AHEAD):
                 yield NumberedFrame(frame.index, frame.seconds, frame.rgb)
             shortfall = ask_there(guard, methodcaller("shortfall"))
@@ -123,7 +111,7 @@ class FilmFrames:
 
     def sample(self, count: int) -> Iterator[npt.NDArray[np.uint8]]:
         """Decode some, jumping."""
-        with self._opened(partial(sample_frames, self.path, count, stop=self._stop)) as guard:
+        with opened_there(self.path, partial(sample_frames, self.path, count, stop=self._stop)) as guard:
             for frame in frames_there(guard):
                 yield frame.rgb
 

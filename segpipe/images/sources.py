@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from operator import attrgetter, methodcaller
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Size
-from segpipe.base.guarded import Gone, Guard, Guards
+from segpipe.base.guarded import Gone, Guards
 from segpipe.base.parallel import read_ahead, thread_map
 from segpipe.images.decoding import memory_for
-from segpipe.images.guarded_video import VIDEO_MEMORY, ask_there, frames_there, open_there
+from segpipe.images.guarded_video import ask_there, frames_there, opened_there
 from segpipe.images.headers import BadImage
 from segpipe.images.listing import Listing, make_ids
 from segpipe.images.single import MAX_PIXELS, read_single
 from segpipe.images.transform import CropResize
-from segpipe.images.video import BadVideo, Frame, VideoReader, sample_frames
+from segpipe.images.video import Frame, VideoReader, sample_frames
 from segpipe.records.corpus import Rejected
 
 _DRIFT = 0.5  # seconds
@@ -148,7 +147,7 @@ class VideoSource:
         """
         self.path, self.transform = path, transform
         self._open = partial(VideoReader, path, start=start, stop=stop)
-        with self._opened(self._open) as guard:
+        with opened_there(self.path, self._open) as guard:
             facts = attrgetter("info", "start", "stop"), methodcaller("__len__")
             (self.info, self.start, self.stop), length = (ask_there(guard, fact) for fact in facts)
         self.fps, self._length = self.info.fps, int(length)
@@ -159,19 +158,9 @@ class VideoSource:
     def __len__(self) -> int:
         return self._length
 
-    @contextmanager
-    def _opened(self, open_video: Callable[[], Any]) -> Iterator[Guard]:
-        """A process in which the video is opened; what it does to that process is an error of the video's."""
-        with Guards(VIDEO_MEMORY) as guards, guards.one() as guard:
-            try:
-                open_there(guard, open_video)
-                yield guard
-            except Gone as gone:
-                raise BadVideo(self.path, str(gone)) from gone
-
     def __iter__(self) -> Iterator[SourceImage | Rejected]:
         last = None
-        with self._opened(self._open) as guard:
+        with opened_there(self.path, self._open) as guard:
             for frame in read_ahead(frames_there(guard), ahead=4):
                 yield self._image(frame)
                 last = frame.index, frame.seconds
@@ -189,7 +178,7 @@ class VideoSource:
     def sample(self, count: int) -> Iterator[SourceImage]:
         """Decode some, jumping."""
         some = partial(sample_frames, self.path, count, start=self.start, stop=self.stop)
-        with self._opened(some) as guard:
+        with opened_there(self.path, some) as guard:
             for frame in islice(frames_there(guard), count):
                 yield self._image(frame)
 

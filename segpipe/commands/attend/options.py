@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, field_validator
 
 from segpipe.base.geometry import Box, Size
-from segpipe.base.options import Options, argument, option
+from segpipe.base.options import FrameRange, Options, argument, option
 
 FIVE = ("dino_vits16", "dino_vits8", "dino_vitb16", "dino_vitb8", "dino_resnet50")
 """What `--compare dino` stands for."""
@@ -48,12 +48,6 @@ def _ordered_box(edges: tuple[int, int, int, int] | None) -> tuple[int, int, int
     if edges is not None and not (0 <= edges[0] < edges[1] and 0 <= edges[2] < edges[3]):
         raise ValueError("give rows Y0 < Y1 and columns X0 < X1, counted from 0")
     return edges
-
-
-def _ordered_frames(frames: tuple[int, int] | None) -> tuple[int, int] | None:
-    if frames is not None and not 0 <= frames[0] < frames[1]:
-        raise ValueError("give FROM < TO, counted from 0")
-    return frames
 
 
 def _map_names(given: Any) -> Any:
@@ -126,9 +120,7 @@ class AttendOptions(Options):
         metavar="N|WxH",
         python="int | tuple[int, int] | str | None",
     )
-    frames: Annotated[tuple[int, int] | None, AfterValidator(_ordered_frames)] = option(
-        None, "frames FROM up to and without TO", metavar="FROM TO"
-    )
+    frames: FrameRange = option(None, "frames FROM up to and without TO", metavar="FROM TO")
     fps: float | None = option(None, "frames a second of the video [the source's]", limits={"gt": 0, "le": 1000})
     npz: bool = option(False, "also save every map as floats at the image's own size")
     batch: int = option(8, "pictures at once", limits={"ge": 1})

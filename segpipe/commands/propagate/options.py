@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import model_validator
 
 from segpipe.base.errors import named
-from segpipe.base.options import Options, argument, option
+from segpipe.base.options import FrameRange, Options, argument, option
 
 Shape = Literal["square", "circle"]
 """As of `ops.propagation.neighborhood`, which brings torch: help and completion need none."""
@@ -17,12 +17,6 @@ Protocol = Literal["dino", "dinov3"]
 _SHORT = {"dino": 480, "dinov3": 960}
 _TEMPERATURE = {"dino": 0.1, "dinov3": 0.2}
 _SHAPE: dict[str, Shape] = {"dino": "square", "dinov3": "circle"}
-
-
-def _ordered_frames(frames: tuple[int, int] | None) -> tuple[int, int] | None:
-    if frames is not None and not 0 <= frames[0] < frames[1]:
-        raise ValueError("give FROM < TO, counted from 0")
-    return frames
 
 
 class PropagateOptions(Options):
@@ -50,9 +44,7 @@ class PropagateOptions(Options):
     labels: Path | None = option(
         None, "index PNGs of what is true, named as masks are: J, F and J&F are printed", metavar="DIR"
     )
-    frames: Annotated[tuple[int, int] | None, AfterValidator(_ordered_frames)] = option(
-        None, "frames FROM up to and without TO", metavar="FROM TO"
-    )
+    frames: FrameRange = option(None, "frames FROM up to and without TO", metavar="FROM TO")
     backbone: str | None = option(
         None,
         "one of `segpipe backbones`, or of timm [dino_vits16; with --from that of the run]",

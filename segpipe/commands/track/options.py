@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator
-
-from segpipe.base.options import Options, argument, option
-
-
-def _ordered_frames(frames: tuple[int, int] | None) -> tuple[int, int] | None:
-    if frames is not None and not 0 <= frames[0] < frames[1]:
-        raise ValueError("give FROM < TO, counted from 0")
-    return frames
+from segpipe.base.options import FrameRange, Options, argument, option
 
 
 class TrackOptions(Options):
@@ -64,9 +56,7 @@ class TrackOptions(Options):
     input_size: int = option(
         480, "pixels of the short side as the network sees it", limits={"ge": 16}, of="extract.input_size"
     )
-    frames: Annotated[tuple[int, int] | None, AfterValidator(_ordered_frames)] = option(
-        None, "frames FROM up to and without TO", metavar="FROM TO"
-    )
+    frames: FrameRange = option(None, "frames FROM up to and without TO", metavar="FROM TO")
     labels: Path | None = option(
         None, "folder of index PNGs named like the frames: print J, F and J&F of their objects", metavar="DIR"
     )

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel
 
 from segpipe.base.config import AbsolutePath, Section, setting
@@ -29,7 +28,6 @@ from segpipe.labels.ground_truth import Truth, label_files, layout_samples, read
 from segpipe.labels.point_labels import Points
 from segpipe.ops.crf.dense_crf import Crf
 from segpipe.ops.metrics.cluster_scores import score_images
-from segpipe.ops.metrics.matching import NO_CLASS
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus
 from segpipe.records.point_rules import PointRules, PointsIn, without_later
@@ -283,14 +281,6 @@ def summarize(scores: Scores) -> Summary:
     )
 
 
-def matched_labels(scores: Scores) -> npt.NDArray[np.int64]:
-    """(clusters,) label that each cluster was matched with, one to one; `NO_CLASS` for none."""
-    places = {name: k for k, name in enumerate(scores.classes)}
-    matching = scores.unsupervised.matching
-    names = [matching[str(k)] for k in range(len(matching))]
-    return np.array([NO_CLASS if name is None else places[name] for name in names], np.int64)
-
-
 def judge_point(point: PointOnMap, corpus: Corpus, scores: Scores) -> PointScore:
     """A labelled point beside the label that its cluster was matched with, one to one."""
     label, matching = scores.classes[point.label], scores.unsupervised.matching
@@ -346,7 +336,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         scores = scores.model_copy(update={"guided": guide.told, "guide_images": found.steered})
         log.info("classes %s; judged by %d images that did not steer", guide.told, scores.images)
     if found.truth is not None:
-        matching = matched_labels(scores)
+        matching = scoring.matched_labels(scores)
         video = score_films(corpus, found.truth, run_dir.path("masks"), matching, runtime, seed=config.seed)
         scores = scores.model_copy(update={"video": video})
     with run_dir.writing("scores") as out:

@@ -192,3 +192,11 @@ def score_probe(
         counts = confusion_of(table)
         scores[kind] = pair_of(pooled(tally(counts, np.arange(n_classes))))
     return ProbeScores(codes=scores["codes"], features=scores["features"])
+
+
+def matched_labels(scores: Scores) -> Int64:
+    """(clusters,) label that each cluster was matched with, one to one; `NO_CLASS` for none."""
+    places = {name: k for k, name in enumerate(scores.classes)}
+    matching = scores.unsupervised.matching
+    names = [matching[str(k)] for k in range(len(matching))]
+    return np.array([NO_CLASS if name is None else places[name] for name in names], np.int64)
