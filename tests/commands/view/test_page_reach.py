@@ -145,15 +145,41 @@ def test_what_the_server_says_of_the_run_is_shown(seen: Seen) -> None:
 
     seen.page.route("**/a/api/state", told)
 
-    banners = seen.page.locator("#banners")
+    banners, working = seen.page.locator("#banners"), seen.page.locator("#working")
     banners.get_by_text("(pid 123)").wait_for()
-    text = banners.inner_text()
-    assert "<b>works</b>" in text
-    assert "refine 3/10" in text
+    assert "<b>works</b>" in banners.inner_text()
+    assert "refine 3/10" in working.inner_text()
     assert "Out of date: export, report" in seen.page.locator("#stale").inner_text()
-    assert banners.locator("progress").get_attribute("value") == "3"
+    assert working.locator("progress").get_attribute("value") == "3"
     seen.page.unroute("**/a/api/state")
     banners.get_by_text("(pid 123)").wait_for(state="detached")
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_work_that_begins_and_ends_by_itself_moves_nothing(seen: Seen, size: tuple[int, int]) -> None:
+    def told(route: object) -> None:
+        answer = route.fetch()  # type: ignore[attr-defined]
+        state = answer.json()
+        job = {"what": "segpipe name RUN --split 1", "done": 3, "of": 10, "line": "refine 3/10", "failed": None}
+        state |= {
+            "version": state["version"] + 1,
+            "drawing": {"image": 0, "share": 0.5},
+            "job": job,
+            "stale": ["report"],
+            "refresh": "segpipe run",
+        }
+        route.fulfill(json=state)  # type: ignore[attr-defined]
+
+    seen.page.set_viewport_size({"width": size[0], "height": size[1]})
+    seen.page.locator("#working:empty").wait_for(state="attached")
+    box = seen.page.locator("#map").bounding_box()
+
+    seen.page.route("**/a/api/state", told)
+    seen.page.locator("#working", has_text="smaller copy").wait_for()
+
+    assert seen.page.locator("#map").bounding_box() == box
+    seen.page.unroute("**/a/api/state")
+    seen.page.locator("#working:empty").wait_for(state="attached")
 
 
 def test_other_masks_are_loaded_again(seen: Seen) -> None:

@@ -9,7 +9,9 @@ export class Banners {
     this.store = store;
     this.host = byId("banners");
     this.toasts = byId("toasts");
-    this.staleness = byId("stale"); // at the bottom: nothing moves under the pointer when it comes
+    // at the bottom: nothing moves under the pointer when they come and go
+    this.working = byId("working");
+    this.staleness = byId("stale");
     this.dismissed = new Set();
     store.on("run", () => this.show());
     store.on("state", () => this.show());
@@ -24,23 +26,22 @@ export class Banners {
     const parts = [];
     if (state.busy) parts.push(el("p", { class: "banner warn", role: "status" }, state.busy));
     if (state.error) parts.push(el("p", { class: "banner error", role: "alert" }, state.error));
-    if (state.drawing) parts.push(this.drawing(state.drawing));
-    if (state.job) parts.push(this.job(state.job));
+    if (state.job?.failed) parts.push(el("p", { class: "banner error", role: "alert" }, `${state.job.what}: ${state.job.failed}`));
     const notes = run.notes.filter((note) => !this.dismissed.has(note));
     if (notes.length) parts.push(this.notes(notes));
     this.host.replaceChildren(...parts);
+    this.working.replaceChildren(...(state.drawing ? this.drawing(state.drawing) : []), ...(state.job && !state.job.failed ? this.job(state.job) : []));
     this.staleness.replaceChildren(...(state.stale.length && state.refresh ? this.stale(state) : []));
   }
 
-  job({ what, done, of, line, failed }) {
-    if (failed) return el("p", { class: "banner error", role: "alert" }, `${what}: ${failed}`);
-    return el("p", { class: "banner", role: "status" }, el("span", {}, `${what}: ${line}`),
-      el("progress", { max: of || 1, ".value": of ? done : null, "aria-label": `Progress of ${what}` }));
+  job({ what, done, of, line }) {
+    const text = `${what}: ${line}`;
+    return [el("span", { title: text }, text), el("progress", { max: of || 1, ".value": of ? done : null, "aria-label": `Progress of ${what}` })];
   }
 
   drawing({ image, share }) {
-    return el("p", { class: "banner", role: "status" }, el("span", {}, `A smaller copy of ${this.store.a.image(image).path} is being made; the photograph is coarse until then.`),
-      el("progress", { max: 1, ".value": share, "aria-label": "Progress of the copy" }));
+    const text = `A smaller copy of ${this.store.a.image(image).path} is being made; the photograph is coarse until then.`;
+    return [el("span", { title: text }, text), el("progress", { max: 1, ".value": share, "aria-label": "Progress of the copy" })];
   }
 
   stale({ stale, refresh }) {
