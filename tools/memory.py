@@ -21,7 +21,8 @@ from rasterio.windows import Window
 
 from segpipe.base.geometry import Size, tiles
 from segpipe.commands.demo.synthetic import reef_scene
-from segpipe.images.video import VideoReader, write_video
+from segpipe.images.video import VideoReader
+from segpipe.images.video_writing import write_video
 
 STAGES = ("index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report")
 SETTINGS = (

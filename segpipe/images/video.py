@@ -1,15 +1,9 @@
-"""Video files, frame by frame: read in order whatever the length, written whole or not at all.
-
-OpenCV's own FFmpeg does the work. It is built without x264 and x265 (GPL), so H.264 is read but not written; PyAV's
-wheels hold both, which is why they are not used here. Written are formats that every build can write; of these WebM is
-the one that browsers play. Sound is not read.
-"""
+"""Video files, frame by frame: read in order whatever the length, by OpenCV's own FFmpeg. Sound is not read."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,31 +12,21 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.errors import CorpusError, MachineError, UsageError
-from segpipe.base.files import atomic, clear_beside
 from segpipe.base.guarded import SECONDS, allow
 from segpipe.images.film_opening import ENDINGS, BadVideo, open_film, pixel_shape, squared
-from segpipe.images.muting import mute, quiet_opencv
 from segpipe.images.video_header import find_container, missing_bytes
-from segpipe.images.webm_ids import settle_ids
 
 __all__ = [
-    "CODECS",
     "ENDINGS",
     "BadVideo",
     "Frame",
     "Rgb",
     "VideoInfo",
     "VideoReader",
-    "check_writable",
     "is_video",
     "probe_video",
     "sample_frames",
-    "write_video",
 ]
-
-CODECS = {".webm": "VP80", ".mkv": "VP80", ".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG"}
-"""What is written, by ending: VP8, MPEG-4 part 2, or a JPEG a frame."""
 
 _TOLERATED = 0.02  # share by which a header's count of frames may be off: containers without one are estimated
 _FEW = 10_000  # frames that any file may hold; more only where it has as many bytes
@@ -215,85 +199,3 @@ def sample_frames(path: Path, count: int, *, start: int = 0, stop: int | None = 
 
 def _rgb(bgr: Any, aspect: float) -> Rgb:
     return np.asarray(cv2.cvtColor(squared(bgr, aspect), cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def check_writable(path: Path) -> None:
-    """Whether a video of this name can be written.
-
-    Raises:
-        UsageError: not with this ending.
-    """
-    if path.suffix.lower() not in CODECS:
-        raise UsageError(f"{path}: videos of this kind are not written; end the name in {', '.join(CODECS)}")
-
-
-@contextmanager
-def write_video(path: Path, *, fps: float) -> Iterator[Callable[[Rgb], None]]:
-    """Yield a function that appends a frame (H, W, 3) RGB; the video takes its name when the block ends without error.
-
-    All frames have the size of the first. Odd sizes grow by a repeated row or column: the codecs store colors for
-    squares of 2 x 2 pixels.
-
-    Args:
-        path: its ending decides the format, see `CODECS`.
-        fps: frames a second, all equally long.
-
-    Raises:
-        UsageError: another ending.
-        CorpusError: not one frame was written, or one of another size.
-        MachineError: the video cannot be written, or not all of it arrived on the disk.
-    """
-    check_writable(path)
-    written = 0
-    size: tuple[int, ...] = ()
-    writer: Any = None
-    clear_beside(path)
-    with atomic(path) as beside:
-        partial = beside.with_name(beside.name + path.suffix.lower())  # FFmpeg takes the container from the ending
-
-        def append(rgb: Rgb) -> None:
-            nonlocal writer, size, written
-            height, width = rgb.shape[:2]
-            if writer is None:
-                size = (height, width)
-                writer = _writer(partial, fps, width + width % 2, height + height % 2)
-            if (height, width) != size:
-                raise CorpusError(f"{path}: a frame of {width} x {height} pixels among frames of {size[1]} x {size[0]}")
-            even = cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-            writer.write(cv2.cvtColor(even, cv2.COLOR_RGB2BGR))
-            written += 1
-
-        try:
-            yield append
-            if writer is None:
-                raise CorpusError(f"{path}: there was no frame to write")
-            writer.release()
-            settle_ids(partial)
-            _check_whole(partial, path, written)
-            partial.replace(beside)
-        finally:
-            if writer is not None:
-                writer.release()
-            partial.unlink(missing_ok=True)
-
-
-def _writer(path: Path, fps: float, width: int, height: int) -> Any:
-    with quiet_opencv(), mute():
-        codec = cv2.VideoWriter.fourcc(*CODECS[path.suffix])
-        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, fps, (width, height))
-    if not writer.isOpened():
-        raise MachineError(
-            f"a video of {width} x {height} pixels, {fps:g} frames a second, cannot be written to {path.parent} with "
-            f"{CODECS[path.suffix]}; is there room, and does --resize help?"
-        )
-    return writer
-
-
-def _check_whole(written_to: Path, path: Path, written: int) -> None:
-    """OpenCV's writer keeps a full disk to itself, so the file is asked what arrived."""
-    try:
-        found = probe_video(written_to).frames
-    except BadVideo:
-        found = 0
-    if abs(found - written) > max(2, _TOLERATED * written):
-        raise MachineError(f"{path}: {written} frames were written and {found} arrived; is the disk full?")

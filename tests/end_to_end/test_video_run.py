@@ -20,7 +20,8 @@ from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
 from segpipe.commands.demo.synthetic import reef_scene
 from segpipe.images.corpus_reader import read_original
-from segpipe.images.video import VideoReader, write_video
+from segpipe.images.video import VideoReader
+from segpipe.images.video_writing import write_video
 from segpipe.plots.overlay import overlay
 from segpipe.records.palette import class_colors
 from segpipe.stages import MAKERS, UNLISTED, export, index, mine

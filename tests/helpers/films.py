@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.images.video import write_video
+from segpipe.images.video_writing import write_video
 
 COLORS = ((220, 30, 30), (20, 60, 20), (230, 230, 230), (40, 40, 120), (250, 220, 80))
 

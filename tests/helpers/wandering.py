@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from segpipe.images.video import write_video
+from segpipe.images.video_writing import write_video
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from segpipe.images.frames import Choice, FrameTaker
-from segpipe.images.video import BadVideo, VideoReader, probe_video, write_video
+from segpipe.images.video import BadVideo, VideoReader, probe_video
 from segpipe.images.video_header import film_behind_cover
+from segpipe.images.video_writing import write_video
 from tests.helpers.films import scene_frames, write_film
 from tests.helpers.odd_films import behind, boxes, write_avi_with_sound
 

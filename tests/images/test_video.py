@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from segpipe.base.errors import CorpusError, UsageError
-from segpipe.images.video import CODECS, BadVideo, VideoReader, is_video, probe_video, sample_frames, write_video
+from segpipe.images.video import BadVideo, VideoReader, is_video, probe_video, sample_frames
+from segpipe.images.video_writing import CODECS, write_video
 from tests.helpers.odd_films import turned
 
 
@@ -88,55 +88,6 @@ def test_a_sample_is_spread_over_the_range(tmp_path):
     found = [number(item.rgb) for item in sample_frames(tmp_path / "a.avi", 4, start=20)]
     assert found == [22, 27, 32, 37]
     assert len(list(sample_frames(tmp_path / "a.avi", 100, start=30))) == 10
-
-
-@pytest.mark.parametrize("ending", CODECS)
-@pytest.mark.parametrize(("height", "width"), [(48, 64), (47, 63)])
-def test_what_is_written_is_read_again(tmp_path, ending, height, width):
-    path = tmp_path / f"a{ending}"
-    with write_video(path, fps=12.5) as append:
-        for i in range(20):
-            append(frame(i, height, width))
-        assert not path.exists()
-    reader = VideoReader(path)
-    assert reader.info.fps == pytest.approx(12.5)
-    assert (reader.info.height, reader.info.width) == (48, 64)  # odd sides grow by one
-    assert [number(item.rgb) for item in reader] == list(range(20))
-    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
-
-
-def write_then_fail(path):
-    with write_video(path, fps=10) as append:
-        append(frame(0))
-        raise RuntimeError("half way")
-
-
-def write_all(path, pictures):
-    with write_video(path, fps=10) as append:
-        for rgb in pictures:
-            append(rgb)
-
-
-def test_a_writer_that_fails_leaves_nothing(tmp_path):
-    path = tmp_path / "a.webm"
-    with pytest.raises(RuntimeError, match="half way"):
-        write_then_fail(path)
-    with pytest.raises(CorpusError, match="no frame to write"):
-        write_all(path, [])
-    with pytest.raises(CorpusError, match="32 x 32 pixels among frames of 64 x 48"):
-        write_all(path, [frame(0), frame(1, 32, 32)])
-    with pytest.raises(UsageError, match=r"a\.gif: videos of this kind are not written; end the name in \.webm"):
-        write_all(tmp_path / "a.gif", [frame(0)])
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_writer_replaces_an_older_video_only_at_the_end(tmp_path):
-    path = tmp_path / "a.avi"
-    path.write_bytes(b"old")
-    with write_video(path, fps=10) as append:
-        append(frame(0))
-        assert path.read_bytes() == b"old"
-    assert len(VideoReader(path)) == 1
 
 
 def test_a_broken_tail_is_told(tmp_path):

@@ -4,8 +4,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from segpipe.images.video import CODECS, BadVideo, probe_video
+from segpipe.images.video import BadVideo, probe_video
 from segpipe.images.video_header import find_container, missing_bytes
+from segpipe.images.video_writing import CODECS
 from tests.helpers.films import write_film
 
 KINDS = {".webm": "matroska,webm", ".mkv": "matroska,webm", ".mp4": "mov", ".m4v": "mov", ".mov": "mov", ".avi": "avi"}

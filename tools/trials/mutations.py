@@ -15,7 +15,7 @@ import numpy.typing as npt
 import rasterio
 from PIL import Image
 
-from segpipe.images.video import write_video
+from segpipe.images.video_writing import write_video
 
 FILMS = ("mp4", "fast.mp4", "avi", "webm")
 _EXTREMES = (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\0\0\0\x80")

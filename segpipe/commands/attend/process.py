@@ -15,7 +15,7 @@ from segpipe.base.runtime import Runtime
 from segpipe.commands.attend.maps import ImageMaps, compute_maps
 from segpipe.commands.attend.writers import Output, draw_frame, write_image
 from segpipe.images.sources import MediaSource, SourceImage
-from segpipe.images.video import write_video
+from segpipe.images.video_writing import write_video
 from segpipe.inference.backbone_view import BackboneView
 from segpipe.records.corpus import Rejected
 

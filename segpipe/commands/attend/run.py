@@ -83,7 +83,7 @@ def attend(options: AttendOptions, runtime: Runtime) -> AttendResult:
 
 
 def _check(options: AttendOptions, *, film: bool) -> None:
-    from segpipe.images.video import check_writable
+    from segpipe.images.video_writing import check_writable
 
     out = options.out
     if film:

@@ -14,7 +14,7 @@ from segpipe.commands.demo import seabed
 from segpipe.commands.demo.swim import swim
 from segpipe.commands.demo.synthetic import CLASSES, write_class_names, write_label_map, write_reef_corpus
 from segpipe.images.rasters import GDAL_OPTIONS
-from segpipe.images.video import write_video
+from segpipe.images.video_writing import write_video
 
 POINTS = 25
 """Labelled points of a photograph."""

@@ -17,7 +17,7 @@ from segpipe.base.runtime import Runtime
 from segpipe.commands.propagate.carry_state import FrameRow
 from segpipe.commands.propagate.writers import FrameFiles
 from segpipe.images.numbered_frames import NumberedFrame, NumberedFrames
-from segpipe.images.video import write_video
+from segpipe.images.video_writing import write_video
 from segpipe.plots.overlay import overlay
 from segpipe.records.legend import Legend
 from segpipe.records.palette import hex_colors

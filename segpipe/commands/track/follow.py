@@ -21,7 +21,7 @@ from segpipe.base.runtime import Runtime
 from segpipe.commands.track.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from segpipe.commands.track.footage import FilmFrame, Footage
 from segpipe.commands.track.lookout import Lookout, network_size, scaled
-from segpipe.images.video import write_video
+from segpipe.images.video_writing import write_video
 from segpipe.ops.tracking.appearance import Discovery
 from segpipe.ops.tracking.tracks import Following, Memory, TrackedFrame, step
 from segpipe.plots.overlay import overlay

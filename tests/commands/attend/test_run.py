@@ -19,7 +19,8 @@ from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
 from segpipe.commands.attend import run
 from segpipe.commands.attend.options import AttendOptions
-from segpipe.images.video import VideoReader, write_video
+from segpipe.images.video import VideoReader
+from segpipe.images.video_writing import write_video
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 

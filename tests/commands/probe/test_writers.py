@@ -23,7 +23,7 @@ from segpipe.commands.probe.measures import ProbePlan
 from segpipe.commands.probe.names import ALL_ROLLS, CENTER, PATCH, ROLL, SHARP, FindingTable
 from segpipe.commands.probe.options import ProbeOptions
 from segpipe.commands.probe.writers import make_examples, probe_images
-from segpipe.images.video import write_video
+from segpipe.images.video_writing import write_video
 from segpipe.inference.backbone_view import BackboneView, PatchView
 from segpipe.plots.thumbnails import Picture
 from segpipe.records.finding import Finding

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from segpipe.base import files
 from segpipe.images.listing import short_names
-from segpipe.images.video import write_video
+from segpipe.images.video_writing import write_video
 from segpipe.records.corpus import FrameInfo, Image
 from segpipe.stages.export.formats.pictures import draw_overlay
 from segpipe.stages.export.formats.source import Source
@@ -75,5 +75,4 @@ def _write(source: Source, images: Sequence[Image], path: Path) -> None:
 
     with write_video(path, fps=fps) as append:
         for (_, picture), count in zip(source.map(draw, "frames of videos", images), times, strict=True):
-            for _ in range(count):
-                append(picture)
+            append(picture, count)
