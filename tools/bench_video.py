@@ -34,7 +34,7 @@ from segpipe.images.numbered_frames import NumberedFrame, open_frames
 from segpipe.inference.backbone_view import BackboneView, PatchView, open_backbone_view
 from segpipe.inference.frame_features import open_frame_features
 from segpipe.ops.maps import upsample_maps
-from segpipe.ops.metrics.video_objects import ObjectScore, boundary_f, region_similarity
+from segpipe.ops.metrics.video_objects import ObjectScore, compare_masks, mean_score
 from segpipe.ops.propagation.frame_grid import input_size, to_input_size
 from segpipe.ops.propagation.label_affinity import AffinityRule, carry_labels, unit_features
 from segpipe.ops.propagation.label_context import LabelContext
@@ -96,9 +96,8 @@ def scores(data: Path, name: str, view: BackboneView, short: int) -> dict[str, O
             for k in objects:
                 wanted = (truth > 0) & (truth != 255) if method == "saliency" else truth == k
                 own = mask > 0 if method == "saliency" else mask == k
-                pairs[method].append((region_similarity(wanted, own), boundary_f(wanted, own)))
-    means = {method: np.mean(each, axis=0).tolist() for method, each in pairs.items()}
-    return {method: ObjectScore(j=j, f=f, frames=len(files) - 2) for method, (j, f) in means.items()}
+                pairs[method].append(compare_masks(wanted, own))
+    return {method: mean_score(each) for method, each in pairs.items()}
 
 
 def track_scores(

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from segpipe.base.errors import UsageError, named
 from segpipe.commands.propagate.carry_state import FrameRow
 from segpipe.commands.propagate.key_frames import masks_by_frame, read_index
 from segpipe.commands.propagate.writers import FrameFiles
 from segpipe.images.numbered_frames import NumberedFrames
-from segpipe.ops.metrics.video_objects import ObjectScore, boundary_f, region_similarity
+from segpipe.ops.metrics.video_objects import ObjectScore, compare_masks, mean_score
 from segpipe.store import masks
 
 
@@ -63,17 +62,12 @@ def score_film(
             )
         seen |= {*np.unique(truth).tolist(), *np.unique(mask).tolist()}
         for k in classes:
-            found.setdefault(k, []).append(_pair(truth == k, mask == k))
+            found.setdefault(k, []).append(compare_masks(truth == k, mask == k))
     if not counted:
         return None
-    means = {k: np.mean(found[k], axis=0).tolist() for k in classes if k in seen}
-    scores = {k: ObjectScore(j=j, f=f, frames=len(counted)) for k, (j, f) in means.items()}
+    scores = {k: mean_score(found[k]) for k in classes if k in seen}
     chosen = [scores[k] for k in objects if k in scores] or list(scores.values())
     whole = ObjectScore(
         float(np.mean([score.j for score in chosen])), float(np.mean([score.f for score in chosen])), len(counted)
     )
     return TruthScores(len(counted), scores, whole)
-
-
-def _pair(truth: npt.NDArray[np.bool_], found: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    return region_similarity(truth, found), boundary_f(truth, found)

@@ -140,11 +140,5 @@ def _score(
 
 def _score_one(value: int, track: int, pairs: Sequence[Pair]) -> ObjectScore:
     """Scores of one object and one track; track 0 is none, and its mask is empty."""
-
-    def masks() -> Iterable[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
-        for pair in pairs:
-            truth, found = _read(pair)
-            yield truth == value, (found == track) & (found > 0)
-
-    both = list(masks())
-    return score_object([truth for truth, _ in both], [found for _, found in both])
+    masks = (_read(pair) for pair in pairs)
+    return score_object((truth == value, (found == track) & (found > 0)) for truth, found in masks)

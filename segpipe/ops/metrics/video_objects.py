@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -79,28 +79,41 @@ def boundary_f(truth: Mask, found: Mask, *, bound: float = BOUND) -> float:
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
-def score_object(truths: Iterable[Mask], found: Iterable[Mask], *, bound: float = BOUND) -> ObjectScore:
-    """Mean J and F of an object over frames.
+def compare_masks(truth: Mask, found: Mask, *, bound: float = BOUND) -> tuple[float, float]:
+    """J and F of two masks (height, width), see `region_similarity` and `boundary_f`.
+
+    Raises:
+        ValueError: the masks differ in size.
+    """
+    return region_similarity(truth, found), boundary_f(truth, found, bound=bound)
+
+
+def score_object(pairs: Iterable[tuple[Mask, Mask]], *, bound: float = BOUND) -> ObjectScore:
+    """Mean J and F of an object over frames, of which one is held at a time.
 
     Every frame that is given counts. DAVIS's semi-supervised protocol, in which the first frame's mask is given,
     leaves out the first and the last frame: the caller does so.
 
     Args:
-        truths: masks (height, width), one a frame.
-        found: masks of the same sizes, as many.
+        pairs: the true mask and the one that was found (height, width), of every frame.
         bound: as of `boundary_f`.
 
     Raises:
-        ValueError: two masks differ in size, or there are more of one than of the other.
+        ValueError: two masks differ in size.
     """
-    pairs = [
-        (region_similarity(truth, mask), boundary_f(truth, mask, bound=bound))
-        for truth, mask in zip(truths, found, strict=True)
-    ]
-    if not pairs:
+    return mean_score([compare_masks(truth, found, bound=bound) for truth, found in pairs])
+
+
+def mean_score(scores: Sequence[tuple[float, float]]) -> ObjectScore:
+    """The score of an object by its J and F in every frame.
+
+    >>> mean_score([(0.5, 1.0), (1.0, 0.5)])
+    ObjectScore(j=0.75, f=0.75, frames=2)
+    """
+    if not scores:
         return ObjectScore(j=float("nan"), f=float("nan"), frames=0)
-    j, f = np.mean(pairs, axis=0).tolist()
-    return ObjectScore(j=j, f=f, frames=len(pairs))
+    j, f = np.mean(scores, axis=0).tolist()
+    return ObjectScore(j=j, f=f, frames=len(scores))
 
 
 def boundary(mask: Mask) -> Mask:

@@ -18,7 +18,7 @@ from segpipe.base.runtime import Runtime
 from segpipe.images.sequences import FrameSequence, films_of, sequences_of
 from segpipe.labels.ground_truth import Truth
 from segpipe.ops.metrics.video_consistency import WINDOWS, Consistency, video_consistency
-from segpipe.ops.metrics.video_objects import boundary_f, region_similarity
+from segpipe.ops.metrics.video_objects import compare_masks
 from segpipe.records.corpus import Corpus
 from segpipe.records.film_scores import FilmScores, RegionBoundary, Steadiness, VideoScores
 from segpipe.records.palette import nodata
@@ -168,7 +168,7 @@ def _compare(truth: Map, found: Map, *, classes: int) -> tuple[Float64, npt.NDAr
         true, got = truth == k, (found == k) & labelled
         present[k] = bool(true.any())
         if present[k] or got.any():  # else both are empty, which is right
-            scores[k] = region_similarity(true, got), boundary_f(true, got)
+            scores[k] = compare_masks(true, got)
     return scores, present
 
 

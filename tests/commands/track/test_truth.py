@@ -42,7 +42,7 @@ def test_the_best_track_and_the_one_that_was_there_first(tmp_path: Path) -> None
     assert (score.value, score.best, score.first) == (1, 2, 1)
     for track, given in ((2, score.best_score), (1, score.first_score)):
         inner = slice(1, -1)  # DAVIS leaves out the first and the last frame
-        plain = score_object([t == 1 for t in truths[inner]], [m == track for m in found[inner]])
+        plain = score_object((t == 1, m == track) for t, m in zip(truths[inner], found[inner], strict=True))
         assert given == plain
         assert given.frames == 4
     assert score.best_score.j > score.first_score.j

@@ -60,7 +60,7 @@ def test_j_and_f_are_those_of_each_class_over_the_frames(tmp_path):
     for name, label in (("floor", 0), ("turtle", 1)):
         truths = [truth == label for truth in labels]
         masks = [(got == label) & (truth >= 0) for got, truth in zip(matched(clusters), labels, strict=True)]
-        expected = objects.score_object(truths, masks)
+        expected = objects.score_object(zip(truths, masks, strict=True))
         assert (own.classes[name].j, own.classes[name].f) == pytest.approx((expected.j, expected.f))
         assert own.classes[name].jf == pytest.approx(expected.jf)
         assert 0.5 < expected.j < 0.97
