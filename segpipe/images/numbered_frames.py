@@ -23,7 +23,7 @@ from segpipe.base.parallel import read_ahead
 from segpipe.images.guarded_video import ask_there, frames_there, opened_there
 from segpipe.images.label_masks import photographs
 from segpipe.images.listing import list_images
-from segpipe.images.sources import ImageSource, SourceImage, in_frame_order
+from segpipe.images.sources import ImageSource, SourceImage, in_frame_order, warn_of_drift
 from segpipe.images.transform import CropResize
 from segpipe.images.video import VideoReader, is_video, sample_frames
 from segpipe.records.corpus import Rejected
@@ -38,11 +38,13 @@ class NumberedFrame:
     """One frame."""
 
     index: int
-    """Counted from 0 over all frames of the film, or files of the folder."""
+    """Counted from 0 over all frames of the film, or files of the folder, also those that cannot be used."""
+    name: str
+    """Of its file without ending, for a folder; of the film and its number, for a film."""
     seconds: float | None
     """When it is shown, by the film's own time stamps; None of a folder."""
     rgb: npt.NDArray[np.uint8]
-    """(H, W, 3), turned the way it is displayed."""
+    """(H, W, 3), turned the way it is displayed; black where the file has no data."""
 
     @property
     def size(self) -> Size:
@@ -61,6 +63,8 @@ class NumberedFrames(Protocol):
     """Frames a second, the mean where the rate varies; 0 where it is not known."""
     counted: bool
     """Whether `len` is sure; else it is an estimate, 0 where there is none."""
+    rejected: tuple[Rejected, ...]
+    """What was listed and is no frame at all, with why."""
 
     def __len__(self) -> int:
         """How many frames there are before the last one that is wanted, those passed over at the start included."""
@@ -86,6 +90,8 @@ class NumberedFrames(Protocol):
 class FilmFrames:
     """The frames of a video file."""
 
+    rejected: tuple[Rejected, ...] = ()
+
     def __init__(self, path: Path, *, stop: int | None = None) -> None:
         """Open it; frames from number `stop` on are not wanted.
 
@@ -102,12 +108,16 @@ class FilmFrames:
 
     def read(self, start: int) -> Iterator[NumberedFrame | Rejected]:
         """Decode; those before `start` are passed over."""
+        last = None
         with opened_there(self.path, partial(VideoReader, self.path, start=start, stop=self._stop)) as guard:
             for frame in read_ahead(frames_there(guard), ahead=_AHEAD):
-                yield NumberedFrame(frame.index, frame.seconds, frame.rgb)
+                yield NumberedFrame(frame.index, f"{self.path.stem}/{frame.index:06}", frame.seconds, frame.rgb)
+                last = frame.index, frame.seconds
             shortfall = ask_there(guard, methodcaller("shortfall"))
         if shortfall:
             yield Rejected(self.name, shortfall)
+        elif last is not None:
+            warn_of_drift(self.path, self.fps, *last)
 
     def sample(self, count: int) -> Iterator[npt.NDArray[np.uint8]]:
         """Decode some, jumping."""
@@ -142,6 +152,7 @@ class FolderFrames:
             UsageError: as `list_images`.
         """
         self._listing = in_frame_order(photographs(list_images(images)))
+        self.rejected = self._listing.rejected
         self._workers, self._stop, self.name = workers, stop, images
         self._numbers: dict[str, int] = {}
         for number, path in enumerate(self._listing.paths):
@@ -160,7 +171,7 @@ class FolderFrames:
         chosen = slice(start, self._stop)
         source = ImageSource(self._listing, _AS_IS, workers=self._workers, chosen=chosen)
         for number, entry in enumerate(source, start):
-            yield NumberedFrame(number, None, entry.rgb) if isinstance(entry, SourceImage) else entry
+            yield entry if isinstance(entry, Rejected) else NumberedFrame(number, entry.name, None, _filled(entry))
 
     def sample(self, count: int) -> Iterator[npt.NDArray[np.uint8]]:
         """Read some; those that cannot be read are left out, and of one the first that can is taken."""
@@ -191,6 +202,10 @@ def open_frames(film: str, *, workers: int, stop: int | None = None) -> Numbered
     if is_video(path) and not path.is_dir():
         return FilmFrames(path, stop=stop)
     return FolderFrames(film, workers=workers, stop=stop)
+
+
+def _filled(image: SourceImage) -> npt.NDArray[np.uint8]:
+    return image.rgb if image.valid is None else np.where(image.valid[..., None], image.rgb, np.uint8(0))
 
 
 def count_digits(frames: int) -> int:

@@ -133,6 +133,16 @@ def _read(file: tuple[str, str], root: Path, transform: CropResize) -> SourceIma
         return Rejected(path, str(error))
 
 
+def warn_of_drift(path: Path, fps: float, frame: int, seconds: float) -> None:
+    """Say that a film has no even frame rate, by its last frame: what is made of it has even steps."""
+    if fps and abs(seconds - frame / fps) > _DRIFT:
+        _log.warning(
+            "%s has no even frame rate: frame %d is shown at %.1f s, by its mean rate of %.2f at %.1f s; a "
+            "video made of it has even steps",
+            *(path, frame, seconds, fps, frame / fps),
+        )
+
+
 class VideoSource:
     """The frames of a video, decoded by a thread of its own."""
 
@@ -168,12 +178,8 @@ class VideoSource:
         if shortfall or last is None:
             beyond = f"frame {self.start} lies beyond its end, {decoded} could be read"
             yield Rejected(self.path.name, shortfall or beyond)
-        elif self.fps and abs(last[1] - last[0] / self.fps) > _DRIFT:
-            _log.warning(
-                "%s has no even frame rate: frame %d is shown at %.1f s, by its mean rate of %.2f at %.1f s; a "
-                "video made of it has even steps",
-                *(self.path, last[0], last[1], self.fps, last[0] / self.fps),
-            )
+        else:
+            warn_of_drift(self.path, self.fps, *last)
 
     def sample(self, count: int) -> Iterator[SourceImage]:
         """Decode some, jumping."""

@@ -70,6 +70,23 @@ def test_a_damaged_frame_keeps_its_number(tmp_path: Path) -> None:
         FolderFrames(str(folder), workers=1)
 
 
+def test_frames_have_names_and_what_is_no_frame_is_listed(tmp_path: Path) -> None:
+    folder = frames_of(tmp_path / "f", ["a9.png"])
+    rgba = np.full((20, 30, 4), 255, np.uint8)
+    rgba[:5, :, 3] = 0
+    Image.fromarray(rgba).save(folder / "a10.png")
+    (folder / "a11.png").symlink_to(folder / "gone.png")
+    frames = FolderFrames(str(folder), workers=1)
+    read = [each for each in frames.read(0) if isinstance(each, NumberedFrame)]
+    assert [each.name for each in read] == ["a9", "a10"]
+    assert not read[1].rgb[:5].any()
+    assert read[1].rgb[5:].all()
+    assert [each.path for each in frames.rejected] == ["a11.png"]
+    (frame,) = FilmFrames(write_film(tmp_path / "dive.avi", [1])).read(0)
+    assert isinstance(frame, NumberedFrame)
+    assert frame.name == "dive/000000"
+
+
 def test_samples_are_spread_over_the_frames(tmp_path: Path) -> None:
     folder = frames_of(tmp_path / "f", [f"{n}.png" for n in range(8)])
     assert [int(rgb[0, 0, 0]) for rgb in FolderFrames(str(folder), workers=1).sample(2)] == [20, 60]

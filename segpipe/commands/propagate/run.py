@@ -197,7 +197,7 @@ def _carry(
     finally:
         writer.close()
     rows = dict(sorted(state.rows().items()))
-    rejected = [Rejected(path, reason) for path, reason in progress.rejected]
+    rejected = [*film.sequence.rejected, *(Rejected(path, reason) for path, reason in progress.rejected)]
     missed = [number for number in film.keys.numbers if number not in rows]
     if missed:
         listed = ", ".join(map(str, missed[:5]))

@@ -105,7 +105,7 @@ def follow(footage: Footage, journey: Journey, runtime: Runtime) -> tuple[Reject
     _cut_back(journal, point.journal)
     written = 0
     film = write_video(home / OVERLAY, fps=footage.fps) if journey.overlay else nullcontext(_nothing)
-    items = _items(runtime.track(footage, total=len(footage), unit="frames"), journey, point, rejected)
+    items = _items(runtime.track(iter(footage), total=len(footage), unit="frames"), journey, point, rejected)
     digits, saved = footage.digits, point.frames
 
     def render(item: _Item) -> tuple[_Item, FrameLine | None, Any]:

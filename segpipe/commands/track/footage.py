@@ -1,10 +1,9 @@
-"""Frames of a video or of a folder: numbered, of one size, each with whether a scene begins with it."""
+"""The frames of a film as objects are followed through them: of one size, each with whether a scene begins with it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +11,11 @@ import numpy.typing as npt
 from segpipe.base.errors import UsageError, named
 from segpipe.base.geometry import Size
 from segpipe.images.frames import difference, look_of
-from segpipe.images.label_masks import photographs
-from segpipe.images.listing import list_images
-from segpipe.images.sources import ImageSource, SourceImage, VideoSource, in_frame_order
-from segpipe.images.transform import CropResize
-from segpipe.images.video import is_video
+from segpipe.images.numbered_frames import NumberedFrame, NumberedFrames, count_digits, open_frames
 from segpipe.records.corpus import Rejected
 
 FPS = 25.0
 """Frames a second of a folder that does not say."""
-_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +23,8 @@ class FilmFrame:
     """One frame of the film."""
 
     number: int
-    """From 0 over all frames of the film or files of the folder, also those that cannot be used."""
+    """As of `NumberedFrame.index`."""
     name: str
-    """Of its file without ending, for a folder; of the film and its number, for a film."""
     seconds: float
     rgb: npt.NDArray[np.uint8]
     """(H, W, 3)"""
@@ -39,30 +32,26 @@ class FilmFrame:
     """Whether a scene begins with it."""
 
 
+@dataclass(frozen=True, slots=True)
 class Footage:
     """The frames of a film in order; those that cannot be used come as `Rejected`. Holds a few at a time."""
 
-    def __init__(self, source: ImageSource | VideoSource, *, cuts: float, fps: float, start: int) -> None:
-        """The frames of a source; a scene begins where two differ by `cuts` or more, 0: never."""
-        self.source, self.cuts, self.start = source, cuts, start
-        self.fps = fps or source.fps or FPS
+    frames: NumberedFrames
+    start: int
+    """The first frame that is wanted."""
+    cuts: float
+    """A scene begins where two frames differ by so much or more; 0: never."""
+    fps: float
+    """Frames a second."""
 
     def __len__(self) -> int:
         """How many frames to expect; 0 where that is not known."""
-        return len(self.source)
-
-    @property
-    def files(self) -> list[Path]:
-        """What is read, in order."""
-        source = self.source
-        if isinstance(source, ImageSource):
-            return [source.root / path for path, _ in source.files]
-        return [source.path.resolve()]
+        return max(0, len(self.frames) - self.start)
 
     @property
     def digits(self) -> int:
         """Of frame numbers in file names, so that names sort as frames follow each other."""
-        return max(_DIGITS, len(str(self.start + len(self.source))))
+        return count_digits(len(self.frames))
 
     def __iter__(self) -> Iterator[FilmFrame | Rejected]:
         """Read.
@@ -72,23 +61,21 @@ class Footage:
         """
         before: npt.NDArray[np.int16] | None = None
         size: Size | None = None
-        film = isinstance(self.source, VideoSource)
-        for place, entry in enumerate(self.source, self.start):
-            if isinstance(entry, Rejected):
-                yield entry
+        for frame in self.frames.read(self.start):
+            if isinstance(frame, Rejected):
+                yield frame
                 continue
-            size = size or entry.size
-            if entry.size != size:
-                yield Rejected(entry.name, _other_size(entry.size, size))
+            size = size or frame.size
+            if frame.size != size:
+                yield Rejected(frame.name, _other_size(frame.size, size))
                 continue
-            look = look_of(entry.rgb) if self.cuts else None
+            look = look_of(frame.rgb) if self.cuts else None
             cut = look is not None and before is not None and difference(look, before) >= self.cuts
             before = look
-            yield FilmFrame(place, entry.name, entry.seconds if film else place / self.fps, _filled(entry), cut)
+            yield FilmFrame(frame.index, frame.name, self._seconds(frame), frame.rgb, cut)
 
-
-def _filled(image: SourceImage) -> npt.NDArray[np.uint8]:
-    return image.rgb if image.valid is None else np.where(image.valid[..., None], image.rgb, np.uint8(0))
+    def _seconds(self, frame: NumberedFrame) -> float:
+        return frame.index / self.fps if frame.seconds is None else frame.seconds
 
 
 def _other_size(size: Size, first: Size) -> str:
@@ -97,20 +84,16 @@ def _other_size(size: Size, first: Size) -> str:
 
 def open_footage(
     video: str, *, frames: tuple[int, int] | None, cuts: float, fps: float | None, workers: int
-) -> tuple[Footage, tuple[Rejected, ...]]:
-    """Open a film or a folder of frames, and what of the folder cannot be used at all.
+) -> Footage:
+    """Open a film or a folder of frames.
 
     Raises:
-        UsageError: no such file or folder, or a folder without the frames asked for.
+        UsageError: no such file or folder, or it has none of the frames asked for.
         BadVideo: a film that cannot be opened.
+        CorpusError: a folder of which no image can be read.
     """
     start, stop = frames or (0, None)
-    path, transform = Path(video).expanduser(), CropResize()
-    if is_video(path) and not path.is_dir():
-        film = VideoSource(path, transform, start=start, stop=stop)
-        return Footage(film, cuts=cuts, fps=fps or 0.0, start=start), ()
-    listing = in_frame_order(photographs(list_images(video)))
-    source = ImageSource(listing, transform, workers=workers, chosen=slice(start, stop))
-    if not len(source):
-        raise UsageError(f"{named('frames', f'{start} {stop}')}: {video} holds {len(listing.paths)} images")
-    return Footage(source, cuts=cuts, fps=fps or 0.0, start=start), listing.rejected
+    found = open_frames(video, workers=workers, stop=stop)
+    if found.counted and len(found) <= start:
+        raise UsageError(f"{named('frames', f'{start} {stop}')}: {video} holds {len(found)} frames")
+    return Footage(found, start, cuts, fps or found.fps or FPS)

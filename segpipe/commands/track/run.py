@@ -16,7 +16,6 @@ from segpipe.records.corpus import Rejected
 from segpipe.store.ownership import TRACKED
 
 if TYPE_CHECKING:
-    from segpipe.commands.track.footage import Footage
     from segpipe.commands.track.truth import TrackScore
 
 SETTINGS = "track.json"
@@ -59,7 +58,7 @@ def track(options: TrackOptions, runtime: Runtime) -> TrackResult:
     from segpipe.ops.tracking.tracks import Following
 
     _check(options)
-    footage, unusable = open_footage(
+    footage = open_footage(
         options.video, frames=options.frames, cuts=options.cuts, fps=options.fps, workers=runtime.workers
     )
     lookout = open_lookout(options.backbone, options.weights, runtime, block=options.block)
@@ -67,10 +66,10 @@ def track(options: TrackOptions, runtime: Runtime) -> TrackResult:
     # DoRA's formulas have no score that falls where an object is gone
     rules = Following(options.keep if options.tracker == "contrast" else 0.0, options.rejoin)
     facts = _facts(options, lookout.weights, runtime)
-    key = digest({**facts, "film": _identity(footage)})
+    key = digest({**facts, "film": footage.frames.state()})
     with unfinished(options.out, TRACKED, key) as home:
         journey = Journey(home, lookout, options.input_size, how, rules, not options.no_overlay)
-        rejected = (*unusable, *follow(footage, journey, runtime))
+        rejected = (*footage.frames.rejected, *follow(footage, journey, runtime))
         journal = FrameJournal(home)
         tracks = sum_tracks(journal.read())
         write_tracks(home / "tracks.csv", tracks)
@@ -107,16 +106,3 @@ def _facts(options: TrackOptions, weights: str, runtime: Runtime) -> dict[str, A
         "options": {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()},
         "versions": versions(),
     }
-
-
-def _identity(footage: Footage) -> list[Any]:
-    """Which files are read: their paths, sizes and times."""
-    return [[str(path), *_stamp(path)] for path in footage.files]
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return (-1, -1)
-    return (found.st_size, found.st_mtime_ns)

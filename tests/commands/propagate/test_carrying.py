@@ -37,7 +37,7 @@ def describe(rgb: np.ndarray) -> np.ndarray:
 class Drawn:
     """Frames that were drawn; some are damaged."""
 
-    name, size, fps, counted = "drawn", Size(64, 96), 10.0, True
+    name, size, fps, counted, rejected = "drawn", Size(64, 96), 10.0, True, ()
 
     def __init__(self, count: int, *, damaged: tuple[int, ...] = ()) -> None:
         self.count, self.damaged = count, damaged
@@ -50,7 +50,7 @@ class Drawn:
             if index in self.damaged:
                 yield Rejected(f"{index}.png", "damaged")
             else:
-                yield NumberedFrame(index, index / 10, wandering(index)[0])
+                yield NumberedFrame(index, f"f{index}", index / 10, wandering(index)[0])
 
 
 class Written:
