@@ -12,7 +12,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Size
@@ -21,21 +20,17 @@ from segpipe.base.runtime import Runtime
 from segpipe.commands.track.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from segpipe.commands.track.footage import FilmFrame, Footage
 from segpipe.commands.track.lookout import Lookout, network_size, scaled
+from segpipe.commands.track.track_maps import EIGHT_BITS, Mask, draw_tracks, mask_palette, paint
 from segpipe.images.video_writing import write_video
 from segpipe.ops.tracking.appearance import Discovery
 from segpipe.ops.tracking.tracks import Following, Memory, TrackedFrame, step
-from segpipe.plots.overlay import overlay
 from segpipe.records.corpus import Rejected
-from segpipe.records.palette import class_colors
 from segpipe.stages.export.vector.rle import coco_counts
 from segpipe.store.masks import read_mask, write_mask
 
 MASKS, OVERLAY, JOURNAL, STATE = "masks", "overlay.webm", ".journal.jsonl", ".state.npz"
 _EVERY = 32  # frames between two checkpoints, at least
-_EIGHT_BITS, _SIXTEEN_BITS = 255, 65_535
-_OPACITY = 0.5
-
-Mask = npt.NDArray[np.uint16]
+_SIXTEEN_BITS = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,31 +185,9 @@ def _render(item: _Item, path: Path, *, picture: bool) -> tuple[FrameLine | None
     mask = paint(item.found, item.grid, Size(*item.shot.rgb.shape[:2]))
     if item.begun >= _SIXTEEN_BITS:
         raise CorpusError(f"more than {_SIXTEEN_BITS - 1} tracks were begun; higher cuts make fewer scenes")
-    classes = _EIGHT_BITS if item.begun < _EIGHT_BITS else _SIXTEEN_BITS
-    write_mask(path, mask.astype(np.uint8) if classes == _EIGHT_BITS else mask, classes=classes, colors=_palette())
+    classes = EIGHT_BITS if item.begun < EIGHT_BITS else _SIXTEEN_BITS
+    write_mask(path, mask.astype(np.uint8) if classes == EIGHT_BITS else mask, classes=classes, colors=mask_palette())
     return describe(item.shot, item.found, mask), draw_tracks(item.shot.rgb, mask) if picture else None
-
-
-def _palette() -> npt.NDArray[np.uint8]:
-    """Colors (255, 3) of values: black for no track, then the tracks'."""
-    return np.concatenate([np.zeros((1, 3), np.uint8), class_colors(_EIGHT_BITS - 1)])
-
-
-def paint(found: TrackedFrame, grid: Size, size: Size) -> Mask:
-    """The mask (H, W) of a frame: numbers of tracks, 0 where there is none. Maps are enlarged before they compete."""
-    tracks = [sighting.track for sighting in found.sightings if sighting.seen]
-    best = _enlarged(found.rest, grid, size)
-    mask = np.zeros((size.height, size.width), np.uint16)
-    for track, values in zip(tracks, found.maps, strict=True):
-        large = _enlarged(values, grid, size)
-        won = large > best
-        mask[won], best = track, np.maximum(best, large)
-    return mask
-
-
-def _enlarged(values: npt.NDArray[np.float32], grid: Size, size: Size) -> npt.NDArray[np.float32]:
-    laid = values.reshape(grid.height, grid.width)
-    return np.asarray(cv2.resize(laid, (size.width, size.height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def describe(shot: FilmFrame, found: TrackedFrame, mask: Mask) -> FrameLine:
@@ -231,20 +204,3 @@ def describe(shot: FilmFrame, found: TrackedFrame, mask: Mask) -> FrameLine:
         seen.append(SeenTrack(track, round(scores[track], 6), int(own.sum()), tuple(map(int, box)), text))  # type: ignore[arg-type]
     height, width = mask.shape
     return FrameLine(shot.number, shot.name, round(shot.seconds, 6), found.scene, height, width, tuple(seen))
-
-
-def draw_tracks(rgb: npt.NDArray[np.uint8], mask: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
-    """A frame (H, W, 3) with its tracks in colors, their borders, and the number of each in its middle."""
-    present = [track for track in np.unique(mask).tolist() if track]
-    if not present:
-        return rgb
-    colors = class_colors(max(present))
-    picture = overlay(rgb, np.where(mask > 0, mask.astype(np.int64) - 1, len(colors)), colors, opacity=_OPACITY)
-    size = max(0.4, min(rgb.shape[:2]) / 600)
-    for track in present:
-        rows, columns = np.nonzero(mask == track)
-        place = (int(columns.mean()), int(rows.mean()))
-        for color, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-            line = max(1, round(width * size))
-            cv2.putText(picture, str(track), place, cv2.FONT_HERSHEY_SIMPLEX, size, color, line, cv2.LINE_AA)
-    return picture

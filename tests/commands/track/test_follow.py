@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from segpipe.base.errors import CorpusError
-from segpipe.base.geometry import Size
 from segpipe.base.runtime import Runtime
-from segpipe.commands.track.follow import FrameJournal, Journey, draw_tracks, follow, paint
+from segpipe.commands.track.follow import FrameJournal, Journey, follow
 from segpipe.commands.track.footage import open_footage
 from segpipe.commands.track.lookout import Lookout
 from segpipe.images.video import VideoReader
 from segpipe.ops.tracking.appearance import Discovery, PatchFacets
-from segpipe.ops.tracking.tracks import Following, Sighting, TrackedFrame
+from segpipe.ops.tracking.tracks import Following
 from segpipe.store.masks import read_mask
 from tests.helpers.films import write_film
 
@@ -73,26 +72,3 @@ def test_a_film_without_a_usable_frame_is_refused(tmp_path: Path) -> None:
     (tmp_path / "frames" / "a.png").write_bytes(b"none")
     with pytest.raises(CorpusError, match=r"not one of the 1 images of .* can be read"):
         walked(tmp_path / "frames", tmp_path / "home")
-
-
-def test_maps_compete_for_pixels_after_they_were_enlarged() -> None:
-    maps = np.array([[1, 0, 0, 0], [0, 0, 0, 1]], np.float32)
-    sightings = (Sighting(4, 1, True), Sighting(5, 0.1, False), Sighting(6, 1, True))
-    found = TrackedFrame(1, sightings, maps, np.full(4, 0.25, np.float32))
-    mask = paint(found, Size(1, 4), Size(10, 40))
-    assert mask.dtype == np.uint16
-    assert (mask[:, :10] == 4).all()
-    assert (mask[:, -10:] == 6).all()
-    assert (mask[:, 17:23] == 0).all()
-    assert 10 < (mask[0] == 4).sum() < 20
-
-
-def test_tracks_are_drawn_in_colors_of_their_own() -> None:
-    rgb = np.full((60, 90, 3), 100, np.uint8)
-    mask = np.zeros((60, 90), np.uint16)
-    assert draw_tracks(rgb, mask) is rgb
-    mask[:20, :30], mask[40:, 60:] = 1, 2
-    drawn = draw_tracks(rgb, mask)
-    assert drawn.shape == rgb.shape
-    assert (drawn[30, 45] == 100).all()
-    assert len({tuple(drawn[y, x].tolist()) for y, x in ((4, 3), (58, 62), (30, 45))}) == 3
