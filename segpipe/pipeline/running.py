@@ -14,7 +14,7 @@ from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime, Track
 from segpipe.base.version import versions
 from segpipe.pipeline.run_settings import Settings, check_settings, make_runtime, resolve, settings_tried
-from segpipe.pipeline.steps import BY_NAME, FORCED, Step, chosen, require, step_of
+from segpipe.pipeline.steps import BY_NAME, FORCED, Step, brought_along, chosen, require, step_of
 from segpipe.records.corpus import Rejected
 from segpipe.records.manifest import StageRecord
 from segpipe.stages import STAGES, Stage, not_content, user_files
@@ -79,7 +79,7 @@ def run(
         settings: resolved settings.
         run_dir: the run.
         runtime: device, workers, progress.
-        start: first stage, default the first of all; the stages before it must be up to date.
+        start: first stage, default the first of all; the stages before it must be up to date, or instant.
         stop: last stage.
         force: names of stages to run although they are up to date.
         told: called before a stage starts.
@@ -90,9 +90,10 @@ def run(
     Raises:
         UsageError: a stage before `start` is missing or out of date.
     """
-    stages = chosen(start, stop)
-    for stage in STAGES[: STAGES.index(stages[0])]:
-        if any(stage.NAME in later.NEEDS for later in stages):
+    asked = chosen(start, stop)
+    stages = (*brought_along(asked, settings, run_dir), *asked)
+    for stage in STAGES[: STAGES.index(asked[0])]:
+        if stage not in stages and any(stage.NAME in later.NEEDS for later in stages):
             require(stage, settings, run_dir)
     for stage in stages:
         if CLASSES in user_files(stage) and all(name in run_dir.manifest().stages for name in stage.NEEDS):
@@ -139,7 +140,8 @@ def work(
     def tell(step: Step) -> None:
         log.info("%-8s %s", step.stage.NAME, step.reason)
 
-    check_settings(settings, run_dir, chosen(start, stop))
+    asked = chosen(start, stop)
+    check_settings(settings, run_dir, (*brought_along(asked, settings, run_dir), *asked))
     runtime = make_runtime(settings, track)
     with run_dir.lock(), settings_tried(run_dir, settings) as accepted:
         for step, record in run(settings, run_dir, runtime, start=start, stop=stop, force=force, told=tell):

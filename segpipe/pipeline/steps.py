@@ -16,7 +16,7 @@ from segpipe.base.config import first_name
 from segpipe.base.errors import SegpipeError, UsageError, named
 from segpipe.pipeline.run_settings import Settings, resolve
 from segpipe.records.manifest import Manifest
-from segpipe.stages import STAGES, Stage, input_files, optional_inputs, user_files
+from segpipe.stages import STAGES, Stage, input_files, is_instant, optional_inputs, user_files
 from segpipe.store.run_dir import RunDir
 
 FILES_CHANGED = "files changed"
@@ -138,6 +138,23 @@ def plan(
             dirty.add(stage.NAME)
         steps.append(step)
     return steps
+
+
+def brought_along(stages: Sequence[Stage], settings: Settings, run_dir: RunDir) -> tuple[Stage, ...]:
+    """The stages before those that were asked for which are done again too: done before, out of date, and instant.
+
+    Their settings follow a later stage's, as `train` follows `cluster.k`.
+    """
+    manifest, found = run_dir.manifest(), list[Stage]()
+    for stage in reversed(STAGES[: STAGES.index(stages[0])]):
+        if (
+            stage.NAME in manifest.stages
+            and any(stage.NAME in later.NEEDS for later in (*found, *stages))
+            and is_instant(stage, settings[stage.NAME])
+            and step_of(stage, settings, run_dir, manifest).action == "run"
+        ):
+            found.insert(0, stage)
+    return tuple(found)
 
 
 def require(stage: Stage, settings: Settings, run_dir: RunDir) -> None:

@@ -19,7 +19,7 @@ from segpipe.store.run_dir import RunDir
 class Stage(Protocol):
     """A stage module.
 
-    Optional are `accept`, `input_files`, `cost`, `OPTIONAL_INPUTS`, `USER_FILES`, `NOT_CONTENT`, `UNLISTED`.
+    Optional are `accept`, `input_files`, `cost`, `instant`, `OPTIONAL_INPUTS`, `USER_FILES`, `NOT_CONTENT`, `UNLISTED`.
 
     Files of its artefact that are `UNLISTED` have no checksum in the run: they hold their own, or nobody reads them.
     """
@@ -84,6 +84,12 @@ def input_files(stage: Stage, config: Section) -> list[Path]:
     """The user's files that a stage's result depends on besides its settings and artefacts."""
     function = getattr(stage, "input_files", None)
     return list(function(config)) if function else []
+
+
+def is_instant(stage: Stage, config: Section) -> bool:
+    """Whether a stage takes a moment with these settings, so that a command for a later one may do it again too."""
+    found = getattr(stage, "instant", None)
+    return bool(found(config)) if found is not None else False
 
 
 def optional_inputs(stage: Stage) -> tuple[str, ...]:

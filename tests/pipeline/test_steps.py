@@ -64,6 +64,20 @@ def test_from_needs_what_comes_before(world: World) -> None:
         world.go("second.depth=2", start="third")
 
 
+def test_an_instant_stage_is_done_along_with_a_later_one(world: World) -> None:
+    world.stage("second").instant = lambda config: config.depth < 5
+    with pytest.raises(UsageError, match="first must come first"):
+        world.go(start="third")
+    with pytest.raises(UsageError, match="second must come first"):
+        world.go(stop="first")
+        world.go(start="third")  # never done: the user has asked for no such thing yet
+    world.go()
+    assert world.go("second.depth=2", start="third") == ["second", "third", "beside"]
+    assert world.go(start="third") == []
+    with pytest.raises(UsageError, match=r"second must come first \(second.depth 2 -> 7\)"):
+        world.go("second.depth=7", start="third")
+
+
 def test_to_and_force(world: World) -> None:
     assert world.go(stop="second") == ["first", "second"]
     assert world.go(force=["first"], stop="second") == ["first"]

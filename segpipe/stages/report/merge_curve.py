@@ -37,8 +37,7 @@ def merging_plot(heights: Sequence[float], *, k: int, alike: float) -> Plot | No
         drawn = svg(figure)
     caption = (
         "For each number of classes, how similar the next two to merge are: the mean cosine between a patch of one and "
-        f"a patch of the other. cluster.k=auto stops merging where it falls below {alike:g} (dashed). The tree is "
-        "kept: another number of classes takes seconds, with segpipe cluster RUN --set cluster.k=N and "
-        "segpipe refine RUN."
+        f"a patch of the other. cluster.k=auto stops merging where it falls below {alike:g} (dashed). For "
+        "another number of classes: segpipe cluster RUN --cluster.k N, then segpipe refine RUN."
     )
     return Plot("How many classes", drawn, caption)

@@ -162,6 +162,11 @@ class Config(Section):
         return found
 
 
+def instant(config: Config) -> bool:
+    """Whether nothing is trained: principal components take a moment, and follow `cluster.k`."""
+    return config.methods == {"pca"}
+
+
 class Summary(BaseModel):
     """What the manifest, the log line and the report say about this stage."""
 
