@@ -56,6 +56,7 @@ __all__ = [
     "mine",
     "name",
     "open",
+    "pretrain",
     "probe",
     "propagate",
     "refine",

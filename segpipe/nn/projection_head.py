@@ -88,9 +88,9 @@ class Headed(nn.Module):
         vit: Any = self.backbone
         if getattr(vit, positions.RULE, "timm") == "timm":
             found: Tensor = vit.forward_features(images)
-            return found
-        x = vit.norm_pre(vit.patch_drop(positions.embed(vit, vit.patch_embed(images))))
-        found = vit.norm(vit.blocks(x))
+        else:
+            x = vit.norm_pre(vit.patch_drop(positions.embed(vit, vit.patch_embed(images))))
+            found = vit.norm(vit.blocks(x))
         return found
 
     def features(self, images: Tensor) -> Tensor:

@@ -71,7 +71,8 @@ def jitter(x: Float32, generator: np.random.Generator) -> Float32:
 
 def _blend(x: Float32, other: Float32 | np.float32, share: float) -> Float32:
     """`share` of a picture and the rest of another one; beyond 1 away from the other."""
-    return np.clip(np.float32(share) * x + np.float32(1 - share) * other, 0, 1, dtype=np.float32)
+    mixed = np.float32(share) * x + np.float32(1 - share) * other
+    return np.asarray(np.clip(mixed, 0, 1), np.float32)
 
 
 def gray(x: Float32) -> Float32:
@@ -113,7 +114,8 @@ def move(x: Float32, generator: np.random.Generator) -> Float32:
 def add_noise(x: Float32, generator: np.random.Generator) -> Float32:
     """Gaussian noise of a standard deviation up to 0.1."""
     noise = generator.standard_normal(x.shape, dtype=np.float32)
-    return np.clip(x + np.float32(generator.uniform(0, 0.1)) * noise, 0, 1, dtype=np.float32)
+    noisy = x + np.float32(generator.uniform(0, 0.1)) * noise
+    return np.asarray(np.clip(noisy, 0, 1), np.float32)
 
 
 def erase(x: Float32, generator: np.random.Generator) -> Float32:

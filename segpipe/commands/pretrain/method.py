@@ -33,6 +33,10 @@ class Network(Protocol):
     head: nn.Module
     """(N, width) features to (N, outputs)."""
 
+    def __call__(self, views: tuple[Tensor, ...]) -> Tensor:
+        """Views (B, 3, S, S) each, of several sizes, to (views * B, outputs), one view after the other."""
+        ...
+
     def features(self, images: Tensor) -> Tensor:
         """(B, 3, S, S) to the pooled features (B, width): the CLS token of a ViT, the mean over places of a CNN."""
         ...

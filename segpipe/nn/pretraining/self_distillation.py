@@ -50,7 +50,8 @@ def entropies(probabilities: Tensor) -> tuple[float, float]:
 
 
 def _entropy(probabilities: Tensor) -> Tensor:
-    return torch.special.entr(probabilities).sum(dim=-1)
+    found: Tensor = torch.special.entr(probabilities).sum(dim=-1)
+    return found
 
 
 def move_center(center: Tensor, mean: Tensor, *, momentum: float) -> Tensor:

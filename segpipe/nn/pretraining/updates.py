@@ -16,7 +16,8 @@ def parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
 
     The second group has `weight_decay` 0 for good; the first's is set at every step.
     """
-    decaying, plain = [], []
+    decaying: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             (plain if name.endswith(".bias") or parameter.ndim == 1 else decaying).append(parameter)
