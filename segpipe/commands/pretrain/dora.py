@@ -6,7 +6,7 @@ and small crops, and must say what the teacher says of the whole frame.
 
 `--formulas coded` follows the authors' code: the last block, the first small crop unused (it is not made here), masks
 and weights of objects as in `ops.pretraining`. `paper` follows the paper: the block before the last, every crop, the
-paper's masks and a plain mean. Heads are drawn for each clip and not for each batch.
+paper's masks and a plain mean. In both, heads are drawn for each clip and not for each batch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from segpipe.base.errors import UsageError, named
 from segpipe.commands.pretrain.clip_views import SHOWN, clip_captions, make_clip, shown_frames
 from segpipe.commands.pretrain.film_clips import ClipPlan, take_clip
 from segpipe.commands.pretrain.method import Batch, Network, SumOver, Views
-from segpipe.commands.pretrain.object_finder import look
+from segpipe.commands.pretrain.object_finder import MOST_HEADS, look
 from segpipe.commands.pretrain.teacher_center import TeacherCenter
 from segpipe.ops.pretraining.object_tubes import Tracking, keep_objects
 from segpipe.ops.pretraining.tube_loss import first_local, tube_loss
@@ -44,7 +44,6 @@ class Dora:
         plan: ClipPlan,
         chosen: Any,
         norm: tuple[RGB, RGB],
-        backbone: Any,
         *,
         outputs: int,
         steps: int,
@@ -57,13 +56,12 @@ class Dora:
             plan: which of them make a clip.
             chosen: `AugmentOptions`, `DinoOptions` and `DoraOptions` in one.
             norm: mean and standard deviation of the network's input.
-            backbone: timm's ViT that is trained.
             outputs: of the head.
             steps: of the whole training.
             device: where the networks lie.
 
         Raises:
-            UsageError: options that DoRA does not have, or a network that cannot track.
+            UsageError: options that DoRA does not have.
         """
         augmenting: AugmentOptions = chosen
         learning: DinoOptions = chosen
@@ -72,10 +70,8 @@ class Dora:
         self._mean, self._std = (np.array(each, np.float32) for each in norm)
         self._how = Tracking(tracking.formulas, tracking.sinkhorn_epsilon, tracking.sinkhorn_rounds)
         self._unused = first_local(tracking.formulas)
-        _check(augmenting, backbone, least_crops=self._unused + 1)
-        self._heads = int(backbone.blocks[0].attn.num_heads)
-        self._objects = min(tracking.objects, self._heads)
-        self._patch = int(backbone.patch_embed.patch_size[0])
+        _check(augmenting, least_crops=self._unused + 1)
+        self._objects = tracking.objects
         self._student_temp = learning.student_temp
         self._center = TeacherCenter(learning, outputs=outputs, steps=steps, device=device)
 
@@ -85,14 +81,14 @@ class Dora:
     # --- views ------------------------------------------------------------------------------------------------------
 
     def views(self, item: int, generator: np.random.Generator) -> Views:
-        """The large view (T, 3, S, S), small crops (crops, T, 3, s, s), and the heads (objects,) that see objects."""
-        heads = np.sort(generator.permutation(self._heads)[: self._objects])
+        """The large view (T, 3, S, S), small crops (crops, T, 3, s, s), and draws for `choose_heads`."""
+        draws = generator.random(MOST_HEADS, dtype=np.float32)
         clip = take_clip(self._pixels, self._plan, item)
         large, small = make_clip(clip, self._chosen.local_crops - self._unused, self._chosen, generator)
-        return self._normalized(large), self._normalized(small), torch.from_numpy(heads)
+        return self._normalized(large), self._normalized(small), torch.from_numpy(draws)
 
     def collate(self, items: Sequence[Views]) -> Batch:
-        """(B, T, 3, S, S), (B, crops, T, 3, s, s), (B, objects)."""
+        """(B, T, 3, S, S), (B, crops, T, 3, s, s), (B, `MOST_HEADS`)."""
         return tuple(torch.stack(views) for views in zip(*items, strict=True))
 
     def _normalized(self, x: npt.NDArray[np.float32]) -> Tensor:
@@ -104,12 +100,12 @@ class Dora:
         self, student: Network, teacher: Network, batch: Batch, step: int, generator: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         """The student's answers to masked frames and small crops against the teacher's to whole frames."""
-        frames, crops, heads = batch
+        frames, crops, draws = batch
         clips, length = frames.shape[:2]
         with torch.no_grad():
-            scores, kept = look(teacher, frames, heads, self._how)
+            scores, kept = look(teacher, frames, draws, self._objects, self._how)
             targets, figures = self._center.targets(scores, step)
-            shown = keep_objects(frames, kept, patch=self._patch)
+            shown = keep_objects(frames, kept)
         small = crops.permute(1, 2, 0, 3, 4, 5)
         given = student((shown.flatten(0, 2), small.flatten(0, 2))).float()
         logs = torch.log_softmax(given / self._student_temp, dim=-1).reshape(-1, length, clips, given.shape[-1])
@@ -121,8 +117,8 @@ class Dora:
 
     def masked_frames(self, teacher: Network, batch: Batch) -> Tensor:
         """What the student is shown of each frame: (objects, T, B, 3, S, S), normalized."""
-        frames, _, heads = batch
-        return keep_objects(frames, look(teacher, frames, heads, self._how)[1], patch=self._patch)
+        frames, _, draws = batch
+        return keep_objects(frames, look(teacher, frames, draws, self._objects, self._how)[1])
 
     # --- center -----------------------------------------------------------------------------------------------------
 
@@ -160,13 +156,8 @@ class Dora:
         return (*(large[place] for place in shown_frames(len(large))), *small[:SHOWN, 0])
 
 
-def _check(chosen: AugmentOptions, backbone: Any, *, least_crops: int) -> None:
+def _check(chosen: AugmentOptions, *, least_crops: int) -> None:
     if chosen.local_crops < least_crops:
         raise UsageError(f"{named('local_crops', chosen.local_crops)}: DoRA needs {least_crops} or more")
     if chosen.mix:
         raise UsageError(f"{named('mix', chosen.mix)}: clips of a film are not mixed; leave it out with DoRA")
-    if getattr(backbone, "cls_token", None) is None or not hasattr(backbone, "blocks"):
-        raise UsageError(
-            f"{named('backbone')} names a network without CLS token and attention heads, which DoRA tracks objects by; "
-            f"choose a ViT, such as {named('backbone', 'vit_tiny_patch16_224')}"
-        )

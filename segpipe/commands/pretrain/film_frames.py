@@ -19,6 +19,7 @@ from segpipe.images.video import is_video
 from segpipe.records.corpus import Rejected
 
 _FORMAT = 1
+_SHAPE = 16 / 9
 
 
 class FilmFrames:
@@ -64,6 +65,15 @@ class FilmFrames:
         )
         stamps = [[str(path), *_stamp(path)] for path in paths]
         return digest({"format": _FORMAT, "files": stamps, "side": self.side, "frames": self._range})
+
+    def bytes_expected(self) -> int:
+        """Of all frames as they are kept, about: a folder's are taken for 16 : 9."""
+        source = self.source
+        if isinstance(source, VideoSource):
+            size = kept_size(Size(source.info.height, source.info.width), self.side)
+        else:
+            size = Size(self.side, round(self.side * _SHAPE))
+        return len(self) * 3 * size.height * size.width
 
     def __iter__(self) -> Iterator[npt.NDArray[np.uint8] | Rejected]:
         """The frames (H, W, 3), all of the first one's size, and why others are left out.

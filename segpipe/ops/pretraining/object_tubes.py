@@ -87,19 +87,18 @@ def masks(objects: Tensor, keys: Tensor, how: Tracking) -> Tensor:
     return torch.gt(scaled, scaled.mean(dim=(0, 3), keepdim=True))
 
 
-def keep_objects(frames: Tensor, kept: Tensor, *, patch: int) -> Tensor:
+def keep_objects(frames: Tensor, kept: Tensor) -> Tensor:
     """Every frame as often as there are objects, with one object kept and 0, the mean color, around it.
 
     Args:
-        frames: (B, T, 3, rows * patch, cols * patch), normalized.
-        kept: (B, k, T, rows * cols) bool, of `masks`.
-        patch: pixels of a patch's side.
+        frames: (B, T, 3, H, W), normalized.
+        kept: (B, k, T, rows, cols) bool, of `masks`; H and W are multiples of rows and cols.
 
     Returns:
-        (k, T, B, 3, rows * patch, cols * patch).
+        (k, T, B, 3, H, W).
     """
-    rows, cols = (side // patch for side in frames.shape[-2:])
-    grid = kept.reshape(*kept.shape[:-1], rows, cols).permute(1, 2, 0, 3, 4)
-    pixels = grid.repeat_interleave(patch, dim=-2).repeat_interleave(patch, dim=-1)
+    (height, width), (rows, cols) = frames.shape[-2:], kept.shape[-2:]
+    grid = kept.permute(1, 2, 0, 3, 4)
+    pixels = grid.repeat_interleave(height // rows, dim=-2).repeat_interleave(width // cols, dim=-1)
     shown: Tensor = frames.transpose(0, 1)[None] * pixels[:, :, :, None]
     return shown

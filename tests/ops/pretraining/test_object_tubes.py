@@ -55,7 +55,7 @@ def test_masks_are_those_of_the_authors_code() -> None:
 
 def test_masked_frames_are_those_of_the_authors_code() -> None:
     frames = 1 + 0.5 * wave((CLIPS, FRAMES, 3, ROWS * PATCH, COLS * PATCH), 0.11, 0.4)
-    shown = keep_objects(frames, found(Tracking()), patch=PATCH)
+    shown = keep_objects(frames, found(Tracking()).unflatten(-1, (ROWS, COLS)))
     assert shown.shape == (3, FRAMES, CLIPS, 3, ROWS * PATCH, COLS * PATCH)
     assert shown.double().sum(dim=(1, 2, 3, 4, 5)).tolist() == pytest.approx(SUMS, rel=1e-6)
 
