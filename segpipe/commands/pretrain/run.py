@@ -23,8 +23,9 @@ from segpipe.commands.pretrain.dora_options import as_published
 from segpipe.commands.pretrain.history import EVENTS, HISTORY, History, read_history
 from segpipe.commands.pretrain.loop import Loop
 from segpipe.commands.pretrain.networks import Start, find_start, make_pair
-from segpipe.commands.pretrain.opening import Prepared, Source, open_source
+from segpipe.commands.pretrain.opening import open_source
 from segpipe.commands.pretrain.options import PretrainOptions
+from segpipe.commands.pretrain.prepared import Prepared, Source
 from segpipe.commands.pretrain.preview import ROWS, preview
 from segpipe.commands.pretrain.settings import Plan, difference, identity, make_plan
 from segpipe.commands.pretrain.state import CHECKPOINT, Training, load_state, state_bytes
