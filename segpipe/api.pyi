@@ -812,7 +812,15 @@ def pretrain(
     noise: float = 0.0,
     erase: float = 0.0,
     mix: float = 0.0,
-    method: Literal["dino"] = "dino",
+    frames: tuple[int, int] | None = None,
+    clip_frames: int = 8,
+    clip_spacing: int = 60,
+    objects: int = 3,
+    formulas: Literal["coded", "paper"] = "coded",
+    sinkhorn_epsilon: float = 0.05,
+    sinkhorn_rounds: int = 30,
+    film_side: int = 300,
+    method: Literal["dino", "dora"] = "dino",
     init: str = "random",
     backbone: str | None = None,
     steps: int | None = None,
@@ -833,17 +841,18 @@ def pretrain(
 ) -> dict[str, Any]:
     """Train a backbone on your own images, without a label: OUT can be given wherever a backbone is named.
 
-    IMAGES is a folder (walked recursively), one file, a glob in quotes, or a text file of paths. What was stopped goes
+    IMAGES is a folder (walked recursively), one file, a glob in quotes, or a text file of paths; with `--method dora`
+    it is one film, or a folder of frames in order (frame9 before frame10), the longer the better. What was stopped goes
     on with the same command, and ends with the same weights. With `torchrun ... -m segpipe pretrain` several GPUs
     or machines share the work; OUT must then lie where all of them see it.
 
     Args:
-        images: a folder, an image, a glob, or a text file of paths.
+        images: a folder, an image, a glob, or a text file of paths; with dora a film.
         out: the folder to write.
         outputs: prototypes of the head [8 for each image, a power of two of 1,024 to 65,536; published with
             65,536].
         lr: largest learning rate at a batch of 256; it scales with the batch.
-        min_lr: learning rate at the end.
+        min_lr: learning rate at the end [with dora 1e-5].
         warmup: share of the steps in which the learning rate rises.
         weight_decay: weight decay at the beginning.
         weight_decay_end: weight decay at the end.
@@ -856,16 +865,16 @@ def pretrain(
         student_temp: temperature of the student.
         center_momentum: of the center of the teacher's outputs.
         freeze_last: share of the steps in which the head's last layer is held.
-        free_last_layer: learn the lengths of the last layer's rows instead of holding them at 1.
+        free_last_layer: learn the lengths of the last layer's rows instead of holding them at 1 [with dora on].
         global_size: pixels of a side of the two large views.
-        local_size: pixels of a side of the small views.
-        local_crops: small views of an image; 0 = none.
+        local_size: pixels of a side of the small views [with dora 112].
+        local_crops: small views of an image; 0 = none [with dora 6].
         global_scale: share of the picture in a large view.
         local_scale: share of the picture in a small view.
         flip: probability of mirroring left and right.
         jitter: probability of changed brightness, contrast, saturation and hue.
         grayscale: probability of losing all color.
-        blur_first: probability of blur in the first large view.
+        blur_first: probability of blur in the first large view [with dora 0.1].
         blur_second: probability of blur in the second large view.
         blur_local: probability of blur in a small view.
         solarize: probability of inverted bright values in the second large view.
@@ -875,7 +884,16 @@ def pretrain(
         noise: probability of Gaussian noise.
         erase: probability of a box of noise (random erasing).
         mix: probability that another image shines through all views (mixup).
-        method: self-distillation of views of single images.
+        frames: of a film: frames FROM up to and without TO.
+        clip_frames: with dora: frames of a clip.
+        clip_spacing: with dora: frames of the film from one frame of a clip to the next; fewer where the film is
+            short.
+        objects: with dora: objects that are followed, each an attention head that is drawn.
+        formulas: with dora: masks and loss as in its code or in its paper.
+        sinkhorn_epsilon: with dora: how evenly patches are shared out among objects.
+        sinkhorn_rounds: with dora: rounds of sharing out.
+        film_side: with dora: pixels of the short side at which decoded frames are kept on the disk.
+        method: self-distillation of views of single images, or of objects followed through one long film.
         init: weights to begin with: random, a name of `segpipe backbones` or of timm, OUT of another call, or a
             file.
         backbone: the ViT to train, by its name in timm [vit_tiny_patch16_224, or the network of --init].

@@ -66,8 +66,14 @@ def make_view(rgb: Bytes, rule: ViewRule, chosen: AugmentOptions, generator: np.
     if at(chosen.rotate):
         x = np.rot90(x, int(generator.integers(1, 4)))
     x = np.ascontiguousarray(x)
+    if at(chosen.translate):
+        x = augment.move(x, generator)
+    return change_values(x, rule, chosen, generator)
+
+
+def change_values(x: Float32, rule: ViewRule, chosen: AugmentOptions, generator: np.random.Generator) -> Float32:
+    """What is done to the values of a view (side, side, 3); nothing moves."""
     for probability, change in (
-        (chosen.translate, augment.move),
         (chosen.jitter, augment.jitter),
         (chosen.grayscale, lambda y, _: augment.colorless(y)),
         (rule.blur, augment.blur),
@@ -75,7 +81,7 @@ def make_view(rgb: Bytes, rule: ViewRule, chosen: AugmentOptions, generator: np.
         (chosen.noise, augment.add_noise),
         (chosen.erase, augment.erase),
     ):
-        if at(probability):
+        if probability > 0 and generator.random() < probability:
             x = change(x, generator)
     return x
 
@@ -123,23 +129,25 @@ class ImageViews:
 
 
 def view_captions(chosen: AugmentOptions) -> tuple[str, ...]:
-    """What was done to each view, with the probability of each augmentation; two lines."""
-    found = []
-    for rule in view_rules(chosen):
-        done = {
-            "flip": chosen.flip,
-            "vertical flip": chosen.vertical_flip,
-            "rotate": chosen.rotate,
-            "translate": chosen.translate,
-            "jitter": chosen.jitter,
-            "gray": chosen.grayscale,
-            "blur": rule.blur,
-            "solarize": rule.solarize,
-            "noise": chosen.noise,
-            "erase": chosen.erase,
-            "mix": chosen.mix,
-        }
-        words = ", ".join(f"{name} {value:g}" for name, value in done.items() if value > 0)
-        low, high = rule.scale
-        found.append(f"{rule.name}: {rule.side} px, {100 * low:g}-{100 * high:g}%\n{words or 'nothing else'}")
-    return tuple(found)
+    """What was done to each view, see `rule_caption`."""
+    return tuple(rule_caption(rule, chosen) for rule in view_rules(chosen))
+
+
+def rule_caption(rule: ViewRule, chosen: AugmentOptions) -> str:
+    """What was done to a view, with the probability of each augmentation; two lines."""
+    done = {
+        "flip": chosen.flip,
+        "vertical flip": chosen.vertical_flip,
+        "rotate": chosen.rotate,
+        "translate": chosen.translate,
+        "jitter": chosen.jitter,
+        "gray": chosen.grayscale,
+        "blur": rule.blur,
+        "solarize": rule.solarize,
+        "noise": chosen.noise,
+        "erase": chosen.erase,
+        "mix": chosen.mix,
+    }
+    words = ", ".join(f"{name} {value:g}" for name, value in done.items() if value > 0)
+    low, high = rule.scale
+    return f"{rule.name}: {rule.side} px, {100 * low:g}-{100 * high:g}%\n{words or 'nothing else'}"

@@ -3,59 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.runtime import Runtime
 from segpipe.commands.pretrain.dino import Dino
+from segpipe.commands.pretrain.film_source import FilmClips
 from segpipe.commands.pretrain.image_cache import cache_bytes, listing_key, needed_side, open_cache
 from segpipe.commands.pretrain.method import Method
 from segpipe.commands.pretrain.options import PretrainOptions
+from segpipe.commands.pretrain.prepared import RGB, Prepared, Source
 from segpipe.images.label_masks import photographs
 from segpipe.images.listing import Listing, list_images
-from segpipe.records.corpus import Rejected
-
-RGB = tuple[float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Items that can be learned from."""
-
-    count: int
-    rejected: tuple[Rejected, ...]
-    """What could not be used."""
-    method: Callable[[int, int, str], Method]
-    """From outputs of the head, steps and device to the method."""
-
-
-class Source(Protocol):
-    """Images or a film."""
-
-    key: str
-    """Fingerprint of the files."""
-
-    def bytes_needed(self) -> int:
-        """Of disk that `prepare` takes, about."""
-        ...
-
-    def prepare(self, folder: Path, runtime: Runtime) -> Prepared:
-        """Decode into a folder, or take up what lies there.
-
-        Raises:
-            CorpusError: nothing can be used.
-            MachineError: there is no room.
-        """
-        ...
-
-    def few(self, count: int) -> Source:
-        """A part of it, for a sheet of samples."""
-        ...
 
 
 class Photographs:
@@ -106,10 +68,12 @@ def _dino(
 
 
 def open_source(options: PretrainOptions, norm: tuple[RGB, RGB]) -> Source:
-    """Find what `options.images` means.
+    """Find what `options.images` means to the method.
 
     Raises:
         UsageError: there is no such thing.
-        CorpusError: it holds no image.
+        CorpusError: it holds no image, or is a film that cannot be opened.
     """
+    if options.method == "dora":
+        return FilmClips(options, norm, frames=options.frames)
     return Photographs(photographs(list_images(options.images, skip=options.out)), options, norm)

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, model_validator
 
 from segpipe.base.errors import named
 from segpipe.base.options import Options, argument, option
+from segpipe.commands.pretrain.dora_options import DoraOptions
 
 _SHARE = {"ge": 0, "le": 1}
 
@@ -26,14 +27,14 @@ class AugmentOptions(Options):
     """How the views of an image are made; each probability is one of its own."""
 
     global_size: int = option(224, "pixels of a side of the two large views", limits={"ge": 16, "le": 2048})
-    local_size: int = option(96, "pixels of a side of the small views", limits={"ge": 16, "le": 2048})
-    local_crops: int = option(8, "small views of an image; 0 = none", limits={"ge": 0, "le": 64})
+    local_size: int = option(96, "pixels of a side of the small views [with dora 112]", limits={"ge": 16, "le": 2048})
+    local_crops: int = option(8, "small views of an image; 0 = none [with dora 6]", limits={"ge": 0, "le": 64})
     global_scale: ShareRange = option((0.4, 1.0), "share of the picture in a large view", metavar="LOW HIGH")
     local_scale: ShareRange = option((0.05, 0.4), "share of the picture in a small view", metavar="LOW HIGH")
     flip: float = option(0.5, "probability of mirroring left and right", limits=_SHARE)
     jitter: float = option(0.8, "probability of changed brightness, contrast, saturation and hue", limits=_SHARE)
     grayscale: float = option(0.2, "probability of losing all color", limits=_SHARE)
-    blur_first: float = option(1.0, "probability of blur in the first large view", limits=_SHARE)
+    blur_first: float = option(1.0, "probability of blur in the first large view [with dora 0.1]", limits=_SHARE)
     blur_second: float = option(0.1, "probability of blur in the second large view", limits=_SHARE)
     blur_local: float = option(0.5, "probability of blur in a small view", limits=_SHARE)
     solarize: float = option(0.2, "probability of inverted bright values in the second large view", limits=_SHARE)
@@ -54,7 +55,7 @@ class DinoOptions(Options):
         limits={"ge": 2},
     )
     lr: float = option(5e-4, "largest learning rate at a batch of 256; it scales with the batch", limits={"gt": 0})
-    min_lr: float = option(1e-6, "learning rate at the end", limits={"ge": 0})
+    min_lr: float = option(1e-6, "learning rate at the end [with dora 1e-5]", limits={"ge": 0})
     warmup: float = option(0.1, "share of the steps in which the learning rate rises", limits=_SHARE)
     weight_decay: float = option(0.04, "weight decay at the beginning", limits={"ge": 0})
     weight_decay_end: float = option(0.4, "weight decay at the end", limits={"ge": 0})
@@ -67,20 +68,25 @@ class DinoOptions(Options):
     student_temp: float = option(0.1, "temperature of the student", limits={"gt": 0})
     center_momentum: float = option(0.9, "of the center of the teacher's outputs", limits=_SHARE)
     freeze_last: float = option(0.01, "share of the steps in which the head's last layer is held", limits=_SHARE)
-    free_last_layer: bool = option(False, "learn the lengths of the last layer's rows instead of holding them at 1")
+    free_last_layer: bool = option(
+        False, "learn the lengths of the last layer's rows instead of holding them at 1 [with dora on]"
+    )
 
 
-class PretrainOptions(AugmentOptions, DinoOptions):
+class PretrainOptions(DoraOptions, AugmentOptions, DinoOptions):
     """Train a backbone on your own images, without a label: OUT can be given wherever a backbone is named.
 
-    IMAGES is a folder (walked recursively), one file, a glob in quotes, or a text file of paths. What was stopped goes
+    IMAGES is a folder (walked recursively), one file, a glob in quotes, or a text file of paths; with `--method dora`
+    it is one film, or a folder of frames in order (frame9 before frame10), the longer the better. What was stopped goes
     on with the same command, and ends with the same weights. With `torchrun ... -m segpipe pretrain` several GPUs
     or machines share the work; OUT must then lie where all of them see it.
     """
 
-    images: str = argument("a folder, an image, a glob, or a text file of paths", metavar="IMAGES")
+    images: str = argument("a folder, an image, a glob, or a text file of paths; with dora a film", metavar="IMAGES")
     out: Path = argument("the folder to write", metavar="OUT")
-    method: Literal["dino"] = option("dino", "self-distillation of views of single images")
+    method: Literal["dino", "dora"] = option(
+        "dino", "self-distillation of views of single images, or of objects followed through one long film"
+    )
     init: str = option(
         "random",
         "weights to begin with: random, a name of `segpipe backbones` or of timm, OUT of another call, or a file",

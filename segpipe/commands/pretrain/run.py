@@ -19,14 +19,17 @@ from segpipe.base.temporary import temporary_folder
 from segpipe.base.yaml_text import load
 from segpipe.commands.pretrain.card import CARD, PAGE, make_card, write_result
 from segpipe.commands.pretrain.distributed import Processes, together, told_processes
+from segpipe.commands.pretrain.dora_options import as_published
 from segpipe.commands.pretrain.history import EVENTS, HISTORY, History, read_history
 from segpipe.commands.pretrain.loop import Loop
 from segpipe.commands.pretrain.networks import Start, find_start, make_pair
-from segpipe.commands.pretrain.opening import Prepared, Source, open_source
+from segpipe.commands.pretrain.opening import open_source
 from segpipe.commands.pretrain.options import PretrainOptions
+from segpipe.commands.pretrain.prepared import Prepared, Source
 from segpipe.commands.pretrain.preview import ROWS, preview
 from segpipe.commands.pretrain.settings import Plan, difference, identity, make_plan
 from segpipe.commands.pretrain.state import CHECKPOINT, Training, load_state, state_bytes
+from segpipe.commands.pretrain.watch import FeatureWatch
 from segpipe.nn.precision import pick_precision
 from segpipe.nn.pretrained import FILE
 from segpipe.nn.pretraining.updates import parameter_groups
@@ -64,6 +67,7 @@ def pretrain(options: PretrainOptions, runtime: Runtime) -> PretrainResult:
         MachineError: weights are not at hand, there is no room, or the loss is not finite.
         LockedError: another process trains in OUT.
     """
+    options = as_published(options) if options.method == "dora" else options
     processes = told_processes()
     check_free(options.out, PRETRAINED, earlier=_never)
     start = find_start(options)
@@ -201,9 +205,11 @@ class _Work:
     def _train(self, plan: Plan, training: Training, prepared: Prepared) -> str:
         options, main, device = self.options, self.processes.main, self.runtime.device
         method = prepared.method(plan.outputs, plan.steps, device)
-        done, state, _ = load_state(options.out, training)
+        judge = FeatureWatch(method, images=options.judge_images, seed=options.seed, device=device)
+        done, state, judged = load_state(options.out, training)
         if state:
             method.load_state(state)
+            judge.load_state(judged)
         self.processes.same_everywhere(
             [*training.student.state_dict().values(), *training.teacher.state_dict().values()]
         )
@@ -217,6 +223,7 @@ class _Work:
             device,
             self.runtime.workers,
             self.processes,
+            judge=judge,
             history=History(options.out, done=done, events=options.tensorboard) if main else None,
             out=options.out if main else None,
         )
