@@ -778,6 +778,24 @@ def pretrain(
     images: AnyPath,
     out: AnyPath,
     *,
+    method: Literal["dino", "dora"] = "dino",
+    init: str = "random",
+    backbone: str | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    micro_batch: int | None = None,
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    seed: int = 0,
+    preview: bool = False,
+    licence: str = "unstated: that of the images it was trained on",
+    judge_every: int = 100,
+    judge_images: int = 256,
+    stop_on_collapse: bool = False,
+    checkpoint_minutes: float = 5.0,
+    tensorboard: bool = False,
+    overwrite: bool = False,
+    device: str = "auto",
+    workers: int | None = 0,
     outputs: int | None = None,
     lr: float = 0.0005,
     min_lr: float = 1e-06,
@@ -820,24 +838,6 @@ def pretrain(
     sinkhorn_epsilon: float = 0.05,
     sinkhorn_rounds: int = 30,
     film_side: int = 300,
-    method: Literal["dino", "dora"] = "dino",
-    init: str = "random",
-    backbone: str | None = None,
-    steps: int | None = None,
-    batch: int | None = None,
-    micro_batch: int | None = None,
-    precision: Literal["auto", "float32", "bfloat16"] = "auto",
-    seed: int = 0,
-    preview: bool = False,
-    licence: str = "unstated: that of the images it was trained on",
-    judge_every: int = 100,
-    judge_images: int = 256,
-    stop_on_collapse: bool = False,
-    checkpoint_minutes: float = 5.0,
-    tensorboard: bool = False,
-    overwrite: bool = False,
-    device: str = "auto",
-    workers: int | None = 0,
 ) -> dict[str, Any]:
     """Train a backbone on your own images, without a label: OUT can be given wherever a backbone is named.
 
@@ -849,6 +849,25 @@ def pretrain(
     Args:
         images: a folder, an image, a glob, or a text file of paths; with dora a film.
         out: the folder to write.
+        method: self-distillation of views of single images, or of objects followed through one long film.
+        init: weights to begin with: random, a name of `segpipe backbones` or of timm, OUT of another call, or a
+            file.
+        backbone: the ViT to train, by its name in timm [vit_tiny_patch16_224, or the network of --init].
+        steps: steps of training [100 times all images, at least 1,000 steps, at most 125,000].
+        batch: images of one step, over all processes [an eighth of the images, a power of two of 16 to 1,024].
+        micro_batch: images that are held at once; gradients add up to the batch [16; on a GPU 64].
+        precision: number type of the networks; auto: bfloat16 where the device has it.
+        seed: of everything that is drawn.
+        preview: write OUT/preview.png, a sheet of views of some images, and end.
+        licence: licence of the weights, for their card.
+        judge_every: steps between judgements of the features without labels; 0 = never.
+        judge_images: images that are judged by, at most.
+        stop_on_collapse: end the training where the features have collapsed.
+        checkpoint_minutes: minutes between checkpoints; 0 = after every step.
+        tensorboard: write TensorBoard events to OUT/tb too.
+        overwrite: begin anew where OUT holds a training with other settings.
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: threads that make views; 0 = one per processor.
         outputs: prototypes of the head [8 for each image, a power of two of 1,024 to 65,536; published with
             65,536].
         lr: largest learning rate at a batch of 256; it scales with the batch.
@@ -893,25 +912,6 @@ def pretrain(
         sinkhorn_epsilon: with dora: how evenly patches are shared out among objects.
         sinkhorn_rounds: with dora: rounds of sharing out.
         film_side: with dora: pixels of the short side at which decoded frames are kept on the disk.
-        method: self-distillation of views of single images, or of objects followed through one long film.
-        init: weights to begin with: random, a name of `segpipe backbones` or of timm, OUT of another call, or a
-            file.
-        backbone: the ViT to train, by its name in timm [vit_tiny_patch16_224, or the network of --init].
-        steps: steps of training [100 times all images, at least 1,000 steps, at most 125,000].
-        batch: images of one step, over all processes [an eighth of the images, a power of two of 16 to 1,024].
-        micro_batch: images that are held at once; gradients add up to the batch [16; on a GPU 64].
-        precision: number type of the networks; auto: bfloat16 where the device has it.
-        seed: of everything that is drawn.
-        preview: write OUT/preview.png, a sheet of views of some images, and end.
-        licence: licence of the weights, for their card.
-        judge_every: steps between judgements of the features without labels; 0 = never.
-        judge_images: images that are judged by, at most.
-        stop_on_collapse: end the training where the features have collapsed.
-        checkpoint_minutes: minutes between checkpoints; 0 = after every step.
-        tensorboard: write TensorBoard events to OUT/tb too.
-        overwrite: begin anew where OUT holds a training with other settings.
-        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
-        workers: threads that make views; 0 = one per processor.
 
     Returns:
         `backbone`, the folder to name as a backbone; `images` and `steps`, how many; `history`, the rows that

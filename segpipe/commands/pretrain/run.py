@@ -20,14 +20,14 @@ from segpipe.base.yaml_text import load
 from segpipe.commands.pretrain.card import CARD, PAGE, make_card, write_result
 from segpipe.commands.pretrain.distributed import Processes, together, told_processes
 from segpipe.commands.pretrain.dora_options import as_published
-from segpipe.commands.pretrain.history import EVENTS, HISTORY, History, read_history
-from segpipe.commands.pretrain.loop import Loop
+from segpipe.commands.pretrain.history import EVENTS, HISTORY, TrainingHistory, read_history
+from segpipe.commands.pretrain.training_loop import Loop
 from segpipe.commands.pretrain.networks import Start, find_start, make_pair
 from segpipe.commands.pretrain.opening import open_source
 from segpipe.commands.pretrain.options import PretrainOptions
-from segpipe.commands.pretrain.prepared import Prepared, Source
+from segpipe.commands.pretrain.prepared import Prepared, ItemSource
 from segpipe.commands.pretrain.preview import ROWS, preview
-from segpipe.commands.pretrain.settings import Plan, difference, identity, make_plan
+from segpipe.commands.pretrain.training_plan import Plan, difference, identity, make_plan
 from segpipe.commands.pretrain.state import CHECKPOINT, Training, load_state, state_bytes
 from segpipe.commands.pretrain.watch import FeatureWatch
 from segpipe.nn.precision import pick_precision
@@ -173,7 +173,7 @@ class _Work:
             earlier=earlier,
         )
 
-    def _prepare(self, source: Source) -> Prepared:
+    def _prepare(self, source: ItemSource) -> Prepared:
         """Decode, in the first process alone; the others find what it made."""
         folder, main = self.options.out / _CACHE, self.processes.main
         if main and not folder.exists():
@@ -223,8 +223,8 @@ class _Work:
             device,
             self.runtime.workers,
             self.processes,
-            judge=judge,
-            history=History(options.out, done=done, events=options.tensorboard) if main else None,
+            judge=judge if main else None,
+            history=TrainingHistory(options.out, done=done, events=options.tensorboard) if main else None,
             out=options.out if main else None,
         )
         return loop.run(done, self.runtime.track if main else no_track)
