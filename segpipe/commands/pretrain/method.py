@@ -1,8 +1,8 @@
 """What the training loop asks of a method of pretraining (DINO, DoRA), and of what judges it while it trains.
 
-The loop (`training_loop.py`) knows steps, micro-batches, processes, schedules and checkpoints; a method knows its views and its
-loss. Whatever is random is drawn from the generator that is handed in, so that a step is the same after a restart,
-with other numbers of workers, and in any process.
+The loop (`training_loop.py`) knows steps, micro-batches, processes, schedules and checkpoints; a method knows its views
+and its loss. Whatever is random is drawn from the generator that is handed in, so that a step is the same after a
+restart, with other numbers of workers, and in any process.
 """
 
 from __future__ import annotations

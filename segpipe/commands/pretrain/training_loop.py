@@ -19,8 +19,8 @@ from segpipe.commands.pretrain.distributed import Processes
 from segpipe.commands.pretrain.history import EVERY, TrainingHistory, peak_memory
 from segpipe.commands.pretrain.method import Batch, Judge, Method, Views
 from segpipe.commands.pretrain.options import PretrainOptions
-from segpipe.commands.pretrain.training_plan import Plan
 from segpipe.commands.pretrain.state import Training, save_state
+from segpipe.commands.pretrain.training_plan import Plan
 from segpipe.images.headers import BadImage
 from segpipe.nn.pretraining.schedules import cosine
 from segpipe.nn.pretraining.updates import clip_each, follow

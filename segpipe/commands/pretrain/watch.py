@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segpipe.commands.pretrain.method import Judgement, Method, HeadedNetwork
+from segpipe.commands.pretrain.method import HeadedNetwork, Judgement, Method
 from segpipe.images.headers import BadImage
 from segpipe.nn.pretraining.self_distillation import entropies, teacher_probabilities
 from segpipe.ops.pretraining.feature_health import Vitals, collapse_sign, effective_rank, view_agreement
