@@ -32,6 +32,7 @@ from segpipe.commands.pretrain.watch import FeatureWatch
 from segpipe.nn.precision import pick_precision
 from segpipe.nn.pretrained import FILE
 from segpipe.nn.pretraining.updates import parameter_groups
+from segpipe.nn.projection_head import Headed
 from segpipe.pipeline import log
 from segpipe.records.corpus import Rejected
 from segpipe.store.ownership import PRETRAINED, check_free, claim, locked
@@ -120,24 +121,19 @@ class _Work:
         same_data = earlier.get("data") == source.key
         if earlier and not same_data and not options.overwrite:
             raise UsageError(f"{out} holds a training on other images, or these were changed since; {WAY_OUT}")
-        prepared = None
-        items = int(earlier["items"]) if same_data else 0
-        if not same_data:
-            prepared = self._prepare(source)
-            items = prepared.count
-        plan = self._plan(items, earlier)
+        prepared = None if same_data else self._prepare(source)
+        plan = self._plan(prepared.count if prepared else int(earlier["items"]), earlier)
         student, teacher, init = make_pair(self.start, options, outputs=plan.outputs, device=self.runtime.device)
-        settings = identity(options, plan, data=source.key, init=init) | {
-            "network": self.start.row.base or self.start.row.name
-        }
+        row = self.start.row
+        settings = identity(options, plan, data=source.key, init=init) | {"network": row.base or row.name}
         changed = difference(earlier, settings) if earlier else ""
         if changed and not options.overwrite:
             raise UsageError(f"{out} holds a training with other settings ({changed}); {WAY_OUT}")
         self.processes.wait()  # all have read what the first one clears now
+        if earlier and not changed and (out / FILE).is_file():
+            return self._result(plan, read_rejected(out), "")
         if main and (changed or not earlier):
             begin(out, settings)
-        if not changed and (out / FILE).is_file():
-            return self._result(plan, read_rejected(out), "")
         prepared = prepared or self._prepare(source)
         training = Training(student, teacher, torch.optim.AdamW(parameter_groups(student)))
         if main:
@@ -146,20 +142,30 @@ class _Work:
         self.processes.wait()
         ended = self._train(plan, training, prepared)
         if main:
-            data = {"path": files.absolute(options.images), "images": items, "list": source.key}
-            card = make_card(
-                settings,
-                network=str(settings["network"]),
-                positions=self.start.row.positions,
-                licence=options.licence,
-                data=data,
-                ended=ended,
-            )
-            write_result(out, teacher, card)
-            for name in (CHECKPOINT, _CACHE):
-                shutil.rmtree(out / name, ignore_errors=True)
+            self._finish(settings, source, teacher, ended)
         self.processes.wait()
         return self._result(plan, prepared.rejected, ended)
+
+    def _finish(self, settings: Mapping[str, Any], source: ItemSource, teacher: Headed, ended: str) -> None:
+        """Write the backbone with its card; what was kept to go on from is needed no more."""
+        options, start = self.options, self.start
+        licence = options.licence
+        if start.weights is not None:
+            licence += f"; begun with {start.weights.name}, under the licence of that file"
+        elif not start.random:
+            licence += f"; begun with {start.row.base or start.row.name}: {start.row.licence}"
+        data = {"path": files.absolute(options.images), "images": settings["items"], "list": source.key}
+        card = make_card(
+            settings,
+            network=str(settings["network"]),
+            positions=start.row.positions,
+            licence=licence,
+            data=data,
+            ended=ended,
+        )
+        write_result(options.out, teacher, card)
+        for name in (CHECKPOINT, _CACHE):
+            shutil.rmtree(options.out / name, ignore_errors=True)
 
     def _plan(self, items: int, earlier: Mapping[str, Any]) -> Plan:
         device = self.runtime.device
