@@ -24,7 +24,7 @@ def draw_photos(folder: Path, count: int, *, side: int = 72) -> Path:
         rgb = rng.integers(0, 60, (side, side + 8, 3)) + rng.integers(0, 150, 3)
         y, x = np.mgrid[:side, : side + 8]
         for _ in range(3):
-            row, col, radius = rng.integers(8, side - 8, 3)
+            row, col, radius = rng.integers(side // 9, side - side // 9, 3)
             rgb[(y - row) ** 2 + (x - col) ** 2 < (radius / 3) ** 2] = rng.integers(0, 255, 3)
         Image.fromarray(rgb.astype(np.uint8)).save(folder / f"photo{number:02}.png")
     return folder

@@ -70,7 +70,7 @@ def load_state(out: Path, training: Training) -> tuple[int, dict[str, Tensor], d
         return int(meta["step"]), parts["method"], {str(name): float(x) for name, x in meta["judge"].items()}
     except (UsageError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise UsageError(
-            f"{path} is damaged or of another training; begin anew with `--overwrite`, or name another OUT"
+            f"{path} is damaged or of another training; delete {out} to begin anew, or name another OUT"
         ) from error
 
 
