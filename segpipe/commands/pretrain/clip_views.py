@@ -66,6 +66,11 @@ def make_clip(
     return large, np.array(local, np.float32).reshape(crops, len(clip), rule.side, rule.side, 3)
 
 
+def make_single(frame: Bytes, chosen: AugmentOptions, generator: np.random.Generator) -> Float32:
+    """A large view (S, S, 3) of one frame (H, W, 3), cut from the whole of it as DINO would."""
+    return make_view(frame, _large_rule(chosen), chosen, generator)
+
+
 def _large(squares: Bytes, chosen: AugmentOptions, generator: np.random.Generator) -> Float32:
     """The same crop, mirror image, turn and move in every frame; other changes frame by frame."""
     rule = _large_rule(chosen)
