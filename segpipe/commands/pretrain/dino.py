@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from segpipe.commands.pretrain.image_views import ImageViews, view_captions
-from segpipe.commands.pretrain.method import Batch, Network, SumOver, Views
+from segpipe.commands.pretrain.method import Batch, HeadedNetwork, SumOver, Views
 from segpipe.commands.pretrain.options import AugmentOptions, DinoOptions
 from segpipe.nn.pretraining.schedules import ramp
 from segpipe.nn.pretraining.self_distillation import distill, entropies, move_center, teacher_probabilities
@@ -64,7 +64,7 @@ class Dino:
         return tuple(torch.stack(views) for views in zip(*items, strict=True))
 
     def loss(
-        self, student: Network, teacher: Network, batch: Batch, step: int, generator: np.random.Generator
+        self, student: HeadedNetwork, teacher: HeadedNetwork, batch: Batch, step: int, generator: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         """The student's answers to all views against the teacher's to the large ones; draws nothing."""
         count = len(batch[0])

@@ -22,7 +22,7 @@ from torch import Tensor
 from segpipe.base.errors import UsageError, named
 from segpipe.commands.pretrain.clip_views import SHOWN, clip_captions, make_clip, make_single, shown_frames
 from segpipe.commands.pretrain.film_clips import ClipPlan, take_clip
-from segpipe.commands.pretrain.method import Batch, Network, SumOver, Views
+from segpipe.commands.pretrain.method import Batch, HeadedNetwork, SumOver, Views
 from segpipe.commands.pretrain.object_finder import MOST_HEADS, look
 from segpipe.commands.pretrain.teacher_center import TeacherCenter
 from segpipe.ops.pretraining.object_tubes import Tracking, keep_objects
@@ -97,7 +97,7 @@ class Dora:
     # --- loss -------------------------------------------------------------------------------------------------------
 
     def loss(
-        self, student: Network, teacher: Network, batch: Batch, step: int, generator: np.random.Generator
+        self, student: HeadedNetwork, teacher: HeadedNetwork, batch: Batch, step: int, generator: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         """The student's answers to masked frames and small crops against the teacher's to whole frames."""
         frames, crops, draws = batch
@@ -115,7 +115,7 @@ class Dora:
         parts = {"masked_loss": float(loss.masked), "local_loss": float(loss.local), "kept_share": share}
         return loss.total, figures | parts
 
-    def masked_frames(self, teacher: Network, batch: Batch) -> Tensor:
+    def masked_frames(self, teacher: HeadedNetwork, batch: Batch) -> Tensor:
         """What the student is shown of each frame: (objects, T, B, 3, S, S), normalized."""
         frames, _, draws = batch
         return keep_objects(frames, look(teacher, frames, draws, self._objects, self._how)[1])

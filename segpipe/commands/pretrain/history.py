@@ -18,7 +18,7 @@ EVERY = 10
 """Steps from row to row; the last step has one too."""
 
 
-class History:
+class TrainingHistory:
     """Rows of numbers by step, appended as they come: people watch."""
 
     def __init__(self, out: Path, *, done: int, events: bool) -> None:

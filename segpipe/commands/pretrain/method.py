@@ -1,8 +1,8 @@
 """What the training loop asks of a method of pretraining (DINO, DoRA), and of what judges it while it trains.
 
-The loop (`loop.py`) knows steps, micro-batches, processes, schedules and checkpoints; a method knows its views and its
-loss. Whatever is random is drawn from the generator that is handed in, so that a step is the same after a restart,
-with other numbers of workers, and in any process.
+The loop (`training_loop.py`) knows steps, micro-batches, processes, schedules and checkpoints; a method knows its views
+and its loss. Whatever is random is drawn from the generator that is handed in, so that a step is the same after a
+restart, with other numbers of workers, and in any process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SumOver: TypeAlias = "Callable[[Tensor], Tensor]"
 """The sum of a tensor over all processes; the tensor itself where there is one process."""
 
 
-class Network(Protocol):
+class HeadedNetwork(Protocol):
     """Student or teacher: a timm backbone and its projection head (`nn.projection_head.Headed`)."""
 
     backbone: nn.Module
@@ -62,7 +62,7 @@ class Method(Protocol):
         ...
 
     def loss(
-        self, student: Network, teacher: Network, batch: Batch, step: int, generator: np.random.Generator
+        self, student: HeadedNetwork, teacher: HeadedNetwork, batch: Batch, step: int, generator: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         """The loss of one micro-batch, a mean over its items that can be differentiated, and figures to log.
 
@@ -119,7 +119,7 @@ class Judgement:
 class Judge(Protocol):
     """Judges the teacher's features at some steps. What it draws depends on its own seed alone."""
 
-    def judge(self, teacher: Network, step: int, figures: Mapping[str, float]) -> Judgement:
+    def judge(self, teacher: HeadedNetwork, step: int, figures: Mapping[str, float]) -> Judgement:
         """Look at the teacher, in evaluation mode and without gradients; leaves its mode as it was.
 
         Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from segpipe.commands.pretrain.method import Network
+from segpipe.commands.pretrain.method import HeadedNetwork
 from segpipe.nn.block_parts import parts_and_cls
 from segpipe.ops.pretraining.object_tubes import Tracking, masks, prototypes
 
@@ -34,7 +34,7 @@ def choose_heads(draws: Tensor, heads: int, objects: int) -> Tensor:
 
 
 @torch.no_grad()
-def look(teacher: Network, frames: Tensor, draws: Tensor, objects: int, how: Tracking) -> tuple[Tensor, Tensor]:
+def look(teacher: HeadedNetwork, frames: Tensor, draws: Tensor, objects: int, how: Tracking) -> tuple[Tensor, Tensor]:
     """One forward pass of all frames, and the tracker in single precision.
 
     Args:

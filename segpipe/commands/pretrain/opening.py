@@ -15,7 +15,7 @@ from segpipe.commands.pretrain.film_source import FilmClips
 from segpipe.commands.pretrain.image_cache import cache_bytes, listing_key, needed_side, open_cache
 from segpipe.commands.pretrain.method import Method
 from segpipe.commands.pretrain.options import PretrainOptions
-from segpipe.commands.pretrain.prepared import RGB, Prepared, Source
+from segpipe.commands.pretrain.prepared import RGB, ItemSource, Prepared
 from segpipe.images.label_masks import photographs
 from segpipe.images.listing import Listing, list_images
 
@@ -67,7 +67,7 @@ def _dino(
     return Dino(read, count, options, norm, outputs=outputs, steps=steps, device=device)
 
 
-def open_source(options: PretrainOptions, norm: tuple[RGB, RGB]) -> Source:
+def open_source(options: PretrainOptions, norm: tuple[RGB, RGB]) -> ItemSource:
     """Find what `options.images` means to the method.
 
     Raises:

@@ -23,6 +23,53 @@ def _share_range(given: tuple[float, float]) -> tuple[float, float]:
 ShareRange = Annotated[tuple[float, float], AfterValidator(_share_range)]
 
 
+class TrainingOptions(Options):
+    """What is trained, on what, and for how long."""
+
+    images: str = argument("a folder, an image, a glob, or a text file of paths; with dora a film", metavar="IMAGES")
+    out: Path = argument("the folder to write", metavar="OUT")
+    method: Literal["dino", "dora"] = option(
+        "dino", "self-distillation of views of single images, or of objects followed through one long film"
+    )
+    init: str = option(
+        "random",
+        "weights to begin with: random, a name of `segpipe backbones` or of timm, OUT of another call, or a file",
+        metavar="random|NAME|FILE",
+    )
+    backbone: str | None = option(
+        None, "the ViT to train, by its name in timm [vit_tiny_patch16_224, or the network of --init]", metavar="NAME"
+    )
+    steps: int | None = option(
+        None, "steps of training [100 times all images, at least 1,000 steps, at most 125,000]", limits={"ge": 1}
+    )
+    batch: int | None = option(
+        None,
+        "images of one step, over all processes [an eighth of the images, a power of two of 16 to 1,024]",
+        limits={"ge": 1},
+    )
+    micro_batch: int | None = option(
+        None, "images that are held at once; gradients add up to the batch [16; on a GPU 64]", limits={"ge": 1}
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = option(
+        "auto", "number type of the networks; auto: bfloat16 where the device has it"
+    )
+    seed: int = option(0, "of everything that is drawn", limits={"ge": 0})
+    preview: bool = option(False, "write OUT/preview.png, a sheet of views of some images, and end")
+    licence: str = option(
+        "unstated: that of the images it was trained on", "licence of the weights, for their card", metavar="TEXT"
+    )
+    judge_every: int = option(
+        100, "steps between judgements of the features without labels; 0 = never", limits={"ge": 0}
+    )
+    judge_images: int = option(256, "images that are judged by, at most", limits={"ge": 2, "le": 4096})
+    stop_on_collapse: bool = option(False, "end the training where the features have collapsed")
+    checkpoint_minutes: float = option(5.0, "minutes between checkpoints; 0 = after every step", limits={"ge": 0})
+    tensorboard: bool = option(False, "write TensorBoard events to OUT/tb too")
+    overwrite: bool = option(False, "begin anew where OUT holds a training with other settings")
+    device: str = option("auto", "where networks run: auto, cpu, cuda, cuda:1 or mps", of="runtime.device")
+    workers: int = option(0, "threads that make views; 0 = one per processor", limits={"ge": 0}, of="runtime.workers")
+
+
 class AugmentOptions(Options):
     """How the views of an image are made; each probability is one of its own."""
 
@@ -73,7 +120,7 @@ class DinoOptions(Options):
     )
 
 
-class PretrainOptions(DoraOptions, AugmentOptions, DinoOptions):
+class PretrainOptions(DoraOptions, AugmentOptions, DinoOptions, TrainingOptions):
     """Train a backbone on your own images, without a label: OUT can be given wherever a backbone is named.
 
     IMAGES is a folder (walked recursively), one file, a glob in quotes, or a text file of paths; with `--method dora`
@@ -81,49 +128,6 @@ class PretrainOptions(DoraOptions, AugmentOptions, DinoOptions):
     on with the same command, and ends with the same weights. With `torchrun ... -m segpipe pretrain` several GPUs
     or machines share the work; OUT must then lie where all of them see it.
     """
-
-    images: str = argument("a folder, an image, a glob, or a text file of paths; with dora a film", metavar="IMAGES")
-    out: Path = argument("the folder to write", metavar="OUT")
-    method: Literal["dino", "dora"] = option(
-        "dino", "self-distillation of views of single images, or of objects followed through one long film"
-    )
-    init: str = option(
-        "random",
-        "weights to begin with: random, a name of `segpipe backbones` or of timm, OUT of another call, or a file",
-        metavar="random|NAME|FILE",
-    )
-    backbone: str | None = option(
-        None, "the ViT to train, by its name in timm [vit_tiny_patch16_224, or the network of --init]", metavar="NAME"
-    )
-    steps: int | None = option(
-        None, "steps of training [100 times all images, at least 1,000 steps, at most 125,000]", limits={"ge": 1}
-    )
-    batch: int | None = option(
-        None,
-        "images of one step, over all processes [an eighth of the images, a power of two of 16 to 1,024]",
-        limits={"ge": 1},
-    )
-    micro_batch: int | None = option(
-        None, "images that are held at once; gradients add up to the batch [16; on a GPU 64]", limits={"ge": 1}
-    )
-    precision: Literal["auto", "float32", "bfloat16"] = option(
-        "auto", "number type of the networks; auto: bfloat16 where the device has it"
-    )
-    seed: int = option(0, "of everything that is drawn", limits={"ge": 0})
-    preview: bool = option(False, "write OUT/preview.png, a sheet of views of some images, and end")
-    licence: str = option(
-        "unstated: that of the images it was trained on", "licence of the weights, for their card", metavar="TEXT"
-    )
-    judge_every: int = option(
-        100, "steps between judgements of the features without labels; 0 = never", limits={"ge": 0}
-    )
-    judge_images: int = option(256, "images that are judged by, at most", limits={"ge": 2, "le": 4096})
-    stop_on_collapse: bool = option(False, "end the training where the features have collapsed")
-    checkpoint_minutes: float = option(5.0, "minutes between checkpoints; 0 = after every step", limits={"ge": 0})
-    tensorboard: bool = option(False, "write TensorBoard events to OUT/tb too")
-    overwrite: bool = option(False, "begin anew where OUT holds a training with other settings")
-    device: str = option("auto", "where networks run: auto, cpu, cuda, cuda:1 or mps", of="runtime.device")
-    workers: int = option(0, "threads that make views; 0 = one per processor", limits={"ge": 0}, of="runtime.workers")
 
     @model_validator(mode="after")
     def _batches_fit(self) -> PretrainOptions:

@@ -25,7 +25,7 @@ class Prepared:
     """From outputs of the head, steps and device to the method."""
 
 
-class Source(Protocol):
+class ItemSource(Protocol):
     """Images or a film."""
 
     key: str
@@ -44,6 +44,6 @@ class Source(Protocol):
         """
         ...
 
-    def few(self, count: int) -> Source:
+    def few(self, count: int) -> ItemSource:
         """A part of it, for a sheet of samples."""
         ...

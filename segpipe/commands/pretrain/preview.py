@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -30,10 +32,19 @@ def preview(method: Method, norm: tuple[RGB, RGB], *, seed: int, title: str, row
         item = draws.item_at(seed, slot, len(method))
         made = method.pictures(method.views(item, draws.view_generator(seed, 0, slot)))
         for caption, picture in zip(captions, made, strict=True):
-            panels.append(Panel(caption, _rgb(picture.numpy(), norm)))
-    lines = ["above each view: its size, the share of the picture it covers, and the probability of each augmentation"]
+            panels.append(Panel(caption.partition("\n")[0], _rgb(picture.numpy(), norm)))
+    lines = ["above each view its size and the share of the picture it covers; probabilities:", *_done(captions)]
     whole = sheet(title, lines, panels, columns=len(captions), width=_WIDTH)
     return cv2.imencode(".png", whole[..., ::-1])[1].tobytes()
+
+
+def _done(captions: Sequence[str]) -> list[str]:
+    """A line for the views that the same was done to: their names and what, which does not fit above a picture."""
+    names: dict[str, list[str]] = {}
+    for caption in captions:
+        head, _, done = caption.partition("\n")
+        names.setdefault(done, []).append(head.partition(":")[0])
+    return [f"{each[0]}{f' to {each[-1]}' if len(each) > 1 else ''}: {done}" for done, each in names.items()]
 
 
 def _rgb(picture: npt.NDArray[np.float32], norm: tuple[RGB, RGB]) -> npt.NDArray[np.uint8]:

@@ -5,39 +5,39 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from segpipe.base import files
-from segpipe.base.errors import MachineError, UsageError, named
+from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.runtime import Runtime, no_track
 from segpipe.base.temporary import temporary_folder
-from segpipe.base.yaml_text import load
-from segpipe.commands.pretrain.card import CARD, PAGE, make_card, write_result
+from segpipe.commands.pretrain.card import make_card, write_result
 from segpipe.commands.pretrain.distributed import Processes, together, told_processes
 from segpipe.commands.pretrain.dora_options import as_published
-from segpipe.commands.pretrain.history import EVENTS, HISTORY, History, read_history
-from segpipe.commands.pretrain.loop import Loop
+from segpipe.commands.pretrain.history import TrainingHistory, read_history
 from segpipe.commands.pretrain.networks import Start, find_start, make_pair
 from segpipe.commands.pretrain.opening import open_source
 from segpipe.commands.pretrain.options import PretrainOptions
-from segpipe.commands.pretrain.prepared import Prepared, Source
+from segpipe.commands.pretrain.output import WAY_OUT, begin, read_rejected, read_settings, write_rejected
+from segpipe.commands.pretrain.prepared import ItemSource, Prepared
 from segpipe.commands.pretrain.preview import ROWS, preview
-from segpipe.commands.pretrain.settings import Plan, difference, identity, make_plan
 from segpipe.commands.pretrain.state import CHECKPOINT, Training, load_state, state_bytes
+from segpipe.commands.pretrain.training_loop import Loop
+from segpipe.commands.pretrain.training_plan import Plan, difference, identity, make_plan
 from segpipe.commands.pretrain.watch import FeatureWatch
 from segpipe.nn.precision import pick_precision
 from segpipe.nn.pretrained import FILE
 from segpipe.nn.pretraining.updates import parameter_groups
+from segpipe.nn.projection_head import Headed
 from segpipe.pipeline import log
 from segpipe.records.corpus import Rejected
 from segpipe.store.ownership import PRETRAINED, check_free, claim, locked
 
-_SETTINGS, _CACHE, _REJECTED, _PREVIEW = "settings.yaml", "cache", "rejected.jsonl", "preview.png"
+_CACHE, _PREVIEW = "cache", "preview.png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,47 +120,52 @@ class _Work:
         source = open_source(options, self.start.row.norm)
         same_data = earlier.get("data") == source.key
         if earlier and not same_data and not options.overwrite:
-            raise UsageError(f"{out} holds a training on other images, or these were changed since; {_way_out()}")
-        prepared = None
-        items = int(earlier["items"]) if same_data else 0
-        if not same_data:
-            prepared = self._prepare(source)
-            items = prepared.count
-        plan = self._plan(items, earlier)
+            raise UsageError(f"{out} holds a training on other images, or these were changed since; {WAY_OUT}")
+        prepared = None if same_data else self._prepare(source)
+        plan = self._plan(prepared.count if prepared else int(earlier["items"]), earlier)
         student, teacher, init = make_pair(self.start, options, outputs=plan.outputs, device=self.runtime.device)
-        settings = identity(options, plan, data=source.key, init=init) | {
-            "network": self.start.row.base or self.start.row.name
-        }
+        row = self.start.row
+        settings = identity(options, plan, data=source.key, init=init) | {"network": row.base or row.name}
         changed = difference(earlier, settings) if earlier else ""
         if changed and not options.overwrite:
-            raise UsageError(f"{out} holds a training with other settings ({changed}); {_way_out()}")
+            raise UsageError(f"{out} holds a training with other settings ({changed}); {WAY_OUT}")
         self.processes.wait()  # all have read what the first one clears now
-        if main and (changed or not earlier):
-            self._begin(settings)
-        if not changed and (out / FILE).is_file():
+        if earlier and not changed and (out / FILE).is_file():
             return self._result(plan, read_rejected(out), "")
+        if main and (changed or not earlier):
+            begin(out, settings)
         prepared = prepared or self._prepare(source)
         training = Training(student, teacher, torch.optim.AdamW(parameter_groups(student)))
         if main:
-            files.write_jsonl(out / _REJECTED, [asdict(item) for item in prepared.rejected])
+            write_rejected(out, prepared.rejected)
             self._check_room(2 * state_bytes(training), "the checkpoints")
         self.processes.wait()
         ended = self._train(plan, training, prepared)
         if main:
-            data = {"path": files.absolute(options.images), "images": items, "list": source.key}
-            card = make_card(
-                settings,
-                network=str(settings["network"]),
-                positions=self.start.row.positions,
-                licence=options.licence,
-                data=data,
-                ended=ended,
-            )
-            write_result(out, teacher, card)
-            for name in (CHECKPOINT, _CACHE):
-                shutil.rmtree(out / name, ignore_errors=True)
+            self._finish(settings, source, teacher, ended)
         self.processes.wait()
         return self._result(plan, prepared.rejected, ended)
+
+    def _finish(self, settings: Mapping[str, Any], source: ItemSource, teacher: Headed, ended: str) -> None:
+        """Write the backbone with its card; what was kept to go on from is needed no more."""
+        options, start = self.options, self.start
+        licence = options.licence
+        if start.weights is not None:
+            licence += f"; begun with {start.weights.name}, under the licence of that file"
+        elif not start.random:
+            licence += f"; begun with {start.row.base or start.row.name}: {start.row.licence}"
+        data = {"path": files.absolute(options.images), "images": settings["items"], "list": source.key}
+        card = make_card(
+            settings,
+            network=str(settings["network"]),
+            positions=start.row.positions,
+            licence=licence,
+            data=data,
+            ended=ended,
+        )
+        write_result(options.out, teacher, card)
+        for name in (CHECKPOINT, _CACHE):
+            shutil.rmtree(options.out / name, ignore_errors=True)
 
     def _plan(self, items: int, earlier: Mapping[str, Any]) -> Plan:
         device = self.runtime.device
@@ -173,7 +178,7 @@ class _Work:
             earlier=earlier,
         )
 
-    def _prepare(self, source: Source) -> Prepared:
+    def _prepare(self, source: ItemSource) -> Prepared:
         """Decode, in the first process alone; the others find what it made."""
         folder, main = self.options.out / _CACHE, self.processes.main
         if main and not folder.exists():
@@ -190,17 +195,6 @@ class _Work:
                 f"{self.options.out}: {what} need {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; free some, "
                 "or name an OUT on another disk"
             )
-
-    def _begin(self, settings: Mapping[str, Any]) -> None:
-        """Clear what an earlier training left, and write the settings of this one."""
-        out = self.options.out
-        (out / _SETTINGS).unlink(missing_ok=True)
-        for name in (FILE, CARD, PAGE, HISTORY, _REJECTED):
-            (out / name).unlink(missing_ok=True)
-        for name in (CHECKPOINT, EVENTS):
-            shutil.rmtree(out / name, ignore_errors=True)
-        text = yaml.safe_dump(dict(settings), sort_keys=True, allow_unicode=True)
-        files.write_text(out / _SETTINGS, f"# What decides the weights; the same command goes on with them.\n{text}")
 
     def _train(self, plan: Plan, training: Training, prepared: Prepared) -> str:
         options, main, device = self.options, self.processes.main, self.runtime.device
@@ -223,8 +217,8 @@ class _Work:
             device,
             self.runtime.workers,
             self.processes,
-            judge=judge,
-            history=History(options.out, done=done, events=options.tensorboard) if main else None,
+            judge=judge if main else None,
+            history=TrainingHistory(options.out, done=done, events=options.tensorboard) if main else None,
             out=options.out if main else None,
         )
         return loop.run(done, self.runtime.track if main else no_track)
@@ -232,33 +226,3 @@ class _Work:
     def _result(self, plan: Plan, rejected: tuple[Rejected, ...], ended: str) -> PretrainResult:
         rows = tuple(read_history(self.options.out)) if self.processes.main else ()
         return PretrainResult(self.options.out, plan.steps, plan.items, rows, rejected, ended, main=self.processes.main)
-
-
-def _way_out() -> str:
-    return (
-        f"give the same ones, another OUT, or {named('overwrite', True)} to begin anew; to train on from its result "
-        f"give {named('init', 'OUT')} and another OUT"
-    )
-
-
-def read_settings(out: Path) -> dict[str, Any]:
-    """The settings of the training that OUT holds; empty where it holds none.
-
-    Raises:
-        UsageError: they are damaged.
-    """
-    path = out / _SETTINGS
-    if not path.is_file():
-        return {}
-    found = load(files.read_text(path), path, way_out="delete OUT, or give --overwrite")
-    if not isinstance(found, dict) or not isinstance(found.get("items"), int):
-        raise UsageError(f"{path} is damaged; delete {out}, or name another OUT")
-    return found
-
-
-def read_rejected(out: Path) -> tuple[Rejected, ...]:
-    """What an earlier call could not use."""
-    try:
-        return tuple(Rejected(**row) for row in files.read_jsonl(out / _REJECTED))
-    except (OSError, ValueError, TypeError):
-        return ()

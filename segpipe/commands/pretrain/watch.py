@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segpipe.commands.pretrain.method import Judgement, Method, Network
+from segpipe.commands.pretrain.method import HeadedNetwork, Judgement, Method
 from segpipe.images.headers import BadImage
 from segpipe.nn.pretraining.self_distillation import entropies, teacher_probabilities
 from segpipe.ops.pretraining.feature_health import Vitals, collapse_sign, effective_rank, view_agreement
@@ -45,7 +45,7 @@ class FeatureWatch:
         self._signs = 0
         self._said = False
 
-    def judge(self, teacher: Network, step: int, figures: Mapping[str, float]) -> Judgement:
+    def judge(self, teacher: HeadedNetwork, step: int, figures: Mapping[str, float]) -> Judgement:
         """Look at the teacher. A collapse is said once, when two judgements in a row show a sign of it.
 
         Args:
@@ -102,7 +102,7 @@ class FeatureWatch:
             yield first.half(), second.half()
 
     @torch.no_grad()
-    def _ask(self, teacher: Network, views: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    def _ask(self, teacher: HeadedNetwork, views: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """The teacher's features (N, d) of views (N, 3, S, S), and its outputs (N, K) as the student is given them."""
         center = self._method.state()["center"]
         temperature = self._method.figures(step)["teacher_temperature"]

@@ -16,11 +16,11 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Track
 from segpipe.commands.pretrain import draws
 from segpipe.commands.pretrain.distributed import Processes
-from segpipe.commands.pretrain.history import EVERY, History, peak_memory
+from segpipe.commands.pretrain.history import EVERY, TrainingHistory, peak_memory
 from segpipe.commands.pretrain.method import Batch, Judge, Method, Views
 from segpipe.commands.pretrain.options import PretrainOptions
-from segpipe.commands.pretrain.settings import Plan
 from segpipe.commands.pretrain.state import Training, save_state
+from segpipe.commands.pretrain.training_plan import Plan
 from segpipe.images.headers import BadImage
 from segpipe.nn.pretraining.schedules import cosine
 from segpipe.nn.pretraining.updates import clip_each, follow
@@ -44,7 +44,7 @@ class Loop:
     processes: Processes = field(default_factory=Processes)
     judge: Judge | None = None
     """Of the first process."""
-    history: History | None = None
+    history: TrainingHistory | None = None
     out: Path | None = None
     """Where checkpoints go; None: there are none, as in all processes but the first."""
     collapsed: bool = False
