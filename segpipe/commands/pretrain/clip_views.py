@@ -116,4 +116,5 @@ def clip_captions(chosen: AugmentOptions, length: int, crops: int) -> tuple[str,
     """For the sheet of samples: what is done to the frames and small crops that it shows."""
     frames = (rule_caption(_large_rule(chosen, f"frame {1 + place}"), chosen) for place in shown_frames(length))
     small = (rule_caption(_small_rule(chosen, f"crop {1 + i}"), _of_small(chosen)) for i in range(min(SHOWN, crops)))
-    return (*frames, *small)
+    low, high = (f"{100 * share:g}" for share in SQUARE_SCALE)
+    return tuple(f"{each}, all in one square of {low}-{high}% of the frame" for each in (*frames, *small))

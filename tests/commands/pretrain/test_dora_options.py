@@ -13,7 +13,7 @@ def chosen(**given: object) -> PretrainOptions:
 
 
 def test_what_is_not_given_is_as_the_authors_call_has_it() -> None:
-    """`--local_crops_number 6 --min_lr 0.00001 --norm_last_layer False --step_between_clips 60`, crops of 112 pixels."""
+    """`--local_crops_number 6 --min_lr 0.00001 --norm_last_layer False --step_between_clips 60`."""
     found = as_published(chosen())
     assert (found.local_size, found.local_crops, found.min_lr, found.blur_first) == (112, 6, 1e-5, 0.1)
     assert found.free_last_layer
