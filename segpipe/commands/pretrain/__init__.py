@@ -15,6 +15,7 @@ EXAMPLES = """\
 segpipe pretrain photos/ own --preview                      a sheet of the views it would learn from
 segpipe pretrain photos/ own                                DINO, a small ViT from random weights
 segpipe pretrain photos/ own --init dino_vits16 --lr 5e-5   go on from published weights
+segpipe pretrain dive.mp4 own --method dora                 DoRA: objects followed through one long film
 segpipe run photos/ RUN --backbone own                      and use it
 torchrun --nproc-per-node 2 -m segpipe pretrain photos/ own
 """
@@ -31,10 +32,14 @@ def _report(done: PretrainResult, options: PretrainOptions) -> Report:
         return Report()
     if done.preview is not None:
         return Report([f"preview  {done.preview}"])
-    lines = [f"backbone {done.out}  ({done.images} images, {done.steps} steps{_loss(done)})"]
+    lines = [f"backbone {done.out}  ({done.images} {_unit(options)}, {done.steps} steps{_loss(done)})"]
     if done.ended:
         lines.append(f"ended    {done.ended}")
     return Report(lines, skipped=done.rejected, listed_in=done.out / "rejected.jsonl")
+
+
+def _unit(options: PretrainOptions) -> str:
+    return "clips" if options.method == "dora" else "images"
 
 
 def _loss(done: PretrainResult) -> str:

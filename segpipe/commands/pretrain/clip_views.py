@@ -66,6 +66,11 @@ def make_clip(
     return large, np.array(local, np.float32).reshape(crops, len(clip), rule.side, rule.side, 3)
 
 
+def make_single(frame: Bytes, chosen: AugmentOptions, generator: np.random.Generator) -> Float32:
+    """A large view (S, S, 3) of one frame (H, W, 3), cut from the whole of it as DINO would."""
+    return make_view(frame, _large_rule(chosen), chosen, generator)
+
+
 def _large(squares: Bytes, chosen: AugmentOptions, generator: np.random.Generator) -> Float32:
     """The same crop, mirror image, turn and move in every frame; other changes frame by frame."""
     rule = _large_rule(chosen)
@@ -111,4 +116,5 @@ def clip_captions(chosen: AugmentOptions, length: int, crops: int) -> tuple[str,
     """For the sheet of samples: what is done to the frames and small crops that it shows."""
     frames = (rule_caption(_large_rule(chosen, f"frame {1 + place}"), chosen) for place in shown_frames(length))
     small = (rule_caption(_small_rule(chosen, f"crop {1 + i}"), _of_small(chosen)) for i in range(min(SHOWN, crops)))
-    return (*frames, *small)
+    low, high = (f"{100 * share:g}" for share in SQUARE_SCALE)
+    return tuple(f"{each}, all in one square of {low}-{high}% of the frame" for each in (*frames, *small))

@@ -13,8 +13,8 @@ from torch import Tensor
 from segpipe.commands.pretrain.image_views import ImageViews, view_captions
 from segpipe.commands.pretrain.method import Batch, HeadedNetwork, SumOver, Views
 from segpipe.commands.pretrain.options import AugmentOptions, DinoOptions
-from segpipe.nn.pretraining.schedules import ramp
-from segpipe.nn.pretraining.self_distillation import distill, entropies, move_center, teacher_probabilities
+from segpipe.commands.pretrain.teacher_center import TeacherCenter
+from segpipe.nn.pretraining.self_distillation import distill
 
 _TEACHERS = 2  # views that the teacher sees: the large ones
 
@@ -47,10 +47,8 @@ class Dino:
         augmenting: AugmentOptions = chosen
         learning: DinoOptions = chosen
         self._views = ImageViews(read, count, augmenting, norm)
-        self._augmenting, self._learning, self._steps = augmenting, learning, steps
-        self.center = torch.zeros(outputs, device=device)
-        self._sum = torch.zeros(outputs, device=device)
-        self._seen = torch.zeros(1, device=device)
+        self._augmenting, self._student_temp = augmenting, learning.student_temp
+        self._center = TeacherCenter(learning, outputs=outputs, steps=steps, device=device)
 
     def __len__(self) -> int:
         return self._views.count
@@ -71,42 +69,31 @@ class Dino:
         with torch.no_grad():
             wanted = teacher(batch[:_TEACHERS]).float()
         given = student(batch).float()
-        temperature = self._temperature(step)
         loss = distill(
             given.view(len(batch), count, -1),
             wanted.view(_TEACHERS, count, -1),
-            self.center,
-            student_temperature=self._learning.student_temp,
-            teacher_temperature=temperature,
+            self._center.center,
+            student_temperature=self._student_temp,
+            teacher_temperature=self._center.temperature(step),
         )
-        self._sum += wanted.sum(dim=0)
-        self._seen += len(wanted)
-        entropy, mean_entropy = entropies(teacher_probabilities(wanted, self.center, temperature=temperature))
-        return loss, {"entropy": entropy, "mean_entropy": mean_entropy}
-
-    def _temperature(self, step: int) -> float:
-        chosen = self._learning
-        steps = round(chosen.teacher_temp_warmup * self._steps)
-        return ramp(step, steps=steps, start=chosen.teacher_temp_start, end=chosen.teacher_temp)
+        _, figures = self._center.targets(wanted, step)
+        return loss, figures
 
     def after_step(self, step: int, total: SumOver) -> None:
         """Move the center toward the mean of the teacher's scores in this step."""
-        mean = total(self._sum) / total(self._seen)
-        self.center = move_center(self.center, mean, momentum=self._learning.center_momentum)
-        self._sum.zero_()
-        self._seen.zero_()
+        self._center.move(total)
 
     def state(self) -> dict[str, Tensor]:
         """The center."""
-        return {"center": self.center}
+        return self._center.state()
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up a center."""
-        self.center = tensors["center"].to(self.center.device)
+        self._center.load_state(tensors)
 
     def figures(self, step: int) -> Mapping[str, float]:
         """The teacher's temperature."""
-        return {"teacher_temperature": self._temperature(step)}
+        return {"teacher_temperature": self._center.temperature(step)}
 
     def pair(self, item: int, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
         """The two large views of an item."""

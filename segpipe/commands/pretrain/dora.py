@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from segpipe.base.errors import UsageError, named
-from segpipe.commands.pretrain.clip_views import SHOWN, clip_captions, make_clip, shown_frames
+from segpipe.commands.pretrain.clip_views import SHOWN, clip_captions, make_clip, make_single, shown_frames
 from segpipe.commands.pretrain.film_clips import ClipPlan, take_clip
 from segpipe.commands.pretrain.method import Batch, HeadedNetwork, SumOver, Views
 from segpipe.commands.pretrain.object_finder import MOST_HEADS, look
@@ -142,8 +142,8 @@ class Dora:
 
     def pair(self, item: int, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Two large views of the frame that a clip begins with."""
-        frame = take_clip(self._pixels, self._plan, item)[:1]
-        first, second = (self._normalized(make_clip(frame, 0, self._chosen, generator)[0])[0] for _ in range(2))
+        frame = np.asarray(self._pixels[item])
+        first, second = (self._normalized(make_single(frame, self._chosen, generator)) for _ in range(2))
         return first, second
 
     def captions(self) -> tuple[str, ...]:

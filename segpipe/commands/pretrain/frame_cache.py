@@ -6,7 +6,6 @@ authors. Here frames lie side by side in one file, three bytes a pixel, which th
 
 from __future__ import annotations
 
-import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,6 @@ from segpipe.records.corpus import Rejected
 
 PIXELS, FACTS = "frames.u8", "frames.json"
 _SPARE = 1 << 28  # bytes that stay free: other files are written meanwhile
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,6 @@ def _check_room(folder: Path, frames: int, frame: npt.NDArray[np.uint8]) -> None
             f"{folder}: {size} and {free / 1e9:.2g} GB are free; free some, give a smaller {named('film_side')}, fewer "
             f"{named('frames')}, or choose another disk"
         )
-    _log.info("%s: %s while training runs", folder, size)
 
 
 def _opened(folder: Path, key: str) -> CachedFilm | None:
