@@ -44,7 +44,7 @@ def test_a_folder_of_frames_becomes_clips(folder: Path, tmp_path: Path) -> None:
     frames, crops, _ = method.views(0, np.random.default_rng(0))
     assert frames.shape == (2, 3, 64, 64)
     assert crops.shape == (1, 2, 3, 32, 32)
-    assert film.bytes_needed() == 20 * 3 * 32 * 57
+    assert film.bytes_needed() == 20 * 3 * 32 * 48
     assert (tmp_path / "cache" / "frames.u8").stat().st_size == 20 * 3 * 32 * 48
 
 
