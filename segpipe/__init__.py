@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         mine,
         name,
         open,
+        pretrain,
         probe,
         propagate,
         refine,

@@ -854,8 +854,10 @@ def pretrain(
             file.
         backbone: the ViT to train, by its name in timm [vit_tiny_patch16_224, or the network of --init].
         steps: steps of training [100 times all images, at least 1,000 steps, at most 125,000].
-        batch: images of one step, over all processes [an eighth of the images, a power of two of 16 to 1,024].
-        micro_batch: images that are held at once; gradients add up to the batch [16; on a GPU 64].
+        batch: images of one step, over all processes [an eighth of all, a power of two of 16 to 1,024; with dora
+            to 128].
+        micro_batch: images that are held at once; gradients add up to the batch [16; on a GPU 64; of clips 2 and
+            8].
         precision: number type of the networks; auto: bfloat16 where the device has it.
         seed: of everything that is drawn.
         preview: write OUT/preview.png, a sheet of views of some images, and end.

@@ -74,7 +74,9 @@ COMMAND = Command(
         "OUT/card.json": "the same for programs",
         "OUT/settings.yaml": "all that decides the weights",
         "OUT/history.jsonl": "a row every ten steps: `step`, `loss`, `entropy` of the teacher and `mean_entropy`, "
-        "`lr`, `weight_decay`, `momentum`, `teacher_temperature`, `gradient`, `images_per_second`, `memory_gb`",
+        "`lr`, `weight_decay`, `momentum`, `teacher_temperature`, `gradient`, `images_per_second`, `memory_gb`; "
+        "with dora `masked_loss`, `local_loss`, `kept_share`; where the features were judged `knn_agreement`, `rank`, "
+        "`spread`",
         "OUT/rejected.jsonl": "a skipped file a line: `path`, `reason`",
         "OUT/preview.png": "with `--preview`: views of some images, and the probability of each augmentation",
         "OUT/tb/*": "with `--tensorboard`: events",

@@ -1,9 +1,8 @@
-"""Frames of a film, or of a folder in order, read once: of one size, made smaller, black where there is no image."""
+"""The frames of a film, or of a folder in order, as a training keeps them: all of one size, made smaller."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,86 +10,60 @@ import numpy.typing as npt
 from segpipe.base.errors import UsageError, named
 from segpipe.base.files import digest
 from segpipe.base.geometry import Size
-from segpipe.images.label_masks import photographs
-from segpipe.images.listing import list_images
-from segpipe.images.sources import ImageSource, SourceImage, VideoSource, in_frame_order
+from segpipe.images.numbered_frames import open_frames
 from segpipe.images.transform import CropResize
-from segpipe.images.video import is_video
 from segpipe.records.corpus import Rejected
 
-_FORMAT = 1
-_SHAPE = 16 / 9
+_FORMAT = 1  # of what is kept; another one where frames are made smaller in another way
 
 
-class FilmFrames:
-    """A film, or a folder of frames in order (frame9 before frame10), as it is read once."""
+class SmallFrames:
+    """A film, or a folder of frames (frame9 before frame10), read once from its beginning to its end."""
 
-    def __init__(self, video: str, *, side: int, frames: tuple[int, int] | None, workers: int) -> None:
+    def __init__(self, film: str, *, side: int, frames: tuple[int, int] | None, workers: int) -> None:
         """Open it.
 
         Args:
-            video: a film or a folder of frames.
+            film: a video file, or a folder of frames.
             side: pixels of the short side at which frames are kept; smaller ones are not made larger.
             frames: FROM up to and without TO; None: all.
             workers: threads that read a folder.
 
         Raises:
             UsageError: no such file or folder, or a folder without the frames asked for.
+            CorpusError: a folder without an image that can be read.
             BadVideo: a film that cannot be opened.
         """
-        self.video, self.side, self.unusable = video, side, tuple[Rejected, ...]()
-        self._range = frames or (0, None)
-        start, stop = self._range
-        path = Path(video).expanduser()
-        self.source: ImageSource | VideoSource
-        if is_video(path) and not path.is_dir():
-            self.source = VideoSource(path, CropResize(), start=start, stop=stop)
-            return
-        listing = in_frame_order(photographs(list_images(video)))
-        self.unusable = listing.rejected
-        self.source = ImageSource(listing, CropResize(), workers=workers, chosen=slice(start, stop))
-        if not len(self.source):
-            raise UsageError(f"{named('frames', f'{start} {stop}')}: {video} holds {len(listing.paths)} images")
+        self._start, stop = frames or (0, None)
+        self._frames = open_frames(film, workers=workers, stop=stop)
+        self.film, self.size = film, kept_size(self._frames.size, side)
+        if self._frames.counted and len(self._frames) <= self._start:
+            asked = f"{self._start} {'' if stop is None else stop}".strip()
+            raise UsageError(f"{named('frames', asked)}: {film} holds {len(self._frames)} frames")
+        self.key = digest([_FORMAT, self._frames.state(), side, self._start, stop])
 
     def __len__(self) -> int:
         """How many frames to expect; 0 where that is not known."""
-        return len(self.source)
-
-    @property
-    def key(self) -> str:
-        """Fingerprint of what is read and of how it is kept."""
-        source = self.source
-        paths = (
-            [source.path.resolve()] if isinstance(source, VideoSource) else [source.root / p for p, _ in source.files]
-        )
-        stamps = [[str(path), *_stamp(path)] for path in paths]
-        return digest({"format": _FORMAT, "files": stamps, "side": self.side, "frames": self._range})
+        return max(0, len(self._frames) - self._start)
 
     def bytes_expected(self) -> int:
-        """Of all frames as they are kept, about: a folder's are taken for 16 : 9."""
-        source = self.source
-        if isinstance(source, VideoSource):
-            size = kept_size(Size(source.info.height, source.info.width), self.side)
-        else:
-            size = Size(self.side, round(self.side * _SHAPE))
-        return len(self) * 3 * size.height * size.width
+        """Of all frames as they are kept."""
+        return len(self) * 3 * self.size.height * self.size.width
 
     def __iter__(self) -> Iterator[npt.NDArray[np.uint8] | Rejected]:
-        """The frames (H, W, 3), all of the first one's size, and why others are left out.
+        """The frames (H, W, 3), all of the first one's shape, and why others are left out.
 
         Raises:
             BadVideo: the film can no longer be opened.
         """
-        first: Size | None = None
-        for entry in self.source:
+        wanted, smaller = self._frames.size, CropResize(resize=self.size)
+        for entry in self._frames.read(self._start):
             if isinstance(entry, Rejected):
                 yield entry
-                continue
-            first = first or entry.size
-            if entry.size != first:
-                yield Rejected(entry.name, _other_size(entry.size, first))
-                continue
-            yield _filled(entry, kept_size(first, self.side))
+            elif entry.size != wanted:
+                yield Rejected(f"frame {entry.index}", _other_size(entry.size, wanted))
+            else:
+                yield smaller.apply(entry.rgb, None)[0]
 
 
 def kept_size(size: Size, side: int) -> Size:
@@ -103,18 +76,5 @@ def kept_size(size: Size, side: int) -> Size:
     return Size(max(1, round(size.height * share)), max(1, round(size.width * share)))
 
 
-def _filled(image: SourceImage, size: Size) -> npt.NDArray[np.uint8]:
-    rgb, valid = CropResize(resize=size).apply(image.rgb, image.valid)
-    return rgb if valid is None else np.where(valid[..., None], rgb, np.uint8(0))
-
-
 def _other_size(size: Size, first: Size) -> str:
     return f"{size.width} x {size.height} pixels, the first frame has {first.width} x {first.height}; make them alike"
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return (-1, -1)
-    return (found.st_size, found.st_mtime_ns)

@@ -12,7 +12,7 @@ from segpipe.base.files import digest
 from segpipe.base.runtime import Runtime
 from segpipe.commands.pretrain.dora import Dora
 from segpipe.commands.pretrain.film_clips import ClipPlan, plan_clips
-from segpipe.commands.pretrain.film_frames import FilmFrames
+from segpipe.commands.pretrain.film_frames import SmallFrames
 from segpipe.commands.pretrain.frame_cache import cache_frames
 from segpipe.commands.pretrain.method import Method
 from segpipe.commands.pretrain.options import PretrainOptions
@@ -35,7 +35,7 @@ class FilmClips:
             BadVideo: a film that cannot be opened.
         """
         self._options, self._norm = options, norm
-        self._film = FilmFrames(options.images, side=options.film_side, frames=frames, workers=options.workers or 1)
+        self._film = SmallFrames(options.images, side=options.film_side, frames=frames, workers=options.workers or 1)
         self.key = digest([self._film.key, options.clip_frames, options.clip_spacing])
 
     def bytes_needed(self) -> int:

@@ -18,7 +18,7 @@ from segpipe.base.errors import CorpusError, MachineError, named
 from segpipe.base.files import atomic, clear_beside, read_json, write_json
 from segpipe.base.runtime import Runtime
 from segpipe.base.shortage import raise_shortage
-from segpipe.commands.pretrain.film_frames import FilmFrames
+from segpipe.commands.pretrain.film_frames import SmallFrames
 from segpipe.records.corpus import Rejected
 
 PIXELS, FACTS = "frames.u8", "frames.json"
@@ -37,7 +37,7 @@ class CachedFilm:
     """What could not be used."""
 
 
-def cache_frames(film: FilmFrames, folder: Path, runtime: Runtime) -> CachedFilm:
+def cache_frames(film: SmallFrames, folder: Path, runtime: Runtime) -> CachedFilm:
     """The frames of a film, from the folder where they are kept; decoded where they are not there yet.
 
     Args:
@@ -74,31 +74,30 @@ def drop_frames(folder: Path) -> None:
         folder.rmdir()
 
 
-def _decode(film: FilmFrames, folder: Path, key: str, runtime: Runtime) -> None:
-    rejected, count, shape = list(film.unusable), 0, (0, 0, 3)
+def _decode(film: SmallFrames, folder: Path, key: str, runtime: Runtime) -> None:
+    rejected, count = list[Rejected](), 0
+    _check_room(folder, film)
     with atomic(folder / PIXELS) as beside, beside.open("wb") as file:
         for entry in runtime.track(film, total=len(film), unit="frames"):
             if isinstance(entry, Rejected):
                 rejected.append(entry)
                 continue
-            if not count:
-                shape = entry.shape
-                _check_room(folder, len(film), entry)
             file.write(entry.data)
             count += 1
         if not count:
             reason = f" ({rejected[-1].path}: {rejected[-1].reason})" if rejected else ""
-            raise CorpusError(f"{film.video}: not one frame can be used{reason}; give another film")
+            raise CorpusError(f"{film.film}: not one frame can be used{reason}; give another film")
+    shape = [count, film.size.height, film.size.width, 3]
     left = [{"path": item.path, "reason": item.reason} for item in rejected]
-    write_json(folder / FACTS, {"key": key, "shape": [count, *shape], "rejected": left})
+    write_json(folder / FACTS, {"key": key, "shape": shape, "rejected": left})
 
 
-def _check_room(folder: Path, frames: int, frame: npt.NDArray[np.uint8]) -> None:
-    needed, free = frames * frame.nbytes, shutil.disk_usage(folder).free
-    size = f"{frames} frames of {frame.shape[1]} x {frame.shape[0]} pixels need {needed / 1e9:.2g} GB"
+def _check_room(folder: Path, film: SmallFrames) -> None:
+    needed, free = film.bytes_expected(), shutil.disk_usage(folder).free
     if needed + _SPARE > free:
         raise MachineError(
-            f"{folder}: {size} and {free / 1e9:.2g} GB are free; free some, give a smaller {named('film_side')}, fewer "
+            f"{folder}: {len(film)} frames of {film.size.width} x {film.size.height} pixels need {needed / 1e9:.2g} GB "
+            f"and {free / 1e9:.2g} GB are free; free some, give a smaller {named('film_side')}, fewer "
             f"{named('frames')}, or choose another disk"
         )
 

@@ -44,11 +44,13 @@ class TrainingOptions(Options):
     )
     batch: int | None = option(
         None,
-        "images of one step, over all processes [an eighth of the images, a power of two of 16 to 1,024]",
+        "images of one step, over all processes [an eighth of all, a power of two of 16 to 1,024; with dora to 128]",
         limits={"ge": 1},
     )
     micro_batch: int | None = option(
-        None, "images that are held at once; gradients add up to the batch [16; on a GPU 64]", limits={"ge": 1}
+        None,
+        "images that are held at once; gradients add up to the batch [16; on a GPU 64; of clips 2 and 8]",
+        limits={"ge": 1},
     )
     precision: Literal["auto", "float32", "bfloat16"] = option(
         "auto", "number type of the networks; auto: bfloat16 where the device has it"

@@ -11,9 +11,9 @@ from segpipe.base.errors import UsageError, named
 from segpipe.commands.pretrain.options import PretrainOptions
 
 _PASSES, _LEAST_STEPS, _MOST_STEPS = 100, 1000, 125_000
-_LEAST_BATCH, _MOST_BATCH = 16, 1024
+_LEAST_BATCH, _MOST_BATCH = 16, {"dino": 1024, "dora": 128}  # the largest as published
 _LEAST_OUTPUTS, _MOST_OUTPUTS = 1024, 65_536
-_HELD_CPU, _HELD_GPU = 16, 64
+_HELD_CPU, _HELD_GPU = {"dino": 16, "dora": 2}, {"dino": 64, "dora": 8}  # a clip takes the memory of 8 images
 _NOT_RESULT = {
     "images", "out", "preview", "checkpoint_minutes", "tensorboard", "overwrite", "device", "workers", "licence",
     "judge_every", "judge_images", "stop_on_collapse",
@@ -66,10 +66,11 @@ def make_plan(
     Raises:
         UsageError: the batch cannot be shared out evenly.
     """
-    batch = options.batch or power_of_two(items / 8, _LEAST_BATCH, _MOST_BATCH)
+    batch = options.batch or power_of_two(items / 8, _LEAST_BATCH, _MOST_BATCH[options.method])
     steps = options.steps or min(_MOST_STEPS, max(_LEAST_STEPS, _PASSES * -(-items // batch)))
     outputs = options.outputs or power_of_two(8 * items, _LEAST_OUTPUTS, _MOST_OUTPUTS)
-    held = options.micro_batch or earlier.get("micro_batch") or _held(batch, processes, gpu=gpu)
+    most = (_HELD_GPU if gpu else _HELD_CPU)[options.method]
+    held = options.micro_batch or earlier.get("micro_batch") or _held(batch, processes, most)
     if batch % held or (batch // held) % processes:
         raise UsageError(
             f"{named('batch', batch)} cannot be shared out to {processes} processes in parts of "
@@ -81,9 +82,8 @@ def make_plan(
     return Plan(items, steps, batch, held, outputs, chosen)
 
 
-def _held(batch: int, processes: int, *, gpu: bool) -> int:
+def _held(batch: int, processes: int, most: int) -> int:
     """The largest part of a batch, up to what is held, that shares it out evenly; of any batch a part of 1 does."""
-    most = _HELD_GPU if gpu else _HELD_CPU
     fitting = [size for size in range(1, min(most, batch) + 1) if batch % (size * processes) == 0]
     return max(fitting, default=1)
 

@@ -18,10 +18,10 @@ from segpipe.ops.pretraining.feature_health import Vitals, collapse_sign, effect
 
 _DRAWS = 77  # after the seed, so that no draw of the training is alike
 _BATCH = 32  # views of a forward pass
-_IN_A_ROW = 2  # judgements that must show a sign
+_IN_A_ROW = 3  # judgements that must show a sign: early in a training outputs may be nearly uniform for a while
 _REMEDY = (
-    "the weights will be of no use; stop, and begin again with a lower --lr, a larger --batch, a longer --warmup, or "
-    "weights to begin with (--init)"
+    "where that lasts the weights are of no use; begin again with a lower --lr, a larger --batch, a longer --warmup, "
+    "or weights to begin with (--init)"
 )
 
 
@@ -46,7 +46,7 @@ class FeatureWatch:
         self._said = False
 
     def judge(self, teacher: HeadedNetwork, step: int, figures: Mapping[str, float]) -> Judgement:
-        """Look at the teacher. A collapse is said once, when two judgements in a row show a sign of it.
+        """Look at the teacher. A collapse is said once, when three judgements in a row show a sign of it.
 
         Args:
             teacher: on its device.

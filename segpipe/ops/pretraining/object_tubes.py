@@ -67,7 +67,7 @@ def prototypes(attention: Tensor, queries: Tensor, tokens: Tensor, how: Tracking
 def masks(objects: Tensor, keys: Tensor, how: Tracking) -> Tensor:
     """Where the objects are in every frame.
 
-    A patch is an object's where its map exceeds a mean. In the paper that is the map's own mean. In the code all maps
+    A patch is an object's where its map exceeds a mean. With `paper` that is the map's own mean. In the code all maps
     of a batch are scaled to length 1, and the mean is taken over all clips of the batch, so that a map that is spread
     out gets a larger mask.
 

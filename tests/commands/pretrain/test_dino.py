@@ -61,9 +61,9 @@ def test_the_center_sees_all_micro_batches_and_processes() -> None:
     for item in (0, 1):
         parts.loss(net, net, batch(parts, item), 0, np.random.default_rng(0))
     parts.after_step(0, lambda tensor: 2 * tensor)  # two processes that saw the same
-    torch.testing.assert_close(parts.center, whole.center)
+    torch.testing.assert_close(parts.state()["center"], whole.state()["center"])
     scores = net(batch(whole, 0, 1)[:2])
-    torch.testing.assert_close(whole.center, 0.1 * scores.mean(dim=0))
+    torch.testing.assert_close(whole.state()["center"], 0.1 * scores.mean(dim=0))
 
 
 def test_the_center_is_the_state() -> None:
@@ -71,7 +71,7 @@ def test_the_center_is_the_state() -> None:
     made.loss(net, net, batch(made, 0), 0, np.random.default_rng(0))
     made.after_step(0, lambda tensor: tensor)
     other.load_state({name: value.clone() for name, value in made.state().items()})
-    torch.testing.assert_close(other.center, made.center)
+    torch.testing.assert_close(other.state()["center"], made.state()["center"])
 
 
 def test_the_temperature_of_the_teacher_moves() -> None:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from segpipe.base.errors import CorpusError, MachineError
+from segpipe.base.geometry import Size
 from segpipe.base.runtime import Runtime
 from segpipe.commands.pretrain import frame_cache
-from segpipe.commands.pretrain.film_frames import FilmFrames
+from segpipe.commands.pretrain.film_frames import SmallFrames
 from segpipe.commands.pretrain.frame_cache import FACTS, PIXELS, CachedFilm, cache_frames, drop_frames
 from segpipe.records.corpus import Rejected
 from tests.helpers.films import cut_film, write_film
@@ -17,26 +18,26 @@ from tests.helpers.full_disk import room_for
 FRAMES = np.random.default_rng(0).integers(0, 256, (12, 6, 8, 3), np.uint8)
 
 
-class Drawn(FilmFrames):
+class Drawn(SmallFrames):
     """A film that needs no decoder."""
 
     key = "drawn"
 
     def __init__(self, count: int = 12, stop: int | None = None) -> None:
-        self.video, self.unusable = "dive.avi", (Rejected("x.png", "no picture"),)
-        self.count, self.stop = count, stop
+        self.film, self.size, self.count, self.stop = "dive.avi", Size(6, 8), count, stop
 
     def __len__(self) -> int:
         return self.count
 
     def __iter__(self):  # type: ignore[no-untyped-def]
+        yield Rejected("x.png", "no picture")
         for place in range(self.count):
             if place == self.stop:
                 raise KeyboardInterrupt
             yield FRAMES[place]
 
 
-def cached(film: FilmFrames, folder: Path) -> CachedFilm:
+def cached(film: SmallFrames, folder: Path) -> CachedFilm:
     return cache_frames(film, folder, Runtime())
 
 
@@ -89,7 +90,7 @@ def test_what_is_interrupted_leaves_nothing_that_is_taken_for_whole(tmp_path: Pa
 
 def test_a_damaged_film_is_used_as_far_as_it_goes_and_that_is_kept(tmp_path: Path) -> None:
     path = cut_film(write_film(tmp_path / "dive.avi", [40]), 0.6)
-    film = FilmFrames(str(path), side=24, frames=None, workers=1)
+    film = SmallFrames(str(path), side=24, frames=None, workers=1)
     first = cached(film, tmp_path / "frames")
     assert 5 < len(first.pixels) < 40
     assert first.pixels.shape[1:] == (24, 32, 3)

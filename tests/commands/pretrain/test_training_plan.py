@@ -34,6 +34,13 @@ def test_sizes_follow_the_number_of_images(items: int, batch: int, steps: int, o
     assert found.micro_batch == 16
 
 
+def test_clips_are_fewer_at_a_time_than_images() -> None:
+    """Each is several frames, and each frame is shown once for each object."""
+    assert (plan(225, method="dora").batch, plan(225, method="dora").micro_batch) == (16, 2)
+    long = plan(399_520, gpu=True, method="dora")
+    assert (long.batch, long.micro_batch, long.outputs, long.steps) == (128, 8, 65_536, 125_000)
+
+
 def test_given_numbers_win() -> None:
     found = plan(591, batch=12, steps=7, outputs=30, micro_batch=3, precision="bfloat16")
     assert (found.batch, found.steps, found.outputs, found.micro_batch, found.precision) == (12, 7, 30, 3, "bfloat16")

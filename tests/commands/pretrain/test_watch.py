@@ -96,18 +96,18 @@ def test_images_that_cannot_be_read_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("scores", "words"), [(torch.zeros(OUTPUTS), "uniform"), (5.0 * torch.eye(OUTPUTS)[3], "one and the same")]
 )
-def test_a_collapse_is_said_once_when_it_is_seen_twice(scores: Tensor, words: str) -> None:
+def test_a_collapse_is_said_once_when_it_is_seen_three_times(scores: Tensor, words: str) -> None:
     watch = watching(Items())
-    said = [judged(watch, Constant(scores), step).collapse for step in range(4)]
-    assert [bool(text) for text in said] == [False, True, False, False]
-    assert words in said[1]
-    assert "--lr" in said[1]
-    assert "\n" not in said[1]
+    said = [judged(watch, Constant(scores), step).collapse for step in range(5)]
+    assert [bool(text) for text in said] == [False, False, True, False, False]
+    assert words in said[2]
+    assert "--lr" in said[2]
+    assert "\n" not in said[2]
 
 
 def test_a_sign_that_passes_is_not_said() -> None:
     watch, bad = watching(Items()), Constant(torch.zeros(OUTPUTS))
-    said = [judged(watch, teacher).collapse for teacher in (bad, tiny_headed(), bad, tiny_headed())]
+    said = [judged(watch, teacher).collapse for teacher in (bad, bad, tiny_headed(), bad, bad)]
     assert not any(said)
 
 
@@ -115,17 +115,17 @@ def test_the_center_decides_whether_outputs_are_alike() -> None:
     items, bad = Items(), Constant(5.0 * torch.eye(OUTPUTS)[3])
     items.center = 5.0 * torch.eye(OUTPUTS)[3]
     watch = watching(items)
-    judged(watch, bad)
-    assert "uniform" in judged(watch, bad).collapse
+    assert "uniform" in [judged(watch, bad).collapse for _ in range(3)][-1]
 
 
 def test_what_it_remembers_survives_a_restart() -> None:
     bad = Constant(torch.zeros(OUTPUTS))
     before, after = watching(Items()), watching(Items())
     judged(before, bad)
+    judged(before, bad)
     after.load_state(before.state())
     assert judged(after, bad, 1).collapse
     last = watching(Items())
     last.load_state(after.state())
     assert not judged(last, bad, 2).collapse
-    assert after.state() == {"best_rank": pytest.approx(before.state()["best_rank"]), "signs": 2.0, "said": 1.0}
+    assert after.state() == {"best_rank": pytest.approx(before.state()["best_rank"]), "signs": 3.0, "said": 1.0}
