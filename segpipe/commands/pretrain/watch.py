@@ -20,8 +20,8 @@ _DRAWS = 77  # after the seed, so that no draw of the training is alike
 _BATCH = 32  # views of a forward pass
 _IN_A_ROW = 3  # judgements that must show a sign: early in a training outputs may be nearly uniform for a while
 _REMEDY = (
-    "where that lasts the weights are of no use; begin again with a lower --lr, a larger --batch, a longer --warmup, or "
-    "weights to begin with (--init)"
+    "where that lasts the weights are of no use; begin again with a lower --lr, a larger --batch, a longer --warmup, "
+    "or weights to begin with (--init)"
 )
 
 
