@@ -115,7 +115,7 @@ def extract(
 
     Args:
         run: the run directory.
-        backbone: name from `segpipe backbones`, or any timm model name.
+        backbone: name from `segpipe backbones`, any timm model name, or a folder of `segpipe pretrain`.
         weights: weights file to use instead of the hub's (.safetensors, .pth).
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
@@ -769,6 +769,155 @@ def track(
     Returns:
         `frames`, `scenes` and `tracks`, how many there are; with labels `objects`, from the value of each to the
         scores of its `best` and its `first` track; `rejected`, path to reason of what was skipped.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def pretrain(
+    images: AnyPath,
+    out: AnyPath,
+    *,
+    method: Literal["dino", "dora"] = "dino",
+    init: str = "random",
+    backbone: str | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    micro_batch: int | None = None,
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    seed: int = 0,
+    preview: bool = False,
+    licence: str = "unstated: that of the images it was trained on",
+    judge_every: int = 100,
+    judge_images: int = 256,
+    stop_on_collapse: bool = False,
+    checkpoint_minutes: float = 5.0,
+    tensorboard: bool = False,
+    overwrite: bool = False,
+    device: str = "auto",
+    workers: int | None = 0,
+    outputs: int | None = None,
+    lr: float = 0.0005,
+    min_lr: float = 1e-06,
+    warmup: float = 0.1,
+    weight_decay: float = 0.04,
+    weight_decay_end: float = 0.4,
+    clip: float = 3.0,
+    drop_path: float = 0.1,
+    momentum: float = 0.996,
+    teacher_temp: float = 0.04,
+    teacher_temp_start: float = 0.04,
+    teacher_temp_warmup: float = 0.0,
+    student_temp: float = 0.1,
+    center_momentum: float = 0.9,
+    freeze_last: float = 0.01,
+    free_last_layer: bool = False,
+    global_size: int = 224,
+    local_size: int = 96,
+    local_crops: int = 8,
+    global_scale: tuple[float, float] = (0.4, 1.0),
+    local_scale: tuple[float, float] = (0.05, 0.4),
+    flip: float = 0.5,
+    jitter: float = 0.8,
+    grayscale: float = 0.2,
+    blur_first: float = 1.0,
+    blur_second: float = 0.1,
+    blur_local: float = 0.5,
+    solarize: float = 0.2,
+    vertical_flip: float = 0.0,
+    rotate: float = 0.0,
+    translate: float = 0.0,
+    noise: float = 0.0,
+    erase: float = 0.0,
+    mix: float = 0.0,
+    frames: tuple[int, int] | None = None,
+    clip_frames: int = 8,
+    clip_spacing: int = 60,
+    objects: int = 3,
+    formulas: Literal["coded", "paper"] = "coded",
+    sinkhorn_epsilon: float = 0.05,
+    sinkhorn_rounds: int = 30,
+    film_side: int = 300,
+) -> dict[str, Any]:
+    """Train a backbone on your own images, without a label: OUT can be given wherever a backbone is named.
+
+    IMAGES is a folder (walked recursively), one file, a glob in quotes, or a text file of paths; with `--method dora`
+    it is one film, or a folder of frames in order (frame9 before frame10), the longer the better. What was stopped goes
+    on with the same command, and ends with the same weights. With `torchrun ... -m segpipe pretrain` several GPUs
+    or machines share the work; OUT must then lie where all of them see it.
+
+    Args:
+        images: a folder, an image, a glob, or a text file of paths; with dora a film.
+        out: the folder to write.
+        method: self-distillation of views of single images, or of objects followed through one long film.
+        init: weights to begin with: random, a name of `segpipe backbones` or of timm, OUT of another call, or a
+            file.
+        backbone: the ViT to train, by its name in timm [vit_tiny_patch16_224, or the network of --init].
+        steps: steps of training [100 times all images, at least 1,000 steps, at most 125,000].
+        batch: images of one step, over all processes [an eighth of all, a power of two of 16 to 1,024; with dora
+            to 128].
+        micro_batch: images that are held at once; gradients add up to the batch [16; on a GPU 64; of clips 2 and
+            8].
+        precision: number type of the networks; auto: bfloat16 where the device has it.
+        seed: of everything that is drawn.
+        preview: write OUT/preview.png, a sheet of views of some images, and end.
+        licence: licence of the weights, for their card.
+        judge_every: steps between judgements of the features without labels; 0 = never.
+        judge_images: images that are judged by, at most.
+        stop_on_collapse: end the training where the features have collapsed.
+        checkpoint_minutes: minutes between checkpoints; 0 = after every step.
+        tensorboard: write TensorBoard events to OUT/tb too.
+        overwrite: begin anew where OUT holds a training with other settings.
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: threads that make views; 0 = one per processor.
+        outputs: prototypes of the head [8 for each image, a power of two of 1,024 to 65,536; published with
+            65,536].
+        lr: largest learning rate at a batch of 256; it scales with the batch.
+        min_lr: learning rate at the end [with dora 1e-5].
+        warmup: share of the steps in which the learning rate rises.
+        weight_decay: weight decay at the beginning.
+        weight_decay_end: weight decay at the end.
+        clip: largest length of a parameter's gradient; 0 = any.
+        drop_path: share of blocks that the student leaves out, at its last one.
+        momentum: of the teacher at the beginning; it rises to 1.
+        teacher_temp: temperature of the teacher.
+        teacher_temp_start: temperature of the teacher in the first step.
+        teacher_temp_warmup: share of the steps in which it moves from there.
+        student_temp: temperature of the student.
+        center_momentum: of the center of the teacher's outputs.
+        freeze_last: share of the steps in which the head's last layer is held.
+        free_last_layer: learn the lengths of the last layer's rows instead of holding them at 1 [with dora on].
+        global_size: pixels of a side of the two large views.
+        local_size: pixels of a side of the small views [with dora 112].
+        local_crops: small views of an image; 0 = none [with dora 6].
+        global_scale: share of the picture in a large view.
+        local_scale: share of the picture in a small view.
+        flip: probability of mirroring left and right.
+        jitter: probability of changed brightness, contrast, saturation and hue.
+        grayscale: probability of losing all color.
+        blur_first: probability of blur in the first large view [with dora 0.1].
+        blur_second: probability of blur in the second large view.
+        blur_local: probability of blur in a small view.
+        solarize: probability of inverted bright values in the second large view.
+        vertical_flip: probability of mirroring top and bottom.
+        rotate: probability of turning by 90, 180 or 270 degrees.
+        translate: probability of moving by up to a tenth of the side.
+        noise: probability of Gaussian noise.
+        erase: probability of a box of noise (random erasing).
+        mix: probability that another image shines through all views (mixup).
+        frames: of a film: frames FROM up to and without TO.
+        clip_frames: with dora: frames of a clip.
+        clip_spacing: with dora: frames of the film from one frame of a clip to the next; fewer where the film is
+            short.
+        objects: with dora: objects that are followed, each an attention head that is drawn.
+        formulas: with dora: masks and loss as in its code or in its paper.
+        sinkhorn_epsilon: with dora: how evenly patches are shared out among objects.
+        sinkhorn_rounds: with dora: rounds of sharing out.
+        film_side: with dora: pixels of the short side at which decoded frames are kept on the disk.
+
+    Returns:
+        `backbone`, the folder to name as a backbone; `images` and `steps`, how many; `history`, the rows that
+        were logged; `ended`, why it ended early; `rejected`, path to reason of what was skipped.
 
     Raises:
         SegpipeError: its text says what is wrong and the way out.

@@ -120,7 +120,7 @@ def open_backbone_view(
     side = max(2 * patch, 32) // patch * patch
     names = tuple(attention_maps(np.zeros((1, side, side, 3), np.uint8))[0])  # a missing CLS shows here
     return BackboneView(
-        name,
+        row.title,
         kind,
         f"{part} {index} of 0 to {depth - 1}",
         patch,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from segpipe.base import files
 from segpipe.base.errors import MachineError, UsageError, named
-from segpipe.nn import hub
+from segpipe.nn import hub, pretrained
 from segpipe.records.features import Positions
 
 if TYPE_CHECKING:
@@ -53,6 +54,17 @@ class Backbone:
     """Name of the authors' own file, for `extract.weights`."""
     positions: Positions = "timm"
     """How its authors interpolate learned positions to another grid (`nn.positions`)."""
+    file: Path | None = None
+    """Weights that `segpipe pretrain` made; None: published ones."""
+    base: str = ""
+    """With `file`: the name of that network among the table's rows or timm's models."""
+
+    @property
+    def title(self) -> str:
+        """A name that can be one of a file: of a pretrained one its folder's, and a mark by which two differ."""
+        if self.file is None:
+            return self.name
+        return f"{self.file.resolve().parent.name}-{files.digest(files.absolute(self.file))[:6]}"
 
 
 _APACHE = "Apache-2.0"
@@ -106,13 +118,24 @@ _BY_NAME: Mapping[str, Backbone] = {row.name: row for row in BACKBONES}
 
 
 def find_backbone(name: str) -> Backbone:
-    """The row of a backbone, from the table or made from timm's records.
+    """The row of a backbone: from the table, made from timm's records, or of a file that `segpipe pretrain` made.
+
+    Args:
+        name: a row's, a timm model's, or a path: of such a file, or of its folder.
 
     Raises:
-        UsageError: no such name, or a network that only takes one input size.
+        UsageError: no such name or file, or a network that only takes one input size.
     """
     if name in _BY_NAME:
         return _BY_NAME[name]
+    file = pretrained.weights_file(name)
+    if file is not None:
+        return _row_of_file(name, file)
+    if pretrained.looks_like_path(name):
+        raise UsageError(
+            f"{named('extract.backbone', name)}: there is no {pretrained.FILE} of `segpipe pretrain`; name its folder, "
+            "or a network of `segpipe backbones`"
+        )
     import timm
 
     if not timm.is_model(name):
@@ -150,6 +173,15 @@ def _row_from_timm(name: str) -> Backbone:
     return Backbone(name, name, "cnn", last["reduction"], last["num_chs"], len(stages), 0, 0, norm, licence, repo)
 
 
+def _row_of_file(name: str, file: Path) -> Backbone:
+    card = pretrained.read_card(file)
+    if pretrained.looks_like_path(card["network"]) or card["network"] == "classical":
+        raise UsageError(f"{file}: its card names no network; make it again with `segpipe pretrain`")
+    row = find_backbone(card["network"])
+    rule: Positions = card["positions"]
+    return replace(row, name=name, licence=card["licence"], positions=rule, repo="", file=file, base=row.name)
+
+
 def is_vit(model: torch.nn.Module) -> bool:
     """Whether a timm model is a plain ViT (`VisionTransformer` or the rotary `Eva`), with blocks and tokens."""
     from timm.models.eva import Eva
@@ -158,26 +190,59 @@ def is_vit(model: torch.nn.Module) -> bool:
     return isinstance(model, VisionTransformer | Eva)
 
 
-def _build(timm_name: str) -> Any:
+def build_network(row: Backbone, *, drop_path: float = 0.0) -> torch.nn.Module:
+    """A ViT as timm begins with it, without classifier, drawn from torch's generator; positions by the row's rule.
+
+    Args:
+        row: of a ViT.
+        drop_path: share of blocks that its last one is left out in training, 0 at its first one.
+    """
+    from segpipe.nn import positions as places
+
+    model = _build(row.timm, drop_path_rate=drop_path)
+    places.set_rule(model, row.positions, name=row.name)
+    made: torch.nn.Module = model
+    return made
+
+
+def _build(timm_name: str, **settings: Any) -> Any:
     import timm
 
     entry = timm.model_entrypoint(timm_name.split(".")[0])
     vit = entry.__module__.rsplit(".", 1)[-1] in ("vision_transformer", "vision_transformer_hybrid", "eva", "deit")
     sized = {"dynamic_img_size": True} if vit else {}  # positions are interpolated to the input at each call
-    return timm.create_model(timm_name, pretrained=False, num_classes=0, **sized)
+    return timm.create_model(timm_name, pretrained=False, num_classes=0, **sized, **settings)
+
+
+def backbone_name(name: str) -> str:
+    """A name of a backbone that means the same in another working directory: paths become absolute."""
+    if name in _BY_NAME or not (pretrained.looks_like_path(name) or pretrained.weights_file(name)):
+        return name
+    return files.absolute(name)
+
+
+def own_file(name: str) -> Path | None:
+    """The file of weights that a backbone's name itself means; None for names of networks."""
+    return None if name in _BY_NAME else pretrained.weights_file(name)
 
 
 def positions_of(name: str, wanted: Literal["auto"] | Positions = "auto") -> Positions:
     """The rule for a backbone's positions: `auto` is its row's in the table, and timm's for timm's own names."""
     if wanted != "auto":
         return wanted
-    return _BY_NAME[name].positions if name in _BY_NAME else "timm"
+    if name in _BY_NAME:
+        return _BY_NAME[name].positions
+    file = pretrained.weights_file(name)
+    if file is None or not pretrained.has_card(file):
+        return "timm"
+    rule: Positions = pretrained.read_card(file)["positions"]
+    return rule
 
 
 def load_network(
     row: Backbone, *, weights: Path | None, positions: Positions | None = None
 ) -> tuple[torch.nn.Module, str]:
-    """Build a network in evaluation mode on the CPU, with its published weights.
+    """Build a network in evaluation mode on the CPU, with its weights.
 
     Args:
         row: any row but `classical`.
@@ -194,8 +259,14 @@ def load_network(
     from segpipe.nn import positions as places
     from segpipe.nn import weights as formats
 
+    if weights is not None and row.file is not None:
+        raise UsageError(
+            f"{named('extract.backbone', row.name)} holds its weights; leave out {named('extract.weights', weights)}"
+        )
     if weights is not None:
         path, source = weights, weights.name
+    elif row.file is not None:
+        path, source = row.file, f"{row.file.name} sha256:{files.sha256(row.file)[:16]}"
     else:
         path, source = _from_hub(row)
     tensors = formats.read_tensors(path)

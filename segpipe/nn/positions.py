@@ -21,7 +21,8 @@ from segpipe.base.errors import UsageError, named
 from segpipe.records.features import Positions
 
 _OFFSET = 0.1  # of a patch
-_RULE = "segpipe_positions"  # attribute of a network that does not follow timm's
+RULE = "segpipe_positions"
+"""Attribute of a network that says its rule; without it the rule is timm's."""
 
 
 def set_rule(model: nn.Module, rule: Positions, *, name: str) -> None:
@@ -40,7 +41,7 @@ def set_rule(model: nn.Module, rule: Positions, *, name: str) -> None:
             f"{named('extract.positions', rule)}: {named('extract.backbone', name)} has no learned positions of a "
             f"square of patches, so DINO's rule means nothing; set {named('extract.positions', 'auto')}"
         )
-    setattr(model, _RULE, rule)
+    setattr(model, RULE, rule)
 
 
 def _able(model: Any) -> bool:
@@ -64,7 +65,7 @@ def embed(model: Any, patches: Tensor) -> Any:
     Returns:
         (B, N, width); of `Eva` with its rotary positions.
     """
-    if getattr(model, _RULE, "timm") == "timm":
+    if getattr(model, RULE, "timm") == "timm":
         return model._pos_embed(patches)
     count, rows, cols, _ = patches.shape
     prefix = _prefix(model)

@@ -43,7 +43,8 @@ PROBED = Kind("the output of probe", "probe")
 CORRUPTED = Kind("the output of robustness", "robustness")
 PROPAGATED = Kind("the output of propagate", "carried")
 TRACKED = Kind("the output of track", "tracks")
-_KINDS = (RUN, APPLIED, ATTENDED, PROBED, CORRUPTED, PROPAGATED, TRACKED)
+PRETRAINED = Kind("the output of pretrain", "backbone")
+_KINDS = (RUN, APPLIED, ATTENDED, PROBED, CORRUPTED, PROPAGATED, TRACKED, PRETRAINED)
 
 
 def check_free(folder: Path, kind: Kind, *, earlier: Callable[[], bool]) -> None:

@@ -6,7 +6,7 @@ import torch
 
 from segpipe.base.errors import UsageError
 from segpipe.nn import attention, vit
-from segpipe.nn.block_parts import block_parts
+from segpipe.nn.block_parts import block_parts, parts_and_cls
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -54,6 +54,16 @@ def test_attention_comes_of_queries_and_keys(images, model):
     whole = vit.attention(model, images, -1)[:, :, 0, model.num_prefix_tokens :]
     assert torch.allclose(parts.attention.flatten(2), whole, atol=1e-6)
     assert (parts.attention.sum(dim=(2, 3)) < 1).all()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("block", [0, -2, -1])
+def test_one_pass_gives_a_block_s_parts_and_the_network_s_own_cls(images, model, block):
+    parts, cls = parts_and_cls(model, images, block=block)
+    alone = block_parts(model, images, block=block)
+    for name in ("attention", "queries", "keys", "tokens"):
+        assert torch.equal(getattr(parts, name), getattr(alone, name)), name
+    assert torch.allclose(cls, model.forward_features(images)[:, 0], atol=1e-4)
 
 
 def test_blocks_that_do_not_exist_and_networks_without_cls_are_refused(model, images):

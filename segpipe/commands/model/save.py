@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,14 @@ def bundle(run_dir: RunDir, path: Path, runtime: Runtime) -> Bundle:
     features, masks = run_dir.path("features"), load_header(run_dir.path("masks"))
     header = FeatureStore(features).header
     guide = open_guide(run_dir)
+    row = find_backbone(header.backbone)
     made = Bundle(
-        header=header,
+        header=replace(header, backbone=row.base or header.backbone),  # a path means nothing on another machine
         index={name: value for name, value in settings["index"] if name in _PLANNING or (name, value) == _STRICT},
         scaling=load_corpus(run_dir.path("corpus")).scaling,
         refine={name: masks[name] for name in ("side", "sharpness", "flip", "crf")},
         legend=open_legend(run_dir, masks["classes"]),
-        licence=find_backbone(header.backbone).licence,
+        licence=row.licence,
         version=__version__,
         guided=guide.told if guide else "",
     )

@@ -10,11 +10,11 @@ import logging
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 from threadpoolctl import threadpool_limits
 
 from segpipe.base.config import AbsolutePath, Section, setting
@@ -24,7 +24,7 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.inference.encoder import Encoder, has_whitening, open_encoder, save_whitening
 from segpipe.inference.extraction import bfloat16_cosine, describe_shards, read_cuts, sample_patches, sample_rows
-from segpipe.nn.backbones import Backbone, find_backbone, positions_of
+from segpipe.nn.backbones import Backbone, backbone_name, find_backbone, own_file, positions_of
 from segpipe.ops.clustering.kmeans import Moments
 from segpipe.records.codec import Codec, CodecName, channels_of, stored_bytes
 from segpipe.records.corpus import Corpus
@@ -61,7 +61,9 @@ Float32 = npt.NDArray[np.float32]
 class Config(Section):
     """Settings of `extract`."""
 
-    backbone: str = setting("dino_vits16", "name from `segpipe backbones`, or any timm model name")
+    backbone: Annotated[str, AfterValidator(backbone_name)] = setting(
+        "dino_vits16", "name from `segpipe backbones`, any timm model name, or a folder of `segpipe pretrain`"
+    )
     weights: AbsolutePath | None = setting(None, "weights file to use instead of the hub's (.safetensors, .pth)")
     input_size: int = setting(
         448,
@@ -252,7 +254,8 @@ def summarize(header: FeatureHeader, grids: npt.NDArray[np.int64], out: Path, ro
 
 def input_files(config: Config) -> list[Path]:
     """The user's files that the features depend on."""
-    return [config.weights] if config.weights else []
+    pretrained = own_file(config.backbone)
+    return [path for path in (config.weights, pretrained) if path is not None]
 
 
 def cost(config: Config, work: Work) -> Cost:
