@@ -56,6 +56,7 @@ class SmallFrames:
         Raises:
             BadVideo: the film can no longer be opened.
         """
+        yield from self._frames.rejected
         wanted, smaller = self._frames.size, CropResize(resize=self.size)
         for entry in self._frames.read(self._start):
             if isinstance(entry, Rejected):

@@ -139,3 +139,11 @@ class PretrainOptions(DoraOptions, AugmentOptions, DinoOptions, TrainingOptions)
                 "give one that does"
             )
         return self
+
+    @model_validator(mode="after")
+    def _method_has_them(self) -> PretrainOptions:
+        others = sorted(self.model_fields_set & DoraOptions.model_fields.keys())
+        if self.method != "dora" and others:
+            given = named(others[0], getattr(self, others[0]))
+            raise ValueError(f"{given} is for {named('method', 'dora')}; leave it out, or give that too")
+        return self

@@ -126,7 +126,8 @@ class Loop:
         """Learning rate and weight decay of a step, put into the optimizer; and the teacher's momentum."""
         options, steps = self.options, self.plan.steps
         top = options.lr * self.plan.batch / 256
-        rate = cosine(step, steps=steps, start=top, end=options.min_lr, warmup=round(options.warmup * steps))
+        last = min(options.min_lr, top)  # of small batches the top may be below it: rates never rise to their end
+        rate = cosine(step, steps=steps, start=top, end=last, warmup=round(options.warmup * steps))
         decay = cosine(step, steps=steps, start=options.weight_decay, end=options.weight_decay_end)
         for group in self.training.optimizer.param_groups:
             group["lr"] = rate

@@ -42,13 +42,15 @@ def test_a_folder_is_read_in_frame_order_and_odd_ones_are_left_out(tmp_path: Pat
         Image.fromarray(np.full((20, 30, 3), 20 * i, np.uint8)).save(tmp_path / f"frame{i}.png")
     Image.fromarray(np.full((20, 20, 3), 9, np.uint8)).save(tmp_path / "frame4.png")
     (tmp_path / "frame7.png").write_bytes(b"no picture")
+    (tmp_path / "frame8b.png").symlink_to(tmp_path / "gone.png")
     entries = list(opened(tmp_path))
     assert [int(entry[0, 0, 0]) // 20 for entry in entries if not isinstance(entry, Rejected)] == [
         *(0, 1, 2, 3, 5, 6, 8, 9, 10)
     ]
     reasons = [entry.reason for entry in entries if isinstance(entry, Rejected)]
-    assert "20 x 20 pixels, the first frame has 30 x 20" in reasons[0]
-    assert len(reasons) == 2
+    assert "20 x 20 pixels, the first frame has 30 x 20" in reasons[1]
+    assert "a link that leads to no file" in reasons[0]
+    assert len(reasons) == 3
 
 
 def test_gray_deep_and_transparent_pictures_are_frames_too(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def test_what_decides_most_comes_first() -> None:
         ({"global_scale": (0.5, 0.2)}, "global_scale=0.5 0.2: give shares 0 < LOW <= HIGH <= 1"),
         ({"local_scale": (0.0, 0.2)}, "give shares"),
         ({"batch": 10, "micro_batch": 4}, "micro_batch=4 does not divide batch=10"),
+        ({"clip_frames": 4}, "clip_frames=4 is for method=dora; leave it out"),
         ({"flip": 1.5}, "flip=1.5"),
         ({"steps": 0}, "steps=0"),
         ({"licence": ""}, "licence"),

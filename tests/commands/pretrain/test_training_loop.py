@@ -55,6 +55,16 @@ def test_micro_batches_add_up_to_the_batch() -> None:
     torch.testing.assert_close(*centers)
 
 
+@pytest.mark.parametrize("lr", [1e-3, 1e-6])
+def test_the_learning_rate_never_rises_to_its_end(lr: float, tmp_path: Path) -> None:
+    loop = make_loop(steps=12, lr=lr, min_lr=1e-5, judge_every=1)
+    loop.history = TrainingHistory(tmp_path, done=0, events=False)
+    loop.run(0, no_track)
+    rates = [row["lr"] for row in loop.history.rows]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == pytest.approx(lr * loop.plan.batch / 256)
+
+
 def test_the_last_layer_is_held_in_the_first_steps() -> None:
     loop = make_loop(steps=4, freeze_last=0.5)
     layer: Any = loop.training.student.head.last_layer
