@@ -1,7 +1,8 @@
-"""J, F and J&F of propagated masks on folders of frames, beside simple baselines; and its rate beside the bare network.
+"""J, F and J&F of propagated masks on folders of frames, beside simple baselines; and rates beside the bare network.
 
     python tools/bench_video.py scores DATA --backbone NAME --weights FILE [--sequences dog blackswan] [--short 480]
     python tools/bench_video.py rate DATA/images/dog DATA/labels/dog/00000.png --backbone NAME --weights FILE
+        [--command track]
 
 DATA holds images/<sequence>/ and labels/<sequence>/ (index PNGs, 0 = background), as DAVIS does after unpacking. The
 first and the last frame of a sequence do not count. `scores` prints a line for every sequence and method:
@@ -12,6 +13,9 @@ first and the last frame of a sequence do not count. `scores` prints a line for 
     saliency     of every frame alone: the strongest pixels of the attention of CLS that hold 60% of its mass
     track        the track of `segpipe track` that overlaps the object most over the film: the truth chooses it
     first track  the one that holds most of the object in its first frame
+
+`rate` prints frames a second of the network alone, of the whole command from its start to its last file, and of each
+frame after the first third: what a long film comes to. A ratio is to the network alone, in the same turn.
 """
 
 from __future__ import annotations
@@ -160,16 +164,29 @@ def print_rate(given: argparse.Namespace) -> None:
         to_input_size(each.rgb, size, protocol="dino") for each in frames.read(0) if isinstance(each, NumberedFrame)
     ]
     features.describe(inputs[0])
-    options = {
-        "masks": given.mask, "backbone": given.backbone, "weights": given.weights, "device": given.device,
-        "input_size": given.short, "frames": (0, given.count), "no_overlay": given.no_overlay,
+    shared = {
+        "backbone": given.backbone, "weights": given.weights, "device": given.device, "input_size": given.short,
+        "no_overlay": given.no_overlay,
     }  # fmt: skip
-    for _ in range(given.times):
-        bare = timed(lambda: [features.describe(each) for each in inputs])
+
+    def whole(count: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            whole = timed(partial(segpipe.propagate, given.images, Path(folder) / "out", **options))
-        count = len(inputs)
-        print(f"network {count / bare:.2f} frames/s, propagate {count / whole:.2f}, ratio {bare / whole:.2f}")
+            out, film = Path(folder) / "out", str(given.images)
+            if given.command == "track":
+                segpipe.track(film, out, frames=(0, count), **shared)
+            else:
+                segpipe.propagate(film, out, masks=given.mask, frames=(0, count), **shared)
+
+    count, third = len(inputs), len(inputs) // 3
+    for _ in range(given.times):
+        bare = timed(lambda: [features.describe(each) for each in inputs]) / count
+        short, long = timed(partial(whole, third)), timed(partial(whole, count))
+        further = (long - short) / (count - third)
+        print(
+            f"network {1 / bare:.2f} frames/s; {given.command} {count / long:.2f}, ratio {bare * count / long:.2f}; "
+            f"each further frame {1 / further:.2f}, ratio {bare / further:.2f}",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -185,7 +202,8 @@ def main() -> None:
         else:
             sub.add_argument("images", type=Path)
             sub.add_argument("mask", type=Path)
-            sub.add_argument("--count", type=int, default=24)
+            sub.add_argument("--command", choices=("propagate", "track"), default="propagate")
+            sub.add_argument("--count", type=int, default=60)
             sub.add_argument("--times", type=int, default=3)
             sub.add_argument("--no-overlay", action="store_true")
         sub.add_argument("--backbone", required=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -148,6 +149,7 @@ def find_backbone(name: str) -> Backbone:
     return _row_from_timm(name)
 
 
+@lru_cache(maxsize=32)  # a model is built for its facts
 def _row_from_timm(name: str) -> Backbone:
     import torch
 
