@@ -60,13 +60,15 @@ def serve_run(options: ViewOptions) -> None:
         UsageError: a run is none, or the port is taken.
     """
     stay_small()
-    with serving(options.run, beside=options.beside, port=options.port, patience=_PATIENCE) as (served, thread):
+    with (
+        contextlib.suppress(Stopped, KeyboardInterrupt),  # from the first line on that speaks of Ctrl-C, and before
+        serving(options.run, beside=options.beside, port=options.port, patience=_PATIENCE) as (served, thread),
+    ):
         print(f"{served.address}  (Ctrl-C ends it)", flush=True)  # noqa: T201
         if not options.no_open:
             webbrowser.open(served.address)
-        with contextlib.suppress(Stopped, KeyboardInterrupt):
-            while thread.is_alive():
-                thread.join(_WAITING)
+        while thread.is_alive():
+            thread.join(_WAITING)
 
 
 @contextmanager
