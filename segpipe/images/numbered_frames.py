@@ -6,7 +6,7 @@ in guarded processes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter, methodcaller
@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.errors import CorpusError
+from segpipe.base.errors import CorpusError, UsageError, named
 from segpipe.base.files import digest
 from segpipe.base.geometry import Size
 from segpipe.base.parallel import read_ahead
@@ -202,6 +202,34 @@ def open_frames(film: str, *, workers: int, stop: int | None = None) -> Numbered
     if is_video(path) and not path.is_dir():
         return FilmFrames(path, stop=stop)
     return FolderFrames(film, workers=workers, stop=stop)
+
+
+def of_one_size(
+    entries: Iterable[NumberedFrame | Rejected], size: Size | None = None
+) -> Iterator[NumberedFrame | Rejected]:
+    """The same, with frames of another size than `size`, or where it is None than the first one, rejected."""
+    for entry in entries:
+        if isinstance(entry, NumberedFrame):
+            size = size or entry.size
+            if entry.size != size:
+                reason = (
+                    f"{entry.size.width} x {entry.size.height} pixels, the first frame has {size.width} x "
+                    f"{size.height}; make them alike"
+                )
+                yield Rejected(entry.name, reason)
+                continue
+        yield entry
+
+
+def check_range(frames: NumberedFrames, film: str, start: int, stop: int | None) -> None:
+    """See that there is a frame from number `start` on, where that can be known.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if frames.counted and len(frames) <= start:
+        asked = f"{start} {'' if stop is None else stop}".strip()
+        raise UsageError(f"{named('frames', asked)}: {film} holds {len(frames)} frames")
 
 
 def _filled(image: SourceImage) -> npt.NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from segpipe.commands.pretrain.image_views import ImageViews, view_captions
-from segpipe.commands.pretrain.method import Batch, HeadedNetwork, SumOver, Views
+from segpipe.commands.pretrain.method import Batch, HeadedNetwork, Views
 from segpipe.commands.pretrain.options import AugmentOptions, DinoOptions
-from segpipe.commands.pretrain.teacher_center import TeacherCenter
+from segpipe.commands.pretrain.teacher_center import CenteredMethod, TeacherCenter
 from segpipe.nn.pretraining.self_distillation import distill
 
 _TEACHERS = 2  # views that the teacher sees: the large ones
 
 
-class Dino:
+class Dino(CenteredMethod):
     """The method: multi-crop views, and a loss whose teacher is centered and sharpened."""
 
     def __init__(
@@ -57,10 +57,6 @@ class Dino:
         """Two large views (3, S, S) and several small ones."""
         return self._views(item, generator)
 
-    def collate(self, items: Sequence[Views]) -> Batch:
-        """For each view one tensor (B, 3, S, S)."""
-        return tuple(torch.stack(views) for views in zip(*items, strict=True))
-
     def loss(
         self, student: HeadedNetwork, teacher: HeadedNetwork, batch: Batch, step: int, generator: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
@@ -69,31 +65,10 @@ class Dino:
         with torch.no_grad():
             wanted = teacher(batch[:_TEACHERS]).float()
         given = student(batch).float()
-        loss = distill(
-            given.view(len(batch), count, -1),
-            wanted.view(_TEACHERS, count, -1),
-            self._center.center,
-            student_temperature=self._student_temp,
-            teacher_temperature=self._center.temperature(step),
-        )
-        _, figures = self._center.targets(wanted, step)
+        targets, figures = self._center.targets(wanted, step)
+        scores, wanted = given.view(len(batch), count, -1), targets.view(_TEACHERS, count, -1)
+        loss = distill(scores, wanted, student_temperature=self._student_temp)
         return loss, figures
-
-    def after_step(self, step: int, total: SumOver) -> None:
-        """Move the center toward the mean of the teacher's scores in this step."""
-        self._center.move(total)
-
-    def state(self) -> dict[str, Tensor]:
-        """The center."""
-        return self._center.state()
-
-    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take up a center."""
-        self._center.load_state(tensors)
-
-    def figures(self, step: int) -> Mapping[str, float]:
-        """The teacher's temperature."""
-        return {"teacher_temperature": self._center.temperature(step)}
 
     def pair(self, item: int, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
         """The two large views of an item."""

@@ -11,7 +11,6 @@ paper's masks and a plain mean. In both, heads are drawn for each clip and not f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,9 +21,9 @@ from torch import Tensor
 from segpipe.base.errors import UsageError, named
 from segpipe.commands.pretrain.clip_views import SHOWN, clip_captions, make_clip, make_single, shown_frames
 from segpipe.commands.pretrain.film_clips import ClipPlan, take_clip
-from segpipe.commands.pretrain.method import Batch, HeadedNetwork, SumOver, Views
+from segpipe.commands.pretrain.method import Batch, HeadedNetwork, Views
 from segpipe.commands.pretrain.object_finder import MOST_HEADS, look
-from segpipe.commands.pretrain.teacher_center import TeacherCenter
+from segpipe.commands.pretrain.teacher_center import CenteredMethod, TeacherCenter
 from segpipe.ops.pretraining.object_tubes import Tracking, keep_objects
 from segpipe.ops.pretraining.tube_loss import first_local, tube_loss
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 RGB = tuple[float, float, float]
 
 
-class Dora:
+class Dora(CenteredMethod):
     """The method: clips, masks by a tracker inside the teacher, and the loss of masked frames and small crops."""
 
     def __init__(
@@ -87,10 +86,6 @@ class Dora:
         large, small = make_clip(clip, self._chosen.local_crops - self._unused, self._chosen, generator)
         return self._normalized(large), self._normalized(small), torch.from_numpy(draws)
 
-    def collate(self, items: Sequence[Views]) -> Batch:
-        """(B, T, 3, S, S), (B, crops, T, 3, s, s), (B, `MOST_HEADS`)."""
-        return tuple(torch.stack(views) for views in zip(*items, strict=True))
-
     def _normalized(self, x: npt.NDArray[np.float32]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(np.moveaxis((x - self._mean) / self._std, -1, -3)))
 
@@ -119,24 +114,6 @@ class Dora:
         """What the student is shown of each frame: (objects, T, B, 3, S, S), normalized."""
         frames, _, draws = batch
         return keep_objects(frames, look(teacher, frames, draws, self._objects, self._how)[1])
-
-    # --- center -----------------------------------------------------------------------------------------------------
-
-    def after_step(self, step: int, total: SumOver) -> None:
-        """Move the center."""
-        self._center.move(total)
-
-    def state(self) -> dict[str, Tensor]:
-        """The center."""
-        return self._center.state()
-
-    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take up a center."""
-        self._center.load_state(tensors)
-
-    def figures(self, step: int) -> Mapping[str, float]:
-        """The teacher's temperature."""
-        return {"teacher_temperature": self._center.temperature(step)}
 
     # --- beside the training ----------------------------------------------------------------------------------------
 

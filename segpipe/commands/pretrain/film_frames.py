@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.errors import UsageError, named
 from segpipe.base.files import digest
 from segpipe.base.geometry import Size
-from segpipe.images.numbered_frames import open_frames
+from segpipe.images.numbered_frames import check_range, of_one_size, open_frames
 from segpipe.images.transform import CropResize
 from segpipe.records.corpus import Rejected
 
@@ -37,9 +36,7 @@ class SmallFrames:
         self._start, stop = frames or (0, None)
         self._frames = open_frames(film, workers=workers, stop=stop)
         self.film, self.size = film, kept_size(self._frames.size, side)
-        if self._frames.counted and len(self._frames) <= self._start:
-            asked = f"{self._start} {'' if stop is None else stop}".strip()
-            raise UsageError(f"{named('frames', asked)}: {film} holds {len(self._frames)} frames")
+        check_range(self._frames, film, self._start, stop)
         self.key = digest([_FORMAT, self._frames.state(), side, self._start, stop])
 
     def __len__(self) -> int:
@@ -57,14 +54,9 @@ class SmallFrames:
             BadVideo: the film can no longer be opened.
         """
         yield from self._frames.rejected
-        wanted, smaller = self._frames.size, CropResize(resize=self.size)
-        for entry in self._frames.read(self._start):
-            if isinstance(entry, Rejected):
-                yield entry
-            elif entry.size != wanted:
-                yield Rejected(f"frame {entry.index}", _other_size(entry.size, wanted))
-            else:
-                yield smaller.apply(entry.rgb, None)[0]
+        smaller = CropResize(resize=self.size)
+        for entry in of_one_size(self._frames.read(self._start), self._frames.size):
+            yield entry if isinstance(entry, Rejected) else smaller.apply(entry.rgb, None)[0]
 
 
 def kept_size(size: Size, side: int) -> Size:
@@ -75,7 +67,3 @@ def kept_size(size: Size, side: int) -> Size:
     """
     share = min(1.0, side / min(size.height, size.width))
     return Size(max(1, round(size.height * share)), max(1, round(size.width * share)))
-
-
-def _other_size(size: Size, first: Size) -> str:
-    return f"{size.width} x {size.height} pixels, the first frame has {first.width} x {first.height}; make them alike"

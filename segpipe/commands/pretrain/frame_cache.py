@@ -66,14 +66,6 @@ def cache_frames(film: SmallFrames, folder: Path, runtime: Runtime) -> CachedFil
     return found
 
 
-def drop_frames(folder: Path) -> None:
-    """Delete what `cache_frames` keeps in a folder, and the folder where nothing else is in it."""
-    for name in (FACTS, PIXELS):
-        (folder / name).unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-
-
 def _decode(film: SmallFrames, folder: Path, key: str, runtime: Runtime) -> None:
     rejected, count = list[Rejected](), 0
     _check_room(folder, film)

@@ -11,6 +11,7 @@ from segpipe.base import files
 from segpipe.base.errors import UsageError, named
 from segpipe.commands.pretrain.options import PretrainOptions
 from segpipe.nn.backbones import Backbone, build_network, find_backbone, load_network
+from segpipe.nn.pretrained import has_card
 from segpipe.nn.projection_head import Headed, ProjectionHead
 
 _NETWORK = "vit_tiny_patch16_224"
@@ -39,7 +40,7 @@ def find_start(options: PretrainOptions) -> Start:
     weights = None
     if init == _RANDOM:
         row = find_backbone(asked or _NETWORK)
-    elif Path(init).suffix in _ENDINGS and Path(init).is_file() and not _has_card(Path(init)):
+    elif Path(init).suffix in _ENDINGS and Path(init).is_file() and not has_card(Path(init)):
         weights, row = Path(init), find_backbone(asked or _NETWORK)
     else:
         row = find_backbone(init)
@@ -63,12 +64,6 @@ def find_start(options: PretrainOptions) -> Start:
                 f"{named(name, near)}"
             )
     return Start(row, weights, init == _RANDOM)
-
-
-def _has_card(path: Path) -> bool:
-    from segpipe.nn.pretrained import has_card
-
-    return has_card(path)
 
 
 def make_pair(start: Start, options: PretrainOptions, *, outputs: int, device: str) -> tuple[Headed, Headed, str]:

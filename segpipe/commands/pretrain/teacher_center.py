@@ -1,14 +1,14 @@
-"""The center of the teacher's scores: taken off before they become targets, moved once a step."""
+"""The center of the teacher's scores: taken off before they become targets, moved once a step; and what has one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from segpipe.commands.pretrain.method import SumOver
+from segpipe.commands.pretrain.method import Batch, SumOver, Views
 from segpipe.nn.pretraining.schedules import ramp
 from segpipe.nn.pretraining.self_distillation import entropies, move_center, teacher_probabilities
 
@@ -60,3 +60,29 @@ class TeacherCenter:
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up what `state` gave."""
         self.center = tensors["center"].to(self.center.device)
+
+
+class CenteredMethod:
+    """What DINO and DoRA share of a `Method`: stacked views, and a center that is moved, kept and told."""
+
+    _center: TeacherCenter
+
+    def collate(self, items: Sequence[Views]) -> Batch:
+        """For each view one tensor, the items first."""
+        return tuple(torch.stack(views) for views in zip(*items, strict=True))
+
+    def after_step(self, step: int, total: SumOver) -> None:
+        """Move the center toward the mean of the teacher's scores in this step."""
+        self._center.move(total)
+
+    def state(self) -> dict[str, Tensor]:
+        """The center."""
+        return self._center.state()
+
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up a center."""
+        self._center.load_state(tensors)
+
+    def figures(self, step: int) -> Mapping[str, float]:
+        """The teacher's temperature."""
+        return {"teacher_temperature": self._center.temperature(step)}

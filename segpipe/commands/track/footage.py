@@ -8,10 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.base.errors import UsageError, named
-from segpipe.base.geometry import Size
 from segpipe.images.frames import difference, look_of
-from segpipe.images.numbered_frames import NumberedFrame, NumberedFrames, count_digits, open_frames
+from segpipe.images.numbered_frames import (
+    NumberedFrame,
+    NumberedFrames,
+    check_range,
+    count_digits,
+    of_one_size,
+    open_frames,
+)
 from segpipe.records.corpus import Rejected
 
 FPS = 25.0
@@ -60,14 +65,9 @@ class Footage:
             BadVideo: the film can no longer be opened.
         """
         before: npt.NDArray[np.int16] | None = None
-        size: Size | None = None
-        for frame in self.frames.read(self.start):
+        for frame in of_one_size(self.frames.read(self.start)):
             if isinstance(frame, Rejected):
                 yield frame
-                continue
-            size = size or frame.size
-            if frame.size != size:
-                yield Rejected(frame.name, _other_size(frame.size, size))
                 continue
             look = look_of(frame.rgb) if self.cuts else None
             cut = look is not None and before is not None and difference(look, before) >= self.cuts
@@ -76,10 +76,6 @@ class Footage:
 
     def _seconds(self, frame: NumberedFrame) -> float:
         return frame.index / self.fps if frame.seconds is None else frame.seconds
-
-
-def _other_size(size: Size, first: Size) -> str:
-    return f"{size.width} x {size.height} pixels, the first frame has {first.width} x {first.height}; make them alike"
 
 
 def open_footage(
@@ -94,6 +90,5 @@ def open_footage(
     """
     start, stop = frames or (0, None)
     found = open_frames(video, workers=workers, stop=stop)
-    if found.counted and len(found) <= start:
-        raise UsageError(f"{named('frames', f'{start} {stop}')}: {video} holds {len(found)} frames")
+    check_range(found, video, start, stop)
     return Footage(found, start, cuts, fps or found.fps or FPS)

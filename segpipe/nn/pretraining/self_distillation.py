@@ -6,31 +6,21 @@ import torch
 from torch import Tensor
 
 
-def distill(
-    student: Tensor,
-    teacher: Tensor,
-    center: Tensor,
-    *,
-    student_temperature: float,
-    teacher_temperature: float,
-) -> Tensor:
+def distill(student: Tensor, targets: Tensor, *, student_temperature: float) -> Tensor:
     """Cross-entropy between the teacher's and the student's softmax, a mean over all pairs of different views.
 
     Args:
         student: (V, B, K) float32 scores of all views.
-        teacher: (T, B, K) float32 scores of the first T <= V of these views.
-        center: (K,) float32, taken off the teacher's scores.
+        targets: (T, B, K) `teacher_probabilities` of the first T <= V of these views.
         student_temperature: the student's scores are divided by it.
-        teacher_temperature: the teacher's, after centering.
 
     Returns:
         A scalar that can be differentiated with respect to `student` alone.
     """
     logs = torch.log_softmax(student / student_temperature, dim=-1)
-    wanted = teacher_probabilities(teacher, center, temperature=teacher_temperature)
     together = logs.sum(dim=0)
-    pairs = len(teacher) * (len(student) - 1)
-    each = [-(target * (together - logs[view])).sum(dim=-1).mean() for view, target in enumerate(wanted)]
+    pairs = len(targets) * (len(student) - 1)
+    each = [-(target * (together - logs[view])).sum(dim=-1).mean() for view, target in enumerate(targets)]
     return torch.stack(each).sum() / pairs
 
 

@@ -10,7 +10,7 @@ from segpipe.base.geometry import Size
 from segpipe.base.runtime import Runtime
 from segpipe.commands.pretrain import frame_cache
 from segpipe.commands.pretrain.film_frames import SmallFrames
-from segpipe.commands.pretrain.frame_cache import FACTS, PIXELS, CachedFilm, cache_frames, drop_frames
+from segpipe.commands.pretrain.frame_cache import FACTS, PIXELS, CachedFilm, cache_frames
 from segpipe.records.corpus import Rejected
 from tests.helpers.films import cut_film, write_film
 from tests.helpers.full_disk import room_for
@@ -116,15 +116,3 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
 def test_a_film_without_a_usable_frame_is_said(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"not one frame can be used \(x.png: no picture\)"):
         cached(Drawn(0), tmp_path / "frames")
-
-
-def test_frames_are_dropped_and_other_files_stay(tmp_path: Path) -> None:
-    folder = tmp_path / "frames"
-    cached(Drawn(), folder)
-    (folder / "mine.txt").write_text("kept")
-    drop_frames(folder)
-    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
-    (folder / "mine.txt").unlink()
-    drop_frames(folder)
-    assert not folder.exists()
-    drop_frames(folder)
