@@ -24,12 +24,11 @@ from pydantic import BaseModel, Field, PrivateAttr
 
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
-from segpipe.base.errors import CorpusError
 from segpipe.base.runtime import Runtime
 from segpipe.records.candidates import Candidate
 from segpipe.stages.train.candidates import choose, make_all
 from segpipe.stages.train.configs import Method, TrainingConfig
-from segpipe.stages.train.data import Material
+from segpipe.stages.train.data import Material, fitting_batch
 from segpipe.stages.train.objective_configs import StegoConfig
 from segpipe.store import candidates as table
 from segpipe.store.corpus import load_corpus
@@ -197,17 +196,6 @@ class Summary(BaseModel):
     """The same of the features, as the shifts are compared with."""
     collapsed: bool
     """Random crops get nearly the same codes everywhere: clusters will mean nothing."""
-
-
-def fitting_batch(wanted: int, *, crops: int) -> int:
-    """The batch size for this many crops.
-
-    Raises:
-        CorpusError: there are none.
-    """
-    if not crops:
-        raise CorpusError("no crop shows any image (all patches are without content), so there is nothing to train on")
-    return min(wanted, crops)
 
 
 def methods_of(config: Config, *, crops: int) -> list[Method]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base import parallel
+from segpipe.base.errors import CorpusError
 from segpipe.ops.clustering import sampler
 from segpipe.ops.clustering.kmeans import Moments
 from segpipe.store.batch_reader import Batch, read_batch
@@ -76,3 +77,14 @@ class Material:
             shown = self.store.batch([crop])[self.valid(np.array([crop]))]
             picked.append(shown[rng.integers(len(shown))])
         return torch.from_numpy(np.array(picked, np.float32).reshape(len(crops), self.store.header.dim))
+
+
+def fitting_batch(wanted: int, *, crops: int) -> int:
+    """The batch size for this many crops.
+
+    Raises:
+        CorpusError: there are none.
+    """
+    if not crops:
+        raise CorpusError("no crop shows any image (all patches are without content), so there is nothing to train on")
+    return min(wanted, crops)
