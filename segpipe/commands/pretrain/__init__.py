@@ -77,6 +77,7 @@ COMMAND = Command(
         "`lr`, `weight_decay`, `momentum`, `teacher_temperature`, `gradient`, `images_per_second`, `memory_gb`; "
         "with dora `masked_loss`, `local_loss`, `kept_share`; where the features were judged `knn_agreement`, `rank`, "
         "`spread`",
+        "OUT/curves.png": "loss, `knn_agreement` and `rank` over the steps, drawn anew with each checkpoint",
         "OUT/rejected.jsonl": "a skipped file a line: `path`, `reason`",
         "OUT/preview.png": "with `--preview`: views of some images, and the probability of each augmentation",
         "OUT/tb/*": "with `--tensorboard`: events",

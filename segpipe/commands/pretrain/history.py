@@ -1,4 +1,4 @@
-"""What is logged while a backbone is trained: history.jsonl, a row every ten steps, and TensorBoard events."""
+"""What is logged while a backbone is trained: history.jsonl, a row every ten steps, its curves, TensorBoard events."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from segpipe.base import files
 from segpipe.base.errors import MachineError, named
 from segpipe.base.shortage import raise_shortage
+from segpipe.commands.pretrain.training_curves import CURVES, curves_png
 from segpipe.store.tensorboard_events import Events
 
 HISTORY, EVENTS = "history.jsonl", "tb"
@@ -60,6 +61,14 @@ class TrainingHistory:
         except OSError as error:
             raise_shortage(self._path, error)
             raise
+
+    def draw(self) -> None:
+        """Draw the curves of the rows so far.
+
+        Raises:
+            MachineError: there is no room.
+        """
+        files.write_bytes(self._path.with_name(CURVES), curves_png(self.rows))
 
 
 def read_history(out: Path) -> list[dict[str, float]]:

@@ -16,6 +16,7 @@ from segpipe.base.yaml_text import load
 from segpipe.commands.pretrain.card import CARD, PAGE
 from segpipe.commands.pretrain.history import EVENTS, HISTORY
 from segpipe.commands.pretrain.state import CHECKPOINT
+from segpipe.commands.pretrain.training_curves import CURVES
 from segpipe.nn.pretrained import FILE
 from segpipe.records.corpus import Rejected
 
@@ -31,7 +32,7 @@ WAY_OUT = (
 def begin(out: Path, settings: Mapping[str, Any]) -> None:
     """Clear what an earlier training left, and write the settings of a new one."""
     (out / _SETTINGS).unlink(missing_ok=True)  # first: half cleared it must not be taken for a beginning
-    for name in (FILE, CARD, PAGE, HISTORY, _REJECTED):
+    for name in (FILE, CARD, PAGE, HISTORY, CURVES, _REJECTED):
         (out / name).unlink(missing_ok=True)
     for name in (CHECKPOINT, EVENTS):
         shutil.rmtree(out / name, ignore_errors=True)

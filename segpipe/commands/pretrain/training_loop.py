@@ -77,8 +77,12 @@ class Loop:
                 self._keep(step + 1)
                 kept = time.monotonic()
             if collapse and self.options.stop_on_collapse:
-                return collapse
-        return ""
+                break
+        else:
+            collapse = ""
+        if self.history is not None:
+            self.history.draw()
+        return collapse
 
     @staticmethod
     def _every(step: int, every: int, *, last: bool) -> bool:
@@ -160,6 +164,8 @@ class Loop:
         assert self.out is not None
         judge = self.judge.state() if self.judge is not None else {}
         save_state(self.out, self.training, step=step, method=self.method.state(), judge=judge)
+        if self.history is not None:
+            self.history.draw()
 
     # --- views ------------------------------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ def untouched(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_lies_in_out(untouched: Path) -> None:
     names = {path.name for path in untouched.iterdir()} - {".lock", ".segpipe"}
-    assert names == {FILE, "card.json", "card.md", "history.jsonl", "rejected.jsonl", "settings.yaml"}
+    assert names == {FILE, "card.json", "card.md", "curves.png", "history.jsonl", "rejected.jsonl", "settings.yaml"}
     card = json.loads((untouched / "card.json").read_text("utf-8"))
     assert (card["network"], card["data"]["images"], card["settings"]["steps"]) == ("test_vit", 5, 4)
 
