@@ -48,14 +48,14 @@ Float16 = npt.NDArray[np.float16]
 class CropFeatures:
     """The features of one crop, as a backbone hands them over and the store takes them."""
 
-    patches: npt.NDArray[np.floating]
-    """(rows, cols, d) of the crop's own grid."""
+    patches: npt.NDArray[Any]
+    """(rows, cols, d) floats of the crop's own grid; bytes (8 + rows * cols, c) where a store has packed them."""
     vector: npt.NDArray[np.floating]
     """(d,)"""
     valid: npt.NDArray[np.bool_]
     """(rows, cols)"""
-    flipped: npt.NDArray[np.floating] | None = None
-    """(rows, cols, d) of the mirrored crop, not mirrored back."""
+    flipped: npt.NDArray[Any] | None = None
+    """The same of the mirrored crop, not mirrored back."""
 
 
 def create_features(
@@ -164,6 +164,15 @@ class FeatureStore:
             return stored[:rows, :cols]
         return self._codec.decode(stored[: packed_rows(rows * cols)]).reshape(rows, cols, -1)
 
+    def stored(self, row: int) -> CropFeatures:
+        """All that is kept of one crop as `FeatureWriter` takes it, packed where a codec packed it."""
+        height, width = self.grids[row]
+        found = []
+        for read in filter(None, (self._patches, self._flipped)):
+            whole = read(row)
+            found.append(whole[:height, :width] if self._codec is None else whole[: packed_rows(height * width)])
+        return CropFeatures(found[0], self._checked("vectors", row), self.valid(row), *found[1:])
+
     def batch(self, rows: Sequence[int] | npt.NDArray[np.integer]) -> Float16:
         """The features of several crops in the order given, (len(rows), ROWS, COLS, d) float16, zero-padded grids."""
         if self._codec is None:
@@ -230,14 +239,15 @@ class FeatureWriter:
         self._array("vectors")[span] = np.stack([np.asarray(item.vector, np.float32) for item in features])
         self._array("done")[span] = 1
 
-    def _pack(self, name: str, rows: range, features: Sequence[npt.NDArray[np.floating]]) -> npt.NDArray[Any]:
+    def _pack(self, name: str, rows: range, features: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         array = self._array(name)
         packed = np.zeros((len(rows), *array.shape[1:]), array.dtype)
         for place, (r, c), patches in zip(packed, self.grids[rows.start : rows.stop], features, strict=True):
             if self._codec is None:
                 place[:r, :c] = patches
             else:
-                place[: packed_rows(r * c)] = self._codec.encode(patches)
+                packed_already = patches.dtype == np.uint8
+                place[: packed_rows(r * c)] = patches if packed_already else self._codec.encode(patches)
         return packed
 
 
