@@ -35,6 +35,8 @@ class Summary(BaseModel):
     videos: int = 0
     frames: int = 0
     """Images that are frames of videos."""
+    known: int | None = None
+    """Images whose files an earlier index of the run had decoded; None where there was none, or by other settings."""
     notes: list[str] = []
     """What was read otherwise than one might expect, each kind once, with how many images and which."""
     fingerprint: str
