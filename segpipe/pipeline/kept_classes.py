@@ -22,7 +22,7 @@ from segpipe.records.manifest import Manifest, StageRecord
 from segpipe.stages import Stage, cluster, extract, input_files, train
 from segpipe.store.class_names import CLASSES
 from segpipe.store.clusters import SPLITS
-from segpipe.store.kept import forget_kept, kept_file, load_kept, save_kept
+from segpipe.store.kept import forget_kept, kept_file, load_kept, save_kept, told_of_kept
 from segpipe.store.run_dir import RunDir
 
 log = logging.getLogger(__name__)
@@ -91,18 +91,13 @@ def told_kept(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manif
     """Why a stage whose inputs have changed counts as up to date all the same; empty where it does not."""
     if stage.NAME not in KEPT:
         return ""
-    kept = active(run_dir, settings, manifest)
-    if kept is None:
-        return ""
-    index = manifest.stages.get("index")
-    return kept.told(int(index.summary.get("images", 0)) if index else 0)
+    return "" if active(run_dir, settings, manifest) is None else told_of_kept(run_dir.root, manifest)
 
 
 def active(run_dir: RunDir, settings: Settings, manifest: Manifest) -> KeptClasses | None:
     """The classes that a run keeps with these settings; None where it keeps none, or others are asked for."""
     kept = load_kept(run_dir.root)
-    records = [manifest.stages.get(name) for name in KEPT]
-    if kept is None or None in records or [each.artefact for each in records if each] != [kept.head, kept.clusters]:
+    if kept is None or not told_of_kept(run_dir.root, manifest):
         return None
     return None if _differing(settings, kept.space, {name: manifest.stages[name] for name in KEPT}) else kept
 
@@ -133,7 +128,7 @@ def _found(source: RunDir, manifest: Manifest) -> dict[str, Any]:
     """What the classes of a run were found on: `images` and the `space` of their features."""
     record = manifest.stages[cluster.NAME]
     kept = load_kept(source.root)
-    if kept is not None and (kept.head, kept.clusters) == tuple(manifest.stages[name].artefact for name in KEPT):
+    if kept is not None and told_of_kept(source.root, manifest):
         return {"images": kept.images, "space": dict(kept.space), "source": kept.source}
     if FOUND in record.parts:
         return dict(record.parts[FOUND])

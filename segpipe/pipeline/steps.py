@@ -114,13 +114,21 @@ def plan(
     start: str | None = None,
     stop: str | None = None,
     force: Sequence[str] = (),
+    keep: bool = False,
 ) -> list[Step]:
-    """What `run` would do now. A stage after one that will run is said to run, although it may turn out unchanged."""
+    """What `run` would do now. A stage after one that will run is said to run, although it may turn out unchanged.
+
+    `keep`: as if the classes that the run has were kept.
+    """
     manifest, steps, dirty = run_dir.manifest(), list[Step](), set[str]()
     for stage in chosen(start, stop):
         step = step_of(stage, settings, run_dir, manifest, force=stage.NAME in force)
         again = [name for name in (*stage.NEEDS, *optional_inputs(stage)) if name in dirty]
-        if step.action == "skip" and again and not kept_classes.told_kept(stage, settings, run_dir, manifest):
+        kept = "kept" if keep and stage.NAME in kept_classes.KEPT else ""
+        kept = kept or kept_classes.told_kept(stage, settings, run_dir, manifest)
+        if kept and stage.NAME in manifest.stages and stage.NAME not in force:
+            step = Step(stage, "skip", kept)
+        elif step.action == "skip" and again:
             step = Step(stage, "run", f"after {', '.join(again)}")
         if step.action == "run":
             dirty.add(stage.NAME)

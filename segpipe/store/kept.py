@@ -14,6 +14,7 @@ from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.shortage import raise_shortage
 from segpipe.records.kept import KeptClasses
+from segpipe.records.manifest import Manifest
 
 FOLDER = "kept"
 """Folder in a run."""
@@ -52,6 +53,20 @@ def load_kept(root: Path) -> KeptClasses | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise_shortage(path, error)
         raise UsageError(f"{path} is damaged ({error}); delete it, and the classes are found anew") from error
+
+
+def told_of_kept(root: Path, manifest: Manifest) -> str:
+    """One line on the classes that the run at `root` keeps; empty where its classes are those of its own images.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    kept, stages = load_kept(root), manifest.stages
+    if kept is None or any(name not in stages for name in ("train", "cluster")):
+        return ""
+    if (stages["train"].artefact, stages["cluster"].artefact) != (kept.head, kept.clusters):
+        return ""
+    return kept.told(int(stages["index"].summary.get("images", 0)) if "index" in stages else 0)
 
 
 def kept_file(root: Path, name: str) -> Path | None:

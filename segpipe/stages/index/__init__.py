@@ -30,6 +30,7 @@ from segpipe.images.known_files import KnownFiles, count_known, known_files
 from segpipe.images.label_masks import leave_out_labels
 from segpipe.images.listing import Listing, list_images
 from segpipe.images.nodata import MASK, NOTES
+from segpipe.images.preview import sample_evenly
 from segpipe.images.scale_groups import group_scales, told_of_scale
 from segpipe.images.scaling import find_scaling
 from segpipe.images.validate import check, expect_images, find_images
@@ -74,7 +75,7 @@ def _from_to(frames: tuple[int, ...]) -> tuple[int, ...]:
     return frames
 
 
-_WHICH = ("images", "layout", "split", "labels_too")
+_WHICH = ("images", "layout", "split", "labels_too", "preview")
 """Settings that say which files are taken, and nothing of any file."""
 _LEAST_STEP = 4  # pixels from a window to the next; a patch is 8 or more
 
@@ -129,10 +130,16 @@ class Config(Section):
     )
     frames: Frames = setting((), "of videos only frames FROM,TO, counted from 0, TO not included; empty: all")
 
+    preview: int = setting(
+        0,
+        "take an even sample of so many images and frames alone; 0: all. `segpipe run --preview N` sets it for one run",
+        ge=0,
+    )
+
     def identity(self) -> dict[str, Any]:
         """As of `Section`; without what earlier versions did not have, where it changes nothing."""
         values = super().identity()
-        for name, nothing in (("nodata", "all"), ("frame_seconds", 0.0), ("labels_too", False)):
+        for name, nothing in (("nodata", "all"), ("frame_seconds", 0.0), ("labels_too", False), ("preview", 0)):
             if values.get(name) == nothing:
                 del values[name]
         return values
@@ -259,14 +266,17 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
                 told.append(told_of_labels(labels))
             look = partial(check, root=listing.root, corpus_dir=out, limits=limits, guards=guards)
             look = partial(known.check, root=listing.root, look=look)
-            found = find_images(listing, choice, limits, guards)
+            found, total = find_images(listing, choice, limits, guards), expect_images(listing, choice)
+            if config.preview:
+                found = sample_evenly(found, total=total, count=config.preview)
             results = thread_map(look, found, workers=runtime.workers, ahead=2 * runtime.workers)
-            checked = list(runtime.track(results, total=expect_images(listing, choice), unit="images"))
+            checked = list(runtime.track(results, total=min(total, config.preview or total), unit="images"))
             corpus, rejected = build_corpus(listing, checked, out, config=config, guards=guards)
         save_corpus(corpus, rejected, out)
     for item in rejected[:20]:
         _log.warning("skipped: %s: %s", item.path, item.reason)
-    summary = summarize(corpus, rejected, [note for note in told if note])
+    preview_of = total if 0 < config.preview < total else None
+    summary = summarize(corpus, rejected, [note for note in told if note], preview_of=preview_of)
     if known.images:
         summary.known = count_known(known, corpus.images)
         _log.info("%d images: %d known, %d new", summary.images, summary.known, summary.images - summary.known)

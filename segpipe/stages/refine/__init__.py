@@ -69,7 +69,9 @@ FILES = {
     "*.tiles/*.png": "the mask of a mosaic in tiles named `<top>_<left>.png`",
     "certainty/*": "`margin/` and `entropy/`, with `refine.certainty=true`: 0 to 1 as 0 to 255",
     "index.jsonl": "a mask a line: `id`, `file`, `height`, `width`, `pixels` of every cluster, `nodata`",
-    "header.json": "number of classes, the no-data value, canvas and CRF settings",
+    "header.json": (
+        "number of classes, the no-data value, canvas and CRF settings; of a preview `preview_of`, the number of images"
+    ),
     "made.npz": "of which clusters the masks were made, and which splits they hold",
 }
 
@@ -213,12 +215,13 @@ def _refine_all(run_dir: RunDir, inputs: SegmentInputs, out: Path, runtime: Runt
     return lines
 
 
-def _header(config: SegmentConfig) -> dict[str, Any]:
+def _header(config: SegmentConfig, preview_of: int | None) -> dict[str, Any]:
     return {
         "classes": config.classes,
         "nodata": nodata(config.classes),
         **config.header,
         **({"certainty": True} if config.certainty else {}),
+        **({} if preview_of is None else {"preview_of": preview_of}),
     }
 
 
@@ -286,6 +289,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     with run_dir.resuming(ARTEFACT) as out:
         index = _refine_all(run_dir, inputs, out, runtime)
         masks.save_index(out, index)
-        masks.save_header(out, _header(segmenting))
+        made_of = run_dir.manifest().stages.get("index")
+        masks.save_header(out, _header(segmenting, made_of.summary.get("preview_of") if made_of else None))
         save_made(out, origin, clusters.splits)
     return summarize(index, classes=segmenting.classes, crf=config.crf)
