@@ -22,7 +22,7 @@ from segpipe.inference.extraction import SAMPLE
 from segpipe.records.codec import Codec
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
-from segpipe.store.crop_keys import Keys, load_keys
+from segpipe.store.crop_keys import CROP_KEYS, Keys, load_keys
 from segpipe.store.features import CropFeatures, FeatureStore, stored_codec
 from segpipe.store.kept import kept_file, load_kept
 from segpipe.store.run_dir import RunDir
@@ -85,7 +85,7 @@ def find_known(run_dir: RunDir, keys: Keys, parts: Mapping[str, Any], *, fitted:
         return None
     try:
         folder = run_dir.path("features")
-        old, store = load_keys(folder), FeatureStore(folder)
+        old, store = load_keys(folder / CROP_KEYS), FeatureStore(folder)
     except SegpipeError as error:
         log.warning("%s", error)
         return None

@@ -1,4 +1,4 @@
-"""What tells the crops of a feature store apart: `features/crops.npz`, a fingerprint of every row."""
+"""Fingerprints of what was made, row by row: crops in `features/crops.npz`, masks in `masks/images.npz`."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from segpipe.base.shortage import raise_shortage
 from segpipe.store.array_files import load_arrays
 
 CROP_KEYS = "crops.npz"
-"""The file beside a store."""
+"""The file beside a feature store."""
+MASK_KEYS = "images.npz"
+"""The file beside masks."""
 Keys = npt.NDArray[np.uint8]
-"""(crops, 16) fingerprints."""
+"""(n, 16) fingerprints."""
 
 
-def save_keys(keys: Keys, folder: Path) -> None:
-    """Write the fingerprints beside a store."""
-    with files.atomic(folder / CROP_KEYS) as beside, beside.open("wb") as file:
+def save_keys(keys: Keys, path: Path) -> None:
+    """Write fingerprints to the file `path` (.npz)."""
+    with files.atomic(path) as beside, beside.open("wb") as file:
         np.savez(file, allow_pickle=False, keys=keys)
 
 
-def load_keys(folder: Path) -> Keys | None:
-    """Those that lie beside a store; None where an earlier version wrote none, or they cannot be read."""
+def load_keys(path: Path) -> Keys | None:
+    """Read fingerprints; None where an earlier version wrote none, or they are damaged."""
     try:
-        keys = load_arrays(folder / CROP_KEYS)["keys"]
+        keys = load_arrays(path)["keys"]
     except (OSError, ValueError, KeyError) as error:
-        raise_shortage(folder / CROP_KEYS, error)
+        raise_shortage(path, error)
         return None
     return keys if keys.dtype == np.uint8 and keys.ndim == 2 else None

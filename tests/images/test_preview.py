@@ -1,5 +1,7 @@
 """An even sample of files and frames."""
 
+from itertools import pairwise
+
 import pytest
 
 from segpipe.images.preview import even_places, sample_evenly
@@ -12,7 +14,7 @@ def test_places_are_as_many_as_asked_for_and_even(total: int, count: int) -> Non
     places = sorted(even_places(total, count))
     assert len(places) == min(total, count)
     assert 0 <= places[0] <= places[-1] < total
-    gaps = {after - before for before, after in zip(places, places[1:], strict=False)}
+    gaps = {after - before for before, after in pairwise(places)}
     assert not gaps or max(gaps) - min(gaps) <= 1
 
 

@@ -322,7 +322,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
                 sample = sample_patches(corpus, header, **how)
                 codec = known_codec(known, header) or fit_codec(config.codec, header.dim, sample)
                 create_features(out, header, grids, codec)
-            save_keys(keys, out)
+            save_keys(keys, out / CROP_KEYS)
             writer, known = FeatureWriter(out), fitting(known, header, out)
             if known is not None:
                 new = len(keys) - len(known.rows)
