@@ -137,6 +137,8 @@ RUN = Command(
     files={
         "RUN/config.yaml": "all settings, with their meaning",
         "RUN/manifest.json": "what ran, when, on what, with which versions, and what each stage says of itself",
+        "RUN/kept/classes.json": "which head and clusters the run keeps, and what they were found on",
+        "RUN/kept/whitening.safetensors": "how `classical` features were whitened that kept classes were found on",
         "RUN/.segpipe": "says that the directory is a run; one that holds other files is never taken for one",
         "RUN/.lock": "held while a command works on the run",
         "RUN/*/SHA256SUMS": "of each directory the checksums of its files",
