@@ -25,12 +25,12 @@ from segpipe.base.runtime import Runtime
 from segpipe.images.bands import numbers
 from segpipe.images.crop_plan import CropPlan
 from segpipe.images.datasets import FOLDER, known_layout, list_layout
+from segpipe.images.even_sample import sample_evenly
 from segpipe.images.frames import Choice
 from segpipe.images.known_files import KnownFiles, count_known, known_files
 from segpipe.images.label_masks import leave_out_labels
 from segpipe.images.listing import Listing, list_images
 from segpipe.images.nodata import MASK, NOTES
-from segpipe.images.preview import sample_evenly
 from segpipe.images.scale_groups import group_scales, told_of_scale
 from segpipe.images.scaling import find_scaling
 from segpipe.images.validate import check, expect_images, find_images

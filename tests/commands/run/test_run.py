@@ -251,3 +251,17 @@ def test_a_script_from_standard_input_may_use_several_processes(photos: Path, tm
     )
     done = subprocess.run([sys.executable, "-"], input=text, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("3\n", 0), done.stderr
+
+
+def test_a_preview_holds_for_one_command(photos: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    for given, images in ((["--preview", "2"], 2), (["--preview", "9"], 3), ([], 3), (["--set", "index.preview=1"], 1)):
+        assert run_cli(["run", str(photos), str(run), "--backbone", "classical", "--to", "index", "-q", *given]) == 0
+        assert open_run(run).manifest().stages["index"].summary["images"] == images
+
+
+def test_classes_that_are_not_there_cannot_be_kept(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli(["run", str(photos), str(tmp_path / "run"), "--keep-classes", "-q"]) == 2
+    assert "has no classes to keep yet" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from segpipe.images.preview import even_places, sample_evenly
+from segpipe.images.even_sample import even_places, sample_evenly
 from segpipe.images.validate import Item
 from segpipe.records.corpus import Rejected
 

@@ -1,4 +1,4 @@
-"""Preview: an even sample of what was found, so that a whole run takes minutes."""
+"""Even samples of what was found: a preview, so that a whole run takes minutes."""
 
 from __future__ import annotations
 
