@@ -107,11 +107,11 @@ def take_fit(run_dir: RunDir, known: KnownFeatures | None, out: Path) -> None:
         known: its finished store.
         out: where its features are being made.
     """
-    fitted = kept_file(run_dir.root, WHITENING)
+    fitted, why = kept_file(run_dir.root, WHITENING), "as those that the kept classes were found on"
     if fitted is None and known is not None and has_whitening(known.folder):
-        fitted = known.folder / WHITENING
+        fitted, why = known.folder / WHITENING, "as before; `--force extract` fits that to the images there are now"
     if fitted is not None and not has_whitening(out):
-        log.info("extract  features are whitened as before; `--force extract` fits that to the images there are now")
+        log.info("extract  features are whitened %s", why)
         files.write_bytes(out / WHITENING, fitted.read_bytes())
 
 

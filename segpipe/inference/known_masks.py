@@ -25,7 +25,10 @@ from segpipe.store import masks
 from segpipe.store.certainty import FOLDER, KINDS
 from segpipe.store.class_names import clustering
 from segpipe.store.crop_keys import MASK_KEYS, Keys, load_keys
+from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
+
+_BLOCK = 4096  # vectors held at a time
 
 
 def mask_keys(inputs: SegmentInputs, run_dir: RunDir, settings: Mapping[str, Any]) -> Keys:
@@ -46,7 +49,7 @@ def mask_keys(inputs: SegmentInputs, run_dir: RunDir, settings: Mapping[str, Any
         }
     )
     corpus, crops = inputs.corpus, crop_keys(inputs.corpus)
-    vectors = inputs.features.vectors()  # means of features: whether these are the same
+    vectors = _vector_keys(inputs.features)
     found = np.empty((len(corpus.images), 16), np.uint8)
     for i, rows in enumerate(corpus.crops_of):
         seen = [how.encode(), crops[rows.start : rows.stop].tobytes(), vectors[rows.start : rows.stop].tobytes()]
@@ -55,6 +58,15 @@ def mask_keys(inputs: SegmentInputs, run_dir: RunDir, settings: Mapping[str, Any
         for frames in _films(corpus):
             whole = found[frames].tobytes()
             found[frames] = [_digest(found[i].tobytes() + whole) for i in frames]
+    return found
+
+
+def _vector_keys(store: FeatureStore) -> Keys:
+    """Fingerprints (crops, 16) of the pooled vectors: features that are not the same have others."""
+    found = np.empty((len(store), 16), np.uint8)
+    for start in range(0, len(store), _BLOCK):
+        block = store.vector_block(start, start + _BLOCK)
+        found[start : start + len(block)] = [_digest(vector.tobytes()) for vector in block]
     return found
 
 

@@ -196,6 +196,10 @@ class FeatureStore:
         """One pooled vector per crop, (n, d) float32."""
         return self._checked("vectors", slice(None))
 
+    def vector_block(self, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """The pooled vectors of the crops `start` to `stop`, (stop - start, d) float32."""
+        return self._checked("vectors", slice(start, stop))
+
     def _checked(self, name: str, part: Any) -> npt.NDArray[Any]:
         return read_array(self._group, name, part, self._path / NAME)
 
