@@ -43,7 +43,7 @@ def settings_of(options: Options) -> dict[str, Any]:
 def _resolve(run_dir: RunDir, options: Options, face: Face) -> Mapping[str, Any]:
     """The settings of a run by the options of a command; formats come beside those that the run has exported."""
     more, config = settings_of(options), getattr(options, "config", None)
-    if isinstance(options, RunOptions):
+    if isinstance(options, RunOptions) and options.start in (None, "index"):
         more.setdefault("index.preview", 0)  # the same command without it takes all images
     asked, only = more.get(_FORMATS, []), list(getattr(options, "only", ()))
     if asked and only:

@@ -255,9 +255,12 @@ def test_a_script_from_standard_input_may_use_several_processes(photos: Path, tm
 
 def test_a_preview_holds_for_one_command(photos: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    for given, images in ((["--preview", "2"], 2), (["--preview", "9"], 3), ([], 3), (["--set", "index.preview=1"], 1)):
-        assert run_cli(["run", str(photos), str(run), "--backbone", "classical", "--to", "index", "-q", *given]) == 0
+    command = ["run", str(photos), str(run), "--backbone", "classical", "--extract.input_size", "64", "-q"]
+    for given, images in ((["--preview", "9"], 3), (["--preview", "2"], 2), ([], 3), (["--set", "index.preview=1"], 1)):
+        assert run_cli([*command, "--to", "index", *given]) == 0
         assert open_run(run).manifest().stages["index"].summary["images"] == images
+    assert run_cli([*command, "--from", "extract", "--to", "extract"]) == 0  # of the images that are there
+    assert open_run(run).manifest().stages["extract"].summary["crops"] == 1
 
 
 def test_classes_that_are_not_there_cannot_be_kept(
