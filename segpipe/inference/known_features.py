@@ -10,6 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,9 +50,12 @@ class KnownFeatures:
     rows: Mapping[int, int]
     """Row of the new store to row of this one."""
 
-    def read(self, row: int) -> CropFeatures:
-        """The features of a row of the new store, packed as both store them."""
-        return self.store.stored(self.rows[row])
+    def read(self, rows: Sequence[int]) -> Iterator[CropFeatures]:
+        """The features of rows of the new store, packed as both store them; those next to each other read together."""
+        old = [self.rows[row] for row in rows]
+        starts = [i for i in range(len(old)) if i == 0 or old[i] != old[i - 1] + 1]
+        for start, stop in pairwise([*starts, len(old)]):
+            yield from self.store.stored(range(old[start], old[start] + stop - start))
 
 
 def crop_keys(corpus: Corpus) -> Keys:
@@ -156,5 +160,5 @@ def describe_new(
     rows = known.rows if known else {}
     new = [[row for row in shard if row not in rows] for shard in pending]
     for shard, (_, made) in zip(pending, describe(new), strict=True):
-        fresh = iter(made)
-        yield shard, [known.read(row) if known and row in rows else next(fresh) for row in shard]
+        fresh, there = iter(made), known.read([row for row in shard if row in rows]) if known else iter(())
+        yield shard, [next(there if row in rows else fresh) for row in shard]

@@ -164,14 +164,18 @@ class FeatureStore:
             return stored[:rows, :cols]
         return self._codec.decode(stored[: packed_rows(rows * cols)]).reshape(rows, cols, -1)
 
-    def stored(self, row: int) -> CropFeatures:
-        """All that is kept of one crop as `FeatureWriter` takes it, packed where a codec packed it."""
-        height, width = self.grids[row]
+    def stored(self, rows: range) -> list[CropFeatures]:
+        """All that is kept of crops that follow each other as `FeatureWriter` takes it, packed where a codec did so."""
+        vectors, valid = self.vector_block(rows.start, rows.stop), self.valid_block(rows.start, rows.stop)
         found = []
-        for read in filter(None, (self._patches, self._flipped)):
-            whole = read(row)
-            found.append(whole[:height, :width] if self._codec is None else whole[: packed_rows(height * width)])
-        return CropFeatures(found[0], self._checked("vectors", row), self.valid(row), *found[1:])
+        for row, vector, seen in zip(rows, vectors, valid, strict=True):
+            height, width = self.grids[row]
+            parts = []
+            for read in filter(None, (self._patches, self._flipped)):
+                whole = read(row)
+                parts.append(whole[:height, :width] if self._codec is None else whole[: packed_rows(height * width)])
+            found.append(CropFeatures(parts[0], vector, seen[:height, :width], *parts[1:]))
+        return found
 
     def batch(self, rows: Sequence[int] | npt.NDArray[np.integer]) -> Float16:
         """The features of several crops in the order given, (len(rows), ROWS, COLS, d) float16, zero-padded grids."""

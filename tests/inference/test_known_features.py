@@ -94,7 +94,7 @@ def test_known_rows_are_copied_and_the_others_described(run_dir: RunDir, tmp_pat
 
     def describe(new: list[list[int]]) -> Any:
         asked.extend(new)
-        return ((rows, [old.stored(0) for _ in rows]) for rows in new)
+        return ((rows, [old.stored(range(1))[0] for _ in rows]) for rows in new)
 
     for shard, features in describe_new(known, writer.pending(), describe):
         writer.write(shard, features)

@@ -66,7 +66,7 @@ def test_a_row_is_copied_as_it_is_stored(filled: tuple[Path, list[CropFeatures]]
     create_features(tmp_path / "copy", features.header, features.grids)
     writer = FeatureWriter(tmp_path / "copy")
     for rows in writer.pending():
-        writer.write(rows, [features.stored(row) for row in rows])
+        writer.write(rows, features.stored(rows))
     for file in (path / store.NAME).rglob("*"):
         if file.is_file():
             assert (tmp_path / "copy" / file.relative_to(path)).read_bytes() == file.read_bytes(), file
@@ -85,7 +85,7 @@ def test_a_packed_row_is_copied_as_it_is_stored(tmp_path: Path, name: str) -> No
         for rows in writer.pending():
             writer.write(rows, [(copied or items)[row] for row in rows])
         features = FeatureStore(tmp_path / folder)
-        copied = [features.stored(row) for row in range(len(items))]
+        copied = features.stored(range(len(items)))
     files = [sorted(path.read_bytes() for path in (tmp_path / f).rglob("*") if path.is_file()) for f in ("a", "b")]
     assert files[0] == files[1]
 
