@@ -30,6 +30,8 @@ def run(
     workers: int | None = None,
     seed: int | None = None,
     formats: Sequence[str] = (),
+    preview: int | None = None,
+    keep_classes: bool = False,
     start: Literal["index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report"] | None = None,
     stop: Literal["index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report"] | None = None,
     force: Sequence[Literal["index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report"]] = (),
@@ -52,6 +54,10 @@ def run(
         workers: processes and threads side by side; 0 = one per processor.
         seed: seed of every stage.
         formats: what to export, beside what the run has exported; repeatable.
+        preview: first on an even sample of so many images: all stages in minutes; the same command without it
+            goes on from there.
+        keep_classes: the classes stay those that the run has, although its images are others now: head and
+            clusters are not made anew, in later runs neither, until `--force cluster`.
         start: first stage; the ones before it must be up to date.
         stop: last stage.
         force: run this stage although it is up to date; repeatable.

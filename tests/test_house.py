@@ -47,6 +47,7 @@ STEMS_USED_TWICE = {
     "features": "a record and its files",
     "gallery": "a record, and the arrays that choose it",
     "guide": "a record and its file",
+    "kept": "a record and its files",
     "pairs": "a record and its files",
     "scores": "a record and its files",
     "video": "files in, and an export format",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -78,6 +79,30 @@ def read_sums(folder: Path) -> Mapping[str, str]:
     except OSError:
         return {}
     return _parsed(path, stat.st_mtime_ns, stat.st_size)
+
+
+def take_over_file(old: Path, new: Path, sha256: str) -> bool:
+    """Give a file a second name, or copy it where the file system has no links, if it is as it was made.
+
+    Args:
+        old: the file.
+        new: its second name; folders are made.
+        sha256: of its bytes, as its list says.
+
+    Returns:
+        Whether it could be taken over: not where it is gone or its bytes changed.
+    """
+    new.parent.mkdir(parents=True, exist_ok=True)
+    if old.is_symlink():  # to an image, whose bytes `index` knows
+        new.symlink_to(old.readlink())
+        return True
+    if not old.is_file() or files.sha256(old) != sha256:
+        return False
+    try:
+        new.hardlink_to(old)
+    except OSError:  # a file system without them
+        shutil.copyfile(old, new)
+    return True
 
 
 def check_opened(folder: Path, expected: str) -> None:

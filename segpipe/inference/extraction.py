@@ -23,7 +23,8 @@ from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
 from segpipe.store.features import CropFeatures
 
-_SAMPLE = 256
+SAMPLE = 256
+"""Crops at most that are looked at before features are made."""
 _BLOCK = 32  # crops of the sample whose features are held at a time
 _FEW = 16
 _WINDOWS = 16  # of a mosaic read with one opening: neighbors in a row share blocks of the file
@@ -134,7 +135,7 @@ def describe_crops(
 def sample_rows(corpus: Corpus) -> list[int]:
     """A fixed sample of at most 256 crops of a corpus, in order: what is learned before the features are made."""
     n = len(corpus.crops)
-    drawn = np.random.default_rng(0).choice(n, size=min(n, _SAMPLE), replace=False)
+    drawn = np.random.default_rng(0).choice(n, size=min(n, SAMPLE), replace=False)
     return [int(row) for row in np.sort(drawn)]
 
 

@@ -48,14 +48,14 @@ Float16 = npt.NDArray[np.float16]
 class CropFeatures:
     """The features of one crop, as a backbone hands them over and the store takes them."""
 
-    patches: npt.NDArray[np.floating]
-    """(rows, cols, d) of the crop's own grid."""
+    patches: npt.NDArray[Any]
+    """(rows, cols, d) floats of the crop's own grid; bytes (8 + rows * cols, c) where a store has packed them."""
     vector: npt.NDArray[np.floating]
     """(d,)"""
     valid: npt.NDArray[np.bool_]
     """(rows, cols)"""
-    flipped: npt.NDArray[np.floating] | None = None
-    """(rows, cols, d) of the mirrored crop, not mirrored back."""
+    flipped: npt.NDArray[Any] | None = None
+    """The same of the mirrored crop, not mirrored back."""
 
 
 def create_features(
@@ -164,6 +164,19 @@ class FeatureStore:
             return stored[:rows, :cols]
         return self._codec.decode(stored[: packed_rows(rows * cols)]).reshape(rows, cols, -1)
 
+    def stored(self, rows: range) -> list[CropFeatures]:
+        """All that is kept of crops that follow each other as `FeatureWriter` takes it, packed where a codec did so."""
+        vectors, valid = self.vector_block(rows.start, rows.stop), self.valid_block(rows.start, rows.stop)
+        found = []
+        for row, vector, seen in zip(rows, vectors, valid, strict=True):
+            height, width = self.grids[row]
+            parts = []
+            for read in filter(None, (self._patches, self._flipped)):
+                whole = read(row)
+                parts.append(whole[:height, :width] if self._codec is None else whole[: packed_rows(height * width)])
+            found.append(CropFeatures(parts[0], vector, seen[:height, :width], *parts[1:]))
+        return found
+
     def batch(self, rows: Sequence[int] | npt.NDArray[np.integer]) -> Float16:
         """The features of several crops in the order given, (len(rows), ROWS, COLS, d) float16, zero-padded grids."""
         if self._codec is None:
@@ -186,6 +199,10 @@ class FeatureStore:
     def vectors(self) -> npt.NDArray[np.float32]:
         """One pooled vector per crop, (n, d) float32."""
         return self._checked("vectors", slice(None))
+
+    def vector_block(self, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """The pooled vectors of the crops `start` to `stop`, (stop - start, d) float32."""
+        return self._checked("vectors", slice(start, stop))
 
     def _checked(self, name: str, part: Any) -> npt.NDArray[Any]:
         return read_array(self._group, name, part, self._path / NAME)
@@ -230,14 +247,15 @@ class FeatureWriter:
         self._array("vectors")[span] = np.stack([np.asarray(item.vector, np.float32) for item in features])
         self._array("done")[span] = 1
 
-    def _pack(self, name: str, rows: range, features: Sequence[npt.NDArray[np.floating]]) -> npt.NDArray[Any]:
+    def _pack(self, name: str, rows: range, features: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         array = self._array(name)
         packed = np.zeros((len(rows), *array.shape[1:]), array.dtype)
         for place, (r, c), patches in zip(packed, self.grids[rows.start : rows.stop], features, strict=True):
             if self._codec is None:
                 place[:r, :c] = patches
             else:
-                place[: packed_rows(r * c)] = self._codec.encode(patches)
+                packed_already = patches.dtype == np.uint8
+                place[: packed_rows(r * c)] = patches if packed_already else self._codec.encode(patches)
         return packed
 
 

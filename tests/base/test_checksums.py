@@ -117,3 +117,14 @@ def test_content_is_names_and_bytes_and_nothing_else(tmp_path: Path) -> None:
     assert made("b", deep__y="2", x="1", tb__events="dated") == whole
     assert len({whole, made("c", x="2", deep__y="2"), made("d", x="1", deep__z="2"), made("e", x="1")}) == 4
     assert checksums.content(tmp_path / "none") == made("f", tb__events="dated") == ""
+
+
+def test_a_file_is_taken_over_if_it_is_as_it_was_made(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"1")
+    known = files.sha256(tmp_path / "a")
+    assert checksums.take_over_file(tmp_path / "a", tmp_path / "new" / "b", known)
+    assert (tmp_path / "new" / "b").read_bytes() == b"1"
+    assert not checksums.take_over_file(tmp_path / "gone", tmp_path / "c", known)
+    (tmp_path / "d").write_bytes(b"2")
+    assert not checksums.take_over_file(tmp_path / "d", tmp_path / "c", known)
+    assert not (tmp_path / "c").exists()

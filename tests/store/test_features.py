@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 import zarr
 
 from segpipe.base.errors import MachineError, UsageError
+from segpipe.records.codec import Codec
 from segpipe.records.features import FeatureHeader
 from segpipe.store import features as store
 from segpipe.store.features import CropFeatures, FeatureStore, FeatureWriter, create_features
@@ -55,6 +57,37 @@ def test_rows_read_back_as_zarr_itself_reads_them(filled: tuple[Path, list[CropF
             np.testing.assert_array_equal(features.patches(row, flipped=True), item.flipped)
     np.testing.assert_array_equal(features.vectors(), np.stack([item.vector for item in items]))
     np.testing.assert_array_equal(features.batch([20, 3, 3]), whole[[20, 3, 3]])
+
+
+def test_a_row_is_copied_as_it_is_stored(filled: tuple[Path, list[CropFeatures]], tmp_path: Path) -> None:
+    path, items = filled
+    features = FeatureStore(path)
+    np.testing.assert_array_equal(features.vector_block(3, 9), features.vectors()[3:9])
+    create_features(tmp_path / "copy", features.header, features.grids)
+    writer = FeatureWriter(tmp_path / "copy")
+    for rows in writer.pending():
+        writer.write(rows, features.stored(rows))
+    for file in (path / store.NAME).rglob("*"):
+        if file.is_file():
+            assert (tmp_path / "copy" / file.relative_to(path)).read_bytes() == file.read_bytes(), file
+    assert len(items) == len(features)
+
+
+@pytest.mark.parametrize("name", ["int8", "pca8"])
+def test_a_packed_row_is_copied_as_it_is_stored(tmp_path: Path, name: str) -> None:
+    rng = np.random.default_rng(0)
+    directions = np.linalg.qr(rng.normal(size=(5, 2)))[0].T.astype(np.float32)
+    codec = Codec(5) if name == "int8" else Codec(5, np.ones(5, np.float32), directions)
+    items, copied = [made(rng, grid) for grid in MIXED], list[CropFeatures]()
+    for folder in ("a", "b"):
+        create_features(tmp_path / folder, replace(header(), codec=name), MIXED, codec)
+        writer = FeatureWriter(tmp_path / folder)
+        for rows in writer.pending():
+            writer.write(rows, [(copied or items)[row] for row in rows])
+        features = FeatureStore(tmp_path / folder)
+        copied = features.stored(range(len(items)))
+    files = [sorted(path.read_bytes() for path in (tmp_path / f).rglob("*") if path.is_file()) for f in ("a", "b")]
+    assert files[0] == files[1]
 
 
 def test_mirrored_features_that_are_not_there(filled: tuple[Path, list[CropFeatures]]) -> None:

@@ -43,6 +43,8 @@ def settings_of(options: Options) -> dict[str, Any]:
 def _resolve(run_dir: RunDir, options: Options, face: Face) -> Mapping[str, Any]:
     """The settings of a run by the options of a command; formats come beside those that the run has exported."""
     more, config = settings_of(options), getattr(options, "config", None)
+    if isinstance(options, RunOptions) and options.start in (None, "index"):
+        more.setdefault("index.preview", 0)  # the same command without it takes all images
     asked, only = more.get(_FORMATS, []), list(getattr(options, "only", ()))
     if asked and only:
         adds, alone = named("formats", asked), named("only", only)
@@ -65,7 +67,9 @@ def _run(options: RunOptions, face: Face) -> Any:
     if options.dry_run:
         from segpipe.commands.run.dry_run import expect
 
-        return expect(pipeline.plan(settings, run_dir, **choice), settings, run_dir)
+        return expect(pipeline.plan(settings, run_dir, keep=options.keep_classes, **choice), settings, run_dir)
+    if options.keep_classes:
+        pipeline.keep_classes(run_dir, settings, run_dir)
     pipeline.work(run_dir, settings, face.track, **choice)
     return run_dir
 
@@ -133,6 +137,8 @@ RUN = Command(
     files={
         "RUN/config.yaml": "all settings, with their meaning",
         "RUN/manifest.json": "what ran, when, on what, with which versions, and what each stage says of itself",
+        "RUN/kept/classes.json": "which head and clusters the run keeps, and what they were found on",
+        "RUN/kept/whitening.safetensors": "how `classical` features were whitened that kept classes were found on",
         "RUN/.segpipe": "says that the directory is a run; one that holds other files is never taken for one",
         "RUN/.lock": "held while a command works on the run",
         "RUN/*/SHA256SUMS": "of each directory the checksums of its files",

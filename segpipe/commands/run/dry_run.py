@@ -26,7 +26,9 @@ from segpipe.store.run_dir import RunDir
 def expect(steps: Sequence[pipeline.Step], settings: Mapping[str, Section], run_dir: RunDir) -> Group:
     """The plan as a table, with sums. Times are estimates from a moment's measurement of this machine."""
     again = next((step.reason for step in steps if step.stage.NAME == "index" and step.action == "run"), "")
-    work = _work(settings, run_dir, again)
+    work, preview = _work(settings, run_dir, again), int(getattr(settings["index"], "preview", 0))
+    if 0 < preview < work.images:
+        work = _scaled(work, preview)
     table = plain_table("stage", "action", "time", "disk", "reason")
     seconds = bytes_ = 0.0
     for step in steps:

@@ -49,6 +49,19 @@ class RunOptions(Options):
         of=" ".join(f"{name}.seed" for name, section in pipeline.SECTIONS.items() if "seed" in section.model_fields),
     )
     formats: tuple[str, ...] = formats_option(_FORMATS)
+    preview: int | None = option(
+        None,
+        "first on an even sample of so many images: all stages in minutes; the same command without it goes on from "
+        "there",
+        metavar="N",
+        limits={"ge": 1},
+        of="index.preview",
+    )
+    keep_classes: bool = option(
+        False,
+        "the classes stay those that the run has, although its images are others now: head and clusters are not made "
+        "anew, in later runs neither, until `--force cluster`",
+    )
     start: StageName | None = option(None, "first stage; the ones before it must be up to date", flags=("--from",))
     stop: StageName | None = option(None, "last stage", flags=("--to",))
     force: tuple[StageName, ...] = option((), "run this stage although it is up to date; repeatable")

@@ -22,7 +22,8 @@ def _work(options: ShowOptions, face: Face) -> Any:
     table = plain_table("stage", "state", "seconds", "finished", "summary")
     for step in pipeline.plan(pipeline.resolve(run_dir), run_dir):
         record = manifest.stages.get(step.stage.NAME)
-        state = {"skip": "up to date", "idle": "no labels"}.get(step.action, step.reason)
+        kept = step.action == "skip" and step.reason.startswith("kept")
+        state = step.reason if kept else {"skip": "up to date", "idle": "no labels"}.get(step.action, step.reason)
         seconds = f"{record.seconds:.1f}" if record else ""
         finished = record.finished[:16].replace("T", " ") if record else ""
         table.add_row(step.stage.NAME, state, seconds, finished, pipeline.summary_line(record) if record else "")

@@ -36,7 +36,7 @@ def _take(name: str, count: int, old: Path, new: Path, sums: Mapping[str, str]) 
     roots = (_PATTERNS[name].split("/")[0], *_MORE.get(name, ()))
     own = [path for path in sums if path.split("/")[0] in roots]
     if bool(own) == (count > 0) and all(
-        _link(files.inside(old, path), files.inside(new, path), sums[path]) for path in own
+        checksums.take_over_file(files.inside(old, path), files.inside(new, path), sums[path]) for path in own
     ):
         return True
     for root in roots:
@@ -44,18 +44,3 @@ def _take(name: str, count: int, old: Path, new: Path, sums: Mapping[str, str]) 
         if (new / root).is_file():
             (new / root).unlink()
     return False
-
-
-def _link(old: Path, new: Path, sha256: str) -> bool:
-    """Whether a file could be taken over; not where it is gone or its bytes changed."""
-    new.parent.mkdir(parents=True, exist_ok=True)
-    if old.is_symlink():  # to an image, whose bytes `index` knows
-        new.symlink_to(old.readlink())
-        return True
-    if not old.is_file() or files.sha256(old) != sha256:
-        return False
-    try:
-        new.hardlink_to(old)
-    except OSError:  # a file system without them
-        shutil.copyfile(old, new)
-    return True

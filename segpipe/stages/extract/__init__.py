@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,12 +25,22 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.inference.encoder import Encoder, has_whitening, open_encoder, save_whitening
 from segpipe.inference.extraction import bfloat16_cosine, describe_shards, read_cuts, sample_patches, sample_rows
+from segpipe.inference.known_features import (
+    KnownFeatures,
+    crop_keys,
+    describe_new,
+    find_known,
+    fitting,
+    known_codec,
+    take_fit,
+)
 from segpipe.nn.backbones import Backbone, backbone_name, find_backbone, own_file, positions_of
 from segpipe.ops.clustering.kmeans import Moments
 from segpipe.records.codec import Codec, CodecName, channels_of, stored_bytes
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
 from segpipe.store.corpus import load_corpus
+from segpipe.store.crop_keys import CROP_KEYS, save_keys
 from segpipe.store.features import FeatureWriter, create_features, exists, stored_header
 from segpipe.store.run_dir import RunDir
 
@@ -52,6 +63,7 @@ FILES = {
         "(crops, d), one pooled vector each; `grids` (crops, 2), rows and cols in use; `valid` (crops, rows, "
         "cols), the share of a patch that shows image; `done` (crops,)"
     ),
+    CROP_KEYS: "of every crop a fingerprint of what the network saw, by which a later extraction knows it again",
     "whitening.safetensors": "of `classical` features: mean and directions by which they are whitened",
 }
 
@@ -133,8 +145,12 @@ def accept(config: Config) -> None:
             )
 
 
-def prepare(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime) -> Encoder:
+def prepare(
+    config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime, known: KnownFeatures | None = None
+) -> Encoder:
     """Load the backbone; fit the classical one to the corpus, or take up the fit of an interrupted attempt.
+
+    Where features are known, `auto` means the precision that they have.
 
     Raises:
         UsageError: settings that this backbone does not have.
@@ -144,7 +160,11 @@ def prepare(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: R
         from segpipe.nn import classical
 
         save_whitening(fit_whitening(corpus, _header(config, classical.PATCH, 1), runtime), out)
-    encoder = open_encoder(_header(config, 1, 1, precision=_precision(config, row, corpus, out, runtime)), out, runtime)
+    if known is not None and not exists(out):
+        precision = known.store.header.precision
+    else:
+        precision = _precision(config, row, corpus, out, runtime)
+    encoder = open_encoder(_header(config, 1, 1, precision=precision), out, runtime)
     if row.kind != "classical" and config.pool == "cls" and not encoder.has_cls:
         raise UsageError(f"extract.pool=cls: extract.backbone={row.name} has no CLS token; set extract.pool=mean")
     return encoder
@@ -280,9 +300,13 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Write `features/`, going on where an interrupted attempt with the same settings stopped."""
     accept(config)
     corpus = load_corpus(run_dir.path("corpus"))
-    row = find_backbone(config.backbone)
+    row, keys = find_backbone(config.backbone), crop_keys(corpus)
+    fitted = row.kind == "classical" or config.codec == "pca8"
+    known = find_known(run_dir, keys, {"format": FORMAT, "settings": config.identity()}, fitted=fitted)
     with run_dir.resuming(ARTEFACT) as out:
-        encoder = prepare(config, row, corpus, out, runtime)
+        if row.kind == "classical":
+            take_fit(run_dir, known, out)
+        encoder = prepare(config, row, corpus, out, runtime, known)
         header = _header(config, encoder.patch, encoder.dim, encoder.weights, encoder.precision)
         grids = np.array([(g.rows, g.cols) for g in (header.grid(crop.box.size) for crop in corpus.crops)])
         how: Any = {
@@ -295,10 +319,16 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         with encoder.alone():
             if not exists(out):
                 check_room(out, grids, header)
-                codec = fit_codec(config.codec, header.dim, sample_patches(corpus, header, **how))
+                sample = sample_patches(corpus, header, **how)
+                codec = known_codec(known, header) or fit_codec(config.codec, header.dim, sample)
                 create_features(out, header, grids, codec)
-            writer = FeatureWriter(out)
-            shards = describe_shards(corpus, header, writer.pending(), **how)
+            save_keys(keys, out / CROP_KEYS)
+            writer, known = FeatureWriter(out), fitting(known, header, out)
+            if known is not None:
+                new = len(keys) - len(known.rows)
+                log.info("extract  %d of %d crops are new, the features of the others are there", new, len(keys))
+            describe = partial(describe_shards, corpus, header, **how)
+            shards = describe_new(known, writer.pending(), describe)
             # beside the network, in order; a finished shard waits for one that is being written
             for _ in thread_map(lambda shard: writer.write(*shard), shards, workers=1, ahead=2):
                 pass

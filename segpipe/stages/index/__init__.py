@@ -17,7 +17,7 @@ from pydantic import AfterValidator, model_validator
 
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
-from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.errors import CorpusError, SegpipeError, UsageError
 from segpipe.base.files import absolute
 from segpipe.base.guarded import Guards
 from segpipe.base.parallel import thread_map
@@ -25,7 +25,9 @@ from segpipe.base.runtime import Runtime
 from segpipe.images.bands import numbers
 from segpipe.images.crop_plan import CropPlan
 from segpipe.images.datasets import FOLDER, known_layout, list_layout
+from segpipe.images.even_sample import sample_evenly
 from segpipe.images.frames import Choice
+from segpipe.images.known_files import KnownFiles, count_known, known_files
 from segpipe.images.label_masks import leave_out_labels
 from segpipe.images.listing import Listing, list_images
 from segpipe.images.nodata import MASK, NOTES
@@ -35,7 +37,7 @@ from segpipe.images.validate import check, expect_images, find_images
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected
 from segpipe.stages.index.summary import FORMAT as FORMAT
 from segpipe.stages.index.summary import Summary, summarize, told_of_labels
-from segpipe.store.corpus import save_corpus
+from segpipe.store.corpus import load_corpus, save_corpus
 from segpipe.store.run_dir import RunDir
 
 NAME = "index"
@@ -73,6 +75,8 @@ def _from_to(frames: tuple[int, ...]) -> tuple[int, ...]:
     return frames
 
 
+_WHICH = ("images", "layout", "split", "labels_too", "preview")
+"""Settings that say which files are taken, and nothing of any file."""
 _LEAST_STEP = 4  # pixels from a window to the next; a patch is 8 or more
 
 Frames = Annotated[tuple[int, ...], AfterValidator(_from_to)]
@@ -126,10 +130,16 @@ class Config(Section):
     )
     frames: Frames = setting((), "of videos only frames FROM,TO, counted from 0, TO not included; empty: all")
 
+    preview: int = setting(
+        0,
+        "take an even sample of so many images and frames alone; 0: all. `segpipe run --preview N` sets it for one run",
+        ge=0,
+    )
+
     def identity(self) -> dict[str, Any]:
         """As of `Section`; without what earlier versions did not have, where it changes nothing."""
         values = super().identity()
-        for name, nothing in (("nodata", "all"), ("frame_seconds", 0.0), ("labels_too", False)):
+        for name, nothing in (("nodata", "all"), ("frame_seconds", 0.0), ("labels_too", False), ("preview", 0)):
             if values.get(name) == nothing:
                 del values[name]
         return values
@@ -188,9 +198,10 @@ def build_corpus(
 
 def _told_of_strip(image: Image, plan: CropPlan) -> Image:
     count = len(plan.photograph(image.size))
-    if image.mosaic or plan.crops != "whole" or count == 1:
+    note = f"a strip, looked at in {count} pieces"
+    if image.mosaic or plan.crops != "whole" or count == 1 or note in image.notes:  # of a known file
         return image
-    return replace(image, notes=(*image.notes, f"a strip, looked at in {count} pieces"))
+    return replace(image, notes=(*image.notes, note))
 
 
 def list_files(config: Config, *, skip: Path | None = None) -> Listing:
@@ -220,6 +231,20 @@ def _beside(path: Path) -> list[Path]:
     return [file for file in both if file.is_file()]
 
 
+def open_known(config: Config, run_dir: RunDir) -> KnownFiles:
+    """The files that an earlier index of the run has decoded with settings that say the same of each of them."""
+    record = run_dir.manifest().stages.get(NAME)
+    now = {key: value for key, value in config.identity().items() if key not in _WHICH}
+    then = record.parts.get("settings", {}) if record else {}
+    if record is None or record.parts.get("format") != FORMAT or now != {k: then[k] for k in then if k not in _WHICH}:
+        return known_files(None)
+    try:
+        return known_files(load_corpus(run_dir.path(ARTEFACT)))
+    except SegpipeError as error:
+        _log.warning("%s", error)
+        return known_files(None)
+
+
 def cost(config: Config, work: Work) -> Cost:
     """What a run is expected to take: decoding and hashing, about 30 ms a megapixel, and a few lines of text.
 
@@ -233,21 +258,28 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Write `corpus/`."""
     listing = list_files(config, skip=run_dir.root)
     told = [listing.told_of_others()]
-    choice, limits = choice_of(config), plan_of(config).limits
+    choice, limits, known = choice_of(config), plan_of(config).limits, open_known(config, run_dir)
     with run_dir.writing(ARTEFACT) as out:
         with Guards(limits.memory) as guards:
             if config.layout == FOLDER and not config.labels_too:
                 listing, labels = leave_out_labels(listing, guards)
                 told.append(told_of_labels(labels))
             look = partial(check, root=listing.root, corpus_dir=out, limits=limits, guards=guards)
-            found = find_images(listing, choice, limits, guards)
+            look = partial(known.check, root=listing.root, look=look)
+            found, total = find_images(listing, choice, limits, guards), expect_images(listing, choice)
+            if config.preview:
+                found = sample_evenly(found, total=total, count=config.preview)
             results = thread_map(look, found, workers=runtime.workers, ahead=2 * runtime.workers)
-            checked = list(runtime.track(results, total=expect_images(listing, choice), unit="images"))
+            checked = list(runtime.track(results, total=min(total, config.preview or total), unit="images"))
             corpus, rejected = build_corpus(listing, checked, out, config=config, guards=guards)
         save_corpus(corpus, rejected, out)
     for item in rejected[:20]:
         _log.warning("skipped: %s: %s", item.path, item.reason)
-    summary = summarize(corpus, rejected, [note for note in told if note])
+    preview_of = total if 0 < config.preview < total else None
+    summary = summarize(corpus, rejected, [note for note in told if note], preview_of=preview_of)
+    if known.images:
+        summary.known = count_known(known, corpus.images)
+        _log.info("%d images: %d known, %d new", summary.images, summary.known, summary.images - summary.known)
     for note in summary.notes:
         _log.info("%s", note)
     return summary

@@ -35,6 +35,10 @@ class Summary(BaseModel):
     videos: int = 0
     frames: int = 0
     """Images that are frames of videos."""
+    known: int | None = None
+    """Images whose files an earlier index of the run had decoded; None where there was none, or by other settings."""
+    preview_of: int | None = None
+    """How many images and frames there are, or about, where the corpus is an even sample of them."""
     notes: list[str] = []
     """What was read otherwise than one might expect, each kind once, with how many images and which."""
     fingerprint: str
@@ -63,8 +67,12 @@ def fingerprint(corpus: Corpus) -> str:
     return digest.hexdigest()
 
 
-def summarize(corpus: Corpus, rejected: Sequence[Rejected], told: Sequence[str] = ()) -> Summary:
-    """Count what is in a corpus; `told` is said of what is not."""
+def summarize(
+    corpus: Corpus, rejected: Sequence[Rejected], told: Sequence[str] = (), *, preview_of: int | None = None
+) -> Summary:
+    """Count what is in a corpus; `told` is said of what is not. Of a preview: how many images there are."""
+    if preview_of is not None:
+        told = [f"preview of {len(corpus.images):,} of {preview_of:,} images", *told]
     sizes = sorted((image.size for image in corpus.images), key=lambda size: size.height * size.width)
     return Summary(
         images=len(corpus.images),
@@ -78,8 +86,9 @@ def summarize(corpus: Corpus, rejected: Sequence[Rejected], told: Sequence[str] 
         mosaics=sum(image.mosaic for image in corpus.images),
         videos=len({image.moment.video for image in corpus.images if image.moment}),
         frames=sum(image.moment is not None for image in corpus.images),
+        preview_of=preview_of,
         notes=[*told, *notes_of(corpus), *filter(None, [told_of_slivers(corpus)])],
-        fingerprint=fingerprint(corpus),
+        fingerprint=f"{fingerprint(corpus)}{'' if preview_of is None else f' of {preview_of}'}",
     )
 
 

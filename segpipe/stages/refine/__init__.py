@@ -34,6 +34,7 @@ from segpipe.base.geometry import Box, mask_tiles
 from segpipe.base.runtime import Runtime
 from segpipe.inference.codes import open_head
 from segpipe.inference.inputs import SegmentInputs, image_crops, refine_tile, split_tile, tile_paths
+from segpipe.inference.known_masks import mask_keys, take_masks
 from segpipe.inference.reuse_masks import ReusableMasks, find_reusable, save_made
 from segpipe.inference.segmenter import tile_side
 from segpipe.ops.crf.dense_crf import prepare
@@ -53,6 +54,7 @@ from segpipe.store.certainty import (
 )
 from segpipe.store.clusters import SPLITS, load_splits, open_clusters, whole_clustering
 from segpipe.store.corpus import load_corpus
+from segpipe.store.crop_keys import MASK_KEYS, save_keys
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
 
@@ -69,7 +71,10 @@ FILES = {
     "*.tiles/*.png": "the mask of a mosaic in tiles named `<top>_<left>.png`",
     "certainty/*": "`margin/` and `entropy/`, with `refine.certainty=true`: 0 to 1 as 0 to 255",
     "index.jsonl": "a mask a line: `id`, `file`, `height`, `width`, `pixels` of every cluster, `nodata`",
-    "header.json": "number of classes, the no-data value, canvas and CRF settings",
+    "header.json": (
+        "number of classes, the no-data value, canvas and CRF settings; of a preview `preview_of`, the number of images"
+    ),
+    MASK_KEYS: "of every image a fingerprint of what its mask was made from, by which a later `refine` knows it again",
     "made.npz": "of which clusters the masks were made, and which splits they hold",
 }
 
@@ -213,12 +218,13 @@ def _refine_all(run_dir: RunDir, inputs: SegmentInputs, out: Path, runtime: Runt
     return lines
 
 
-def _header(config: SegmentConfig) -> dict[str, Any]:
+def _header(config: SegmentConfig, preview_of: int | None) -> dict[str, Any]:
     return {
         "classes": config.classes,
         "nodata": nodata(config.classes),
         **config.header,
         **({"certainty": True} if config.certainty else {}),
+        **({} if preview_of is None else {"preview_of": preview_of}),
     }
 
 
@@ -283,9 +289,14 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     segmenting = inputs.config
     if config.certainty:
         _refuse_certainty_folder(inputs.corpus)
+    keys = mask_keys(inputs, run_dir, {"format": FORMAT, **config.identity()})
     with run_dir.resuming(ARTEFACT) as out:
+        if reusable is None and (taken := take_masks(run_dir, keys, inputs, out)):
+            log.info("refine   masks of %d of %d images are there", taken, len(keys))
         index = _refine_all(run_dir, inputs, out, runtime)
         masks.save_index(out, index)
-        masks.save_header(out, _header(segmenting))
+        made_of = run_dir.manifest().stages.get("index")
+        masks.save_header(out, _header(segmenting, made_of.summary.get("preview_of") if made_of else None))
+        save_keys(keys, out / MASK_KEYS)
         save_made(out, origin, clusters.splits)
     return summarize(index, classes=segmenting.classes, crf=config.crf)

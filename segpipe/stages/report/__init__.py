@@ -49,6 +49,7 @@ from segpipe.store.certainty import has_certainty, sum_certainty
 from segpipe.store.class_names import CLASSES
 from segpipe.store.corpus import load_rejected
 from segpipe.store.cover import load_cover
+from segpipe.store.kept import told_of_kept
 from segpipe.store.run_dir import RunDir
 
 log = logging.getLogger(__name__)
@@ -245,6 +246,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         training=training_plots(run_dir.path("head"), made),
         candidates=made,
         films=look_at_films(inputs, runtime),
+        kept=told_of_kept(run_dir.root, manifest),
     )
     html = render(compose(data))
     with run_dir.writing(ARTEFACT) as out:

@@ -57,7 +57,7 @@ def compose(found: ReportData) -> ReportPage:
         ),
         features=list(found.pictures.features.values()),
         run=provenance_part(found.manifest, found.stages),
-        told=told_of(found.manifest),
+        told=[*([f"classes {found.kept}"] if found.kept else []), *told_of(found.manifest)],
     )
 
 

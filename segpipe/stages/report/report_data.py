@@ -121,6 +121,8 @@ class ReportData:
     training: Sequence[Plot]
     candidates: Sequence[Candidate]
     films: Sequence[FilmLook]
+    kept: str = ""
+    """What is said of classes that were found on other images; empty where they are those of these images."""
 
     def name(self, image: int) -> str:
         """The id of an image."""

@@ -251,3 +251,20 @@ def test_a_script_from_standard_input_may_use_several_processes(photos: Path, tm
     )
     done = subprocess.run([sys.executable, "-"], input=text, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("3\n", 0), done.stderr
+
+
+def test_a_preview_holds_for_one_command(photos: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = ["run", str(photos), str(run), "--backbone", "classical", "--extract.input_size", "64", "-q"]
+    for given, images in ((["--preview", "9"], 3), (["--preview", "2"], 2), ([], 3), (["--set", "index.preview=1"], 1)):
+        assert run_cli([*command, "--to", "index", *given]) == 0
+        assert open_run(run).manifest().stages["index"].summary["images"] == images
+    assert run_cli([*command, "--from", "extract", "--to", "extract"]) == 0  # of the images that are there
+    assert open_run(run).manifest().stages["extract"].summary["crops"] == 1
+
+
+def test_classes_that_are_not_there_cannot_be_kept(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli(["run", str(photos), str(tmp_path / "run"), "--keep-classes", "-q"]) == 2
+    assert "has no classes to keep yet" in capsys.readouterr().err
