@@ -73,7 +73,7 @@ class Leases:
             clock: of the file system; another one in simulations.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._seconds, self._clock = folder, seconds, clock or DiskClock()
+        self._folder, self.seconds, self._clock = folder, seconds, clock or DiskClock()
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
     def _path(self, name: str) -> Path:
@@ -115,7 +115,7 @@ class Leases:
             written = path.stat().st_mtime
         except FileNotFoundError:
             return True
-        return self._clock.now(self._folder) - written > self._seconds
+        return self._clock.now(self._folder) - written > self.seconds
 
     def renew(self, name: str) -> bool:
         """Date a lease anew; False where it is no longer this worker's."""
@@ -139,7 +139,7 @@ class Leases:
         ended = threading.Event()
 
         def beat() -> None:
-            while not ended.wait(self._seconds / _RENEWALS):
+            while not ended.wait(self.seconds / _RENEWALS):
                 if not self.renew(name):
                     return
 
@@ -159,7 +159,7 @@ class Leases:
         now, found = self._clock.now(self._folder), {}
         for path in sorted(self._folder.glob(f"*{ENDING}")):
             try:
-                fresh = now - path.stat().st_mtime <= self._seconds
+                fresh = now - path.stat().st_mtime <= self.seconds
             except FileNotFoundError:
                 continue
             if fresh:

@@ -109,16 +109,13 @@ class PartFolder:
 
 
 def sum_files(folder: Path, names: Iterable[str]) -> tuple[int, int, str]:
-    """Number, bytes and one SHA-256 of files in a folder, in the order of their names.
-
-    Raises:
-        OSError: one is not there.
-    """
+    """Number, bytes and one SHA-256 of those files of a folder that are there, in the order of their names."""
     whole, count, total = hashlib.sha256(), 0, 0
     for name in names:
         path = folder / name
-        whole.update(f"{files.sha256(path)} {name}\0".encode("utf-8", "surrogateescape"))
-        count, total = count + 1, total + path.stat().st_size
+        if path.exists():
+            whole.update(f"{files.sha256(path)} {name}\0".encode("utf-8", "surrogateescape"))
+            count, total = count + 1, total + path.stat().st_size
     return count, total, whole.hexdigest()
 
 

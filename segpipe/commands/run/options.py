@@ -12,7 +12,8 @@ from pydantic import create_model
 from segpipe import pipeline
 from segpipe.base.config import metavar_of, short_flags
 from segpipe.base.options import Options, argument, option
-from segpipe.stages import STAGES, Stage
+from segpipe.pipeline.part_work import LEASE_MINUTES
+from segpipe.stages import STAGES, Stage, sharing_of
 from segpipe.stages.export.settings import formats_option, only_option
 
 IMAGES = (
@@ -21,6 +22,11 @@ IMAGES = (
 )
 _EVERYWHERE = ("backbone", "weights", "seed")
 """Settings that have the same short spelling in every command."""
+PART = (
+    "do one part of a planned run, such as 3/100; auto: take parts by leases until none is left; env: the part that "
+    "Slurm, SkyPilot or torchrun says"
+)
+LEASE = "take over a part whose worker was not heard of for so long"
 _FORMATS = "what to export, beside what the run has exported"
 StageName = Literal["index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report"]
 _CONFIG = f"settings to start from: a YAML file or {', '.join(pipeline.config_names())}"
@@ -78,6 +84,9 @@ def stage_options(stage: Stage) -> type[Options]:
         info = RunOptions.model_fields[key]
         fields[key] = (info.annotation, info)
     fields["force"] = (bool, option(False, "run although it is up to date"))
+    if sharing_of(stage) is not None:
+        fields["part"] = (str | None, option(None, PART, metavar="I/N|auto|env"))
+        fields["lease_minutes"] = (float, option(LEASE_MINUTES, LEASE, limits={"gt": 0}))
     made = create_model(f"{name.capitalize()}Options", __base__=Options, **fields)
     made.__doc__ = _help(stage)
     return made

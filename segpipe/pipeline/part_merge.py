@@ -1,0 +1,90 @@
+"""Merge: stages of which every part is done are closed, as if they had been done at once; others' parts are named."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from segpipe.base.errors import UsageError
+from segpipe.base.parts import spans
+from segpipe.base.runtime import Track
+from segpipe.pipeline.part_work import PartBench, done_part, require_plan, shared_stages
+from segpipe.pipeline.run_settings import Settings, make_runtime
+from segpipe.pipeline.running import run_stage, summary_line
+from segpipe.pipeline.steps import Step, step_of
+from segpipe.records.manifest import StageRecord
+from segpipe.records.part_record import PartPlan
+from segpipe.stages import sharing_of
+from segpipe.store.part_folder import PartFolder, sum_files
+from segpipe.store.run_dir import RunDir
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MergedStage:
+    """What merging said of one stage."""
+
+    stage: str
+    record: StageRecord | None
+    """Of a stage that was closed now; None where it was closed before or nothing of it is done yet."""
+    said: str
+
+
+def merge_parts(run_dir: RunDir, settings: Settings, track: Track, *, verify: bool = False) -> list[MergedStage]:
+    """Close every stage of which all parts are done; takes the run's lock.
+
+    Args:
+        run_dir: the run.
+        settings: of the run.
+        track: shows how far it is.
+        verify: read the files of every part again and compare their checksums.
+
+    Raises:
+        UsageError: parts of a stage that was begun are missing, or their files are; which.
+        LockedError: another command holds the run.
+    """
+    plan, found = require_plan(run_dir, settings), list[MergedStage]()
+    with run_dir.lock():
+        for stage in shared_stages():
+            step = step_of(stage, settings, run_dir, run_dir.manifest())
+            if step.action != "run":
+                found.append(MergedStage(stage.NAME, None, step.reason))
+            elif not step.key or not (folder := PartFolder(run_dir.root, stage.NAME, step.key)).path.is_dir():
+                found.append(MergedStage(stage.NAME, None, "no part is done yet"))
+            else:
+                found.append(_close(step, folder, plan, run_dir, settings, track, verify))
+    return found
+
+
+def _close(
+    step: Step, folder: PartFolder, plan: PartPlan, run_dir: RunDir, settings: Settings, track: Track, verify: bool
+) -> MergedStage:
+    name, runtime = step.stage.NAME, make_runtime(settings, track)
+    sharing, out = sharing_of(step.stage), run_dir.root / f"{step.stage.ARTEFACT}.partial"
+    assert sharing is not None
+    if not sharing.laid_out(out):
+        raise UsageError(f"{run_dir.root}: {out.name} is gone, which parts of {name} were written to; do them again")
+    work = sharing.open(settings[name], run_dir, out, runtime)
+    bench = PartBench(name, step.key, plan.parts, folder, out, work)
+    numbers = list(track(range(1, plan.parts + 1), total=plan.parts, unit=f"parts of {name}"))
+    missing = [number for number in numbers if not done_part(bench, number) or (verify and not _whole(bench, number))]
+    if missing:
+        raise UsageError(
+            f"{run_dir.root}: {len(missing)} of {plan.parts} parts of {name} are missing: {spans(missing)}; do them "
+            f"with `segpipe {name} {run_dir.root} --part {missing[0]}/{plan.parts}` or `--part auto`"
+        )
+    record = run_stage(step, settings, run_dir, runtime)
+    log.info("%-8s merged: %s", name, summary_line(record))
+    return MergedStage(name, record, summary_line(record))
+
+
+def _whole(bench: PartBench, number: int) -> bool:
+    """Whether the files of a part have the bytes that they were written with; a record of others is forgotten."""
+    record = bench.folder.done(number, bench.parts)
+    if record is not None:
+        names = bench.work.names(range(record.start, record.stop))
+        if sum_files(bench.out, names)[2] == record.sha256:
+            return True
+        bench.folder.forget(number)
+    return False
