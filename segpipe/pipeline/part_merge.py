@@ -74,7 +74,10 @@ def _close(
             f"{run_dir.root}: {len(missing)} of {plan.parts} parts of {name} are missing: {spans(missing)}; do them "
             f"with `segpipe {name} {run_dir.root} --part {missing[0]}/{plan.parts}` or `--part auto`"
         )
+    seconds = sum(record.seconds for record in folder.records(plan.parts).values())
     record = run_stage(step, settings, run_dir, runtime)
+    record = record.model_copy(update={"seconds": round(record.seconds + seconds, 3)})
+    run_dir.record(name, record)
     log.info("%-8s merged: %s", name, summary_line(record))
     return MergedStage(name, record, summary_line(record))
 

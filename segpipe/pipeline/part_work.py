@@ -99,16 +99,21 @@ def do_parts(
             f"part {part}: the plan of {run_dir.root} has {bench.parts} parts; give --part {part.number}/{bench.parts} "
             f"or plan anew with `segpipe plan {run_dir.root} --parts {part.count} --overwrite`"
         )
-    leases = Leases(bench.folder.path, seconds=60 * lease_minutes)
     if part is None:
-        return _take_parts(bench, leases)
-    if done_part(bench, part.number):
-        log.info("%-8s part %s was done before", name, part)
-        return 0
-    leases.take(part_name(part.number), seize=True)  # the scheduler says whose it is
-    with leases.held(part_name(part.number)):
-        do_part(bench, part.number)
-    return 1
+        return _take_parts(bench, Leases(bench.folder.path, seconds=60 * lease_minutes))
+    return int(do_given(bench, part.number, lease_minutes=lease_minutes))
+
+
+def do_given(bench: PartBench, number: int, *, lease_minutes: float = LEASE_MINUTES) -> bool:
+    """Do a part that a scheduler gave to this process, whoever has its lease; False where it was done before."""
+    if done_part(bench, number):
+        log.info("%-8s part %s was done before", bench.stage, Part(number, bench.parts))
+        return False
+    leases = Leases(bench.folder.path, seconds=60 * lease_minutes)
+    leases.take(part_name(number), seize=True)
+    with leases.held(part_name(number)):
+        do_part(bench, number)
+    return True
 
 
 def _take_parts(bench: PartBench, leases: Leases) -> int:

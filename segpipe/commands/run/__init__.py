@@ -73,7 +73,19 @@ def _run(options: RunOptions, face: Face) -> Any:
         from segpipe.commands.run.dry_run import expect
 
         return expect(pipeline.plan(settings, run_dir, **choice), settings, run_dir)
-    pipeline.work(run_dir, settings, face.track, **choice)
+    if options.engine == "ray":
+        from segpipe.commands.run.engine_ray import run_on_ray
+
+        stages, address = (options.start, options.stop), options.engine_address
+        run_on_ray(
+            *(run_dir, settings, face.track),
+            stages=stages,
+            force=options.force,
+            address=address,
+            workers=options.engine_workers,
+        )
+    else:
+        pipeline.work(run_dir, settings, face.track, **choice)
     return run_dir
 
 

@@ -58,6 +58,13 @@ class RunOptions(Options):
     start: StageName | None = option(None, "first stage; the ones before it must be up to date", flags=("--from",))
     stop: StageName | None = option(None, "last stage", flags=("--to",))
     force: tuple[StageName, ...] = option((), "run this stage although it is up to date; repeatable")
+    engine: Literal["here", "ray"] = option(
+        "here", "where parts of the run are done: in this process, or by Ray Data on a cluster (extra `ray`)"
+    )
+    engine_address: str | None = option(
+        None, "of a Ray cluster that is there, such as auto or ray://host:10001; a local one is begun without it"
+    )
+    engine_workers: int = option(0, "actors side by side; 0: one per CPU of the cluster but one", limits={"ge": 0})
     dry_run: bool = option(False, "print what would be done and why; change nothing", faces=("terminal",))
 
 
