@@ -67,8 +67,7 @@ def _close(
         raise UsageError(f"{run_dir.root}: {out.name} is gone, which parts of {name} were written to; do them again")
     work = sharing.open(settings[name], run_dir, out, runtime)
     bench = PartBench(name, step.key, plan.parts, folder, out, work)
-    numbers = list(track(range(1, plan.parts + 1), total=plan.parts, unit=f"parts of {name}"))
-    missing = [number for number in numbers if not done_part(bench, number) or (verify and not _whole(bench, number))]
+    missing = missing_parts(bench, track, verify=verify)
     if missing:
         raise UsageError(
             f"{run_dir.root}: {len(missing)} of {plan.parts} parts of {name} are missing: {spans(missing)}; do them "
@@ -80,6 +79,18 @@ def _close(
     run_dir.record(name, record)
     log.info("%-8s merged: %s", name, summary_line(record))
     return MergedStage(name, record, summary_line(record))
+
+
+def missing_parts(bench: PartBench, track: Track, *, verify: bool = False) -> list[int]:
+    """The parts that were not done, or of which files are not there as they were written; their records are forgotten.
+
+    Args:
+        bench: of the stage.
+        track: shows how far it is.
+        verify: read every file, instead of looking at sizes.
+    """
+    numbers = track(range(1, bench.parts + 1), total=bench.parts, unit=f"parts of {bench.stage}")
+    return [number for number in numbers if not done_part(bench, number) or (verify and not _whole(bench, number))]
 
 
 def _whole(bench: PartBench, number: int) -> bool:

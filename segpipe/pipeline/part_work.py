@@ -174,9 +174,10 @@ def open_bench(run_dir: RunDir, settings: Settings, track: Track, name: str) -> 
 def done_part(bench: PartBench, number: int) -> bool:
     """Whether a part was done and its files are there; a record of files that are not there is forgotten."""
     record = bench.folder.done(number, bench.parts)
-    if record is None:
-        return False
-    if measure(bench.out, bench.work.names(range(record.start, record.stop))) == (record.files, record.bytes):
+    if record is not None and measure(bench.out, bench.work.names(range(record.start, record.stop))) == (
+        record.files,
+        record.bytes,
+    ):
         return True
     bench.folder.forget(number)
     return False

@@ -15,7 +15,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,58 +64,76 @@ class DiskClock:
 class Leases:
     """The leases of a folder, for one worker."""
 
-    def __init__(self, folder: Path, *, seconds: float, clock: FileClock | None = None) -> None:
+    def __init__(self, folder: Path, *, seconds: float, clock: FileClock | None = None, owner: str = "") -> None:
         """Open a folder of leases, which is made where it is missing.
 
         Args:
             folder: on a file system that all workers share.
             seconds: without renewal after which a lease runs out.
             clock: of the file system; another one in simulations.
+            owner: what this worker is called, if not by machine and process.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self.seconds, self._clock = folder, seconds, clock or DiskClock()
-        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._said = json.dumps({"owner": self.owner})
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{ENDING}"
 
-    def take(self, name: str, *, seize: bool = False) -> bool:
-        """Try to get a lease: where nobody has it, where it ran out, or in any case (`seize`)."""
+    def now(self) -> float:
+        """Seconds, by the clock that dates the leases."""
+        return self._clock.now(self._folder)
+
+    def take(self, name: str, *, seize: bool = False, now: Callable[[], float] | None = None) -> bool:
+        """Try to get a lease: where nobody has it, where it ran out, or in any case (`seize`).
+
+        Args:
+            name: of the lease.
+            seize: take it away from whoever has it.
+            now: what `now()` said a moment ago, for who tries many.
+        """
         path = self._path(name)
-        if path.exists() and not self._break(path, seize=seize):
-            return False
+        if seize:
+            self._replace(path)
+            return True
+        if path.exists():
+            return self._ran_out(path, now) and self._take_over(path)
         try:
-            self._clock.write(path, json.dumps({"owner": self.owner}), new=True)
+            self._clock.write(path, self._said, new=True)
         except FileExistsError:
             return False
         return True
 
-    def _break(self, path: Path, *, seize: bool) -> bool:
-        """Move a lease that ran out aside; one of several workers succeeds, and gives back what was new meanwhile."""
-        was = _owner(path)
-        if not seize and not self._ran_out(path):
-            return False
-        aside = path.with_name(f".{uuid.uuid4().hex}.broken")
+    def _take_over(self, path: Path) -> bool:
+        """Replace a lease that ran out by one's own; of many who want to, one at a time may look and do it."""
+        turn = path.with_name(f"{path.name}.turn")
         try:
-            path.rename(aside)
-            try:
-                if not seize and _owner(aside) != was:  # another broke it first, and this one is fresh
-                    path.hardlink_to(aside)
-                    return False
-            finally:
-                aside.unlink(missing_ok=True)
-        except FileNotFoundError:
-            return True  # given back or broken meanwhile: whoever creates it next has it
-        except OSError:  # a third has it by now; or there are no links here, and two do the same work
+            self._clock.write(turn, self._said, new=True)
+        except FileExistsError:
+            if self._ran_out(turn):  # who wrote it was killed within a moment
+                turn.unlink(missing_ok=True)
             return False
-        return True
+        try:
+            if not path.exists() or not self._ran_out(path):
+                return False  # another took it over before
+            self._replace(path)
+            return True
+        finally:
+            turn.unlink(missing_ok=True)
 
-    def _ran_out(self, path: Path) -> bool:
+    def _replace(self, path: Path) -> None:
+        """Write one's own lease in place of what is there, which is never away."""
+        own = path.with_name(f".{uuid.uuid4().hex}.lease")
+        self._clock.write(own, self._said, new=True)
+        own.replace(path)
+
+    def _ran_out(self, path: Path, now: Callable[[], float] | None = None) -> bool:
         try:
             written = path.stat().st_mtime
         except FileNotFoundError:
             return True
-        return self._clock.now(self._folder) - written > self.seconds
+        return (now or self.now)() - written > self.seconds
 
     def renew(self, name: str) -> bool:
         """Date a lease anew; False where it is no longer this worker's."""
@@ -154,10 +172,11 @@ class Leases:
 
     def running(self) -> dict[str, str]:
         """Who has which lease, of those that have not run out."""
-        if not any(self._folder.glob(f"*{ENDING}")):
+        paths = sorted(path for path in self._folder.glob(f"*{ENDING}") if not path.name.startswith("."))
+        if not paths:
             return {}
-        now, found = self._clock.now(self._folder), {}
-        for path in sorted(self._folder.glob(f"*{ENDING}")):
+        now, found = self.now(), {}
+        for path in paths:
             try:
                 fresh = now - path.stat().st_mtime <= self.seconds
             except FileNotFoundError:

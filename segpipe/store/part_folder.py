@@ -66,6 +66,10 @@ class PartFolder:
         self.path = root / FOLDER / stage / key
         self._stage, self._key = stage, key
 
+    def has(self, number: int) -> bool:
+        """Whether a part has a record, whatever it says."""
+        return (self.path / f"{part_name(number)}{_DONE}").exists()
+
     def done(self, number: int, parts: int) -> PartRecord | None:
         """The record of a part; None where it was not done, or its record is damaged or of another number of parts."""
         try:
@@ -104,7 +108,7 @@ class PartFolder:
         _write(self.path / f"{part_name(failure.part)}{_FAILED}", failure)
 
     def forget(self, number: int) -> None:
-        """Delete the record of a part whose files are not what it says."""
+        """Delete the record of a part: its files are not what it says, or it says nothing."""
         (self.path / f"{part_name(number)}{_DONE}").unlink(missing_ok=True)
 
 

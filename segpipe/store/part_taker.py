@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 from segpipe.store.leases import Leases
 from segpipe.store.part_folder import PartFolder, part_name
@@ -19,7 +20,7 @@ class PartTaker:
             leases: of this worker, in the same folder.
             parts: how many there are.
         """
-        self._folder, self._leases, self._parts = folder, leases, parts
+        self._folder, self._leases = folder, leases
         first = random.Random(leases.owner).randrange(parts)
         self._left = dict.fromkeys((first + place) % parts + 1 for place in range(parts))
 
@@ -30,20 +31,16 @@ class PartTaker:
 
     def take(self) -> int | None:
         """A part that nobody has, with its lease; None where others have all that are left, or none is."""
+        now = cache(self._leases.now)  # asked once, if at all
         for number in self.left:
-            if self._done(number):
-                continue
-            if self._leases.take(part_name(number)):
-                if not self._done(number):  # not before either: it was given back a moment ago
+            if self._folder.has(number):
+                self.drop(number)
+            elif self._leases.take(part_name(number), now=now):
+                if not self._folder.has(number):  # not before either: it was given back a moment ago
                     return number
                 self._leases.give_back(part_name(number))
+                self.drop(number)
         return None
-
-    def _done(self, number: int) -> bool:
-        done = self._folder.done(number, self._parts) is not None
-        if done:
-            self.drop(number)
-        return done
 
     def drop(self, number: int) -> None:
         """Look at a part no more."""
