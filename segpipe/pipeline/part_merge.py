@@ -15,7 +15,7 @@ from segpipe.pipeline.steps import Step, step_of
 from segpipe.records.manifest import StageRecord
 from segpipe.records.part_record import PartPlan
 from segpipe.stages import sharing_of
-from segpipe.store.part_folder import PartFolder, sum_files
+from segpipe.store.part_folder import PartFolder
 from segpipe.store.run_dir import RunDir
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def _close(
 
 
 def missing_parts(bench: PartBench, track: Track, *, verify: bool = False) -> list[int]:
-    """The parts that were not done, or of which files are not there as they were written; their records are forgotten.
+    """The parts that were not done, or of which files are not there as they were written.
 
     Args:
         bench: of the stage.
@@ -90,15 +90,4 @@ def missing_parts(bench: PartBench, track: Track, *, verify: bool = False) -> li
         verify: read every file, instead of looking at sizes.
     """
     numbers = track(range(1, bench.parts + 1), total=bench.parts, unit=f"parts of {bench.stage}")
-    return [number for number in numbers if not done_part(bench, number) or (verify and not _whole(bench, number))]
-
-
-def _whole(bench: PartBench, number: int) -> bool:
-    """Whether the files of a part have the bytes that they were written with; a record of others is forgotten."""
-    record = bench.folder.done(number, bench.parts)
-    if record is not None:
-        names = bench.work.names(range(record.start, record.stop))
-        if sum_files(bench.out, names)[2] == record.sha256:
-            return True
-        bench.folder.forget(number)
-    return False
+    return [number for number in numbers if not done_part(bench, number, verify=verify)]

@@ -171,15 +171,26 @@ def open_bench(run_dir: RunDir, settings: Settings, track: Track, name: str) -> 
     return PartBench(name, step.key, plan.parts, folder, out, work)
 
 
-def done_part(bench: PartBench, number: int) -> bool:
-    """Whether a part was done and its files are there; a record of files that are not there is forgotten."""
+def done_part(bench: PartBench, number: int, *, verify: bool = False) -> bool:
+    """Whether a part was done and its files are there; else what is left of it is deleted, so that it is done anew.
+
+    Args:
+        bench: of the stage.
+        number: of the part.
+        verify: compare checksums, instead of numbers and sizes of files.
+    """
     record = bench.folder.done(number, bench.parts)
-    if record is not None and measure(bench.out, bench.work.names(range(record.start, record.stop))) == (
-        record.files,
-        record.bytes,
+    if record is None:
+        bench.folder.forget(number)
+        return False
+    names = bench.work.names(range(record.start, record.stop))
+    if measure(bench.out, names) == (record.files, record.bytes) and (
+        not verify or sum_files(bench.out, names)[2] == record.sha256
     ):
         return True
     bench.folder.forget(number)
+    for name in names:
+        (bench.out / name).unlink(missing_ok=True)
     return False
 
 

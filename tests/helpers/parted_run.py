@@ -30,7 +30,7 @@ SETTINGS: dict[str, Any] = {**SMALL, **CLASSICAL}
 def small_shards(crops: int = 2) -> Iterator[None]:
     """Shards of so many crops of a reef; it counts where a store is laid out."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(features, "_SHARD_BYTES", crops * 2 * 6 * 8 * 64)
+        patch.setattr(features, "_SHARD_BYTES", crops * 2 * 8 * 8 * 64)
         yield
 
 

@@ -97,10 +97,7 @@ def test_a_part_that_was_done_is_skipped_unless_its_files_are_gone(
     with caplog.at_level(logging.INFO, logger="segpipe"):
         assert do(run, "extract", "2/3") == 0
     assert "part 2/3 was done before" in caplog.text
-    shard = run / "features.partial" / "store.zarr" / "patches" / "c" / "1" / "0" / "0" / "0"
-    done = run / "features.partial" / "store.zarr" / "done" / "c" / "1"
-    shard.unlink()
-    done.unlink()
+    (run / "features.partial" / "store.zarr" / "patches" / "c" / "1" / "0" / "0" / "0").unlink()
     assert do(run, "extract", "2/3") == 1
     do(run, "extract", "auto")
     merge(run)
@@ -152,7 +149,7 @@ def leased(run: Path, stage: str) -> Iterator[int]:
 def test_workers_by_leases_of_which_some_are_killed(clustered: Path, whole: Path, tmp_path: Path) -> None:
     run = copied(clustered, tmp_path / "run")
     plan_reef_again(run, parts=5)
-    begun, killed = workers(run, "refine", 3), set[int]()
+    begun, killed = workers(run, "refine", 2), set[int]()
     until = time.monotonic() + 120
     while not killed and time.monotonic() < until:
         for process in set(leased(run, "refine")) & {each.pid for each in begun}:

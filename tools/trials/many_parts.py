@@ -94,7 +94,7 @@ class Outcome:
 class Simulation:
     """Workers that take parts by leases, in the order of a clock that is moved from event to event."""
 
-    def __init__(self, root: Path, *, parts: int, lease_minutes: float, seed: int) -> None:
+    def __init__(self, root: Path, *, parts: int, lease_minutes: float, seed: int, fates: tuple[float, float]) -> None:
         save_plan(root, PartPlan(parts=parts, key="key", units={"images": parts}, made=""))
         plan = load_plan(root)
         assert plan is not None
@@ -103,6 +103,7 @@ class Simulation:
         self.noted, self.clock, self._rng = Noted(out, parts), HandClock(), random.Random(seed)
         self.bench = PartBench("refine", "key", plan.parts, PartFolder(root, "refine", "key"), out, self.noted)
         self._seconds, self._events, self._order = 60 * lease_minutes, list[tuple[float, int, Callable[[], None]]](), 0
+        self._vanish, self._silent = fates
         self.vanished = self.silent = 0
         self.worked = self.ended = 0.0
 
@@ -136,13 +137,13 @@ class Simulation:
             return
         takes = rng.lognormvariate(0, _SIGMA) * _MEAN * (_SLOWER if rng.random() < _SLOW else 1)
         fate, ends = rng.random(), self.clock.time + takes
-        if fate < _VANISH:
+        if fate < self._vanish:
             self.vanished += 1
             ends = self.clock.time + takes * rng.random()
             self._later(ends - self.clock.time + _REPLACED, self._come)
         else:
             self._later(takes, partial(self._finish, leases, taker, number, takes))
-        if _VANISH <= fate < _VANISH + _SILENT:
+        if self._vanish <= fate < self._vanish + self._silent:
             self.silent += 1
         else:
             self._later(self._seconds / 4, partial(self._renew, leases, number, ends))
@@ -159,9 +160,17 @@ class Simulation:
         self._look(leases, taker)
 
 
-def simulate(root: Path, *, parts: int, workers: int, lease_minutes: float = 10, seed: int = 0) -> Outcome:
-    """Run it in an empty folder."""
-    return Simulation(root, parts=parts, lease_minutes=lease_minutes, seed=seed).run(workers)
+def simulate(
+    root: Path,
+    *,
+    parts: int,
+    workers: int,
+    lease_minutes: float = 10,
+    seed: int = 0,
+    fates: tuple[float, float] = (_VANISH, _SILENT),
+) -> Outcome:
+    """Run it in an empty folder; `fates` are the shares of attempts that vanish and that go silent."""
+    return Simulation(root, parts=parts, lease_minutes=lease_minutes, seed=seed, fates=fates).run(workers)
 
 
 def main() -> None:
