@@ -289,6 +289,8 @@ def export(
     device: str | None = None,
     workers: int | None = None,
     force: bool = False,
+    part: str | None = None,
+    lease_minutes: float = 10.0,
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Masks as files that other programs and people open.
@@ -306,6 +308,9 @@ def export(
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
         force: run although it is up to date.
+        part: do one part of a planned run, such as 3/100; auto: take parts by leases until none is left; env: the
+            part that Slurm, SkyPilot or torchrun says.
+        lease_minutes: take over a part whose worker was not heard of for so long.
         settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
 
     Returns:

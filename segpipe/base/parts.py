@@ -23,7 +23,7 @@ _SCHEDULERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PartNumber:
     """Part `number` of `count`, counted from 1."""
 
     number: int
@@ -39,13 +39,13 @@ class Part:
     def of(self, units: int) -> range:
         """The units that are this part's; parts differ by at most one unit, and may hold none.
 
-        >>> [list(Part(number, 3).of(7)) for number in (1, 2, 3)]
+        >>> [list(PartNumber(number, 3).of(7)) for number in (1, 2, 3)]
         [[0, 1], [2, 3], [4, 5, 6]]
         """
         return range(units * (self.number - 1) // self.count, units * self.number // self.count)
 
 
-def parse_part(text: str, environment: Mapping[str, str]) -> Part | None:
+def parse_part(text: str, environment: Mapping[str, str]) -> PartNumber | None:
     """What `--part` says: a part, or None for `auto`, parts by leases.
 
     Args:
@@ -65,7 +65,7 @@ def parse_part(text: str, environment: Mapping[str, str]) -> Part | None:
     return _part(int(number), int(count), named("part", text))
 
 
-def _scheduled(environment: Mapping[str, str]) -> Part:
+def _scheduled(environment: Mapping[str, str]) -> PartNumber:
     """The part by the rank that a scheduler gave this job; ranks count from 0, or from the lowest of an array."""
     for rank, count, least in _SCHEDULERS:
         if rank in environment and count in environment:
@@ -80,9 +80,9 @@ def _scheduled(environment: Mapping[str, str]) -> Part:
     )
 
 
-def _part(number: int, count: int, said: str) -> Part:
+def _part(number: int, count: int, said: str) -> PartNumber:
     try:
-        return Part(number, count)
+        return PartNumber(number, count)
     except ValueError as error:
         raise UsageError(f"{said}: {error}") from error
 

@@ -10,7 +10,7 @@ from segpipe.base.parts import spans
 from segpipe.base.runtime import Track
 from segpipe.pipeline.part_work import PartBench, done_part, require_plan, shared_stages
 from segpipe.pipeline.run_settings import Settings, make_runtime
-from segpipe.pipeline.running import run_stage, summary_line
+from segpipe.pipeline.running import carry_names, run_stage, summary_line
 from segpipe.pipeline.steps import Step, step_of
 from segpipe.records.manifest import StageRecord
 from segpipe.records.part_record import PartPlan
@@ -47,6 +47,7 @@ def merge_parts(run_dir: RunDir, settings: Settings, track: Track, *, verify: bo
     plan, found = require_plan(run_dir, settings), list[MergedStage]()
     with run_dir.lock():
         for stage in shared_stages():
+            carry_names(stage, run_dir, make_runtime(settings, track))
             step = step_of(stage, settings, run_dir, run_dir.manifest())
             if step.action != "run":
                 found.append(MergedStage(stage.NAME, None, step.reason))

@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from segpipe.base.errors import SegpipeError, UsageError
-from segpipe.base.parts import Part, spans
+from segpipe.base.parts import PartNumber, spans
 from segpipe.base.runtime import Track
 from segpipe.base.version import versions
 from segpipe.pipeline.run_settings import Settings, make_runtime
+from segpipe.pipeline.running import names_left
 from segpipe.pipeline.steps import BY_NAME, require, step_of
 from segpipe.records.part_record import PartFailure, PartPlan, PartRecord
-from segpipe.stages import STAGES, Stage, sharing_of
+from segpipe.stages import STAGES, Stage, sharing_of, user_files
+from segpipe.store.class_names import CLASSES
 from segpipe.store.leases import Leases
 from segpipe.store.part_folder import PartFolder, load_plan, measure, part_name, sum_files
 from segpipe.store.part_taker import PartTaker
@@ -77,7 +79,7 @@ def do_parts(
     settings: Settings,
     track: Track,
     name: str,
-    part: Part | None,
+    part: PartNumber | None,
     *,
     lease_minutes: float = LEASE_MINUTES,
 ) -> int:
@@ -107,7 +109,7 @@ def do_parts(
 def do_given(bench: PartBench, number: int, *, lease_minutes: float = LEASE_MINUTES) -> bool:
     """Do a part that a scheduler gave to this process, whoever has its lease; False where it was done before."""
     if done_part(bench, number):
-        log.info("%-8s part %s was done before", bench.stage, Part(number, bench.parts))
+        log.info("%-8s part %s was done before", bench.stage, PartNumber(number, bench.parts))
         return False
     leases = Leases(bench.folder.path, seconds=60 * lease_minutes)
     leases.take(part_name(number), seize=True)
@@ -132,7 +134,7 @@ def _take_parts(bench: PartBench, leases: Leases) -> int:
                 do_part(bench, number)
             did += 1
         except SegpipeError as error:
-            log.warning("%-8s part %s failed: %s", bench.stage, Part(number, bench.parts), error)
+            log.warning("%-8s part %s failed: %s", bench.stage, PartNumber(number, bench.parts), error)
             failed[number] = error
         taker.drop(number)
     if failed:
@@ -155,6 +157,11 @@ def open_bench(run_dir: RunDir, settings: Settings, track: Track, name: str) -> 
     plan = require_plan(run_dir, settings)
     for needed in stage.NEEDS:
         require(BY_NAME[needed], settings, run_dir)
+    if CLASSES in user_files(stage) and names_left(run_dir):
+        raise UsageError(
+            f"{run_dir.root}: {CLASSES} speaks of other clusters; carry its names over with `segpipe merge "
+            f"{run_dir.root}` first"
+        )
     step = step_of(stage, settings, run_dir, run_dir.manifest())
     if step.action != "run":
         return None
@@ -196,7 +203,7 @@ def done_part(bench: PartBench, number: int, *, verify: bool = False) -> bool:
 
 def do_part(bench: PartBench, number: int) -> None:
     """Do one part and write its record; where it fails, the reason."""
-    units, started = Part(number, bench.parts).of(bench.work.units), time.monotonic()
+    units, started = PartNumber(number, bench.parts).of(bench.work.units), time.monotonic()
     try:
         bench.work.write(units)
         count, size, sha256 = sum_files(bench.out, bench.work.names(units))
@@ -205,7 +212,7 @@ def do_part(bench: PartBench, number: int) -> None:
             reason = str(error) or type(error).__name__
             bench.folder.fail(PartFailure(part=number, reason=reason, host=socket.gethostname(), finished=_now()))
             raise
-        log.info("%-8s part %s was finished by another meanwhile", bench.stage, Part(number, bench.parts))
+        log.info("%-8s part %s was finished by another meanwhile", bench.stage, PartNumber(number, bench.parts))
         return
     bench.folder.save(
         PartRecord(

@@ -5,12 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segpipe.base.errors import UsageError
-from segpipe.base.parts import Part, parse_part, spans
+from segpipe.base.parts import PartNumber, parse_part, spans
+
+SLURM = {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "100"}
 
 
 @given(units=st.integers(0, 10_000_000), parts=st.integers(1, 300))
 def test_parts_hold_every_unit_once_and_differ_by_one(units: int, parts: int) -> None:
-    ranges = [Part(number, parts).of(units) for number in range(1, parts + 1)]
+    ranges = [PartNumber(number, parts).of(units) for number in range(1, parts + 1)]
     assert ranges[0].start == 0
     assert ranges[-1].stop == units
     assert all(a.stop == b.start for a, b in pairwise(ranges))
@@ -21,25 +23,31 @@ def test_parts_hold_every_unit_once_and_differ_by_one(units: int, parts: int) ->
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "100", "SLURM_ARRAY_TASK_MIN": "1"}, Part(7, 100)),
-        ({"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "100", "SLURM_ARRAY_TASK_MIN": "0"}, Part(8, 100)),
-        ({"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "100"}, Part(8, 100)),
-        ({"SKYPILOT_JOB_RANK": "0", "SKYPILOT_NUM_JOBS": "4"}, Part(1, 4)),
-        ({"RANK": "3", "WORLD_SIZE": "4"}, Part(4, 4)),
+        (
+            {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "100", "SLURM_ARRAY_TASK_MIN": "1"},
+            PartNumber(7, 100),
+        ),
+        (
+            {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "100", "SLURM_ARRAY_TASK_MIN": "0"},
+            PartNumber(8, 100),
+        ),
+        (SLURM, PartNumber(8, 100)),
+        ({"SKYPILOT_JOB_RANK": "0", "SKYPILOT_NUM_JOBS": "4"}, PartNumber(1, 4)),
+        ({"RANK": "3", "WORLD_SIZE": "4"}, PartNumber(4, 4)),
         (
             {"RANK": "0", "WORLD_SIZE": "1", "SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_TASK_COUNT": "2"},
-            Part(2, 2),
+            PartNumber(2, 2),
         ),
     ],
 )
-def test_schedulers_say_the_part(environment: dict[str, str], expected: Part) -> None:
+def test_schedulers_say_the_part(environment: dict[str, str], expected: PartNumber) -> None:
     assert parse_part("env", environment) == expected
 
 
 def test_parts_are_given_by_number_or_taken() -> None:
-    assert parse_part("3/100", {}) == Part(3, 100)
+    assert parse_part("3/100", {}) == PartNumber(3, 100)
     assert parse_part("auto", {"RANK": "1", "WORLD_SIZE": "2"}) is None
-    assert str(Part(3, 100)) == "3/100"
+    assert str(PartNumber(3, 100)) == "3/100"
 
 
 @pytest.mark.parametrize(

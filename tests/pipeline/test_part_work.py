@@ -112,6 +112,26 @@ def test_a_plain_command_finishes_what_parts_have_left(clustered: Path, whole: P
     assert do(run, "refine", "3/3") == 0  # it is up to date
 
 
+def test_files_for_others_are_written_in_parts_too(clustered: Path, tmp_path: Path) -> None:
+    run = copied(clustered, tmp_path / "run")
+    do(run, "refine", "auto")
+    merge(run)
+    run_dir = pipeline.existing_run(run)
+    formats = "export.formats=overlay,png,classes,coco,cog"
+    pipeline.save_settings(run_dir, pipeline.resolve(run_dir, sets=[formats]))
+    once = copied(run, tmp_path / "once")
+    pipeline.work(*settings_of(once), lambda items, **_: iter(items), start="export", stop="export")
+    for part in ("2/3", "1/3"):
+        do(run, "export", part)
+    with pytest.raises(UsageError, match="1 of 3 parts of export are missing: 3;"):
+        merge(run)
+    do(run, "export", "auto")
+    merge(run)
+    same(run, once, "export")
+    ours, theirs = (pipeline.existing_run(path).manifest().stages["export"] for path in (run, once))
+    assert ours.summary == theirs.summary
+
+
 def test_two_on_the_same_part_at_once(planned: Path, whole: Path, tmp_path: Path) -> None:
     run, failures = copied(planned, tmp_path / "run"), list[BaseException]()
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from segpipe import pipeline
 from segpipe.base import checksums, files
-from segpipe.base.parts import Part
+from segpipe.base.parts import PartNumber
 from segpipe.base.runtime import Runtime, no_track
 from segpipe.base.version import versions
 from segpipe.commands.demo.synthetic import write_reef_corpus
@@ -107,7 +107,7 @@ def draw_parts(run_dir: RunDir, name: str, parts: int, images: int) -> None:
 
 def _records(bench: PartBench, images: int) -> Iterator[PartRecord]:
     for number in range(1, bench.parts + 1):
-        units = Part(number, bench.parts).of(bench.work.units)
+        units = PartNumber(number, bench.parts).of(bench.work.units)
         if bench.stage == "refine":
             save_lines(bench.out, units, [_line(image) for image in units])
         count, size, sha256 = sum_files(bench.out, bench.work.names(units))

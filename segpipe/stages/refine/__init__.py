@@ -55,17 +55,11 @@ from segpipe.store.certainty import (
 from segpipe.store.clusters import SPLITS, load_splits, open_clusters, whole_clustering
 from segpipe.store.corpus import count_corpus, load_corpus
 from segpipe.store.features import FeatureStore
-from segpipe.store.mask_lines import (
-    drop_lines,
-    join_lines,
-    known_lines,
-    lines_name,
-    load_lines,
-    missing_images,
-    save_lines,
-)
+from segpipe.store.mask_lines import FOLDER as LINES
+from segpipe.store.mask_lines import drop_lines, join_lines, lines_name, load_lines, save_lines
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import Sharing
+from segpipe.store.unit_spans import gaps_between, spans_of
 
 NAME = "refine"
 ARTEFACT = "masks"
@@ -352,8 +346,8 @@ class Refinement:
 
     def finish(self) -> Summary:
         """Write the masks that nobody has written, and the index; lines of parts are read one part at a time."""
-        out, known = self._out, known_lines(self._out, self.units)
-        left = missing_images(known, self.units)
+        out, known = self._out, spans_of(self._out / LINES, "jsonl", self.units)
+        left = [image for gap in gaps_between(known, self.units) for image in gap]
         made = _refine_all(self._run_dir, self._inputs, out, left, self._runtime) if left else []
         tally = Tally(masks.load_header(out)["classes"], crf=self._config.crf)
         masks.save_index(out, tally.count(join_lines(out, known, made, self.units)))
