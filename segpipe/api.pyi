@@ -35,6 +35,9 @@ def run(
     start: Literal["index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report"] | None = None,
     stop: Literal["index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report"] | None = None,
     force: Sequence[Literal["index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report"]] = (),
+    engine: Literal["here", "ray"] = "here",
+    engine_address: str | None = None,
+    engine_workers: int = 0,
     settings: Mapping[str, Any] | None = None,
 ) -> Run:
     """Do every stage, from images to class maps and a report; skip what is up to date.
@@ -61,6 +64,10 @@ def run(
         start: first stage; the ones before it must be up to date.
         stop: last stage.
         force: run this stage although it is up to date; repeatable.
+        engine: where parts of the run are done: in this process, or by Ray Data on a cluster (extra `ray`).
+        engine_address: of a Ray cluster that is there, such as auto or ray://host:10001; a local one is begun
+            without it.
+        engine_workers: actors side by side; 0: one per CPU of the cluster but one.
         settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
 
     Returns:
@@ -112,6 +119,8 @@ def extract(
     device: str | None = None,
     workers: int | None = None,
     force: bool = False,
+    part: str | None = None,
+    lease_minutes: float = 10.0,
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What a frozen backbone says of every patch of every crop, computed once.
@@ -126,6 +135,9 @@ def extract(
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
         force: run although it is up to date.
+        part: do one part of a planned run, such as 3/100; auto: take parts by leases until none is left; env: the
+            part that Slurm, SkyPilot or torchrun says.
+        lease_minutes: take over a part whose worker was not heard of for so long.
         settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
 
     Returns:
@@ -243,6 +255,8 @@ def refine(
     device: str | None = None,
     workers: int | None = None,
     force: bool = False,
+    part: str | None = None,
+    lease_minutes: float = 10.0,
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A class for every pixel of every image, at the image's own size.
@@ -260,6 +274,9 @@ def refine(
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
         force: run although it is up to date.
+        part: do one part of a planned run, such as 3/100; auto: take parts by leases until none is left; env: the
+            part that Slurm, SkyPilot or torchrun says.
+        lease_minutes: take over a part whose worker was not heard of for so long.
         settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
 
     Returns:
@@ -278,6 +295,8 @@ def export(
     device: str | None = None,
     workers: int | None = None,
     force: bool = False,
+    part: str | None = None,
+    lease_minutes: float = 10.0,
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Masks as files that other programs and people open.
@@ -295,6 +314,9 @@ def export(
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
         force: run although it is up to date.
+        part: do one part of a planned run, such as 3/100; auto: take parts by leases until none is left; env: the
+            part that Slurm, SkyPilot or torchrun says.
+        lease_minutes: take over a part whose worker was not heard of for so long.
         settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
 
     Returns:
@@ -417,6 +439,72 @@ def report(
 
     Returns:
         what the stage says of itself.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def plan(
+    run: AnyPath,
+    *,
+    parts: int,
+    images: str | None = None,
+    config: str | None = None,
+    overwrite: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Cut a run into parts that several machines do, each with a command of its own.
+
+    `index` is finished first, if it is not. A part is a range of neighboring images, by arithmetic; the plan is
+    immutable. See docs/howto/many-machines.md.
+
+    Args:
+        run: the run directory, new or begun.
+        parts: how many parts; each should take minutes to an hour.
+        images: as of `segpipe run`, for a new run.
+        config: as of `segpipe run`.
+        overwrite: replace another plan; what was done is found again, not lost.
+        settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
+
+    Returns:
+        the plan: `parts`, `units`, and the key of corpus and settings that it is for.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def status(
+    run: AnyPath,
+    *,
+    lease_minutes: float = 10.0,
+) -> dict[str, Any]:
+    """Show how far the parts of a run are: done, running, failed, how fast, and how long it will take.
+
+    Args:
+        run: the run directory.
+        lease_minutes: as of the commands that do parts: who was not heard of for so long has ended.
+
+    Returns:
+        by stage: `state`, `parts`, `done`, `running` and `failed` by part, `rate` in parts an hour,
+        `seconds_left`.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
+def merge(
+    run: AnyPath,
+    *,
+    verify: bool = False,
+) -> dict[str, Any]:
+    """Close every stage of which all parts are done, as if it had been done at once; or say which parts are missing.
+
+    Args:
+        run: the run directory.
+        verify: read again what every part wrote, and compare checksums.
+
+    Returns:
+        what each stage that was closed now says of itself, by stage.
 
     Raises:
         SegpipeError: its text says what is wrong and the way out.

@@ -6,8 +6,11 @@ import hashlib
 import json
 import os
 import re
+import socket
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -38,7 +41,8 @@ def check_utf8(path: Path) -> None:
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the name `path` when the block ends without error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{digest(path.name)}.{os.getpid()}.tmp")  # a name of 255 bytes has no room for more
+    # a name of 255 bytes has no room for more
+    beside = path.with_name(f".{digest(path.name)}.{os.getpid()}.{_machine()}.tmp")
     try:
         yield beside
         sync(beside)
@@ -47,8 +51,19 @@ def atomic(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
-_BESIDE = re.compile(r"\.[0-9a-f]{16}\.(\d+)\.tmp.*", re.DOTALL)
-"""What `atomic` calls a file that is being written, with its process; libraries add endings for files of theirs."""
+_BESIDE = re.compile(r"\.[0-9a-f]{16}\.(\d+)(?:\.([0-9a-f]{8}))?\.tmp.*", re.DOTALL)
+"""What `atomic` calls a file that is being written, with its process and machine (earlier versions named no machine).
+
+Libraries add endings for files of theirs.
+"""
+_LONG = 86_400.0
+"""Seconds after which what another machine was writing is taken for left behind."""
+
+
+@cache
+def _machine() -> str:
+    """A short name of this machine: several may write to one file system, each with processes of its own."""
+    return digest(socket.gethostname())[:8]
 
 
 def is_beside(name: str) -> bool:
@@ -68,7 +83,7 @@ def sweep(folder: Path) -> None:
     for place, _, names in os.walk(folder):
         for name in names:
             found = _BESIDE.fullmatch(name)
-            if found and (int(found[1]) == os.getpid() or not _alive(int(found[1]))):
+            if found and (_is_own(found) or not _in_use(found, Path(place, name))):
                 Path(place, name).unlink(missing_ok=True)
 
 
@@ -79,8 +94,22 @@ def clear_beside(path: Path) -> None:
     """
     for left in path.parent.glob(f".{digest(path.name)}.*.tmp*"):
         found = _BESIDE.fullmatch(left.name)
-        if found and not _alive(int(found[1])):
+        if found and not _in_use(found, left):
             left.unlink(missing_ok=True)
+
+
+def _is_own(found: re.Match[str]) -> bool:
+    return int(found[1]) == os.getpid() and found[2] in (None, _machine())
+
+
+def _in_use(found: re.Match[str], path: Path) -> bool:
+    """Whether the process that was writing a file may still be at it; those of other machines cannot be asked."""
+    if found[2] in (None, _machine()):
+        return _alive(int(found[1]))
+    try:
+        return time.time() - path.stat().st_mtime < _LONG
+    except FileNotFoundError:
+        return False
 
 
 def _alive(process: int) -> bool:
@@ -110,8 +139,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
-    """Write one JSON object per line, atomically."""
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+    """Write one JSON object per line, atomically; rows are written as they come, none is kept."""
+    with atomic(path) as beside, beside.open("wb") as file:
+        for row in rows:
+            line = json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
+            file.write(line.encode("utf-8", "surrogateescape"))
 
 
 def read_text(path: Path) -> str:

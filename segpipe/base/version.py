@@ -1,6 +1,7 @@
 """Versions: of this package, read by the build too, and of the libraries that a result may depend on."""
 
 import platform
+from functools import cache
 from importlib import metadata
 
 __version__ = "0.1.0"
@@ -21,6 +22,11 @@ _NAMES = (
 
 def versions() -> dict[str, str]:
     """Versions of segpipe, Python and the libraries that compute; those that are not installed are left out."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {"segpipe": __version__, "python": platform.python_version()}
     for name in _NAMES:
         try:

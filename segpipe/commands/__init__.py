@@ -10,8 +10,10 @@ from segpipe.commands import (
     demo,
     diff,
     doctor,
+    merge,
     model,
     name,
+    plan,
     pretrain,
     probe,
     propagate,
@@ -19,6 +21,7 @@ from segpipe.commands import (
     run,
     show,
     similar,
+    status,
     track,
     view,
 )
@@ -26,6 +29,9 @@ from segpipe.commands import (
 COMMANDS: tuple[Command, ...] = (
     run.RUN,
     *run.STAGE_COMMANDS,
+    plan.COMMAND,
+    status.COMMAND,
+    merge.COMMAND,
     name.COMMAND,
     attend.COMMAND,
     probe.COMMAND,

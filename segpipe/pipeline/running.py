@@ -98,8 +98,7 @@ def run(
         if stage not in stages and any(stage.NAME in later.NEEDS for later in stages):
             require(stage, settings, run_dir)
     for stage in stages:
-        if CLASSES in user_files(stage) and all(name in run_dir.manifest().stages for name in stage.NEEDS):
-            _keep_names(run_dir, runtime)
+        carry_names(stage, run_dir, runtime)
         step = step_of(stage, settings, run_dir, run_dir.manifest(), force=stage.NAME in force)
         if step.action == "skip":
             run_dir.drop_attempt(stage.ARTEFACT, whole=True)  # at other settings, which were taken back
@@ -110,9 +109,10 @@ def run(
         yield step, run_stage(step, settings, run_dir, runtime)
 
 
-def _keep_names(run_dir: RunDir, runtime: Runtime) -> None:
-    """Names follow the pixels where the clusters have changed."""
-    if names_left(run_dir):
+def carry_names(stage: Stage, run_dir: RunDir, runtime: Runtime) -> None:
+    """Before a stage that shows names: they follow the pixels where the clusters have changed."""
+    reads = CLASSES in user_files(stage) and all(name in run_dir.manifest().stages for name in stage.NEEDS)
+    if reads and names_left(run_dir):
         from segpipe.inference.kept_names import keep_names  # torch takes seconds to load
 
         for note in keep_names(run_dir, runtime):

@@ -14,12 +14,14 @@ from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.stages import cluster, cover, evaluate, export, extract, index, mine, refine, report, train
 from segpipe.store.run_dir import RunDir
+from segpipe.store.shared_work import Sharing
 
 
 class Stage(Protocol):
     """A stage module.
 
-    Optional are `accept`, `input_files`, `cost`, `instant`, `OPTIONAL_INPUTS`, `USER_FILES`, `NOT_CONTENT`, `UNLISTED`.
+    Optional are `accept`, `input_files`, `cost`, `instant`, `OPTIONAL_INPUTS`, `USER_FILES`, `NOT_CONTENT`, `UNLISTED`,
+    `SHARING`.
 
     Files of its artefact that are `UNLISTED` have no checksum in the run: they hold their own, or nobody reads them.
     """
@@ -90,6 +92,11 @@ def is_instant(stage: Stage, config: Section) -> bool:
     """Whether a stage takes a moment with these settings, so that a command for a later one may do it again too."""
     found = getattr(stage, "instant", None)
     return bool(found(config)) if found is not None else False
+
+
+def sharing_of(stage: Stage) -> Sharing | None:
+    """How its work is cut into parts; None where it is done at once."""
+    return getattr(stage, "SHARING", None)
 
 
 def optional_inputs(stage: Stage) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box
 from segpipe.base.shortage import raise_shortage
 from segpipe.records.legend import Legend
+from segpipe.store.masks import mask_names
 
 FOLDER = "certainty"
 KINDS = ("margin", "entropy")
@@ -39,6 +40,11 @@ def certainty_path(directory: Path, kind: str, image_id: str, tile: Box | None =
     """
     name = f"{image_id}.png" if tile is None else f"{image_id}.tiles/{tile.top}_{tile.left}.png"
     return files.inside(directory / FOLDER / kind, name)
+
+
+def certainty_names(entry: Mapping[str, Any]) -> list[str]:
+    """The files of an image's maps, from `masks/`, by the image's line of the index."""
+    return [f"{FOLDER}/{kind}/{name}" for kind in KINDS for name in mask_names(entry)]
 
 
 def write_certainty(path: Path, values: Map) -> None:

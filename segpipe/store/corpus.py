@@ -81,6 +81,22 @@ def load_corpus(path: Path) -> Corpus:
     return corpus
 
 
+def count_corpus(path: Path) -> tuple[int, int]:
+    """How many images and crops a corpus has, of which nothing else is read.
+
+    Raises:
+        UsageError: `path` holds no corpus, or a damaged one.
+    """
+    try:
+        header = files.read_json(path / "header.json")
+        images, crops = _whole([header["images"], header["crops"]])
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} holds no corpus; make it with `segpipe index`") from error
+    except _DAMAGE as error:
+        raise UsageError(f"{path / 'header.json'} is damaged ({error}); run `segpipe index` again") from error
+    return images, crops
+
+
 def load_rejected(path: Path) -> list[Rejected]:
     """Read the skipped files.
 

@@ -212,9 +212,8 @@ class FeatureWriter:
     """Fills a store shard by shard; a shard that was finished is never touched again."""
 
     def __init__(self, path: Path) -> None:
-        """Open a store that was laid out; what a killed process was writing is deleted."""
-        for left in (path / NAME).rglob(f"*{_BEGUN}"):
-            left.unlink()
+        """Open a store that was laid out, into which others may be writing shards of their own."""
+        self._path = path
         self._group = open_group(path / NAME, "r+")
         self.header = _header(self._group, path)
         self.grids = _grids(self._group, path)
@@ -224,11 +223,32 @@ class FeatureWriter:
     def _array(self, name: str) -> Any:
         return self._group[name]
 
-    def pending(self) -> list[range]:
-        """The rows of every shard that is not finished."""
-        done = np.asarray(self._array("done")[:])
-        starts = range(0, len(done), self._shard)
-        return [range(s, min(s + self._shard, len(done))) for s in starts if not done[s : s + self._shard].all()]
+    @property
+    def shards(self) -> int:
+        """How many there are."""
+        return -(-len(self.grids) // self._shard)
+
+    def rows(self, shards: range) -> range:
+        """The rows of some shards."""
+        return range(min(shards.start * self._shard, len(self.grids)), min(shards.stop * self._shard, len(self.grids)))
+
+    def pending(self, shards: range | None = None) -> list[range]:
+        """The rows of every shard that is not finished, or of every one among some."""
+        rows = self.rows(range(self.shards) if shards is None else shards)
+        done = np.asarray(self._array("done")[rows.start : rows.stop])
+        found = (range(s, min(s + self._shard, rows.stop)) for s in rows[:: self._shard])
+        return [each for each in found if not done[each.start - rows.start : each.stop - rows.start].all()]
+
+    def names(self, shards: range) -> list[str]:
+        """The files of some shards, from the directory `features/`; a chunk of nothing but zeros has none."""
+        arrays = [*(("patches", "flipped") if self.header.flipped else ("patches",)), "valid", "vectors", "done"]
+        rest = {name: "/0" * (self._array(name).ndim - 1) for name in arrays}
+        return [f"{NAME}/{name}/c/{shard}{rest[name]}" for shard in shards for name in arrays]
+
+    def clear(self) -> None:
+        """Delete what processes that were killed were writing; once all is finished."""
+        for left in (self._path / NAME).rglob(f"*{_BEGUN}"):
+            left.unlink(missing_ok=True)
 
     def write(self, rows: range, features: Sequence[CropFeatures]) -> None:
         """Write one whole shard of `pending()` and mark it done."""

@@ -136,6 +136,14 @@ def read_part(directory: Path, entry: Mapping[str, Any], box: Box | None = None)
     return found
 
 
+def mask_names(entry: Mapping[str, Any]) -> list[str]:
+    """The files of an image's mask, from the directory, by the image's line of the index."""
+    if "tile" not in entry:
+        return [f"{entry['id']}.png"]
+    size = Size(entry["height"], entry["width"])
+    return [f"{entry['id']}.tiles/{tile.top}_{tile.left}.png" for tile in tiles(size, entry["tile"])]
+
+
 def read_reduced(directory: Path, entry: Mapping[str, Any], size: Size) -> Mask:
     """A mask scaled down to `size`; every value is that of the pixel at its place. One tile is held at a time.
 
@@ -260,6 +268,11 @@ def _checked(row: dict[str, Any]) -> dict[str, Any]:
 def save_header(directory: Path, header: Mapping[str, Any]) -> None:
     """Write `header.json`; `format`, `classes` and `nodata` belong in it."""
     files.write_json(directory / "header.json", {"format": _FORMAT, **header})
+
+
+def has_header(directory: Path) -> bool:
+    """Whether `save_header` wrote one here."""
+    return (directory / "header.json").exists()
 
 
 def load_header(directory: Path) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from segpipe.records.manifest import Manifest, StageRecord
 from segpipe.store import transaction
 from segpipe.store.ownership import RUN, claim, locked
 
-_KEY = ".key"
+KEY = ".key"
+"""File by which what is being made of an artefact says whose it is: the key of its stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class RunDir:
         """Yield an empty directory that becomes the artefact when the block ends without error."""
         with self.resuming(artefact) as partial:
             for entry in partial.iterdir():
-                if entry.name != _KEY:
+                if entry.name != KEY:
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
             yield partial
 
@@ -130,7 +131,7 @@ class RunDir:
         partial.mkdir(parents=True, exist_ok=True)
         (partial / checksums.NAME).unlink(missing_ok=True)  # of an attempt that was killed at its end
         yield partial
-        checksums.write_sums(partial, without=(_KEY, *self.unlisted.get(artefact, ())))
+        checksums.write_sums(partial, without=(KEY, *self.unlisted.get(artefact, ())))
         if self.makers.get(artefact) in self.manifest().stages:
             self.record(self.makers[artefact], None)  # not before: until here the old artefact stands
         if final.exists():
@@ -138,7 +139,7 @@ class RunDir:
                 shutil.rmtree(old)
             final.rename(old)
         partial.rename(final)
-        (final / _KEY).unlink(missing_ok=True)  # not before: without it the work of a process killed here was lost
+        (final / KEY).unlink(missing_ok=True)  # not before: without it the work of a process killed here was lost
         files.sync(self.root)
         shutil.rmtree(old, ignore_errors=True)
 
@@ -149,10 +150,10 @@ class RunDir:
             Whether an earlier attempt with this key has left something to go on from.
         """
         partial, final = self.root / f"{artefact}.partial", self.root / artefact
-        mark = partial / _KEY
-        if not partial.exists() and _belongs(final, key):  # killed between the last two steps of `resuming`
+        mark = partial / KEY
+        if not partial.exists() and belongs(final, key):  # killed between the last two steps of `resuming`
             final.rename(partial)
-        if partial.exists() and not _belongs(partial, key):
+        if partial.exists() and not belongs(partial, key):
             mark.unlink(missing_ok=True)  # first: half deleted it must not be taken for a beginning
             shutil.rmtree(partial)
         partial.mkdir(parents=True, exist_ok=True)
@@ -164,8 +165,8 @@ class RunDir:
     def drop_attempt(self, artefact: str, *, whole: bool) -> None:
         """Delete what an attempt that failed has left: all of it, or only where it had not written anything yet."""
         partial = self.root / f"{artefact}.partial"
-        if partial.is_dir() and (whole or {entry.name for entry in partial.iterdir()} <= {_KEY}):
-            (partial / _KEY).unlink(missing_ok=True)  # first: half deleted it must not be taken for a beginning
+        if partial.is_dir() and (whole or {entry.name for entry in partial.iterdir()} <= {KEY}):
+            (partial / KEY).unlink(missing_ok=True)  # first: half deleted it must not be taken for a beginning
             shutil.rmtree(partial)
 
     def manifest(self) -> Manifest:
@@ -235,8 +236,9 @@ def _sealed(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _belongs(folder: Path, key: str) -> bool:
-    mark = folder / _KEY
+def belongs(folder: Path, key: str) -> bool:
+    """Whether what is being made of an artefact in a folder is of this key."""
+    mark = folder / KEY
     return mark.exists() and mark.read_text("utf-8") == key
 
 

@@ -32,6 +32,7 @@ QUICK = {
 SMALL = {
     "run": [f"--{key}={value}" for key, value in QUICK.items()],
     "index": ["--config=quick.yaml"],
+    "plan": ["--config=quick.yaml"],
     "attend": ["--backbone=classical", "--input-size=96"],
     "probe": ["--backbone=classical", "--input-size=96"],
     "robustness": ["--max-side=96"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -11,11 +13,16 @@ from segpipe.base.config import Layer
 from segpipe.base.errors import UsageError, named
 from segpipe.base.files import absolute
 from segpipe.base.options import Command, Face, Options, Report, declared
+from segpipe.base.parts import parse_part
+from segpipe.base.shown import counted
 from segpipe.commands.run.options import STAGE_OPTIONS, RunOptions
 from segpipe.inference.named_scores import named_scores
+from segpipe.pipeline.part_work import do_parts
 from segpipe.stages import STAGES
 from segpipe.store.run_dir import RunDir
 from segpipe.store.scores import load_scores
+
+_log = logging.getLogger(__name__)
 
 _PATHS = ("index.images", "evaluate.labels", "evaluate.classes", "cover.labels", "cover.classes", "cover.sites")
 _FORMATS = "export.formats"
@@ -70,7 +77,19 @@ def _run(options: RunOptions, face: Face) -> Any:
         return expect(pipeline.plan(settings, run_dir, keep=options.keep_classes, **choice), settings, run_dir)
     if options.keep_classes:
         pipeline.keep_classes(run_dir, settings, run_dir)
-    pipeline.work(run_dir, settings, face.track, **choice)
+    if options.engine == "ray":
+        from segpipe.commands.run.engine_ray import run_on_ray
+
+        stages, address = (options.start, options.stop), options.engine_address
+        run_on_ray(
+            *(run_dir, settings, face.track),
+            stages=stages,
+            force=options.force,
+            address=address,
+            workers=options.engine_workers,
+        )
+    else:
+        pipeline.work(run_dir, settings, face.track, **choice)
     return run_dir
 
 
@@ -84,12 +103,25 @@ def _report_run(done: Any, options: RunOptions) -> Report:
 def _stage(name: str, options: Any, face: Face) -> RunDir:
     run_dir = pipeline.open_run(options.run) if name == "index" else pipeline.existing_run(options.run)
     settings = _resolve(run_dir, options, face)
+    if getattr(options, "part", None) is not None:
+        _do_part(name, run_dir, settings, options, face)
+        return run_dir
     force = [name] if options.force else []
     pipeline.work(run_dir, settings, face.track, start=name, stop=name, force=force)
     return run_dir
 
 
+def _do_part(name: str, run_dir: RunDir, settings: Mapping[str, Any], options: Any, face: Face) -> None:
+    if options.force:
+        raise UsageError(f"{named('force')} makes all anew, {named('part', options.part)} a part; give one of them")
+    part = parse_part(options.part, os.environ)
+    did = do_parts(run_dir, settings, face.track, name, part, lease_minutes=options.lease_minutes)
+    _log.info("%-8s did %s", name, counted(did, "part"))
+
+
 def _report_stage(name: str, done: RunDir, options: Any) -> Report:
+    if getattr(options, "part", None) is not None:
+        return Report()
     if name == "evaluate":
         from segpipe.stages.evaluate.score_table import score_table
 
@@ -119,7 +151,8 @@ def _summary(name: str, done: RunDir) -> dict[str, Any]:
     if name == "evaluate":
         named, _ = named_scores(done) or (None, None)
         return {**dict(load_scores(done.path("scores"))), "named_map": named}
-    return dict(done.manifest().stages[name].summary)
+    record = done.manifest().stages.get(name)  # none after a part
+    return dict(record.summary) if record else {}
 
 
 RUN = Command(

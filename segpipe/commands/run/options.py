@@ -12,7 +12,8 @@ from pydantic import create_model
 from segpipe import pipeline
 from segpipe.base.config import metavar_of, short_flags
 from segpipe.base.options import Options, argument, option
-from segpipe.stages import STAGES, Stage
+from segpipe.pipeline.part_work import LEASE_MINUTES
+from segpipe.stages import STAGES, Stage, sharing_of
 from segpipe.stages.export.settings import formats_option, only_option
 
 IMAGES = (
@@ -21,6 +22,11 @@ IMAGES = (
 )
 _EVERYWHERE = ("backbone", "weights", "seed")
 """Settings that have the same short spelling in every command."""
+PART = (
+    "do one part of a planned run, such as 3/100; auto: take parts by leases until none is left; env: the part that "
+    "Slurm, SkyPilot or torchrun says"
+)
+LEASE = "take over a part whose worker was not heard of for so long"
 _FORMATS = "what to export, beside what the run has exported"
 StageName = Literal["index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report"]
 _CONFIG = f"settings to start from: a YAML file or {', '.join(pipeline.config_names())}"
@@ -65,6 +71,13 @@ class RunOptions(Options):
     start: StageName | None = option(None, "first stage; the ones before it must be up to date", flags=("--from",))
     stop: StageName | None = option(None, "last stage", flags=("--to",))
     force: tuple[StageName, ...] = option((), "run this stage although it is up to date; repeatable")
+    engine: Literal["here", "ray"] = option(
+        "here", "where parts of the run are done: in this process, or by Ray Data on a cluster (extra `ray`)"
+    )
+    engine_address: str | None = option(
+        None, "of a Ray cluster that is there, such as auto or ray://host:10001; a local one is begun without it"
+    )
+    engine_workers: int = option(0, "actors side by side; 0: one per CPU of the cluster but one", limits={"ge": 0})
     dry_run: bool = option(False, "print what would be done and why; change nothing", faces=("terminal",))
 
 
@@ -91,6 +104,9 @@ def stage_options(stage: Stage) -> type[Options]:
         info = RunOptions.model_fields[key]
         fields[key] = (info.annotation, info)
     fields["force"] = (bool, option(False, "run although it is up to date"))
+    if sharing_of(stage) is not None:
+        fields["part"] = (str | None, option(None, PART, metavar="I/N|auto|env"))
+        fields["lease_minutes"] = (float, option(LEASE_MINUTES, LEASE, limits={"gt": 0}))
     made = create_model(f"{name.capitalize()}Options", __base__=Options, **fields)
     made.__doc__ = _help(stage)
     return made

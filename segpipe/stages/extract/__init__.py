@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Iterable, Iterator
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from segpipe.base.config import AbsolutePath, Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.parallel import thread_map
-from segpipe.base.runtime import Runtime
+from segpipe.base.runtime import Runtime, Track
 from segpipe.inference.encoder import Encoder, has_whitening, open_encoder, save_whitening
 from segpipe.inference.extraction import bfloat16_cosine, describe_shards, read_cuts, sample_patches, sample_rows
 from segpipe.inference.known_features import (
@@ -40,9 +40,10 @@ from segpipe.records.codec import Codec, CodecName, channels_of, stored_bytes
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
 from segpipe.store.corpus import load_corpus
-from segpipe.store.crop_keys import CROP_KEYS, save_keys
+from segpipe.store.crop_keys import CROP_KEYS, Keys, load_keys, save_keys
 from segpipe.store.features import FeatureWriter, create_features, exists, stored_header
 from segpipe.store.run_dir import RunDir
+from segpipe.store.shared_work import Sharing
 
 if TYPE_CHECKING:
     from segpipe.nn import classical
@@ -68,6 +69,7 @@ FILES = {
 }
 
 Float32 = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 
 class Config(Section):
@@ -296,40 +298,127 @@ def cost(config: Config, work: Work) -> Cost:
     return Cost(seconds, work.crops * (passes * stored_bytes(config.codec, dim, cells) + row.width * 4))
 
 
-def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
-    """Write `features/`, going on where an interrupted attempt with the same settings stopped."""
-    accept(config)
-    corpus = load_corpus(run_dir.path("corpus"))
-    row, keys = find_backbone(config.backbone), crop_keys(corpus)
-    fitted = row.kind == "classical" or config.codec == "pca8"
-    known = find_known(run_dir, keys, {"format": FORMAT, "settings": config.identity()}, fitted=fitted)
-    with run_dir.resuming(ARTEFACT) as out:
-        if row.kind == "classical":
-            take_fit(run_dir, known, out)
-        encoder = prepare(config, row, corpus, out, runtime, known)
+class Extraction:
+    """The features of a corpus while they are made: laid out once, then written by one process or several.
+
+    What `auto` means and how features are packed is decided by the layout; who comes later reads it back. A unit is a
+    shard of the store, which has one writer.
+    """
+
+    def __init__(self, config: Config, run_dir: RunDir, out: Path, runtime: Runtime) -> None:
+        self._config, self._run_dir, self._out, self._runtime = config, run_dir, out, runtime
+        self._row = find_backbone(config.backbone)
+
+    @cached_property
+    def _corpus(self) -> Corpus:
+        return load_corpus(self._run_dir.path("corpus"))
+
+    @cached_property
+    def _keys(self) -> Keys:
+        found = load_keys(self._out / CROP_KEYS)
+        return crop_keys(self._corpus) if found is None else found
+
+    @cached_property
+    def _known(self) -> KnownFeatures | None:
+        fitted = self._row.kind == "classical" or self._config.codec == "pca8"
+        made = {"format": FORMAT, "settings": self._config.identity()}
+        return find_known(self._run_dir, self._keys, made, fitted=fitted)
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        known = None if exists(self._out) else self._known
+        return prepare(self._config, self._row, self._corpus, self._out, self._runtime, known)
+
+    @cached_property
+    def _writer(self) -> FeatureWriter:
+        return FeatureWriter(self._out)
+
+    @property
+    def units(self) -> int:
+        """Shards of the store."""
+        return self._writer.shards
+
+    def names(self, units: range) -> list[str]:
+        """The files of some shards."""
+        return self._writer.names(units)
+
+    def _how(self, track: Track) -> dict[str, Any]:
+        encoder = self._encoder
+        return {
+            "describe": encoder.describe,
+            "batch": min(self._config.batch, encoder.most),
+            "lanes": encoder.lanes,
+            "workers": self._runtime.workers,
+            "track": track,
+        }
+
+    def lay_out(self) -> None:
+        """Write the empty store, and all that is learned of a sample of the corpus."""
+        config, corpus, out = self._config, self._corpus, self._out
+        if self._row.kind == "classical":
+            take_fit(self._run_dir, self._known, out)
+        encoder = self._encoder
         header = _header(config, encoder.patch, encoder.dim, encoder.weights, encoder.precision)
         grids = np.array([(g.rows, g.cols) for g in (header.grid(crop.box.size) for crop in corpus.crops)])
-        how: Any = {
-            "describe": encoder.describe,
-            "batch": min(config.batch, encoder.most),
-            "lanes": encoder.lanes,
-            "workers": runtime.workers,
-            "track": runtime.track,
-        }
+        check_room(out, grids, header)
         with encoder.alone():
-            if not exists(out):
-                check_room(out, grids, header)
-                sample = sample_patches(corpus, header, **how)
-                codec = known_codec(known, header) or fit_codec(config.codec, header.dim, sample)
-                create_features(out, header, grids, codec)
-            save_keys(keys, out / CROP_KEYS)
-            writer, known = FeatureWriter(out), fitting(known, header, out)
-            if known is not None:
-                new = len(keys) - len(known.rows)
-                log.info("extract  %d of %d crops are new, the features of the others are there", new, len(keys))
-            describe = partial(describe_shards, corpus, header, **how)
-            shards = describe_new(known, writer.pending(), describe)
+            sample = sample_patches(corpus, header, **self._how(self._runtime.track))
+            codec = known_codec(self._known, header) or fit_codec(config.codec, header.dim, sample)
+            save_keys(self._keys, out / CROP_KEYS)
+            create_features(out, header, grids, codec)
+
+    def write(self, units: range | None = None) -> None:
+        """Write the shards that are not finished, or those of some.
+
+        Raises:
+            UsageError: the store was begun with other weights.
+        """
+        writer = self._writer
+        pending = writer.pending(units)
+        if not pending:
+            return
+        encoder, header = self._encoder, writer.header
+        if encoder.weights != header.source:
+            raise UsageError(
+                f"{self._out} was begun with the weights {header.source}, here are {encoder.weights}; put the same "
+                "file on every machine and name it by extract.weights"
+            )
+        with encoder.alone():
+            track = self._runtime.track if units is None else partial(_of, len(writer.rows(units)), self._runtime.track)
+            known = fitting(self._known, header, self._out)
+            if known is not None and units is None:
+                new = len(self._keys) - len(known.rows)
+                log.info("extract  %d of %d crops are new, the features of the others are there", new, len(self._keys))
+            shards = describe_new(known, pending, partial(describe_shards, self._corpus, header, **self._how(track)))
             # beside the network, in order; a finished shard waits for one that is being written
             for _ in thread_map(lambda shard: writer.write(*shard), shards, workers=1, ahead=2):
                 pass
-        return summarize(header, grids, out, row, encoder.weights)
+
+    def finish(self) -> Summary:
+        """Tidy up a store of which every shard is there."""
+        writer = self._writer
+        writer.clear()
+        return summarize(writer.header, writer.grids, self._out, self._row, writer.header.source)
+
+
+def _of(rows: int, track: Track, items: Iterable[T], *, total: int, unit: str, done: int = 0) -> Iterator[T]:
+    """Track a part of the crops: of `total` that there are, `done` were not to be made."""
+    return track(items, total=rows, unit=unit, done=rows - (total - done))
+
+
+def _lay_out(config: Config, run_dir: RunDir, out: Path, runtime: Runtime) -> None:
+    Extraction(config, run_dir, out, runtime).lay_out()
+
+
+SHARING = Sharing(Extraction, _lay_out, exists)
+
+
+def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
+    """Write `features/`, going on where an interrupted attempt with the same settings stopped, or several parts."""
+    accept(config)
+    with run_dir.resuming(ARTEFACT) as out:
+        work = Extraction(config, run_dir, out, runtime)
+        if not exists(out):
+            work.lay_out()
+        work.write()
+        return work.finish()

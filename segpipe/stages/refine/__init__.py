@@ -14,10 +14,10 @@ Masks that are there and differ by splits alone are taken as the start: only pix
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -47,16 +47,21 @@ from segpipe.stages.refine.refine_settings import segment_config
 from segpipe.store import masks
 from segpipe.store.certainty import (
     FOLDER,
+    certainty_names,
     describe_certainty,
     join_certainty,
     read_certainty,
     write_certainty,
 )
 from segpipe.store.clusters import SPLITS, load_splits, open_clusters, whole_clustering
-from segpipe.store.corpus import load_corpus
+from segpipe.store.corpus import count_corpus, load_corpus
 from segpipe.store.crop_keys import MASK_KEYS, save_keys
 from segpipe.store.features import FeatureStore
+from segpipe.store.mask_lines import FOLDER as LINES
+from segpipe.store.mask_lines import drop_lines, join_lines, lines_name, load_lines, save_lines
 from segpipe.store.run_dir import RunDir
+from segpipe.store.shared_work import Sharing
+from segpipe.store.unit_spans import gaps_between, spans_of
 
 NAME = "refine"
 ARTEFACT = "masks"
@@ -97,19 +102,35 @@ class Summary(BaseModel):
     crf: bool
 
 
-def summarize(index: Sequence[Mapping[str, Any]], *, classes: int, crf: bool) -> Summary:
-    """Count the pixels of all masks."""
-    pixels, _ = masks.count_pixels(index, classes=classes)
-    total = int(pixels.sum())
-    return Summary(
-        images=len(index),
-        classes=classes,
-        pixels=total,
-        nodata=sum(entry["nodata"] for entry in index),
-        shares=[round(count / max(1, total), 6) for count in pixels.tolist()],
-        empty_classes=np.flatnonzero(pixels == 0).tolist(),
-        crf=crf,
-    )
+class Tally:
+    """Counts the pixels of masks whose lines pass through."""
+
+    def __init__(self, classes: int, *, crf: bool) -> None:
+        self._classes, self._crf = classes, crf
+        self._images = self._nodata = 0
+        self._pixels = np.zeros(classes, np.int64)
+
+    def count(self, lines: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Pass lines of the index through."""
+        for line in lines:
+            self._images += 1
+            self._nodata += line["nodata"]
+            for name, count in line["pixels"].items():
+                self._pixels[int(name)] += count
+            yield line
+
+    def summary(self) -> Summary:
+        """Of what has passed."""
+        total = int(self._pixels.sum())
+        return Summary(
+            images=self._images,
+            classes=self._classes,
+            pixels=total,
+            nodata=self._nodata,
+            shares=[round(count / max(1, total), 6) for count in self._pixels.tolist()],
+            empty_classes=np.flatnonzero(self._pixels == 0).tolist(),
+            crf=self._crf,
+        )
 
 
 def open_inputs(
@@ -182,15 +203,17 @@ def _threads_restored() -> Iterator[None]:
         cv2.setNumThreads(of_cv2)
 
 
-def _refine_all(run_dir: RunDir, inputs: SegmentInputs, out: Path, runtime: Runtime) -> list[dict[str, Any]]:
-    """Write the masks that are not there yet; returns the lines of the index, all images.
+def _refine_all(
+    run_dir: RunDir, inputs: SegmentInputs, out: Path, images: Sequence[int], runtime: Runtime
+) -> list[dict[str, Any]]:
+    """Write the masks of some images that are not there yet; returns their lines of the index.
 
     Workers share the processors by tiles; where there are fewer tiles than workers, each gets several threads. Masks
     that are there already change in less time than processes take to start: threads of this one do that.
     """
     corpus, header, config = inputs.corpus, inputs.features.header, inputs.config
-    sides = [tile_side(image_crops(corpus, header, i), config) for i in range(len(corpus.images))]
-    items = [(i, tile) for i, side in enumerate(sides) for tile in mask_tiles(corpus.images[i].size, side)]
+    sides = [tile_side(image_crops(corpus, header, i), config) for i in images]
+    items = [(i, t) for i, side in zip(images, sides, strict=True) for t in mask_tiles(corpus.images[i].size, side)]
     with _threads_restored():
         workers = max(1, min(runtime.workers, len(items)))
         config = replace(config, threads=max(1, runtime.workers // workers))
@@ -208,8 +231,9 @@ def _refine_all(run_dir: RunDir, inputs: SegmentInputs, out: Path, runtime: Runt
         unit = "images" if len(items) == len(sides) else "tiles of images"
         entries = list(runtime.track(refined, total=len(items), unit=unit))
     lines = []
-    for index, group in groupby(zip(items, entries, strict=True), key=lambda pair: pair[0][0]):
-        own, side = [entry for _, entry in group], sides[index]
+    by_image = groupby(zip(items, entries, strict=True), key=lambda pair: pair[0][0])
+    for side, (index, group) in zip(sides, by_image, strict=True):
+        own = [entry for _, entry in group]
         if side is None:
             lines.append(own[0])
             continue
@@ -277,26 +301,84 @@ def _reusable(run_dir: RunDir, origin: str, clusters: ClusterModel) -> ReusableM
         return None
 
 
+class Refinement:
+    """The masks of a run while they are made: laid out once, then written by one process or several.
+
+    A unit is an image. What the index will say of a part's images lies beside their masks until all are there.
+    """
+
+    def __init__(self, config: Config, run_dir: RunDir, out: Path, runtime: Runtime) -> None:
+        self._config, self._run_dir, self._out, self._runtime = config, run_dir, out, runtime
+
+    @cached_property
+    def units(self) -> int:
+        """Images of the run."""
+        return count_corpus(self._run_dir.path("corpus"))[0]
+
+    @cached_property
+    def _clusters(self) -> ClusterModel:
+        return open_clusters(self._run_dir)
+
+    @cached_property
+    def _inputs(self) -> SegmentInputs:
+        clusters = self._clusters
+        reusable = _reusable(self._run_dir, origin_of(self._config, self._run_dir), clusters)
+        _tell_splits(self._run_dir, reusable)
+        # what is wrong is said here, not in a worker
+        inputs = open_inputs(self._run_dir, clusters, segment_config(self._config, clusters), reusable)
+        if not any(image.moment for image in inputs.corpus.images):
+            inputs = replace(inputs, config=replace(inputs.config, steady=0))  # masks do not claim what was not done
+        if self._config.certainty:
+            _refuse_certainty_folder(inputs.corpus)
+        return inputs
+
+    def lay_out(self) -> None:
+        """Write what masks will say of themselves, and those that are known; the header comes last."""
+        inputs, run_dir, out = self._inputs, self._run_dir, self._out
+        keys = mask_keys(inputs, run_dir, {"format": FORMAT, **self._config.identity()})
+        if inputs.reusable is None and (taken := take_masks(run_dir, keys, inputs, out)):
+            log.info("refine   masks of %d of %d images are there", taken, len(keys))
+        save_keys(keys, out / MASK_KEYS)
+        made_of = run_dir.manifest().stages.get("index")
+        masks.save_header(out, _header(inputs.config, made_of.summary.get("preview_of") if made_of else None))
+
+    def write(self, units: range) -> None:
+        """Write the masks of some images, and what the index will say of them."""
+        if not load_lines(self._out, units) and len(units):
+            lines = _refine_all(self._run_dir, self._inputs, self._out, units, self._runtime)
+            save_lines(self._out, units, lines)
+
+    def names(self, units: range) -> list[str]:
+        """The files of some images, of those whose lines are there."""
+        found = [lines_name(units)]
+        for line in load_lines(self._out, units):
+            found += masks.mask_names(line)
+            found += certainty_names(line) if self._config.certainty else ()
+        return found
+
+    def finish(self) -> Summary:
+        """Write the masks that nobody has written, and the index; lines of parts are read one part at a time."""
+        out, known = self._out, spans_of(self._out / LINES, "jsonl", self.units)
+        left = [image for gap in gaps_between(known, self.units) for image in gap]
+        made = _refine_all(self._run_dir, self._inputs, out, left, self._runtime) if left else []
+        tally = Tally(masks.load_header(out)["classes"], crf=self._config.crf)
+        masks.save_index(out, tally.count(join_lines(out, known, made, self.units)))
+        drop_lines(out)
+        save_made(out, origin_of(self._config, self._run_dir), self._clusters.splits)
+        return tally.summary()
+
+
+def _lay_out(config: Config, run_dir: RunDir, out: Path, runtime: Runtime) -> None:
+    Refinement(config, run_dir, out, runtime).lay_out()
+
+
+SHARING = Sharing(Refinement, _lay_out, masks.has_header)
+
+
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Refine the images of a run in several processes; the result does not depend on their number."""
-    clusters, origin = open_clusters(run_dir), origin_of(config, run_dir)
-    reusable = _reusable(run_dir, origin, clusters)
-    _tell_splits(run_dir, reusable)
-    # what is wrong is said here, not in a worker
-    inputs = open_inputs(run_dir, clusters, segment_config(config, clusters), reusable)
-    if not any(image.moment for image in inputs.corpus.images):
-        inputs = replace(inputs, config=replace(inputs.config, steady=0))  # masks do not claim what was not done
-    segmenting = inputs.config
-    if config.certainty:
-        _refuse_certainty_folder(inputs.corpus)
-    keys = mask_keys(inputs, run_dir, {"format": FORMAT, **config.identity()})
     with run_dir.resuming(ARTEFACT) as out:
-        if reusable is None and (taken := take_masks(run_dir, keys, inputs, out)):
-            log.info("refine   masks of %d of %d images are there", taken, len(keys))
-        index = _refine_all(run_dir, inputs, out, runtime)
-        masks.save_index(out, index)
-        made_of = run_dir.manifest().stages.get("index")
-        masks.save_header(out, _header(segmenting, made_of.summary.get("preview_of") if made_of else None))
-        save_keys(keys, out / MASK_KEYS)
-        save_made(out, origin, clusters.splits)
-    return summarize(index, classes=segmenting.classes, crf=config.crf)
+        work = Refinement(config, run_dir, out, runtime)
+        if not masks.has_header(out):
+            work.lay_out()
+        return work.finish()

@@ -47,4 +47,4 @@ def export_certainty(source: Source, out: Path) -> int:
         Pillow.fromarray(np.asarray(painted, np.uint8)).save(path, "PNG")
 
     source.each(write, out / "certainty" / "color", ".png")
-    return sum(len(KINDS) * len(source.pieces(image)) + (not image.mosaic) for image in source.corpus.images)
+    return sum(len(KINDS) * len(source.pieces(image)) + (not image.mosaic) for image in source.images)

@@ -49,7 +49,7 @@ def export_cog(source: Source, out: Path) -> int:
             copy(large, path, image.size, driver="COG", bigtiff="IF_SAFER", **options)
         path.with_name(f"{path.name}.aux.xml").write_bytes(describe_classes(source.legend))
 
-    images = source.corpus.images
+    images = source.images
     some = [image for image in images if image.mosaic or image.geo is not None]
     photographs = sum(not image.mosaic and image.geo is None and image.moment is None for image in images)
     asked = source.settings.formats != type(source.settings).model_fields["formats"].default

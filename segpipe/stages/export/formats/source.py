@@ -35,6 +35,13 @@ class Source:
     """What the clusters of the masks are called."""
     settings: Config
     runtime: Runtime
+    only: range | None = None
+    """Which images of the corpus a part of the work is of; all where None."""
+
+    @property
+    def images(self) -> Sequence[Image]:
+        """The images to work on."""
+        return self.corpus.images if self.only is None else self.corpus.images[self.only.start : self.only.stop]
 
     def mask(self, image: Image, box: Box | None = None) -> masks.Mask:
         """The class map (h, w) of an image, or of a box of it; values as of `legend`."""
@@ -91,7 +98,7 @@ class Source:
         self, compute: Callable[[Image], R], unit: str, images: Sequence[Image] | None = None
     ) -> Iterator[tuple[Image, R]]:
         """`compute` in threads for every image, or some; results in the corpus's order, few of them in waiting."""
-        images = self.corpus.images if images is None else images
+        images = self.images if images is None else images
         workers = self.runtime.workers
         computed = parallel.thread_map(compute, images, workers=workers, ahead=workers)
         return zip(images, self.runtime.track(computed, total=len(images), unit=unit), strict=True)

@@ -1,0 +1,69 @@
+"""How far the parts of a run are: done, running, failed, how fast, and how long it will take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from segpipe.pipeline.part_work import LEASE_MINUTES, require_plan, shared_stages
+from segpipe.pipeline.run_settings import Settings
+from segpipe.pipeline.steps import step_of
+from segpipe.store.leases import Leases
+from segpipe.store.part_folder import PartFolder
+from segpipe.store.run_dir import RunDir
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """The parts of one stage."""
+
+    stage: str
+    state: str
+    """`finished`: nothing to do; `waiting`: an earlier stage is not done; `open`."""
+    parts: int
+    done: int = 0
+    units: int = 0
+    """Of the parts that are done: images, or shards of features."""
+    running: dict[int, str] = field(default_factory=dict)
+    """Who does which part now."""
+    failed: dict[int, str] = field(default_factory=dict)
+    """Why a part was not done by the last that tried."""
+    rate: float | None = None
+    """Parts an hour, by all that run now together."""
+    seconds_left: float | None = None
+    """At that rate; None where nothing runs or nothing is done yet."""
+
+
+def status_of_parts(
+    run_dir: RunDir, settings: Settings, *, lease_minutes: float = LEASE_MINUTES
+) -> tuple[StageStatus, ...]:
+    """The parts of every stage that can be done in parts; no lock is taken.
+
+    Raises:
+        UsageError: the run has no plan of parts, or one for other settings.
+    """
+    plan, manifest, found = require_plan(run_dir, settings), run_dir.manifest(), []
+    for stage in shared_stages():
+        step = step_of(stage, settings, run_dir, manifest)
+        if step.action != "run":
+            found.append(StageStatus(stage.NAME, "finished", plan.parts, plan.parts))
+        elif not step.key:
+            found.append(StageStatus(stage.NAME, "waiting", plan.parts))
+        else:
+            folder = PartFolder(run_dir.root, stage.NAME, step.key)
+            found.append(_open_stage(stage.NAME, folder, plan.parts, 60 * lease_minutes))
+    return tuple(found)
+
+
+def _open_stage(name: str, folder: PartFolder, parts: int, seconds: float) -> StageStatus:
+    if not folder.path.is_dir():
+        return StageStatus(name, "open", parts)
+    records, leases = folder.records(parts), Leases(folder.path, seconds=seconds)
+    running = {int(part): who for part, who in leases.running().items() if part.isdecimal()}
+    running = {part: who for part, who in running.items() if part not in records}
+    failed = {part: each.reason for part, each in folder.failures().items() if part not in {**records, **running}}
+    took, rate, left = sum(record.seconds for record in records.values()), None, None
+    if running and took > 0:
+        rate = 3600 * len(running) * len(records) / took
+        left = 3600 * (parts - len(records)) / rate
+    units = sum(record.stop - record.start for record in records.values())
+    return StageStatus(name, "open", parts, len(records), units, running, failed, rate, left)

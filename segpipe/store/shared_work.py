@@ -1,0 +1,85 @@
+"""What an artefact is made in by several processes at once, without the run's lock.
+
+`NAME.partial` appears with all that the processes have to agree on: whoever comes first lays it out beside and gives it
+its name in one step, and whoever comes later takes what is there. Then each writes its own units.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from segpipe.base import files
+from segpipe.base.runtime import Runtime
+from segpipe.store.run_dir import KEY, RunDir, belongs
+
+
+class UnitsOfWork(Protocol):
+    """A stage's work on an artefact that is laid out, by units."""
+
+    @property
+    def units(self) -> int:
+        """How many there are."""
+        ...
+
+    def write(self, units: range) -> None:
+        """Do these units, but for those that are done."""
+        ...
+
+    def names(self, units: range) -> Sequence[str]:
+        """The files that these units are written to, from the artefact's folder; one that has nothing to say lacks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What a stage whose work can be cut into parts offers beside `run`, which finishes what parts have left."""
+
+    open: Callable[[Any, RunDir, Path, Runtime], UnitsOfWork]
+    """From settings, run, the artefact's folder and runtime to the work; nothing heavy is opened yet."""
+    lay_out: Callable[[Any, RunDir, Path, Runtime], None]
+    """Write into an empty folder what all parts have to agree on."""
+    laid_out: Callable[[Path], bool]
+    """Whether that is there."""
+
+
+def shared_folder(
+    run_dir: RunDir, artefact: str, key: str, *, lay_out: Callable[[Path], None], laid_out: Callable[[Path], bool]
+) -> Path:
+    """The folder in which an artefact is being made at a key, laid out.
+
+    The run's lock is taken for a moment where the leftovers of an attempt at another key are in the way.
+
+    Raises:
+        LockedError: they are, and another command holds the run.
+        As `lay_out`.
+    """
+    folder = run_dir.root / f"{artefact}.partial"
+    if belongs(folder, key) and laid_out(folder):
+        return folder
+    own = run_dir.root / f".{artefact}.{uuid.uuid4().hex[:8]}.begun"
+    own.mkdir()
+    try:
+        lay_out(own)
+        files.write_text(own / KEY, key)
+        try:
+            own.rename(folder)
+        except OSError:  # another was first, or something lies there
+            if not (belongs(folder, key) and laid_out(folder)):
+                _replace(run_dir, own, folder, lambda: belongs(folder, key) and laid_out(folder))
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+    return folder
+
+
+def _replace(run_dir: RunDir, own: Path, folder: Path, there: Callable[[], bool]) -> None:
+    with run_dir.lock():
+        if there():
+            return
+        (folder / KEY).unlink(missing_ok=True)  # first: half deleted it must not be taken for a beginning
+        shutil.rmtree(folder, ignore_errors=True)
+        own.rename(folder)

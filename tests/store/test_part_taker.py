@@ -1,0 +1,31 @@
+from pathlib import Path
+
+from segpipe.store.leases import Leases
+from segpipe.store.part_folder import PartFolder
+from segpipe.store.part_taker import PartTaker
+from tests.store.test_part_folder import record
+
+
+def taker(folder: PartFolder, parts: int) -> PartTaker:
+    return PartTaker(folder, Leases(folder.path, seconds=60), parts)
+
+
+def test_workers_take_different_parts_until_none_is_left(tmp_path: Path) -> None:
+    folder = PartFolder(tmp_path, "extract", "k")
+    workers = [taker(folder, 3) for _ in range(4)]
+    took = [worker.take() for worker in workers]
+    assert sorted(number for number in took if number) == [1, 2, 3]
+    assert took[3] is None
+    assert sorted(workers[3].left) == [1, 2, 3]  # others have them, and may end
+    for number in (1, 2, 3):
+        folder.save(record(number))
+    assert workers[3].take() is None
+    assert workers[3].left == []
+
+
+def test_one_that_was_dropped_is_not_taken_again(tmp_path: Path) -> None:
+    worker = taker(PartFolder(tmp_path, "extract", "k"), 2)
+    first = worker.take()
+    assert first is not None
+    worker.drop(first)
+    assert worker.take() == 3 - first
