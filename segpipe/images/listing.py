@@ -31,6 +31,16 @@ _WILD = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True, slots=True)
+class Scene:
+    """An image whose bands lie in several files."""
+
+    name: str
+    """What it would be called as one file, relative to the root; its id is made of it."""
+    layers: tuple[str, ...]
+    """As of `View`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """The files that look like images, or videos, by their ending."""
 
@@ -42,6 +52,13 @@ class Listing:
     """Files and folders that were named or met but cannot be used."""
     passed_over: Mapping[str, int] = field(default_factory=dict)
     """How many pictures and films of other kinds lie beside them, by their ending."""
+    scenes: Mapping[str, Scene] = field(default_factory=dict)
+    """Of files of `paths` that are not all of their image: what is."""
+
+    @property
+    def names(self) -> list[str]:
+        """What ids are made of: a path each, of scenes one that names no band."""
+        return [self.scenes[path].name if path in self.scenes else path for path in self.paths]
 
     def told_of_others(self) -> str:
         """What to say of those; empty where there are none."""
