@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,8 +25,10 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.inference.encoder import Encoder, has_whitening, open_encoder, save_whitening
 from segpipe.inference.extraction import bfloat16_cosine, describe_shards, read_cuts, sample_patches, sample_rows
+from segpipe.inference.view_plan import find_views
 from segpipe.nn.backbones import Backbone, backbone_name, find_backbone, own_file, positions_of
 from segpipe.ops.clustering.kmeans import Moments
+from segpipe.records.band_view import BandView
 from segpipe.records.codec import Codec, CodecName, channels_of, stored_bytes
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
@@ -56,6 +59,15 @@ FILES = {
 }
 
 Float32 = npt.NDArray[np.float32]
+
+
+def _view_items(items: tuple[str, ...]) -> tuple[str, ...]:
+    if not items or not all(items) or ("all" in items and len(items) > 1):
+        raise ValueError("must be auto, pca, groups of channels such as B08+B04+B03, or all alone")
+    return items
+
+
+Views = Annotated[tuple[str, ...], AfterValidator(_view_items)]
 
 
 class Config(Section):
@@ -89,6 +101,11 @@ class Config(Section):
         "dino for dino_* and for dinov2_* without registers",
         before="timm",
     )
+    views: Views = setting(
+        ("auto",),
+        "what a network sees of images of more than three channels, each view three of them and their features joined: "
+        "auto, pca (principal components), groups such as B08+B04+B03, or all (weights with as many inputs)",
+    )
     batch: int = setting(32, "crops a GPU sees at once; a CPU at most 4 in each of its workers", ge=1, result=False)
 
     def identity(self) -> dict[str, Any]:
@@ -97,6 +114,8 @@ class Config(Section):
         values = super().identity() | {"positions": rule}
         if rule == "timm":
             del values["positions"]
+        if values["views"] == ["auto"]:
+            del values["views"]
         return values
 
 
@@ -117,6 +136,14 @@ class Summary(BaseModel):
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What of images is looked at, where they are more than red, green and blue."""
+
+    channels: tuple[str, ...] = ()
+    views: tuple[BandView, ...] = ()
+
+
 def accept(config: Config) -> None:
     """Refuse a backbone that nobody knows, and settings that it does not have.
 
@@ -125,7 +152,7 @@ def accept(config: Config) -> None:
     """
     if find_backbone(config.backbone).kind != "classical":
         return
-    for key in ("weights", "facet", "blocks", "norm", "pool", "precision", "positions"):
+    for key in ("weights", "facet", "blocks", "norm", "pool", "precision", "positions", "views"):
         if getattr(config, key) != Config.model_fields[key].default:
             raise UsageError(
                 f"extract.{key}={getattr(config, key)}: extract.backbone=classical is no network and has no {key}; "
@@ -133,7 +160,28 @@ def accept(config: Config) -> None:
             )
 
 
-def prepare(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime) -> Encoder:
+def see_bands(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime) -> Seen:
+    """What of the channels of images is looked at; a store that was begun is finished as it was begun.
+
+    Raises:
+        UsageError: the images do not have what `extract.views` names.
+    """
+    if not corpus.channels and config.views == ("auto",):
+        return Seen()
+    if exists(out):
+        header = stored_header(out)
+        return Seen(header.channels, header.views)
+    views: tuple[BandView, ...] = ()
+    if row.kind != "classical":
+        views = find_views(config.views, corpus, _header(config, row.patch, 1), runtime)
+    if views:
+        log.info("extract  looks at %s", ", ".join(view.name for view in views))
+    return Seen(corpus.channels, views)
+
+
+def prepare(
+    config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime, *, seen: Seen | None = None
+) -> Encoder:
     """Load the backbone; fit the classical one to the corpus, or take up the fit of an interrupted attempt.
 
     Raises:
@@ -144,13 +192,18 @@ def prepare(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: R
         from segpipe.nn import classical
 
         save_whitening(fit_whitening(corpus, _header(config, classical.PATCH, 1), runtime), out)
-    encoder = open_encoder(_header(config, 1, 1, precision=_precision(config, row, corpus, out, runtime)), out, runtime)
+    seen = seen or Seen()
+    bare = _header(config, 1, 1, seen=seen)
+    precision = _precision(config, row, corpus, out, runtime, header=bare)
+    encoder = open_encoder(replace(bare, precision=precision), out, runtime)
     if row.kind != "classical" and config.pool == "cls" and not encoder.has_cls:
         raise UsageError(f"extract.pool=cls: extract.backbone={row.name} has no CLS token; set extract.pool=mean")
     return encoder
 
 
-def _precision(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime) -> str:
+def _precision(
+    config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime, *, header: FeatureHeader
+) -> str:
     """What `auto` means here; a store that was begun, perhaps on another machine, is finished as it was begun."""
     if row.kind == "classical":
         return "float32"
@@ -161,7 +214,7 @@ def _precision(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime
     picked = pick_precision(config.precision, runtime.device)
     if picked == config.precision or picked == "float32":
         return picked
-    cosine = bfloat16_cosine(corpus, _header(config, 1, 1), out, runtime)
+    cosine = bfloat16_cosine(corpus, header, out, runtime)
     chosen = picked if cosine >= _COSINE else "float32"
     log.info(
         "extract  computes in %s: this device multiplies in bfloat16, and 99 of 100 patches have a cosine of at least "
@@ -198,7 +251,10 @@ def fit_codec(name: CodecName, dim: int, sample: Iterable[npt.NDArray[np.floatin
         return Codec(dim, *moments.principal_components(channels_of(name, dim)))
 
 
-def _header(config: Config, patch: int, dim: int, source: str = "", precision: str = "float32") -> FeatureHeader:
+def _header(
+    config: Config, patch: int, dim: int, source: str = "", precision: str = "float32", *, seen: Seen | None = None
+) -> FeatureHeader:
+    seen = seen or Seen()
     return FeatureHeader(
         backbone=config.backbone,
         facet=config.facet,
@@ -214,6 +270,8 @@ def _header(config: Config, patch: int, dim: int, source: str = "", precision: s
         source=source,
         codec=config.codec,
         positions=positions_of(config.backbone, config.positions),
+        channels=seen.channels,
+        views=seen.views,
     )
 
 
@@ -282,8 +340,9 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     corpus = load_corpus(run_dir.path("corpus"))
     row = find_backbone(config.backbone)
     with run_dir.resuming(ARTEFACT) as out:
-        encoder = prepare(config, row, corpus, out, runtime)
-        header = _header(config, encoder.patch, encoder.dim, encoder.weights, encoder.precision)
+        seen = see_bands(config, row, corpus, out, runtime)
+        encoder = prepare(config, row, corpus, out, runtime, seen=seen)
+        header = _header(config, encoder.patch, encoder.dim, encoder.weights, encoder.precision, seen=seen)
         grids = np.array([(g.rows, g.cols) for g in (header.grid(crop.box.size) for crop in corpus.crops)])
         how: Any = {
             "describe": encoder.describe,
