@@ -32,9 +32,7 @@ def see(view: BandView, images: Bytes) -> Bytes:
     return out
 
 
-def describe_views(
-    describe: Callable[[Bytes], Described], views: Sequence[BandView], images: Bytes
-) -> Described:
+def describe_views(describe: Callable[[Bytes], Described], views: Sequence[BandView], images: Bytes) -> Described:
     """What a network says of each view of crops (B, H, W, channels), joined: (B, rows, cols, d * views), CLS alike."""
     found = [describe(see(view, images)) for view in views]
     vectors = [cls for _, cls in found if cls is not None]
