@@ -36,7 +36,10 @@ _GPU_LANES = 2  # one computes while the other's results are taken off
 Bytes = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
 Describe = Callable[[Bytes], tuple[Float32, Float32 | None]]
-"""(B, H, W, 3) crops of one size, or of all channels that crops have, to patches (B, rows, cols, d) and CLS vectors (B, d), if the network has CLS."""
+"""Crops of one size to patches (B, rows, cols, d) and CLS vectors (B, d), if the network has CLS.
+
+Crops are (B, H, W, 3), or have all channels of images that are more than red, green and blue.
+"""
 
 
 @dataclass(frozen=True, slots=True)

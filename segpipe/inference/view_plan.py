@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import batched
 
 import numpy as np
 import numpy.typing as npt
@@ -95,7 +94,7 @@ def _auto(channels: Sequence[str]) -> list[tuple[int, int, int] | None]:
     rest = [i for i in range(len(channels)) if i not in (a, b, c)]
     if len(rest) > _MOST_REST:
         return [(a, b, c), None]
-    groups = [(*group, a, b)[:3] for group in batched(rest, 3, strict=False)]
+    groups = [[*rest[i : i + 3], a, b] for i in range(0, len(rest), 3)]
     return [(a, b, c), *((group[0], group[1], group[2]) for group in groups)]
 
 
@@ -143,7 +142,7 @@ def principal_view(sample: Sequence[npt.NDArray[np.uint8]], channels: int) -> Ba
     moments = Moments(channels)
     with threadpool_limits(1):  # the same bits whatever the number of threads
         for pixels in sample:
-            moments.add(pixels)
+            moments.add(pixels.astype(np.float32))
         mean, directions = moments.principal_components(min(3, channels))
     count = max(1, sum(len(pixels) for pixels in sample))
     rows, offsets = [], []

@@ -174,7 +174,7 @@ def _blur(cells: Float32) -> Float32:
     """Mean over 3 x 3 cells of each channel; of more than four OpenCV blurs none."""
     if cells.shape[2] <= 4:
         found = cv2.blur(cells, (3, 3), borderType=cv2.BORDER_REPLICATE)
-        return found.reshape(cells.shape)  # it drops a channel that is alone
+        return np.asarray(found.reshape(cells.shape))  # it drops a channel that is alone
     return np.dstack([cv2.blur(cells[..., i], (3, 3), borderType=cv2.BORDER_REPLICATE) for i in range(cells.shape[2])])
 
 

@@ -1,4 +1,4 @@
-"""One view of an image of many channels: three of them, or three sums of them, as a network for photographs takes them."""
+"""One view of an image of many channels: three of them, or three sums of them, for a network of photographs."""
 
 from __future__ import annotations
 
