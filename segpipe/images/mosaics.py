@@ -49,7 +49,7 @@ def is_mosaic(container: Container, *, georeferenced: bool, window: int) -> bool
     (CMYK, packed bits).
     """
     size = container.size
-    if container.kind != "TIFF" or not container.raster or container.orientation != 1:
+    if container.kind not in ("TIFF", "JP2") or not container.raster or container.orientation != 1:
         return False
     return size.height * size.width > LARGE or (georeferenced and max(size.height, size.width) > window)
 

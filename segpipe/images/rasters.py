@@ -1,4 +1,4 @@
-"""Rasters: TIFFs of plain bands and deep PNGs, read through GDAL as a whole, in slabs of rows, or box by box.
+"""Rasters: TIFFs of plain bands, deep PNGs and JPEG 2000, read through GDAL whole, in slabs of rows, or box by box.
 
 A file is opened with the one driver that its content calls for, so that no virtual dataset, no archive and no network
 address is ever followed, and no file beside it is looked at.
@@ -35,7 +35,7 @@ GDAL_OPTIONS = {
 }
 """How GDAL is used wherever segpipe reads or writes with it."""
 
-_DRIVERS = {"TIFF": "GTiff", "PNG": "PNG"}
+_DRIVERS = {"TIFF": "GTiff", "PNG": "PNG", "JP2": "JP2OpenJPEG"}
 _SLAB_PIXELS = 1 << 22
 """Rasters are read in slabs of about this many pixels, so that a float64 orthomosaic needs no memory of its size."""
 
@@ -84,7 +84,7 @@ def read_geo(path: Path, container: Container) -> tuple[Geo | None, bool]:
     Without a transform a coordinate system says nothing of the pixels, so both are left out. Only a TIFF that no EXIF
     orientation turns is asked: a transform is that of the stored pixels.
     """
-    if container.kind != "TIFF" or container.orientation != 1:
+    if container.kind not in ("TIFF", "JP2") or container.orientation != 1:
         return None, False
     try:
         with decoding(path), open_raster(path, container) as dataset:

@@ -7,7 +7,10 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from segpipe.images.listing import Listing, Scene
-from segpipe.images.stack_plan import Part, StackPlan, part_of, parts_of_scene, rule_of
+from segpipe.images.stack_plan import SENTINEL, Part, StackPlan, part_of, parts_of_scene, rule_of
+
+BANDS_TOO = (".jp2",)
+"""Endings of bands besides those of images."""
 
 _SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2")
 """Of the files beside an image."""
@@ -33,9 +36,9 @@ def _of_one_band(names: Sequence[str], plan: StackPlan) -> tuple[list[str], dict
     kept, scenes = [], {}
     for name in names:
         part = part_of(name, rule)
-        if part is None:
+        if part is None and plan.files != SENTINEL:  # its folders hold previews and masks too
             kept.append(name)
-        else:
+        elif part is not None:
             groups.setdefault(part.scene, []).append(part)
     for scene, members in groups.items():
         first, *others = parts_of_scene(members, plan.bands)

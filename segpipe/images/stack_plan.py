@@ -11,7 +11,7 @@ from segpipe.images.bands import Wanted
 
 SENTINEL = "sentinel2"
 """The rule of files of one band as ESA names them, in .SAFE folders and out of them."""
-_SENTINEL = re.compile(r"(?P<scene>.*?)_?(?P<band>B\d[\dA])(?P<rest>(_\d\dm)?)\.(jp2|tif|tiff)", re.IGNORECASE)
+_SENTINEL = re.compile(r"(?!MSK_)(?P<scene>.*?)_?(?P<band>B\d[\dA])(?P<rest>(_\d\dm)?)\.(jp2|tif|tiff)", re.IGNORECASE)
 _GRAIN = re.compile(r"_(\d\d)m\.\w+$", re.IGNORECASE)
 _RESOLUTIONS = re.compile(r"R\d\dm", re.IGNORECASE)
 _FINE = {"B02": 10, "B03": 10, "B04": 10, "B08": 10, "B01": 60, "B09": 60, "B10": 60}

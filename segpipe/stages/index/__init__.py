@@ -32,7 +32,7 @@ from segpipe.images.listing import Listing, list_images
 from segpipe.images.nodata import MASK, NOTES
 from segpipe.images.scale_groups import group_scales, told_of_scale
 from segpipe.images.scaling import find_scaling
-from segpipe.images.scenes import group_scenes
+from segpipe.images.scenes import BANDS_TOO, group_scenes
 from segpipe.images.stack_plan import StackPlan, rule_of
 from segpipe.images.stack_views import alike
 from segpipe.images.validate import check, expect_images, find_images
@@ -260,8 +260,9 @@ def list_files(config: Config, *, skip: Path | None = None) -> Listing:
     if config.split:
         raise UsageError(f"index.split={config.split}: a plain folder has no splits; set index.layout, or leave it out")
     stack = stack_of(config)
-    listing = list_images(config.images, skip=skip, videos=True)
-    return listing if stack is None else group_scenes(listing, stack)
+    if stack is None:
+        return list_images(config.images, skip=skip, videos=True)
+    return group_scenes(list_images(config.images, skip=skip, videos=True, more=BANDS_TOO), stack)
 
 
 def input_files(config: Config) -> list[Path]:
