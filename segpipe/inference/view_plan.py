@@ -24,7 +24,7 @@ _MOST_REST = 6
 """Channels besides the three that are shown up to which `auto` looks at all of them by threes."""
 _CROPS = 64
 _STEP = 7  # every seventh pixel of a crop
-_FLAT = 1e-6
+_FLAT = 0.5  # standard deviation, in steps of 8 bits, below which a component is rounding alone
 _SPREAD = 3.0  # standard deviations that become 0 and 255, from the mean
 
 
