@@ -28,7 +28,7 @@ Values = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
 
 
-class Layer(Protocol):
+class BandLayer(Protocol):
     """The bands of one file."""
 
     @property
@@ -93,18 +93,18 @@ class RasterLayer:
         return rasters.choose_bands(self.dataset, replace(self.view, bands=tuple(i + 1 for i in places)))
 
     def read(self, places: Sequence[int], box: Box) -> tuple[Values, Bools | None]:
-        """As of `Layer`."""
+        """As of `BandLayer`."""
         bands = self._bands(places)
         values, valid = rasters.read_values(self.dataset, self.container, bands, box)
         missing = rasters.without_data(values, bands) if values.dtype.kind == "f" else None
         return values if missing is None else np.where(missing, np.float32(np.nan), values), valid
 
     def reduced(self, places: Sequence[int], box: Box, size: Size) -> Values:
-        """As of `Layer`."""
+        """As of `BandLayer`."""
         return rasters.read_scaled(self.dataset, self.container, self._bands(places), box, size)
 
     def states(self, places: Sequence[int]) -> bool:
-        """As of `Layer`."""
+        """As of `BandLayer`."""
         return rasters.states_nodata(self._bands(places))
 
 
@@ -133,21 +133,21 @@ class PhotoLayer:
         return np.dtype(self.pixels.dtype)
 
     def read(self, places: Sequence[int], box: Box) -> tuple[Values, Bools | None]:
-        """As of `Layer`."""
+        """As of `BandLayer`."""
         return self.pixels[box.slices][..., list(places)], None if self.valid is None else self.valid[box.slices]
 
     def reduced(self, places: Sequence[int], box: Box, size: Size) -> Values:
-        """As of `Layer`."""
+        """As of `BandLayer`."""
         rows, cols = nearest(size.height, box.height), nearest(size.width, box.width)
         return self.pixels[box.slices][rows[:, None], cols][..., list(places)]
 
     def states(self, places: Sequence[int]) -> bool:
-        """As of `Layer`."""
+        """As of `BandLayer`."""
         return bool(places) and self.valid is not None
 
 
 @contextmanager
-def open_layer(path: Path, container: Container, view: View, called: str = "") -> Iterator[Layer]:
+def open_layer(path: Path, container: Container, view: View, called: str = "") -> Iterator[BandLayer]:
     """Open one file.
 
     Args:

@@ -31,7 +31,7 @@ _WILD = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class BandScene:
     """An image whose bands lie in several files."""
 
     name: str
@@ -52,7 +52,7 @@ class Listing:
     """Files and folders that were named or met but cannot be used."""
     passed_over: Mapping[str, int] = field(default_factory=dict)
     """How many pictures and films of other kinds lie beside them, by their ending."""
-    scenes: Mapping[str, Scene] = field(default_factory=dict)
+    scenes: Mapping[str, BandScene] = field(default_factory=dict)
     """Of files of `paths` that are not all of their image: what is."""
 
     @property

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from segpipe.images.listing import Listing, Scene
-from segpipe.images.stack_plan import SENTINEL, Part, StackPlan, part_of, parts_of_scene, rule_of
+from segpipe.images.listing import BandScene, Listing
+from segpipe.images.stack_plan import SENTINEL, BandFile, StackPlan, part_of, parts_of_scene, rule_of
 
 BANDS_TOO = (".jp2",)
 """Endings of bands besides those of images."""
@@ -21,7 +21,7 @@ def group_scenes(listing: Listing, plan: StackPlan) -> Listing:
 
     Files that no rule of one band a file fits are left as they are.
     """
-    scenes: dict[str, Scene] = {}
+    scenes: dict[str, BandScene] = {}
     kept = list(listing.paths)
     if plan.files:
         kept, scenes = _of_one_band(kept, plan)
@@ -30,9 +30,9 @@ def group_scenes(listing: Listing, plan: StackPlan) -> Listing:
     return replace(listing, paths=tuple(kept), scenes=scenes)
 
 
-def _of_one_band(names: Sequence[str], plan: StackPlan) -> tuple[list[str], dict[str, Scene]]:
+def _of_one_band(names: Sequence[str], plan: StackPlan) -> tuple[list[str], dict[str, BandScene]]:
     rule = rule_of(plan.files)
-    groups: dict[str, list[Part]] = {}
+    groups: dict[str, list[BandFile]] = {}
     kept, scenes = [], {}
     for name in names:
         part = part_of(name, rule)
@@ -44,19 +44,19 @@ def _of_one_band(names: Sequence[str], plan: StackPlan) -> tuple[list[str], dict
         first, *others = parts_of_scene(members, plan.bands)
         layers = (f"{first.band}=", *(f"{part.band}={relative(first.name, part.name)}" for part in others))
         kept.append(first.name)
-        scenes[first.name] = Scene(scene + PurePosixPath(first.name).suffix, layers)
+        scenes[first.name] = BandScene(scene + PurePosixPath(first.name).suffix, layers)
     return sorted(kept), scenes
 
 
 def _with_beside(
-    root: Path, names: Sequence[str], scenes: dict[str, Scene], endings: Sequence[str]
-) -> tuple[list[str], dict[str, Scene]]:
+    root: Path, names: Sequence[str], scenes: dict[str, BandScene], endings: Sequence[str]
+) -> tuple[list[str], dict[str, BandScene]]:
     found = {name: list(_beside(root, name, endings)) for name in names}
     taken = {str(PurePosixPath(name).parent / other) for name, others in found.items() for _, other in others}
     kept = [name for name in names if name not in taken]
     for name in kept:
         if found[name]:
-            scene = scenes.get(name, Scene(name, ("=",)))
+            scene = scenes.get(name, BandScene(name, ("=",)))
             scenes[name] = replace(scene, layers=(*scene.layers, *(f"{band}={file}" for band, file in found[name])))
     return kept, scenes
 

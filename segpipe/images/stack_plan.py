@@ -30,7 +30,7 @@ class StackPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BandFile:
     """A file that holds bands of an image."""
 
     name: str
@@ -57,7 +57,7 @@ def rule_of(text: str) -> re.Pattern[str]:
     return re.compile(f"(?P<scene>{before})(?P<band>[A-Za-z0-9]+)(?P<rest>{after})", re.IGNORECASE)
 
 
-def part_of(name: str, rule: re.Pattern[str]) -> Part | None:
+def part_of(name: str, rule: re.Pattern[str]) -> BandFile | None:
     """What a rule makes of a file, by its path relative to the root; None where it does not fit."""
     path = PurePosixPath(name)
     found = rule.fullmatch(path.name)
@@ -74,10 +74,10 @@ def part_of(name: str, rule: re.Pattern[str]) -> Part | None:
         scene = found["scene"]
     else:
         scene = (found["scene"] + found["rest"].rpartition(".")[0]).strip("_-. ") or found["scene"]
-    return Part(name, band, str(folder / (scene.rstrip("_-. ") or "scene")), meters)
+    return BandFile(name, band, str(folder / (scene.rstrip("_-. ") or "scene")), meters)
 
 
-def parts_of_scene(parts: Sequence[Part], bands: Wanted) -> list[Part]:
+def parts_of_scene(parts: Sequence[BandFile], bands: Wanted) -> list[BandFile]:
     """Of the files of one scene those that are wanted, each band once, the finest first.
 
     The first is the image's own file, and gives it its grid. A band that lies there in several resolutions is taken in
@@ -85,7 +85,7 @@ def parts_of_scene(parts: Sequence[Part], bands: Wanted) -> list[Part]:
     """
     wanted = {str(band).casefold() for band in bands}
     named = {part.band.casefold() for part in parts}
-    best: dict[str, Part] = {}
+    best: dict[str, BandFile] = {}
     for part in sorted(parts, key=lambda part: (part.meters, part.name)):
         best.setdefault(part.band.casefold(), part)
     return [part for band, part in best.items() if not wanted or band in wanted or not wanted & named]

@@ -12,7 +12,7 @@ from segpipe.images.band_math import parse_formula
 from segpipe.images.container import Container
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import BadImage
-from segpipe.images.layers import Layer
+from segpipe.images.layers import BandLayer
 from segpipe.images.stack_plan import StackPlan
 from segpipe.images.stacks import display_of, find_band, make_stack, open_layers
 from segpipe.images.views import ViewFound, find_view
@@ -56,7 +56,7 @@ def find_stack(
     return ViewFound(view, (note, *(told for told in found.notes if _LOOKED_AT not in told)))
 
 
-def _names(layers: Sequence[Layer], plan: StackPlan, view: View) -> tuple[tuple[str, ...], list[str]]:
+def _names(layers: Sequence[BandLayer], plan: StackPlan, view: View) -> tuple[tuple[str, ...], list[str]]:
     """What the channels are called, in order, and the bands that are read for them.
 
     These are the bands that the settings name, or all; those of files beside the image, and formulas, that they do not

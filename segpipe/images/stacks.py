@@ -24,7 +24,7 @@ from segpipe.images.bands import SENSORS
 from segpipe.images.container import Container
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import inspect
-from segpipe.images.layers import Layer, near_window, nearest, open_layer
+from segpipe.images.layers import BandLayer, near_window, nearest, open_layer
 from segpipe.records.view import View
 
 Place = tuple[int, int]
@@ -52,7 +52,7 @@ def display_of(channels: Sequence[str]) -> list[int]:
     return [0, min(1, last), min(2, last)]
 
 
-def find_band(name: str, layers: Sequence[Layer]) -> Place:
+def find_band(name: str, layers: Sequence[BandLayer]) -> Place:
     """Where a band lies: by its name, whose case and signs do not count, or by its number in the first file.
 
     Raises:
@@ -79,7 +79,7 @@ def _plain(name: str) -> str:
 class Stack(rasters.Composed):
     """An opened stack; looks like an opened raster to those who read one."""
 
-    layers: tuple[Layer, ...]
+    layers: tuple[BandLayer, ...]
     channels: tuple[Place | Formula, ...]
     """What each channel is."""
     inputs: Mapping[str, Place]
@@ -192,7 +192,7 @@ class Stack(rasters.Composed):
             return np.stack([part.astype(dtype, copy=False) for part in parts], axis=-1)
 
 
-def make_stack(layers: Sequence[Layer], view: View) -> Stack:
+def make_stack(layers: Sequence[BandLayer], view: View) -> Stack:
     """Find the channels of a view in opened files.
 
     Raises:
@@ -230,7 +230,7 @@ def open_view(path: Path, container: Container, view: View) -> Iterator[tuple[An
         yield stack, rasters.Bands([*range(1, n + 1)], None, stack.states(), (None,) * n, view.any_band, None)
 
 
-def open_layers(opening: ExitStack, path: Path, container: Container, view: View) -> list[Layer]:
+def open_layers(opening: ExitStack, path: Path, container: Container, view: View) -> list[BandLayer]:
     """Open the files that a view names, in its order, until `opening` is closed.
 
     Raises:
@@ -249,6 +249,6 @@ def open_layers(opening: ExitStack, path: Path, container: Container, view: View
     return layers
 
 
-def _block_of(layer: Layer) -> Size:
+def _block_of(layer: BandLayer) -> Size:
     dataset = getattr(layer, "dataset", None)
     return Size(_BLOCK, layer.size.width) if dataset is None else Size(*map(int, dataset.block_shapes[0]))

@@ -1,23 +1,23 @@
 import pytest
 
-from segpipe.images.stack_plan import SENTINEL, Part, part_of, parts_of_scene, rule_of
+from segpipe.images.stack_plan import SENTINEL, BandFile, part_of, parts_of_scene, rule_of
 
 
 @pytest.mark.parametrize(
     ("rule", "name", "part"),
     [
-        ("*_{band}.tif", "a/x_1_nir.tif", Part("a/x_1_nir.tif", "nir", "a/x_1")),
-        ("{band}_*.tif", "NIR_x.TIF", Part("NIR_x.TIF", "NIR", "x")),
-        ("*_MS_{band}.tif", "DJI_1_MS_RE.TIF", Part("DJI_1_MS_RE.TIF", "RE", "DJI_1_MS")),
+        ("*_{band}.tif", "a/x_1_nir.tif", BandFile("a/x_1_nir.tif", "nir", "a/x_1")),
+        ("{band}_*.tif", "NIR_x.TIF", BandFile("NIR_x.TIF", "NIR", "x")),
+        ("*_MS_{band}.tif", "DJI_1_MS_RE.TIF", BandFile("DJI_1_MS_RE.TIF", "RE", "DJI_1_MS")),
         ("*_{band}.tif", "plain.tif", None),
-        (SENTINEL, "T_2020_B8A.jp2", Part("T_2020_B8A.jp2", "B8A", "T_2020", 20)),
-        (SENTINEL, "S/IMG/R20m/T_B02_20m.jp2", Part("S/IMG/R20m/T_B02_20m.jp2", "B02", "S/IMG/T", 20)),
-        (SENTINEL, "B01.tif", Part("B01.tif", "B01", "scene", 60)),
+        (SENTINEL, "T_2020_B8A.jp2", BandFile("T_2020_B8A.jp2", "B8A", "T_2020", 20)),
+        (SENTINEL, "S/IMG/R20m/T_B02_20m.jp2", BandFile("S/IMG/R20m/T_B02_20m.jp2", "B02", "S/IMG/T", 20)),
+        (SENTINEL, "B01.tif", BandFile("B01.tif", "B01", "scene", 60)),
         (SENTINEL, "S/IMG/R10m/T_TCI_10m.jp2", None),
         (SENTINEL, "S/QI/MSK_DETFOO_B02.jp2", None),
     ],
 )
-def test_files_are_parts_of_scenes_by_their_names(rule: str, name: str, part: Part | None) -> None:
+def test_files_are_parts_of_scenes_by_their_names(rule: str, name: str, part: BandFile | None) -> None:
     assert part_of(name, rule_of(rule)) == part
 
 

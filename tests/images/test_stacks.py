@@ -50,7 +50,7 @@ def test_boxes_of_a_stack_of_several_resolutions_are_those_of_the_whole(
 ) -> None:
     path, _ = raster
     coarse = np.arange(20 * 30, dtype=np.uint16).reshape(1, 20, 30)
-    odd = np.arange(13 * 20, dtype=np.float32).reshape(1, 13, 20)
+    odd = np.arange(27 * 40, dtype=np.float32).reshape(1, 27, 40)
     write_bands(tmp_path / "a_swir.tif", coarse)
     write_bands(tmp_path / "a_heat.tif", odd)
     view = View(channels=("B02", "swir", "heat"), layers=("=", "swir=a_swir.tif", "heat=a_heat.tif"))

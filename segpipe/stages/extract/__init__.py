@@ -137,7 +137,7 @@ class Summary(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenBands:
     """What of images is looked at, where they are more than red, green and blue."""
 
     channels: tuple[str, ...] = ()
@@ -160,27 +160,27 @@ def accept(config: Config) -> None:
             )
 
 
-def see_bands(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime) -> Seen:
+def see_bands(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime) -> SeenBands:
     """What of the channels of images is looked at; a store that was begun is finished as it was begun.
 
     Raises:
         UsageError: the images do not have what `extract.views` names.
     """
     if not corpus.channels and config.views == ("auto",):
-        return Seen()
+        return SeenBands()
     if exists(out):
         header = stored_header(out)
-        return Seen(header.channels, header.views)
+        return SeenBands(header.channels, header.views)
     views: tuple[BandView, ...] = ()
     if row.kind != "classical":
         views = find_views(config.views, corpus, _header(config, row.patch, 1), runtime)
     if views:
         log.info("extract  looks at %s", ", ".join(view.name for view in views))
-    return Seen(corpus.channels, views)
+    return SeenBands(corpus.channels, views)
 
 
 def prepare(
-    config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime, *, seen: Seen | None = None
+    config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime, *, seen: SeenBands | None = None
 ) -> Encoder:
     """Load the backbone; fit the classical one to the corpus, or take up the fit of an interrupted attempt.
 
@@ -192,7 +192,7 @@ def prepare(
         from segpipe.nn import classical
 
         save_whitening(fit_whitening(corpus, _header(config, classical.PATCH, 1), runtime), out)
-    seen = seen or Seen()
+    seen = seen or SeenBands()
     bare = _header(config, 1, 1, seen=seen)
     precision = _precision(config, row, corpus, out, runtime, header=bare)
     encoder = open_encoder(replace(bare, precision=precision), out, runtime)
@@ -252,9 +252,9 @@ def fit_codec(name: CodecName, dim: int, sample: Iterable[npt.NDArray[np.floatin
 
 
 def _header(
-    config: Config, patch: int, dim: int, source: str = "", precision: str = "float32", *, seen: Seen | None = None
+    config: Config, patch: int, dim: int, source: str = "", precision: str = "float32", *, seen: SeenBands | None = None
 ) -> FeatureHeader:
-    seen = seen or Seen()
+    seen = seen or SeenBands()
     return FeatureHeader(
         backbone=config.backbone,
         facet=config.facet,

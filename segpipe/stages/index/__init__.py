@@ -66,7 +66,7 @@ AbsoluteName = Annotated[
 
 def _numbers_or_names(bands: tuple[int | str, ...]) -> tuple[int | str, ...]:
     found = tuple(int(band) if str(band).strip().isdecimal() else str(band).strip() for band in bands)
-    if not all(found):
+    if any(band in (0, "") for band in found):
         raise ValueError("must be bands counted from 1 or by their names, such as 4,3,2 or B04,B03,B02,B08, or all")
     return found
 
