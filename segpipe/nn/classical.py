@@ -6,8 +6,8 @@ Four groups describe a patch of 16 pixels and its surroundings:
     lbp      rotation-invariant uniform local binary patterns (Ojala et al. 2002) at radii 1, 2 and 4
     sift     dense SIFT (Lowe 2004) over 32 and 64 pixels with RootSIFT scaling (Arandjelović & Zisserman 2012)
 
-Each group is scaled to the same total variance over the corpus, then all are PCA-whitened to at most 64 numbers. Of other
-channels than red, green and blue each is a part of the color group, whose variance grows with them.
+Each group is scaled to the same total variance over the corpus, then all are PCA-whitened to at most 64 numbers. Of
+other channels than red, green and blue each is a part of the color group, whose variance grows with them.
 Places are not described. Every step is per crop, so a crop's features do not depend on what is computed beside it.
 """
 

@@ -5,12 +5,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
+import torch
+from PIL import Image as Pillow
+from safetensors.torch import save_file
 
 import segpipe
+from segpipe.base.errors import UsageError
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import FeatureStore
 from tests.helpers.bands import draw_bands, draw_classes, write_bands
+from tests.helpers.tiny_vit import VIT
 
 NAMES = ("B02", "B03", "B04", "B08")
 SETTINGS: dict[str, Any] = {
@@ -76,3 +82,41 @@ def test_a_bundle_of_channels_makes_the_same_masks_and_says_which_band_is_missin
     write_bands(tmp_path / "less" / "a.tif", np.ones((3, 64, 64), np.uint16), NAMES[:3])
     assert not list(segpipe.apply(tmp_path / "m.segpipe", str(tmp_path / "less")))
     assert "a.tif: has the bands B02, B03, B04, and none of them is 'B08'" in caplog.text
+
+
+def test_a_network_sees_three_channels_at_a_time_or_as_many_as_its_weights_take(
+    scenes: tuple[Path, list[np.ndarray]], tmp_path: Path, one_torch_thread: None
+) -> None:
+    folder, _ = scenes
+    settings = {**SETTINGS, "extract.backbone": VIT, "extract.input_size": 64, "index.bands": "all"}
+    dims = {}
+    for views, inputs in (("auto,pca", 3), ("B08+B04+B03", 3), ("all", 4)):
+        torch.manual_seed(0)
+        model = timm.create_model(VIT, num_classes=0, in_chans=inputs)
+        save_file(model.state_dict(), tmp_path / "vit.safetensors")
+        own = {**settings, "extract.weights": tmp_path / "vit.safetensors", "extract.views": views}
+        run = tmp_path / views
+        segpipe.run(folder, run, settings=own, stop="extract")
+        header = FeatureStore(run / "features").header
+        assert header.channels == NAMES
+        dims[views] = header.dim, [view.name for view in header.views]
+    assert dims == {
+        "auto,pca": (3 * 192, ["B04+B03+B02", "B08+B04+B03", "pca"]),
+        "B08+B04+B03": (192, ["B08+B04+B03"]),
+        "all": (192, []),
+    }
+    own = {**settings, "extract.weights": tmp_path / "vit.safetensors"}
+    with pytest.raises(UsageError, match=r"192 x 4 x 16 x 16 in the file, 192 x 3 x 16 x 16 in the network"):
+        segpipe.run(folder, tmp_path / "three", settings=own, stop="extract")
+
+
+def test_views_of_photographs_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    Pillow.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "images" / "a.png")
+    settings = {**SETTINGS, "extract.backbone": VIT, "extract.views": "pca"}
+    with pytest.raises(UsageError, match=r"extract.views.*pca.*the images are red, green and blue; name more bands"):
+        segpipe.run(tmp_path / "images", tmp_path / "run", settings=settings, stop="extract")
+    with pytest.raises(UsageError, match=r"classical is no network and has no views"):
+        segpipe.run(
+            tmp_path / "images", tmp_path / "two", settings={**SETTINGS, "extract.views": "pca"}, stop="extract"
+        )
