@@ -142,7 +142,7 @@ def _marks(dataset: Any, container: Container, bands: rasters.Bands) -> Iterator
         Rows of the image, where they are filled (see `fills`), and which pixels are valid so far, both (rows, W).
     """
     height, width = dataset.block_shapes[0]
-    if height * dataset.width <= _ROW_PIXELS:
+    if height * dataset.width * rasters.weight(dataset) <= _ROW_PIXELS:
         for rows, values, valid in rasters.slabs(dataset, container, bands):
             yield rows, fills(values), np.ones(values.shape[:2], bool) if valid is None else valid
         return

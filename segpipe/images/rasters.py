@@ -275,10 +275,15 @@ def slabs(
         Rows of the image, values (rows, W, 1 or 3) in the stored type, and which pixels are valid (rows, W) or None.
     """
     block = dataset.block_shapes[0][0]
-    rows = max(1, _SLAB_PIXELS // dataset.width // block) * block
+    rows = max(1, _SLAB_PIXELS // weight(dataset) // dataset.width // block) * block
     for top in range(0, dataset.height, rows):
         height = min(rows, dataset.height - top)
         yield slice(top, top + height), *read_values(dataset, container, bands, Box(top, 0, height, dataset.width))
+
+
+def weight(dataset: Any) -> int:
+    """How many times as much as red, green and blue the channels of a stack take; 1 of a raster."""
+    return -(-dataset.count // 3) if isinstance(dataset, Composed) else 1
 
 
 def to_8_bits(values: npt.NDArray[Any], low: Any, high: Any) -> npt.NDArray[np.uint8]:
