@@ -11,11 +11,13 @@ from PIL import Image as Pillow
 from safetensors.torch import save_file
 
 import segpipe
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import CorpusError, UsageError
+from segpipe.base.geometry import Size
+from segpipe.images.corpus_reader import read_original
 from segpipe.store import masks
-from segpipe.store.corpus import load_corpus
+from segpipe.store.corpus import load_corpus, load_rejected
 from segpipe.store.features import FeatureStore
-from tests.helpers.bands import draw_bands, draw_classes, write_bands
+from tests.helpers.bands import SIGNATURES, draw_bands, draw_classes, write_bands
 from tests.helpers.tiny_vit import VIT
 
 NAMES = ("B02", "B03", "B04", "B08")
@@ -120,3 +122,56 @@ def test_views_of_photographs_are_refused(tmp_path: Path) -> None:
         segpipe.run(
             tmp_path / "images", tmp_path / "two", settings={**SETTINGS, "extract.views": "pca"}, stop="extract"
         )
+
+
+def test_a_folder_of_sentinel_2_and_a_plain_one_are_one_image_each(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    inside = tmp_path / "images" / "S2A.SAFE" / "GRANULE" / "L2A" / "IMG_DATA"
+    classes = draw_classes(rng, 3, 32)
+    for meters, names in ((10, NAMES), (20, ("B02", "B11"))):
+        some = classes[:: meters // 10, :: meters // 10]
+        for name, band in zip(names, draw_bands(rng, some, names), strict=True):
+            path = inside / f"R{meters}m" / f"T32_20240601_{name}_{meters}m.jp2"
+            write_bands(path, band[None], meters=meters, driver="JP2OpenJPEG")
+    write_bands(inside / "R10m" / "T32_20240601_AOT_10m.jp2", np.ones((1, 96, 96), np.uint16), driver="JP2OpenJPEG")
+    for name, band in zip(SIGNATURES, draw_bands(rng, classes, list(SIGNATURES)), strict=True):
+        write_bands(tmp_path / "images" / "plain" / f"x_{name}.tif", band[None])
+    settings = {**SETTINGS, "index.bands": "B02,B03,B04,B08,B11", "index.band_files": "sentinel2", "index.window": 64}
+    segpipe.run(tmp_path / "images", tmp_path / "run", settings=settings, stop="index")
+    corpus = load_corpus(tmp_path / "run" / "corpus")
+    scene = "S2A.SAFE/GRANULE/L2A/IMG_DATA/T32_20240601"
+    assert [(image.id, image.mosaic, image.size) for image in corpus.images] == [
+        (scene, True, Size(96, 96)),
+        ("plain/x", False, Size(96, 96)),
+    ]
+    pixels = read_original(corpus, corpus.images[0])
+    assert pixels.channels is not None
+    assert pixels.channels.shape == (96, 96, 5)
+    swir = pixels.channels[..., 4]
+    np.testing.assert_array_equal(swir, swir[::2, ::2].repeat(2, axis=0).repeat(2, axis=1))
+    np.testing.assert_array_equal(pixels.rgb, pixels.channels[..., [2, 1, 0]])
+
+
+def test_thermal_images_beside_photographs_are_read_with_them_and_watched(tmp_path: Path) -> None:
+    folder, rng = tmp_path / "images", np.random.default_rng(2)
+    folder.mkdir()
+    for name in "ab":
+        Pillow.fromarray(rng.integers(0, 256, (60, 80, 3), np.uint8)).save(folder / f"{name}.png")
+        write_bands(folder / f"{name}_thermal.tif", rng.normal(20, 3, (1, 30, 40)).astype(np.float32))
+    settings = {**SETTINGS, "index.beside": "_thermal"}
+    segpipe.run(folder, tmp_path / "run", settings=settings, stop="extract")
+    corpus = load_corpus(tmp_path / "run" / "corpus")
+    assert [image.id for image in corpus.images] == ["a", "b"]
+    assert corpus.channels == ("red", "green", "blue", "thermal")
+    assert corpus.scaling["float32 red"] == (0.0, 255.0)
+    pixels = read_original(corpus, corpus.images[0])
+    with Pillow.open(folder / "a.png") as photo:
+        np.testing.assert_array_equal(pixels.rgb, np.asarray(photo))
+    write_bands(folder / "a_thermal.tif", np.zeros((1, 30, 40), np.float32))
+    with pytest.raises(CorpusError, match="it or a file beside it has other bytes"):
+        read_original(corpus, corpus.images[0])
+    (folder / "b_thermal.tif").unlink()
+    segpipe.run(folder, tmp_path / "run", settings=settings, stop="index")
+    assert [image.id for image in load_corpus(tmp_path / "run" / "corpus").images] == ["a"]
+    rejected = load_rejected(tmp_path / "run" / "corpus")
+    assert "has channels red, green, blue where most have red, green, blue, thermal" in rejected[0].reason
