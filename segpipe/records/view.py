@@ -47,7 +47,7 @@ class View:
 
 
 PLAIN = View()
-_LAYER = re.compile(r"[^=/\0]*=((\.\./[^/\0]+/)?[^/\0]+)?")
+_LAYER = re.compile(r"[^=/\0]*=((\.\./(?!\.{1,2}/)[^/\0]+/)?(?!\.{1,2}$)[^/\0]+)?")
 """A file beside the image's, or in a folder beside its folder."""
 
 
