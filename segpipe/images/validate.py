@@ -75,7 +75,9 @@ def find_images(listing: Listing, choice: Choice, limits: Limits, guards: Guards
     Why a video is skipped, or was not read to its end, comes in its place.
     """
     for name, id_ in zip(listing.paths, make_ids(listing.names), strict=True):  # repairing one file renames no other
-        if is_video(Path(name)):
+        if is_video(Path(name)) and limits.stack is not None:
+            yield Rejected(name, "a video is red, green and blue; index.bands and its like name other channels")
+        elif is_video(Path(name)):
             with guards.one() as guard:
                 yield from _take_frames(guard, listing.root / name, name, id_, choice, limits)
         else:
@@ -168,8 +170,6 @@ def check(
     if isinstance(item, Rejected):
         return item
     if item.taken is not None:
-        if limits.stack is not None:
-            return Rejected(item.name, "frames of videos are red, green and blue; leave out index.bands and its like")
         return keep_frame(item, item.taken, corpus_dir)
     try:
         work = partial(_check_file, item, root / item.name, corpus_dir, limits)

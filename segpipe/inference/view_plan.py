@@ -137,14 +137,17 @@ def make_views(
 def principal_view(sample: Sequence[npt.NDArray[np.uint8]], channels: int) -> BandView:
     """The first three principal components of pixels, three standard deviations to both sides as 0 and 255.
 
-    Fewer channels than three, or components without any variance, are black.
+    What is missing is black: components without variance, or all where no pixel shows image.
     """
+    count = sum(len(pixels) for pixels in sample)
+    black = (0.0,) * channels
+    if not count:
+        return BandView(PCA, (black, black, black))
     moments = Moments(channels)
     with threadpool_limits(1):  # the same bits whatever the number of threads
         for pixels in sample:
             moments.add(pixels.astype(np.float32))
         mean, directions = moments.principal_components(min(3, channels))
-    count = max(1, sum(len(pixels) for pixels in sample))
     rows, offsets = [], []
     for direction in directions.astype(np.float64):
         squares = sum(float(np.square((pixels - mean) @ direction).sum()) for pixels in sample)
@@ -153,6 +156,6 @@ def principal_view(sample: Sequence[npt.NDArray[np.uint8]], channels: int) -> Ba
         rows.append(tuple(float(value) for value in weights))
         offsets.append(127.5 - float(weights @ mean) if spread > _FLAT else 0.0)
     while len(rows) < 3:
-        rows.append((0.0,) * channels)
+        rows.append(black)
         offsets.append(0.0)
     return BandView(PCA, (rows[0], rows[1], rows[2]), (offsets[0], offsets[1], offsets[2]))

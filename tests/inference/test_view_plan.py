@@ -36,3 +36,4 @@ def test_principal_components_hold_the_variance_in_three_deviations() -> None:
     assert abs(np.corrcoef(shown[:, 1], base[:, 1])[0, 1]) > 0.95
     flat = see(principal_view([np.full((10, 2), 7, np.uint8)], 2), np.full((3, 2), 7, np.uint8))
     assert not flat.any()
+    assert not see(principal_view([np.empty((0, 2), np.uint8)], 2), np.full((3, 2), 7, np.uint8)).any()
