@@ -103,6 +103,11 @@ def read_geo(path: Path, container: Container) -> tuple[Geo | None, bool]:
 class Composed(ABC):
     """What is read like one opened raster and is put together of others; it knows its own bands and missing pixels."""
 
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """How many channels there are."""
+
     @abstractmethod
     def values(self, box: Box) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
         """As `read_values`."""
