@@ -33,7 +33,7 @@ from segpipe.nn.backbones import find_backbone
 from segpipe.ops.maps.crops import Cut, batches
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
-from segpipe.stages.extract import fit_codec
+from segpipe.stages.extract.preparation import fit_codec
 from segpipe.store.corpus import load_corpus
 from segpipe.store.features import CropFeatures, FeatureStore, FeatureWriter, create_features
 

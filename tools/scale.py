@@ -110,13 +110,13 @@ def table(a: Made, b: Made, options: argparse.Namespace) -> Iterator[str]:
         yield f"| {stage} | {hours * 3600 / n:.4f} | {hours:,.0f} | {hours * options.core:,.0f} |"
     yield f"| all | {whole * 3600 / n:.4f} | {whole:,.0f} | {whole * options.core:,.0f} |\n"
     yield "| artefact | kB an image | GB | a month |\n|---|---|---|---|"
-    for name, size in b.bytes.items():
+    for name, large in b.bytes.items():
         if name in a.bytes and name != "features":
-            found = line(a.bytes[name], size, a, b, n)
-            yield f"| {name} | {found / n / 1e3:.1f} | {found / 1e9:,.0f} | {found / 1e9 * options.month:,.0f} |"
+            size = line(a.bytes[name], large, a, b, n)
+            yield f"| {name} | {size / n / 1e3:.1f} | {size / 1e9:,.0f} | {size / 1e9 * options.month:,.0f} |"
     for codec in CODECS:
-        found = stored_bytes(codec, b.dim, b.patches) * n
-        yield f"| features, {codec} | {found / n / 1e3:.1f} | {found / 1e9:,.0f} | {found / 1e9 * options.month:,.0f} |"
+        size = stored_bytes(codec, b.dim, b.patches) * n
+        yield f"| features, {codec} | {size / n / 1e3:.1f} | {size / 1e9:,.0f} | {size / 1e9 * options.month:,.0f} |"
     each = corpus_memory()
     yield "\n| what grows with the images | bytes an image | GB |\n|---|---|---|"
     for name, size in {

@@ -11,7 +11,7 @@ Wanted = Sequence[int | str]
 
 _COLORS = ("red", "green", "blue")
 _KINDS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
-_SENSORS = (
+SENSORS = (
     # bands of red, green, blue by the names that archives give them, and a band that only this one has
     ("Sentinel-2", ("b04", "b03", "b02"), frozenset({"b02"})),
     ("Landsat 8 or 9", ("sr_b4", "sr_b3", "sr_b2"), frozenset({"sr_b6"})),
@@ -73,7 +73,7 @@ def said(dataset: Any) -> tuple[tuple[int, ...], str]:
     bands, names = image_bands(dataset), [name.casefold() for name in names_of(dataset)]
     if all(names.count(color) == 1 for color in _COLORS):
         return tuple(names.index(color) + 1 for color in _COLORS), "by their names"
-    for sensor, colors, others in _SENSORS:
+    for sensor, colors, others in SENSORS:
         if all(names.count(color) == 1 for color in colors) and others & set(names):
             return tuple(names.index(color) + 1 for color in colors), f"by the order of {sensor}"
     kinds = [dataset.colorinterp[i - 1] for i in bands]

@@ -14,7 +14,7 @@ class Container:
     """The facts of one image file."""
 
     kind: str
-    """JPEG, PNG, TIFF, WEBP, BMP, HEIC or MAT, by content, whatever the ending."""
+    """JPEG, PNG, TIFF, WEBP, BMP, HEIC, JP2 or MAT, by content, whatever the ending."""
     size: Size
     """Stored size, before the orientation is applied."""
     orientation: int = 1

@@ -67,7 +67,7 @@ def open_original(corpus: Corpus, image: Image) -> Iterator[ReadBox]:
     """
     if not image.mosaic:
         pixels = read_original(corpus, image)
-        yield lambda box: Pixels(pixels.rgb[box.slices], None if pixels.valid is None else pixels.valid[box.slices])
+        yield pixels.cut
         return
     check_bytes(corpus, image)
     path, valid = corpus.path(image), corpus.valid_path(image)
@@ -124,13 +124,13 @@ def check_bytes(corpus: Corpus, image: Image) -> None:
             raise changed(corpus, image, f"{image.bytes} bytes then, {now.st_size} now")
         if image.mosaic and image.bytes > _HASHED:
             return
-        identity = [_identity(file) for file in (path, *(path.with_name(name) for name in image.view.beside))]
-        found = _sha256(path, image.view.beside, *identity)
+        identity = [_identity(file) for file in (path, *(path.parent / name for name in image.view.files))]
+        found = _sha256(path, image.view.files, *identity)
     except OSError as error:
         way = _again(image) if image.moment else "name the folder where it is now: `segpipe run FOLDER RUN`"
         raise CorpusError(f"{path} cannot be opened any more ({error.strerror}); put it back, or {way}") from error
     if found != image.sha256:
-        what = "it or a file beside it has other bytes" if image.view.beside else "as many bytes, but others"
+        what = "it or a file beside it has other bytes" if image.view.files else "as many bytes, but others"
         raise changed(corpus, image, what, force=True)
 
 

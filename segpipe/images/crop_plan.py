@@ -12,8 +12,10 @@ from segpipe.base.guarded import Guards
 from segpipe.images.bands import numbers
 from segpipe.images.mosaics import showing
 from segpipe.images.scale_groups import with_scale
+from segpipe.images.stack_plan import StackPlan
 from segpipe.images.validate import Item, Limits, check
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected, valid_path
+from segpipe.records.view import scales_of
 
 _STRIP = 16
 """Images more than this many times as long as wide are strips."""
@@ -30,11 +32,12 @@ class CropPlan:
     bands: tuple[int | str, ...]
     max_pixels: int
     any_band: bool = False
+    stack: StackPlan | None = None
 
     @property
     def limits(self) -> Limits:
         """What files are checked by."""
-        return Limits(self.window, self.bands, self.max_pixels, self.any_band)
+        return Limits(self.window, self.bands, self.max_pixels, self.any_band, self.stack)
 
     def windows(self, size: Size) -> list[Box]:
         """Overlapping windows that cover an image."""
@@ -99,7 +102,12 @@ def corpus_of_one(
     found = check(item, root=root, corpus_dir=corpus_dir, limits=plan.limits, guards=guards)
     if isinstance(found, Rejected):
         return found
-    if found.depth != "uint8" and found.depth not in scaling:
+    if found.view.channels and any(name not in scaling for name in scales_of(found.depth, found.view)):
+        return Rejected(
+            item.name,
+            f"has channels {', '.join(found.view.channels)} of {found.depth} values, and the model's run had others",
+        )
+    if found.depth != "uint8" and not found.view.channels and found.depth not in scaling:
         return Rejected(item.name, f"has {found.depth} values, and the model's run had no such images to scale them by")
     found = with_scale(found, scaling)
     crops = tuple(Crop(0, box) for box in plan.boxes(found, corpus_dir))

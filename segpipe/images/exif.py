@@ -10,7 +10,7 @@ from typing import Any
 from segpipe.base.errors import MachineError
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import Container
-from segpipe.images.readers import open_photograph
+from segpipe.images.photographs import open_photograph
 
 _GPS = 0x8825  # the tag of the GPS block; within it 1 to 4 are N or S, latitude, E or W, longitude (EXIF 2.32, 4.6.6)
 

@@ -3,8 +3,8 @@
 Decoders differ in what they do with half a file (a full-size picture and a line on stderr, in the worst case), and
 some of that is a switch any library in the process can flip. So the containers are walked here: every byte that the
 header promises must be there. The formats are those of ITU T.81 (JPEG), the PNG specification, TIFF 6.0 and BigTIFF,
-the WebP container specification, the Windows bitmap header, the MAT-file level 5 format and the ISO base media file
-format of HEIC.
+the WebP container specification, the Windows bitmap header, the MAT-file level 5 format, JPEG 2000 (part 1) and the ISO
+base media file format of HEIC.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Size
 from segpipe.base.shortage import raise_shortage
-from segpipe.images import heic, matfile, tiff_header
+from segpipe.images import heic, jp2, matfile, tiff_header
 from segpipe.images.container import ByteReader, Container, sized
 from segpipe.images.tiff_header import exif_orientation
 
@@ -208,6 +208,7 @@ _PARSERS: tuple[tuple[bytes, Callable[[ByteReader], Container]], ...] = (
     (b"RIFF", _webp),
     (b"BM", _bmp),
     (b"MATLAB 5.0", _mat),
+    (jp2.MAGIC, jp2.parse),
 )
 _FOREIGN = (
     (b"version https:/", "a Git LFS pointer (`git lfs pull` fetches the image)"),

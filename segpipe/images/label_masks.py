@@ -16,7 +16,7 @@ from segpipe.base.guarded import Gone, Guards
 from segpipe.images.decoding import allow_pixels, decoding, memory_for
 from segpipe.images.headers import BadImage, inspect
 from segpipe.images.listing import Listing
-from segpipe.images.readers import open_photograph
+from segpipe.images.photographs import open_photograph
 from segpipe.images.video import is_video
 
 _log = logging.getLogger(__name__)

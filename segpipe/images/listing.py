@@ -31,6 +31,16 @@ _WILD = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True, slots=True)
+class BandScene:
+    """An image whose bands lie in several files."""
+
+    name: str
+    """What it would be called as one file, relative to the root; its id is made of it."""
+    layers: tuple[str, ...]
+    """As of `View`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """The files that look like images, or videos, by their ending."""
 
@@ -42,6 +52,13 @@ class Listing:
     """Files and folders that were named or met but cannot be used."""
     passed_over: Mapping[str, int] = field(default_factory=dict)
     """How many pictures and films of other kinds lie beside them, by their ending."""
+    scenes: Mapping[str, BandScene] = field(default_factory=dict)
+    """Of files of `paths` that are not all of their image: what is."""
+
+    @property
+    def names(self) -> list[str]:
+        """What ids are made of: a path each, of scenes one that names no band."""
+        return [self.scenes[path].name if path in self.scenes else path for path in self.paths]
 
     def told_of_others(self) -> str:
         """What to say of those; empty where there are none."""
@@ -55,7 +72,7 @@ class Listing:
         )
 
 
-def list_images(images: str, *, skip: Path | None = None, videos: bool = False) -> Listing:
+def list_images(images: str, *, skip: Path | None = None, videos: bool = False, more: tuple[str, ...] = ()) -> Listing:
     """Find the images that the setting `index.images` means.
 
     A folder is searched with all its sub-folders, without hidden files and folders and without runs and
@@ -68,6 +85,7 @@ def list_images(images: str, *, skip: Path | None = None, videos: bool = False) 
         images: folder, file, glob or list.
         skip: a run directory; nothing inside it is listed.
         videos: whether videos are meant too.
+        more: endings that are meant too.
 
     Raises:
         UsageError: there is no such file or folder, or it is of no known kind.
@@ -75,7 +93,7 @@ def list_images(images: str, *, skip: Path | None = None, videos: bool = False) 
     """
     if not images:
         raise UsageError(f"{named('index.images')} is not set; name a folder of images: `segpipe index IMAGES RUN`")
-    endings = readable() + (VIDEOS if videos else ())
+    endings = readable() + more + (VIDEOS if videos else ())
     path = Path(os.path.abspath(Path(images).expanduser()))  # noqa: PTH100  links in the name are kept
     run = os.path.realpath(skip) if skip is not None else None
     if inside(os.path.realpath(path), run):
@@ -84,7 +102,7 @@ def list_images(images: str, *, skip: Path | None = None, videos: bool = False) 
         refuse_ours(path)
         names, rejected = walk(path, ("**", "*"), run, endings)
         listing = _listing(path, (name for name in names if ends(name, endings)), rejected)
-        listing = replace(listing, passed_over=_count_others(names, videos=videos))
+        listing = replace(listing, passed_over=_count_others(names, videos=videos, more=more))
     elif path.is_file() and ends(path.name, endings):
         listing = Listing(path.parent, (path.name,), ())
     elif path.is_file() and path.suffix.lower() in _LISTS:
@@ -109,8 +127,8 @@ def readable() -> tuple[str, ...]:
     return ENDINGS + (heic.ENDINGS if heic.installed() else ())
 
 
-def _count_others(names: Iterable[str], *, videos: bool) -> dict[str, int]:
-    read = readable()
+def _count_others(names: Iterable[str], *, videos: bool, more: tuple[str, ...]) -> dict[str, int]:
+    read = readable() + more
     others = tuple(ending for ending in _PICTURES + (_FILMS if videos else ()) if ending not in read)
     return dict(Counter(os.path.splitext(name)[1].lower() for name in names if ends(name, others)))  # noqa: PTH122
 

@@ -24,7 +24,8 @@ from segpipe.images import rasters
 from segpipe.images.collars import Collar, fills
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import BadImage, Container, inspect
-from segpipe.images.readers import ImageInfo, Pixels
+from segpipe.images.readers import ImageInfo, Pixels, pixels_of
+from segpipe.images.stacks import open_view
 from segpipe.records.view import PLAIN, View
 
 LARGE = 1 << 26
@@ -48,7 +49,7 @@ def is_mosaic(container: Container, *, georeferenced: bool, window: int) -> bool
     (CMYK, packed bits).
     """
     size = container.size
-    if container.kind != "TIFF" or not container.raster or container.orientation != 1:
+    if container.kind not in ("TIFF", "JP2") or not container.raster or container.orientation != 1:
         return False
     return size.height * size.width > LARGE or (georeferenced and max(size.height, size.width) > window)
 
@@ -68,7 +69,7 @@ def probe_mosaic(path: Path, container: Container, valid: Path, *, view: View = 
     Raises:
         BadImage: damaged, of blocks too large to be held, or without one valid pixel.
     """
-    with decoding(path), rasters.open_view(path, container, view) as (dataset, bands):
+    with decoding(path), open_view(path, container, view) as (dataset, bands):
         check_readable(path, dataset)
         depth = rasters.depth_of(dataset)
         any_valid = _write_valid(dataset, container, valid, bands)
@@ -141,7 +142,7 @@ def _marks(dataset: Any, container: Container, bands: rasters.Bands) -> Iterator
         Rows of the image, where they are filled (see `fills`), and which pixels are valid so far, both (rows, W).
     """
     height, width = dataset.block_shapes[0]
-    if height * dataset.width <= _ROW_PIXELS:
+    if height * dataset.width * rasters.weight(dataset) <= _ROW_PIXELS:
         for rows, values, valid in rasters.slabs(dataset, container, bands):
             yield rows, fills(values), np.ones(values.shape[:2], bool) if valid is None else valid
         return
@@ -210,7 +211,7 @@ def _new_valid(path: Path, size: Size) -> Iterator[Any]:
 
 @contextmanager
 def open_mosaic(
-    path: Path, valid: Path, *, depth: str, scaling: Sequence[float], view: View = PLAIN
+    path: Path, valid: Path, *, depth: str, scaling: Sequence[Any], view: View = PLAIN
 ) -> Iterator[tuple[Size, ReadBox]]:
     """Open a mosaic for reading boxes of it, by one thread.
 
@@ -230,7 +231,7 @@ def open_mosaic(
     with ExitStack() as stack:
         with decoding(path):
             container = inspect(path)
-            dataset, bands = stack.enter_context(rasters.open_view(path, container, view))
+            dataset, bands = stack.enter_context(open_view(path, container, view))
             picture = stack.enter_context(rasterio.open(valid, driver="GTiff"))
             if (found := rasters.depth_of(dataset)) != depth:
                 raise BadImage(path, f"has {found} samples where the corpus recorded {depth}")
@@ -239,10 +240,7 @@ def open_mosaic(
             with decoding(path):
                 values, _ = rasters.read_values(dataset, container, bands, box)
                 good = read_valid(picture, box)
-            rgb = np.empty((box.height, box.width, 3), np.uint8)
-            rgb[:] = rasters.to_8_bits(values, scaling[0], scaling[1])
-            rgb[~good] = 0
-            return Pixels(rgb, None if good.all() else good)
+            return pixels_of(values, None if good.all() else good, (scaling[0], scaling[1]), view)
 
         yield Size(dataset.height, dataset.width), read
 
@@ -269,7 +267,7 @@ def sample_mosaic(
     container, parts = inspect(path), []
     with (
         decoding(path),
-        rasters.open_view(path, container, view) as (dataset, bands),
+        open_view(path, container, view) as (dataset, bands),
         rasterio.open(valid, driver="GTiff") as picture,
     ):
         for box in boxes:

@@ -82,7 +82,7 @@ def fingerprint(path: Path, beside: tuple[str, ...]) -> str:
         OSError: one of them cannot be read.
     """
     own = files.sha256(path)
-    others = [files.sha256(path.with_name(name)) for name in beside]
+    others = [files.sha256(path.parent / name) for name in beside]
     return hashlib.sha256("".join([own, *others]).encode()).hexdigest() if others else own
 
 

@@ -1,4 +1,4 @@
-"""Rasters: TIFFs of plain bands and deep PNGs, read through GDAL as a whole, in slabs of rows, or box by box.
+"""Rasters: TIFFs of plain bands, deep PNGs and JPEG 2000, read through GDAL whole, in slabs of rows, or box by box.
 
 A file is opened with the one driver that its content calls for, so that no virtual dataset, no archive and no network
 address is ever followed, and no file beside it is looked at.
@@ -6,6 +6,7 @@ address is ever followed, and no file beside it is looked at.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -34,7 +35,7 @@ GDAL_OPTIONS = {
 }
 """How GDAL is used wherever segpipe reads or writes with it."""
 
-_DRIVERS = {"TIFF": "GTiff", "PNG": "PNG"}
+_DRIVERS = {"TIFF": "GTiff", "PNG": "PNG", "JP2": "JP2OpenJPEG"}
 _SLAB_PIXELS = 1 << 22
 """Rasters are read in slabs of about this many pixels, so that a float64 orthomosaic needs no memory of its size."""
 
@@ -83,7 +84,7 @@ def read_geo(path: Path, container: Container) -> tuple[Geo | None, bool]:
     Without a transform a coordinate system says nothing of the pixels, so both are left out. Only a TIFF that no EXIF
     orientation turns is asked: a transform is that of the stored pixels.
     """
-    if container.kind != "TIFF" or container.orientation != 1:
+    if container.kind not in ("TIFF", "JP2") or container.orientation != 1:
         return None, False
     try:
         with decoding(path), open_raster(path, container) as dataset:
@@ -97,6 +98,23 @@ def read_geo(path: Path, container: Container) -> tuple[Geo | None, bool]:
     if a * e == b * d:  # maps the picture onto a line
         return None, False
     return Geo(crs, (a, b, c, d, e, f)), False
+
+
+class Composed(ABC):
+    """What is read like one opened raster and is put together of others; it knows its own bands and missing pixels."""
+
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """How many channels there are."""
+
+    @abstractmethod
+    def values(self, box: Box) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
+        """As `read_values`."""
+
+    @abstractmethod
+    def reduced(self, box: Box, size: Size) -> npt.NDArray[Any]:
+        """As `read_scaled`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +213,8 @@ def read_scaled(dataset: Any, container: Container, bands: Bands, box: Box, size
     Of a raster with overviews the overview next in size is read, else all blocks that the box meets. Which pixels are
     valid is not asked.
     """
+    if isinstance(dataset, Composed):
+        return dataset.reduced(box, size)
     window = Window(box.left, box.top, box.width, box.height)
     shape = (len(bands.shown), size.height, size.width)
     values = np.moveaxis(dataset.read(bands.shown, window=window, out_shape=shape), 0, -1)
@@ -212,6 +232,8 @@ def read_values(
 
     A palette's are its colors. A single sample without data in a valid pixel has its no-data value.
     """
+    if isinstance(dataset, Composed):
+        return dataset.values(box)
     window = Window(box.left, box.top, box.width, box.height)
     values = np.moveaxis(dataset.read(bands.shown, window=window), 0, -1)
     checks = []
@@ -258,17 +280,28 @@ def slabs(
         Rows of the image, values (rows, W, 1 or 3) in the stored type, and which pixels are valid (rows, W) or None.
     """
     block = dataset.block_shapes[0][0]
-    rows = max(1, _SLAB_PIXELS // dataset.width // block) * block
+    rows = max(1, _SLAB_PIXELS // weight(dataset) // dataset.width // block) * block
     for top in range(0, dataset.height, rows):
         height = min(rows, dataset.height - top)
         yield slice(top, top + height), *read_values(dataset, container, bands, Box(top, 0, height, dataset.width))
 
 
-def to_8_bits(values: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np.uint8]:
-    """Map `low` to 0 and `high` to 255, linearly; what lies outside is clipped, NaN becomes 0. uint8 stays."""
+def weight(dataset: Any) -> int:
+    """How many times as much as red, green and blue the channels of a stack take; 1 of a raster."""
+    return -(-dataset.count // 3) if isinstance(dataset, Composed) else 1
+
+
+def to_8_bits(values: npt.NDArray[Any], low: Any, high: Any) -> npt.NDArray[np.uint8]:
+    """Map `low` to 0 and `high` to 255, linearly; what lies outside is clipped, NaN becomes 0. uint8 stays.
+
+    Args:
+        values: (h, w, bands).
+        low: a number, or one for each band (bands,).
+        high: as `low`, above it.
+    """
     if values.dtype == np.uint8:
         return np.asarray(values)
     with np.errstate(invalid="ignore", over="ignore"):  # signaling NaN, and values near the end of the range
-        scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
+        scaled = (values.astype(np.float32) - np.asarray(low, np.float32)) * np.asarray(255 / (high - low), np.float32)
     eight: npt.NDArray[np.uint8] = np.rint(np.clip(np.nan_to_num(scaled, copy=False), 0, 255)).astype(np.uint8)
     return eight

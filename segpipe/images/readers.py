@@ -9,40 +9,24 @@ the image.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from segpipe.base.geometry import Box, Size
 from segpipe.images import matfile, rasters
 from segpipe.images.collars import collar_of
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import BadImage, Container, inspect
-from segpipe.images.heic import open_heic
-from segpipe.records.view import PLAIN, View
+from segpipe.images.photographs import decode, read_photograph, upright
+from segpipe.images.stacks import display_of, open_view
+from segpipe.records.view import PLAIN, View, limits_of
 
-__all__ = ["BadImage", "ImageInfo", "Pixels", "open_photograph", "probe_image", "read_image", "sample_values"]
-
-# The classes, not Image.open: it would warn and refuse by the process-wide Image.MAX_IMAGE_PIXELS.
-_PILLOW: dict[str, Callable[[BinaryIO], ImageFile]] = {
-    "BMP": BmpImageFile,
-    "HEIC": open_heic,
-    "JPEG": JpegImageFile,
-    "PNG": PngImageFile,
-    "TIFF": TiffImageFile,
-    "WEBP": WebPImageFile,
-}
+__all__ = ["BadImage", "ImageInfo", "Pixels", "probe_image", "read_image", "sample_values"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +37,41 @@ class Pixels:
     """(H, W, 3); zero where `valid` is False."""
     valid: npt.NDArray[np.bool_] | None
     """(H, W), False where the file holds no image (alpha 0, no-data value, NaN); None where all pixels hold image."""
+    channels: npt.NDArray[np.uint8] | None = None
+    """(H, W, channels) of an image that is more than red, green and blue; zero where `valid` is False.
+
+    Then `rgb` is those three of them that people are shown.
+    """
+
+    def cut(self, box: Box) -> Pixels:
+        """Those of a box of it."""
+        valid = None if self.valid is None else self.valid[box.slices]
+        return Pixels(self.rgb[box.slices], valid, None if self.channels is None else self.channels[box.slices])
+
+
+def pixels_of(
+    values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None, limits: tuple[Any, Any], view: View
+) -> Pixels:
+    """The pixels of stored values (h, w, bands), of which those that are not valid (h, w) become 0.
+
+    Args:
+        values: of one or three bands, or of the channels of the view.
+        valid: None where all are.
+        limits: the values that become 0 and 255, see `limits_of`.
+        view: how the image is looked at.
+    """
+    eight = rasters.to_8_bits(values, *limits)
+    if not view.channels:
+        rgb = np.empty((*values.shape[:2], 3), np.uint8)
+        rgb[:] = eight
+        eight = rgb
+    elif eight is values:
+        eight = eight.copy()
+    if valid is not None:
+        eight[~valid] = 0  # what an editor left under transparent pixels is not image
+    if not view.channels:
+        return Pixels(eight, valid)
+    return Pixels(np.ascontiguousarray(eight[..., display_of(view.channels)]), valid, eight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +99,8 @@ def probe_image(path: Path, *, max_pixels: int, view: View = PLAIN) -> ImageInfo
     check_pixels(path, container.size, max_pixels)
     depth, any_valid = "uint8", False
     with decoding(path):
-        if container.raster:
-            with rasters.open_view(path, container, view) as (dataset, bands):
+        if container.raster or view.channels:
+            with open_view(path, container, view) as (dataset, bands):
                 depth = rasters.depth_of(dataset)
                 for _, _, valid in rasters.slabs(dataset, container, bands):
                     any_valid |= valid is None or bool(valid.any())
@@ -89,7 +108,7 @@ def probe_image(path: Path, *, max_pixels: int, view: View = PLAIN) -> ImageInfo
             _read_mat(path)
             any_valid = True
         else:
-            alpha = _pillow(path, container, only_alpha=True)
+            alpha = decode(path, container, only_alpha=True)
             any_valid = alpha is None or alpha.getextrema() != (0, 0)
     if not any_valid:
         raise BadImage(path, "no pixel holds image: all are transparent, no data or NaN")
@@ -125,18 +144,17 @@ def read_image(path: Path, *, depth: str, scaling: Mapping[str, tuple[float, flo
     Raises:
         BadImage: the file cannot be decoded, or is no longer of the recorded depth.
     """
-    limits = (0.0, 255.0) if depth == "uint8" else scaling[view.scale or depth]
     container = inspect(path)
     with decoding(path):
-        if container.raster:
-            with rasters.open_view(path, container, view) as (dataset, bands):
+        if container.raster or view.channels:
+            with open_view(path, container, view) as (dataset, bands):
                 found = rasters.depth_of(dataset)
                 if found == depth:
-                    rgb, valid = _read_raster(dataset, container, limits, bands, collar=view.collar)
+                    return _read_raster(dataset, container, limits_of(depth, view, scaling), bands, view)
         elif container.kind == "MAT":
             found, rgb, valid = "uint8", _read_mat(path), None
         else:
-            found, (rgb, valid) = "uint8", _read_photograph(path, container)
+            found, (rgb, valid) = "uint8", read_photograph(path, container)
     if found != depth:
         raise BadImage(path, f"has {found} samples where the corpus recorded {depth}; run `segpipe index` again")
     if valid is not None:
@@ -152,7 +170,7 @@ def sample_values(path: Path, *, count: int, rng: np.random.Generator, view: Vie
     """
     container = inspect(path)
     parts = []
-    with decoding(path), rasters.open_view(path, container, view) as (dataset, bands):
+    with decoding(path), open_view(path, container, view) as (dataset, bands):
         for _, values, valid in rasters.slabs(dataset, container, bands):
             pixels = values.reshape(-1, values.shape[-1]) if valid is None else values[valid]
             if len(pixels):
@@ -161,58 +179,28 @@ def sample_values(path: Path, *, count: int, rng: np.random.Generator, view: Vie
     return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
 
-@contextmanager
-def open_photograph(path: Path, container: Container) -> Iterator[ImageFile]:
-    """Open an image with Pillow; nothing is decoded yet."""
-    with path.open("rb") as handle, _PILLOW[container.kind](handle) as image:
-        if container.page:
-            image.seek(container.page)
-        yield image
-
-
-def _pillow(path: Path, container: Container, *, only_alpha: bool) -> Any:
-    """Decode with Pillow: RGB or RGBA, or only the alpha channel (None where there is none)."""
-    with open_photograph(path, container) as image:
-        found, said = image.size, container.size
-        if found != (said.width, said.height) and not (container.kind == "TIFF" and found == (said.height, said.width)):
-            # before anything of that size is allocated
-            raise ValueError(f"{found[0]} x {found[1]} pixels where its header says {said.width} x {said.height}")
-        image.load()
-        if image.has_transparency_data:
-            rgba = image.convert("RGBA")
-            return rgba.getchannel("A") if only_alpha else rgba
-        return None if only_alpha else image.convert("RGB")
-
-
-def _read_photograph(path: Path, container: Container) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
-    array = np.asarray(_pillow(path, container, only_alpha=False))
-    if container.kind != "TIFF":  # Pillow turns TIFFs, and nothing else, by itself
-        array = upright(array, container.orientation)
-    valid = array[..., 3] > 0 if array.shape[2] == 4 else None
-    return np.array(array[..., :3], order="C"), None if valid is None or valid.all() else valid
-
-
 def _read_mat(path: Path) -> npt.NDArray[np.uint8]:
     with path.open("rb") as handle:
         return matfile.read_variable(handle, matfile.IMAGE, planes=3)
 
 
 def _read_raster(
-    dataset: Any, container: Container, scaling: tuple[float, float], bands: rasters.Bands, *, collar: bool
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
-    rgb = np.empty((dataset.height, dataset.width, 3), np.uint8)
-    valid, whole = np.ones(rgb.shape[:2], bool), list[npt.NDArray[Any]]()
+    dataset: Any, container: Container, limits: tuple[Any, Any], bands: rasters.Bands, view: View
+) -> Pixels:
+    eight = np.empty((dataset.height, dataset.width, len(view.channels) or 3), np.uint8)
+    valid, whole = np.ones(eight.shape[:2], bool), list[npt.NDArray[Any]]()
     for rows, values, good in rasters.slabs(dataset, container, bands):
-        rgb[rows] = rasters.to_8_bits(values, *scaling)
-        if collar:
+        eight[rows] = rasters.to_8_bits(values, *limits)
+        if view.collar:
             whole.append(values)
         if good is not None:
             valid[rows] = good
-    around = collar_of(np.concatenate(whole)) if collar else None
+    around = collar_of(np.concatenate(whole)) if view.collar else None
     if around is not None:
         valid &= ~around
-    rgb, valid = upright(rgb, container.orientation), upright(valid, container.orientation)
-    return rgb, None if valid.all() else valid
+    if not view.channels:  # those of a stack are upright
+        eight, valid = upright(eight, container.orientation), upright(valid, container.orientation)
+    return pixels_of(eight, None if valid.all() else valid, (0.0, 255.0), view)
 
 
 def has_collar(path: Path, container: Container, view: View) -> bool:
@@ -221,19 +209,8 @@ def has_collar(path: Path, container: Container, view: View) -> bool:
     Raises:
         BadImage: the file cannot be decoded.
     """
-    with decoding(path), rasters.open_view(path, container, view) as (dataset, bands):
+    with decoding(path), open_view(path, container, view) as (dataset, bands):
         if rasters.states_nodata(bands):
             return False
         whole = Box(0, 0, dataset.height, dataset.width)
         return collar_of(rasters.read_values(dataset, container, bands, whole)[0]) is not None
-
-
-def upright(array: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
-    """Turn a stored array (H, W, ...) the way EXIF orientation 1 to 8 says it is displayed."""
-    if orientation >= 5:
-        array = array.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        array = array[::-1]
-    if orientation in (2, 3, 6, 7):
-        array = array[:, ::-1]
-    return np.ascontiguousarray(array)

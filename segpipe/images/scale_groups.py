@@ -49,7 +49,7 @@ def with_scale(image: Image, scaling: Mapping[str, Limits]) -> Image:
 
 def told_of_scale(image: Image, scaling: Mapping[str, Limits]) -> Image:
     """The image with a note where it has a scale that is not all images', or uses next to nothing of its scale."""
-    if image.depth == "uint8" or image.levels is None:
+    if image.depth == "uint8" or image.levels is None or image.view.channels:
         return image
     name = image.view.scale or image.depth
     (low, high), (first, last) = scaling[name], image.levels
@@ -65,5 +65,5 @@ def told_of_scale(image: Image, scaling: Mapping[str, Limits]) -> Image:
 
 def _size(image: Image) -> float:
     """The largest absolute value; 0 where all are the same, or none is known."""
-    low, high = image.levels or (0.0, 0.0)
+    low, high = (0.0, 0.0) if image.levels is None or image.view.channels else image.levels
     return max(abs(low), abs(high)) if high > low else 0.0

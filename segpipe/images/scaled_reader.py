@@ -20,7 +20,9 @@ from segpipe.images.corpus_reader import changed, check_bytes, check_size
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import BadImage, Container, inspect
 from segpipe.images.mosaics import check_readable
-from segpipe.images.readers import open_photograph, upright
+from segpipe.images.photographs import open_photograph, upright
+from segpipe.images.readers import pixels_of
+from segpipe.images.stacks import open_view
 from segpipe.records.corpus import Corpus, Image
 
 Rgb = npt.NDArray[np.uint8]
@@ -59,8 +61,7 @@ class ScaledMosaic:
                 values = rasters.read_scaled(self._dataset, self._container, self._bands, box, between)
         except BadImage as error:
             raise changed(self.corpus, self.image, error.reason) from error
-        rgb = np.empty((between.height, between.width, 3), np.uint8)
-        rgb[:] = rasters.to_8_bits(values, *self.corpus.limits(self.image))
+        rgb = pixels_of(values, None, self.corpus.limits(self.image), self.image.view).rgb
         if between == size:
             return rgb
         return np.asarray(cv2.resize(rgb, (size.width, size.height), interpolation=cv2.INTER_AREA), np.uint8)
@@ -112,7 +113,7 @@ def open_scaled(corpus: Corpus, image: Image) -> Iterator[ScaledMosaic]:
         try:
             with decoding(path):
                 container = inspect(path)
-                dataset, bands = stack.enter_context(rasters.open_view(path, container, view))
+                dataset, bands = stack.enter_context(open_view(path, container, view))
                 check_readable(path, dataset)
                 depth = rasters.depth_of(dataset)
         except BadImage as error:

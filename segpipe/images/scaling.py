@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from segpipe.base.guarded import Guards
 from segpipe.images.bands import numbers
+from segpipe.images.channel_scaling import scale_channels
 from segpipe.images.crop_plan import CropPlan
 from segpipe.images.mosaics import sample_mosaic, showing
 from segpipe.images.readers import sample_values
@@ -28,7 +29,9 @@ def find_scaling(
     """For each depth but uint8, or scale that a view names, the values that become 0 and 255.
 
     Percentiles 0.5 and 99.5 of a seeded sample of pixels from at most 64 images of that depth or scale: the same for
-    all of them and their channels, so that brighter images stay brighter, and without the few hot pixels of a sensor.
+    all of them and their colors, so that brighter images stay brighter, and without the few hot pixels of a sensor.
+
+    Images of many channels have limits for each channel instead: `scale_channels`.
 
     Args:
         images: that were checked.
@@ -40,7 +43,8 @@ def find_scaling(
     Raises:
         BadImage: a file changes meanwhile.
     """
-    scaling = {}
+    scaling = scale_channels(images, root, corpus_dir, plan=plan, guards=guards)
+    images = [image for image in images if not image.view.channels]
     for name in sorted({image.view.scale or image.depth for image in images} - {"uint8"}):
         rng = np.random.default_rng(0)
         deep = [image for image in images if (image.view.scale or image.depth) == name]

@@ -25,6 +25,8 @@ from segpipe.images.mosaics import is_mosaic, probe_mosaic
 from segpipe.images.nodata import fingerprint
 from segpipe.images.rasters import read_geo
 from segpipe.images.readers import check_pixels, has_collar, probe_image
+from segpipe.images.stack_plan import StackPlan
+from segpipe.images.stack_views import find_stack
 from segpipe.images.video import BadVideo, is_video
 from segpipe.images.views import ViewFound, find_view
 from segpipe.records.corpus import FrameInfo, Image, Rejected, frame_path, valid_path
@@ -42,6 +44,8 @@ class Item:
     """What the image will be called."""
     taken: Taken | None = None
     """The frame, where it is one."""
+    layers: tuple[str, ...] = ()
+    """The files that hold its bands, where it is not this one alone, see `View.layers`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Limits:
     """Larger images and frames are skipped; mosaics may have any size."""
     any_band: bool = False
     """Whether one band without data is enough for a pixel to be no image."""
+    stack: StackPlan | None = None
+    """Which channels images have, where they are more than red, green and blue; then `bands` is empty."""
 
     @property
     def memory(self) -> int:
@@ -68,12 +74,15 @@ def find_images(listing: Listing, choice: Choice, limits: Limits, guards: Guards
 
     Why a video is skipped, or was not read to its end, comes in its place.
     """
-    for name, id_ in zip(listing.paths, make_ids(listing.paths), strict=True):  # repairing one file renames no other
-        if is_video(Path(name)):
+    for name, id_ in zip(listing.paths, make_ids(listing.names), strict=True):  # repairing one file renames no other
+        if is_video(Path(name)) and limits.stack is not None:
+            yield Rejected(name, "a video is red, green and blue; index.bands and its like name other channels")
+        elif is_video(Path(name)):
             with guards.one() as guard:
                 yield from _take_frames(guard, listing.root / name, name, id_, choice, limits)
         else:
-            yield Item(name, id_)
+            scene = listing.scenes.get(name)
+            yield Item(name, id_) if scene is None else Item(name, id_, layers=scene.layers)
 
 
 def _take_frames(
@@ -188,7 +197,10 @@ def _check_file(item: Item, path: Path, corpus_dir: Path, limits: Limits) -> Ima
     mosaic = mosaic and _is_text(item.name)
     if not mosaic:
         check_pixels(path, container.size, limits.max_pixels)
-    found = find_view(path, container, limits.bands, any_band=limits.any_band, mosaic=mosaic)
+    if limits.stack is None:
+        found = find_view(path, container, limits.bands, any_band=limits.any_band, mosaic=mosaic)
+    else:
+        found = find_stack(path, container, limits.stack, item.layers, any_band=limits.any_band, mosaic=mosaic)
     if not mosaic and geo is not None and container.raster:
         found = _with_collar(found, path, container, limits)
     view = replace(found.view, bands=found.view.bands or numbers(limits.bands))
@@ -197,7 +209,7 @@ def _check_file(item: Item, path: Path, corpus_dir: Path, limits: Limits) -> Ima
     else:
         probe = probe_image(path, max_pixels=limits.max_pixels, view=view)
     return Image(
-        *(item.id, item.name, probe.size, probe.depth, fingerprint(path, found.view.beside), path.stat().st_size),
+        *(item.id, item.name, probe.size, probe.depth, fingerprint(path, found.view.files), path.stat().st_size),
         geo=geo,
         gps=read_gps(path, container),
         mosaic=mosaic,

@@ -18,6 +18,7 @@ from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.parallel import thread_map, torch_alone
 from segpipe.base.runtime import Runtime
+from segpipe.inference.band_views import describe_views
 from segpipe.nn.backbones import find_backbone, load_network
 from segpipe.records.codec import Codec
 from segpipe.records.features import FeatureHeader
@@ -35,7 +36,10 @@ _GPU_LANES = 2  # one computes while the other's results are taken off
 Bytes = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
 Describe = Callable[[Bytes], tuple[Float32, Float32 | None]]
-"""(B, H, W, 3) crops of one size to patches (B, rows, cols, d) and CLS vectors (B, d), if the network has CLS."""
+"""Crops of one size to patches (B, rows, cols, d) and CLS vectors (B, d), if the network has CLS.
+
+Crops are (B, H, W, 3), or have all channels of images that are more than red, green and blue.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def open_encoder(header: FeatureHeader, folder: Path, runtime: Runtime) -> Encod
     """Load the backbone that a header names; `patch`, `dim` and `source` of the header are not looked at.
 
     Args:
-        header: backbone, weights, facet, blocks, norm, precision and positions.
+        header: backbone, weights, facet, blocks, norm, precision, positions, channels and views.
         folder: where the store lies, and beside it the whitening of the classical features.
         runtime: device and workers.
 
@@ -83,7 +87,8 @@ def open_encoder(header: FeatureHeader, folder: Path, runtime: Runtime) -> Encod
     from segpipe.nn.network import open_network
 
     weights = Path(header.weights) if header.weights else None
-    model, source = load_network(row, weights=weights, positions=header.positions)
+    inputs = 3 if header.views or not header.channels else len(header.channels)
+    model, source = load_network(row, weights=weights, positions=header.positions, inputs=inputs)
     facet: Any = header.facet
     precision: Any = header.precision
     network = open_network(
@@ -99,9 +104,13 @@ def open_encoder(header: FeatureHeader, folder: Path, runtime: Runtime) -> Encod
         source = f"{source} sha256:{files.sha256(Path(header.weights))[:16]}"
     # measured on a CPU: batches of 1 to 32 are equally fast, so small ones, that leave caches and memory to others
     lanes, most = (runtime.workers, _CPU_BATCH) if network.device.type == "cpu" else (_GPU_LANES, 2**31)
-    return Encoder(
+    encoder = Encoder(
         network, network.patch, network.dim, source, network.has_cls, header.precision, lanes=lanes, most=most
     )
+    if not header.views:
+        return encoder
+    describe = partial(describe_views, network, header.views)
+    return replace(encoder, describe=describe, dim=network.dim * len(header.views))
 
 
 def reopen_encoder(header: FeatureHeader, folder: Path, runtime: Runtime) -> Encoder:
@@ -147,7 +156,9 @@ def save_whitening(whitening: classical.Whitening, folder: Path) -> None:
     from segpipe.nn import classical
 
     tensors = {"mean": torch.from_numpy(whitening.mean), "projection": torch.from_numpy(whitening.projection)}
-    save_tensors(folder / WHITENING, tensors, {"groups": dict(classical.GROUPS), "patch": classical.PATCH})
+    save_tensors(
+        folder / WHITENING, tensors, {"groups": classical.groups_of(len(whitening.mean)), "patch": classical.PATCH}
+    )
 
 
 def _open_classical(folder: Path, runtime: Runtime) -> Encoder:

@@ -45,7 +45,8 @@ def read_cuts(rows: Sequence[int], *, corpus: Corpus, header: FeatureHeader) -> 
         for row in rows:
             box = corpus.crops[row].box
             pixels, whole, grid = read(box), Box(0, 0, box.height, box.width), header.grid(box.size)
-            item = cut(pixels.rgb, pixels.valid, whole, grid, row=row, flip=header.flipped)
+            shown = pixels.rgb if pixels.channels is None else pixels.channels
+            item = cut(shown, pixels.valid, whole, grid, row=row, flip=header.flipped)
             cuts.append(replace(item, valid=np.zeros_like(item.valid)) if row in corpus.slivers else item)
     return cuts
 

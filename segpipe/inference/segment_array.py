@@ -53,13 +53,19 @@ def open_segmenter(run_dir: RunDir, runtime: Runtime, *, crf: bool) -> Segmenter
         crf: whether masks are sharpened by the run's dense CRF.
 
     Raises:
-        UsageError: an artefact is missing, the weights are others now, or a CRF is wanted and the run has none.
+        UsageError: an artefact is missing, the weights are others now, a CRF is wanted and the run has none, or its
+            images are more than red, green and blue.
         MachineError: the weights are not at hand.
     """
     made, features = load_header(run_dir.path("masks")), run_dir.path("features")
     if crf and made["crf"] is None:
         raise UsageError(f"{run_dir.root} was refined without a CRF (refine.crf=false); leave out {named('crf', True)}")
     clusters, header = open_clusters(run_dir), FeatureStore(features).header
+    if header.channels:
+        raise UsageError(
+            f"{run_dir.root} looks at {', '.join(header.channels)}, and pictures of red, green and blue alone are "
+            "disturbed here; name a run of such"
+        )
     config = SegmentConfig.from_header(clusters, made, crf=crf)
     encoder = reopen_encoder(header, features, runtime)
     return Segmenter(replace(header, flipped=made["flip"]), encoder, open_head(run_dir.path("head")), clusters, config)

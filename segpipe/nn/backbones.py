@@ -242,7 +242,7 @@ def positions_of(name: str, wanted: Literal["auto"] | Positions = "auto") -> Pos
 
 
 def load_network(
-    row: Backbone, *, weights: Path | None, positions: Positions | None = None
+    row: Backbone, *, weights: Path | None, positions: Positions | None = None, inputs: int = 3
 ) -> tuple[torch.nn.Module, str]:
     """Build a network in evaluation mode on the CPU, with its weights.
 
@@ -250,6 +250,7 @@ def load_network(
         row: any row but `classical`.
         weights: a file to load instead of the hub's.
         positions: the rule by which it finds its positions; None: the row's.
+        inputs: channels that it takes, as the weights have them.
 
     Returns:
         The network without its classifier, and where the weights come from, for the record.
@@ -272,7 +273,7 @@ def load_network(
     else:
         path, source = _from_hub(row)
     tensors = formats.read_tensors(path)
-    model = _build(row.timm)
+    model = _build(row.timm, **({} if inputs == 3 else {"in_chans": inputs}))
     problem = formats.fit(model, tensors)
     if problem:
         raise UsageError(f"{path} is not of {named('extract.backbone', row.name)}: {problem}{_likely(tensors, row)}")

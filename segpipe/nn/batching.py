@@ -26,16 +26,22 @@ def to_input(images: Images, norm: tuple[RGB, RGB], device: torch.device | str) 
     """Images (B, H, W, 3) as a network's input (B, 3, H, W) float32 on its device.
 
     Args:
-        images: 8 bits a channel.
-        norm: mean and standard deviation of the channels, of values from 0 to 1.
+        images: 8 bits a channel; three channels, or as many as the network takes.
+        norm: mean and standard deviation of red, green and blue, of values from 0 to 1.
         device: where the network is.
     """
     device = torch.device(device)
     raw = torch.from_numpy(images)
     if device.type == "cuda":
         raw = raw.pin_memory()
-    mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in norm)
+    count = images.shape[-1]
+    mean, std = (torch.tensor(each, device=device).view(count, 1, 1) for each in (_of(row, count) for row in norm))
     return normalize(raw.to(device, non_blocking=True), mean, std)  # 8 bits travel, floats are made on the device
+
+
+def _of(values: RGB, count: int) -> tuple[float, ...]:
+    """Of each channel: those of red, green and blue, or their mean for as many channels as there are."""
+    return values if count == 3 else (sum(values) / 3,) * count
 
 
 def forward_in_halves(

@@ -6,7 +6,8 @@ Four groups describe a patch of 16 pixels and its surroundings:
     lbp      rotation-invariant uniform local binary patterns (Ojala et al. 2002) at radii 1, 2 and 4
     sift     dense SIFT (Lowe 2004) over 32 and 64 pixels with RootSIFT scaling (Arandjelović & Zisserman 2012)
 
-Each group is scaled to the same total variance over the corpus, then all are PCA-whitened to at most 64 numbers.
+Each group is scaled to the same total variance over the corpus, then all are PCA-whitened to at most 64 numbers. Of
+other channels than red, green and blue each is a part of the color group, whose variance grows with them.
 Places are not described. Every step is per crop, so a crop's features do not depend on what is computed beside it.
 """
 
@@ -41,6 +42,20 @@ GROUPS: Mapping[str, int] = {
 }
 """Length of each group, in the order they lie in a raw vector."""
 RAW_DIM = sum(GROUPS.values())
+_A_CHANNEL = 2 + len(_PERCENTILES) + 2  # numbers of the color group
+_TEXTURE = RAW_DIM - GROUPS["color"]
+
+
+def groups_of(length: int) -> dict[str, int]:
+    """Length of each group of a raw vector of this length: the color group grows with the channels.
+
+    Raises:
+        ValueError: no number of channels makes such vectors.
+    """
+    color = length - _TEXTURE
+    if color < _A_CHANNEL or color % _A_CHANNEL:
+        raise ValueError(f"no raw vector has {length} numbers")
+    return {**GROUPS, "color": color}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +63,14 @@ class Whitening:
     """From raw vectors to features: (x - mean) @ projection."""
 
     mean: Float32
-    """(RAW_DIM,)"""
+    """(RAW_DIM,), longer or shorter where images have other channels than red, green and blue."""
     projection: Float32
     """(RAW_DIM, dim): group scaling, PCA and whitening in one matrix."""
 
     def __post_init__(self) -> None:
-        shapes = self.mean.shape, self.projection.shape[:1], self.projection.ndim
-        if shapes != ((RAW_DIM,), (RAW_DIM,), 2):
-            raise ValueError(f"whitening must be ({RAW_DIM},) and ({RAW_DIM}, dim), got {self.mean.shape}")
+        if self.mean.ndim != 1 or self.projection.ndim != 2 or len(self.projection) != len(self.mean):
+            raise ValueError(f"whitening must be (raw,) and (raw, dim), got {self.mean.shape}")
+        groups_of(len(self.mean))
         if not (np.isfinite(self.mean).all() and np.isfinite(self.projection).all()):
             raise ValueError("whitening must be finite")
 
@@ -75,35 +90,42 @@ def describe(rgb: Bytes, whitening: Whitening) -> Float32:
 def raw_features(rgb: Bytes) -> Float32:
     """The groups of every patch side by side, (rows, cols, RAW_DIM), before any scaling.
 
+    Of other channels than three each is described as CIELAB's are, from 0 to 100, and texture is that of their mean.
+
     Args:
-        rgb: (16 * rows, 16 * cols, 3) uint8.
+        rgb: (16 * rows, 16 * cols, 3) uint8, or as many channels as images have.
     """
     height, width = rgb.shape[:2]
     if height % PATCH or width % PATCH or rgb.dtype != np.uint8:
         raise ValueError(f"expected uint8 with whole patches of {PATCH}, got {rgb.dtype} {rgb.shape}")
-    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    light = lab[..., 0]
-    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    if rgb.shape[2] == 3:
+        lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+        light, gray = lab[..., 0], cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    else:
+        lab = rgb.astype(np.float32) * np.float32(100 / 255)
+        mean = rgb.mean(axis=-1, dtype=np.float32)
+        light, gray = mean * np.float32(100 / 255), np.rint(mean).astype(np.uint8)
     parts = [_color(lab), _hog(light), _lbp(light), _sift(gray, 2 * PATCH), _sift(gray, 4 * PATCH)]
     return np.concatenate(parts, axis=-1)
 
 
 def fit_whitening(samples: Iterable[Float32]) -> Whitening:
-    """Learn the scaling and the directions from raw vectors (m, RAW_DIM), given in pieces.
+    """Learn the scaling and the directions from raw vectors (m, RAW_DIM), all of one length, given in pieces.
 
     Only the first two moments are kept, so memory does not grow with the number of pieces.
 
     Raises:
         ValueError: not a single vector was given.
     """
-    count, total, products = 0, np.zeros(RAW_DIM), np.zeros((RAW_DIM, RAW_DIM))
+    count, total, products = 0, np.zeros(0), np.zeros((0, 0))
     origin: npt.NDArray[np.float64] | None = None  # near the mean, so that the products do not cancel
     with threadpool_limits(1):  # the same bits whatever the number of threads
         for piece in samples:
             x = piece.astype(np.float64)
             if not len(x):
                 continue
-            origin = x.mean(axis=0) if origin is None else origin
+            if origin is None:
+                origin, total, products = x.mean(axis=0), np.zeros(x.shape[1]), np.zeros((x.shape[1],) * 2)
             x -= origin
             count, total, products = count + len(x), total + x.sum(axis=0), products + x.T @ x
         if origin is None:
@@ -121,12 +143,14 @@ def fit_whitening(samples: Iterable[Float32]) -> Whitening:
 
 
 def _group_scale(covariance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    scale, start = np.zeros(RAW_DIM), 0
-    for length in GROUPS.values():
+    scale, start = np.zeros(len(covariance)), 0
+    for length in groups_of(len(covariance)).values():
         span = slice(start, start + length)
         variance = float(np.trace(covariance[span, span]))
         scale[span] = 1 / np.sqrt(variance) if variance > 1e-12 else 0.0
         start += length
+    colors = groups_of(len(covariance))["color"]
+    scale[:colors] *= np.sqrt(colors / GROUPS["color"])  # many channels say more than three
     return scale
 
 
@@ -137,15 +161,24 @@ def _cells(image: Float32, side: int) -> Float32:
 
 
 def _color(lab: Float32) -> Float32:
-    height, width, _ = lab.shape
+    height, width, channels = lab.shape
     rows, cols = height // PATCH, width // PATCH
-    pixels = np.sort(lab.reshape(rows, PATCH, cols, PATCH, 3).swapaxes(1, 2).reshape(rows, cols, PATCH**2, 3), axis=2)
+    patches = lab.reshape(rows, PATCH, cols, PATCH, channels).swapaxes(1, 2)
+    pixels = np.sort(patches.reshape(rows, cols, PATCH**2, channels), axis=2)
     places = [round(p / 100 * (PATCH**2 - 1)) for p in _PERCENTILES]
     percentiles = pixels[:, :, places].reshape(rows, cols, -1)
     mean, square = _cells(lab, PATCH), _cells(lab * lab, PATCH)
-    around, around_square = (cv2.blur(x, (3, 3), borderType=cv2.BORDER_REPLICATE) for x in (mean, square))
+    around, around_square = (_blur(x) for x in (mean, square))
     near, wide = (np.sqrt(np.maximum(s - m * m, 0)) for m, s in ((mean, square), (around, around_square)))
     return np.concatenate([mean, near, percentiles, around, wide], axis=-1)
+
+
+def _blur(cells: Float32) -> Float32:
+    """Mean over 3 x 3 cells of each channel; of more than four OpenCV blurs none."""
+    if cells.shape[2] <= 4:
+        found = cv2.blur(cells, (3, 3), borderType=cv2.BORDER_REPLICATE)
+        return np.asarray(found.reshape(cells.shape))  # it drops a channel that is alone
+    return np.dstack([cv2.blur(cells[..., i], (3, 3), borderType=cv2.BORDER_REPLICATE) for i in range(cells.shape[2])])
 
 
 def _hog(light: Float32) -> Float32:

@@ -93,8 +93,9 @@ def open_network(
         )
     patch = cnn.stage_stride(model, blocks) if row.kind == "cnn" else row.patch
     network = Network(row, model.to(device), torch.device(device), facet, blocks, norm, precision, patch, 0, False)
+    channels = next(each.in_channels for each in model.modules() if isinstance(each, torch.nn.Conv2d))
     rows = max(64, 2 * patch) // patch
-    patches, cls = network(np.zeros((1, rows * patch, rows * patch, 3), np.uint8))
+    patches, cls = network(np.zeros((1, rows * patch, rows * patch, channels), np.uint8))
     if patches.shape[1:3] != (rows, rows):
         raise UsageError(
             f"{named('extract.backbone', row.name)} gives {patches.shape[1]} x {patches.shape[2]} cells where "

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from segpipe.base import files
 from segpipe.base.geometry import Box, Size
 from segpipe.records.geo import Geo
-from segpipe.records.view import PLAIN, View
+from segpipe.records.view import PLAIN, View, limits_of, scales_of
 
 _GROUP = 4  # windows along the side of a group of a mosaic
 _TAKE = 10.0  # seconds of a video that count as one take
@@ -93,7 +94,7 @@ class Corpus:
     """For each depth but uint8: the values that become 0 and 255, fixed once for the whole corpus.
 
     Where images of one depth have values of more than ten times others', those have a scale of their own, whose name
-    is in their `view`.
+    is in their `view`. Where images have channels, each channel of a depth has its own (`records.view.scales_of`).
     """
     bands: tuple[int, ...] = ()
     """The bands of TIFFs that are red, green and blue, counted from 1; one is repeated. Empty: the first ones."""
@@ -107,9 +108,11 @@ class Corpus:
         order = [crop.image for crop in self.crops]
         if order != sorted(order) or set(order) != set(range(len(ids))):
             raise ValueError("every image needs crops, ordered by image")
-        missing = {image.view.scale or image.depth for image in self.images} - {"uint8"} - set(self.scaling)
+        missing = {name for image in self.images for name in scales_of(image.depth, image.view)} - set(self.scaling)
         if missing:
             raise ValueError(f"no scaling for {sorted(missing)}")
+        if any(image.view.channels != self.channels for image in self.images):
+            raise ValueError("all images of a corpus have the same channels")
         for crop in self.crops:
             size = self.images[crop.image].size
             if crop.box.top + crop.box.height > size.height or crop.box.left + crop.box.width > size.width:
@@ -119,9 +122,14 @@ class Corpus:
         """How the samples of an image are looked at, with the bands that all images share."""
         return replace(image.view, bands=image.view.bands or self.bands)
 
-    def limits(self, image: Image) -> tuple[float, float]:
-        """The values of an image that become 0 and 255."""
-        return (0.0, 255.0) if image.depth == "uint8" else self.scaling[image.view.scale or image.depth]
+    def limits(self, image: Image) -> tuple[Any, Any]:
+        """The values of an image that become 0 and 255: two numbers, or two arrays (channels,)."""
+        return limits_of(image.depth, image.view, self.scaling)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of what is looked at of every image, where that is not red, green and blue, or gray; else empty."""
+        return self.images[0].view.channels if self.images else ()
 
     def path(self, image: Image) -> Path:
         """Where the image file lies; that of a frame is the copy that `index` made of it."""

@@ -167,9 +167,8 @@ def load_codec(path: Path) -> Codec | None:
 
 
 def _bundle(facts: Mapping[str, Any]) -> Bundle:
-    features = dict(facts["features"])
     return Bundle(
-        header=FeatureHeader(**features | {"blocks": tuple(features["blocks"])}),
+        header=FeatureHeader.of(facts["features"]),
         index=facts["index"],
         scaling={depth: (low, high) for depth, (low, high) in facts["scaling"].items()},
         refine=facts["refine"],

@@ -312,8 +312,7 @@ def _header(group: zarr.Group, path: Path) -> FeatureHeader:
     if attributes.pop("format", None) != _FORMAT:
         raise UsageError(f"{path / NAME} has another format than {_FORMAT}; run `segpipe extract` again")
     with reading(path / NAME / "zarr.json"):
-        blocks: Any = attributes.pop("blocks")
-        return FeatureHeader(blocks=tuple(blocks), **attributes)  # type: ignore[arg-type]
+        return FeatureHeader.of(attributes)
 
 
 def _grids(group: zarr.Group, path: Path) -> npt.NDArray[np.int64]:

@@ -11,9 +11,14 @@ from rasterio.enums import Resampling
 
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box, Size
-from segpipe.images.corpus_reader import read_original
+from segpipe.base.runtime import Runtime
+from segpipe.images.corpus_reader import open_original, read_original
 from segpipe.images.scaled_reader import open_scaled, read_small
 from segpipe.records.corpus import Corpus, Crop, Image
+from segpipe.stages import MAKERS, index
+from segpipe.store.corpus import load_corpus
+from segpipe.store.run_dir import RunDir
+from tests.helpers.bands import write_bands
 from tests.helpers.digests import sha256_of
 
 RNG = np.random.default_rng(0)
@@ -89,3 +94,22 @@ def test_files_of_other_kinds_are_left_to_others(tmp_path: Path) -> None:
     Pillow.fromarray(smooth_picture(100, 90)).save(path)
     corpus = corpus_of(path, Size(100, 90), mosaic=False)
     assert read_small(corpus, corpus.images[0], 4) is None
+
+
+def test_a_mosaic_of_channels_is_shown_as_people_see_it(tmp_path: Path) -> None:
+    bands = np.random.default_rng(0).integers(0, 256, (4, 80, 90)).astype(np.uint8)
+    write_bands(tmp_path / "m.tif", bands, ["B02", "B03", "B04", "B08"], meters=1)
+    config = index.Config(images=str(tmp_path / "m.tif"), bands=("all",), window=32)
+    run_dir = RunDir(tmp_path / "run", MAKERS)
+    index.run(config, run_dir, Runtime())
+    corpus = load_corpus(run_dir.path("corpus"))
+    (image,) = corpus.images
+    assert image.mosaic
+    with open_scaled(corpus, image) as mosaic:
+        shown = mosaic.read(Box(10, 20, 30, 40), Size(30, 40))
+    with open_original(corpus, image) as read:
+        pixels = read(Box(10, 20, 30, 40))
+    np.testing.assert_array_equal(shown, bands[[2, 1, 0], 10:40, 20:60].transpose(1, 2, 0))
+    np.testing.assert_array_equal(pixels.rgb, shown)
+    assert pixels.channels is not None
+    np.testing.assert_array_equal(pixels.channels, bands[:, 10:40, 20:60].transpose(1, 2, 0))

@@ -7,8 +7,9 @@ from PIL import Image as Pillow
 from segpipe.base.geometry import Size
 from segpipe.base.guarded import Guards
 from segpipe.images.frames import Choice
-from segpipe.images.listing import list_images
-from segpipe.images.validate import Limits, check, expect_frames, expect_images, find_images
+from segpipe.images.listing import BandScene, Listing, list_images
+from segpipe.images.stack_plan import StackPlan
+from segpipe.images.validate import Item, Limits, check, expect_frames, expect_images, find_images
 from segpipe.records.corpus import Image, Rejected, frame_path
 from tests.helpers.films import scene_frames, write_film
 
@@ -66,3 +67,13 @@ def test_what_is_expected_is_what_is_taken(tmp_path: Path) -> None:
     np.testing.assert_allclose(expected.megapixels, 3 * 48 * 64 / 1e6)
     assert expected.decoded + 1e-9 >= 21 * 48 * 64 / 1e6
     assert expected.decoded <= 25 * 48 * 64 / 1e6 + 1e-9
+
+
+def test_a_video_is_skipped_unopened_where_images_have_channels(tmp_path: Path) -> None:
+    limits = Limits(448, (), 1 << 20, stack=StackPlan(("red", "nir")))
+    listing = Listing(tmp_path, ("a.tif", "dive.mp4"), (), scenes={"a.tif": BandScene("a.tif", ("=", "nir=a_nir.tif"))})
+    with Guards(1 << 30) as guards:
+        image, video = find_images(listing, Choice(), limits, guards)
+    assert image == Item("a.tif", "a", layers=("=", "nir=a_nir.tif"))
+    assert isinstance(video, Rejected)
+    assert "a video is red, green and blue" in video.reason

@@ -177,3 +177,20 @@ def test_a_corpus_without_variance_gives_zeros():
     assert not classical.describe(flat, fit)[0, 0].any()
     with pytest.raises(ValueError, match="no vectors"):
         classical.fit_whitening([])
+
+
+def test_other_channels_are_each_described_and_patches_differ_by_any_of_them():
+    image = np.full((64, 96, 5), 100, np.uint8)
+    image[:, 48:, 4] = 160
+    raw = classical.raw_features(image)
+    lengths = classical.groups_of(raw.shape[-1])
+    assert lengths["color"] == 5 * 9
+    assert raw.shape == (4, 6, classical.RAW_DIM + 2 * 9)
+    changed = np.abs(raw[1, 0] - raw[1, 5]) > 1e-3
+    assert changed[: lengths["color"]].reshape(9, 5).any(axis=0).tolist() == [False] * 4 + [True]
+    fit = classical.fit_whitening([raw.reshape(-1, raw.shape[-1])])
+    assert classical.describe(image, fit).shape == (4, 6, fit.dim)
+    alone = classical.raw_features(image[..., 4:])
+    assert classical.groups_of(alone.shape[-1])["color"] == 9
+    with pytest.raises(ValueError, match="no raw vector has 400 numbers"):
+        classical.groups_of(400)

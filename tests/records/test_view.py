@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segpipe.records.view import PLAIN, View, view_of, view_row
+from segpipe.records.view import PLAIN, View, limits_of, view_of, view_row
 
 NUMBERS = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))
 VIEWS = st.builds(
@@ -35,3 +35,19 @@ def test_a_plain_view_leaves_no_trace() -> None:
 def test_nonsense_is_refused(row: dict[str, object]) -> None:
     with pytest.raises((ValueError, TypeError)):
         view_of(row)
+
+
+def test_channels_have_limits_of_their_own_but_in_8_bits() -> None:
+    view = View(channels=("B04", "ndvi"), math=("ndvi=(B08 - B04) / (B08 + B04)",), layers=("B04=", "B08=../R/x.jp2"))
+    assert view_of(view_row(view)) == view
+    assert view.files == ("../R/x.jp2",)
+    low, high = limits_of("float32", view, {"float32 B04": (0.0, 9.0), "float32 ndvi": (-1.0, 1.0)})
+    assert (low.tolist(), high.tolist()) == ([0.0, -1.0], [9.0, 1.0])
+    assert limits_of("uint8", view, {}) == (0.0, 255.0)
+    assert limits_of("uint16", View(scale="uint16~2"), {"uint16~2": (1.0, 2.0)}) == (1.0, 2.0)
+
+
+@pytest.mark.parametrize("layer", ["x.tif", "a=/etc/x.tif", "a=../../x.tif", "a=b/c.tif", "a=b=c/x"])
+def test_layers_lie_beside_the_image_or_in_a_folder_beside_its_own(layer: str) -> None:
+    with pytest.raises(ValueError, match="say nothing of a raster"):
+        view_of({"layers": [layer]})

@@ -29,6 +29,7 @@ from segpipe.store.run_dir import RunDir
 
 _STRICT = ("nodata", "any")
 _PLANNING = ("crops", "window", "overlap", "bands", "max_pixels")
+_CHANNELS = ("band_math", "band_files", "beside")
 
 
 def bundle(run_dir: RunDir, path: Path, runtime: Runtime) -> Bundle:
@@ -54,7 +55,7 @@ def bundle(run_dir: RunDir, path: Path, runtime: Runtime) -> Bundle:
     row = find_backbone(header.backbone)
     made = Bundle(
         header=replace(header, backbone=row.base or header.backbone),  # a path means nothing on another machine
-        index={name: value for name, value in settings["index"] if name in _PLANNING or (name, value) == _STRICT},
+        index={name: value for name, value in settings["index"] if _plans(name, value)},
         scaling=load_corpus(run_dir.path("corpus")).scaling,
         refine={name: masks[name] for name in ("side", "sharpness", "flip", "crf")},
         legend=open_legend(run_dir, masks["classes"]),
@@ -79,10 +80,16 @@ def _backbone(header: FeatureHeader, features: Path, folder: Path, runtime: Runt
     if row.kind == "classical":
         return {WHITENING: features / WHITENING}
     reopen_encoder(header, features, runtime)  # raises where the weights are others now
-    model, source = load_network(row, weights=Path(header.weights) if header.weights else None)
+    inputs = 3 if header.views or not header.channels else len(header.channels)
+    model, source = load_network(row, weights=Path(header.weights) if header.weights else None, inputs=inputs)
     tensors: dict[str, Any] = dict(model.state_dict())
     save_tensors(folder / store.BACKBONE, tensors, {"backbone": header.backbone, "source": source})
     return {store.BACKBONE: folder / store.BACKBONE}
+
+
+def _plans(name: str, value: Any) -> bool:
+    """Whether a setting of `index` is needed to make crops; those that earlier versions did not have where set."""
+    return name in _PLANNING or (name, value) == _STRICT or (name in _CHANNELS and bool(value))
 
 
 def export_onnx(run_dir: RunDir, path: Path) -> float:
@@ -109,6 +116,11 @@ def export_onnx(run_dir: RunDir, path: Path) -> float:
     if row.kind == "classical":
         raise UsageError(
             f"{named('extract.backbone', 'classical')} is no network, so there is no ONNX of it; "
+            f"leave out {named('onnx', True)}"
+        )
+    if header.channels:
+        raise UsageError(
+            f"the run looks at {', '.join(header.channels)}, and ONNX is written of networks of red, green, blue; "
             f"leave out {named('onnx', True)}"
         )
     model, _ = load_network(row, weights=Path(header.weights) if header.weights else None, positions=header.positions)

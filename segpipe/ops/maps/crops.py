@@ -20,7 +20,7 @@ class Cut:
     row: int
     """Its index in the corpus."""
     rgb: npt.NDArray[np.uint8]
-    """(patch * rows, patch * cols, 3)"""
+    """(patch * rows, patch * cols, 3), or as many channels as the image has."""
     mirrored: npt.NDArray[np.uint8] | None
     """The same of the mirrored crop."""
     valid: npt.NDArray[np.bool_]
@@ -42,7 +42,7 @@ def cut(
     mirrored before it is padded, so its content lies at the top left as well.
 
     Args:
-        rgb: (H, W, 3), the whole image.
+        rgb: (H, W, 3), the whole image, or as many channels as it has.
         valid: (H, W), or None where all pixels hold image.
         box: the crop, inside the image.
         grid: the grid of a crop of the box's size.
@@ -64,6 +64,11 @@ def _resize(array: npt.NDArray[Any], size: Size) -> npt.NDArray[Any]:
     height, width = array.shape[:2]
     if (height, width) == (size.height, size.width):
         return array
+    if array.ndim == 3 and array.shape[2] != 3:  # OpenCV rounds otherwise where there are more channels than four
+        parts = [_resize(array[..., i : i + 3], size) for i in range(0, array.shape[2], 3) if array.shape[2] - i >= 3]
+        rest = array.shape[2] % 3
+        parts += [_resize(array[..., i], size)[..., None] for i in range(array.shape[2] - rest, array.shape[2])]
+        return np.concatenate(parts, axis=2)
     shrinks = size.height * size.width < height * width
     enlarge = cv2.INTER_CUBIC if array.dtype == np.uint8 else cv2.INTER_LINEAR  # a mask must not overshoot
     return np.asarray(

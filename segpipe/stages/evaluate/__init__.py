@@ -231,6 +231,11 @@ def evaluate_whole(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, r
 def evaluate_published(config: Config, corpus: Corpus, head: Any, run_dir: RunDir, runtime: Runtime) -> Evaluated:
     """Judge the middle crops of a set's split, or of the run's labelled images, as STEGO did."""
     assert config.labels is not None
+    if corpus.channels:
+        raise UsageError(
+            f"{named('evaluate.protocol', 'published')}: the published sets are photographs, and this run looks at "
+            f"{', '.join(corpus.channels)}; give {named('evaluate.protocol', 'whole')}"
+        )
     unmatched, empty, left_out = list[str](), 0, 0
     guide = open_guide(run_dir)
     if config.layout == FOLDER:

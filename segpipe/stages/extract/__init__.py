@@ -6,57 +6,24 @@ Writes features/  store.zarr: patch features and one pooled vector per crop (whi
 
 from __future__ import annotations
 
-import logging
-import shutil
-from collections.abc import Iterable, Iterator
-from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-from pydantic import AfterValidator, BaseModel
-from threadpoolctl import threadpool_limits
-
-from segpipe.base.config import AbsolutePath, Section, setting
 from segpipe.base.cost import Cost, Work
-from segpipe.base.errors import MachineError, UsageError
-from segpipe.base.parallel import thread_map
-from segpipe.base.runtime import Runtime, Track
-from segpipe.inference.encoder import Encoder, has_whitening, open_encoder, save_whitening
-from segpipe.inference.extraction import bfloat16_cosine, describe_shards, read_cuts, sample_patches, sample_rows
-from segpipe.inference.known_features import (
-    KnownFeatures,
-    crop_keys,
-    describe_new,
-    find_known,
-    fitting,
-    known_codec,
-    take_fit,
-)
-from segpipe.nn.backbones import Backbone, backbone_name, find_backbone, own_file, positions_of
-from segpipe.ops.clustering.kmeans import Moments
-from segpipe.records.codec import Codec, CodecName, channels_of, stored_bytes
-from segpipe.records.corpus import Corpus
-from segpipe.records.features import FeatureHeader
-from segpipe.store.corpus import load_corpus
-from segpipe.store.crop_keys import CROP_KEYS, Keys, load_keys, save_keys
-from segpipe.store.features import FeatureWriter, create_features, exists, stored_header
+from segpipe.base.errors import UsageError
+from segpipe.base.runtime import Runtime
+from segpipe.nn.backbones import find_backbone, own_file
+from segpipe.records.codec import stored_bytes
+from segpipe.stages.extract.extract_settings import Config as Config
+from segpipe.stages.extract.feature_work import FORMAT as FORMAT
+from segpipe.stages.extract.feature_work import Extraction, Summary
+from segpipe.store.crop_keys import CROP_KEYS
+from segpipe.store.features import exists
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import Sharing
-
-if TYPE_CHECKING:
-    from segpipe.nn import classical
-
-log = logging.getLogger(__name__)
-
-_COSINE = 0.999
-"""Of features in bfloat16 to those in float32, below which `auto` stays with float32."""
 
 NAME = "extract"
 ARTEFACT = "features"
 NEEDS = ("index",)
-FORMAT = 1
 UNLISTED = ("store.zarr/patches/c/*", "store.zarr/flipped/c/*")  # many gigabytes, with checksums of their own
 FILES = {
     "store.zarr/*": (
@@ -68,68 +35,6 @@ FILES = {
     "whitening.safetensors": "of `classical` features: mean and directions by which they are whitened",
 }
 
-Float32 = npt.NDArray[np.float32]
-T = TypeVar("T")
-
-
-class Config(Section):
-    """Settings of `extract`."""
-
-    backbone: Annotated[str, AfterValidator(backbone_name)] = setting(
-        "dino_vits16", "name from `segpipe backbones`, any timm model name, or a folder of `segpipe pretrain`"
-    )
-    weights: AbsolutePath | None = setting(None, "weights file to use instead of the hub's (.safetensors, .pth)")
-    input_size: int = setting(
-        448,
-        "side in pixels of a square crop as the network sees it; other shapes get about its area",
-        ge=16,
-        le=16_384,
-        was=("size",),
-    )
-    facet: Literal["token", "key", "query", "value"] = setting("token", "which vectors of a ViT's blocks are stored")
-    blocks: tuple[int, ...] = setting((-1,), "blocks of a ViT or stages of a CNN, joined in this order; -1 is the last")
-    norm: bool = setting(True, "pass tokens through the network's final norm")
-    pool: Literal["mean", "cls"] = setting("mean", "a crop's one vector: mean of its patches, or the CLS token's")
-    flip: bool = setting(False, "store features of the mirrored crops too (for refine.flip)")
-    precision: Literal["auto", "float32", "bfloat16"] = setting(
-        "auto", "number type the network computes in; auto: bfloat16 where the device has it and features stay the same"
-    )
-    codec: CodecName = setting(
-        "float16", "how features are stored: float16, int8 (half the disk), pca8 (principal components, an eighth)"
-    )
-    positions: Literal["auto", "dino", "timm"] = setting(
-        "auto",
-        "how a ViT's learned positions are interpolated to the input: dino (scale + 0.1, not antialiased), timm; auto: "
-        "dino for dino_* and for dinov2_* without registers",
-        before="timm",
-    )
-    batch: int = setting(32, "crops a GPU sees at once; a CPU at most 4 in each of its workers", ge=1, result=False)
-
-    def identity(self) -> dict[str, Any]:
-        """As of `Section`, with the rule of positions that is used; without it where it is the only one there was."""
-        rule = positions_of(self.backbone, self.positions)
-        values = super().identity() | {"positions": rule}
-        if rule == "timm":
-            del values["positions"]
-        return values
-
-
-class Summary(BaseModel):
-    """What was stored."""
-
-    backbone: str
-    weights: str
-    licence: str
-    facet: str
-    crops: int
-    size: int
-    patch: int
-    dim: int
-    precision: str
-    codec: str
-    grid: str
-    bytes: int
-
 
 def accept(config: Config) -> None:
     """Refuse a backbone that nobody knows, and settings that it does not have.
@@ -139,139 +44,12 @@ def accept(config: Config) -> None:
     """
     if find_backbone(config.backbone).kind != "classical":
         return
-    for key in ("weights", "facet", "blocks", "norm", "pool", "precision", "positions"):
+    for key in ("weights", "facet", "blocks", "norm", "pool", "precision", "positions", "views"):
         if getattr(config, key) != Config.model_fields[key].default:
             raise UsageError(
                 f"extract.{key}={getattr(config, key)}: extract.backbone=classical is no network and has no {key}; "
                 f"leave extract.{key} out, or choose another backbone"
             )
-
-
-def prepare(
-    config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime, known: KnownFeatures | None = None
-) -> Encoder:
-    """Load the backbone; fit the classical one to the corpus, or take up the fit of an interrupted attempt.
-
-    Where features are known, `auto` means the precision that they have.
-
-    Raises:
-        UsageError: settings that this backbone does not have.
-        MachineError: the weights are not at hand.
-    """
-    if row.kind == "classical" and not has_whitening(out):
-        from segpipe.nn import classical
-
-        save_whitening(fit_whitening(corpus, _header(config, classical.PATCH, 1), runtime), out)
-    if known is not None and not exists(out):
-        precision = known.store.header.precision
-    else:
-        precision = _precision(config, row, corpus, out, runtime)
-    encoder = open_encoder(_header(config, 1, 1, precision=precision), out, runtime)
-    if row.kind != "classical" and config.pool == "cls" and not encoder.has_cls:
-        raise UsageError(f"extract.pool=cls: extract.backbone={row.name} has no CLS token; set extract.pool=mean")
-    return encoder
-
-
-def _precision(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime) -> str:
-    """What `auto` means here; a store that was begun, perhaps on another machine, is finished as it was begun."""
-    if row.kind == "classical":
-        return "float32"
-    if exists(out):
-        return stored_header(out).precision
-    from segpipe.nn.precision import pick_precision
-
-    picked = pick_precision(config.precision, runtime.device)
-    if picked == config.precision or picked == "float32":
-        return picked
-    cosine = bfloat16_cosine(corpus, _header(config, 1, 1), out, runtime)
-    chosen = picked if cosine >= _COSINE else "float32"
-    log.info(
-        "extract  computes in %s: this device multiplies in bfloat16, and 99 of 100 patches have a cosine of at least "
-        "%.4f to those in float32 (%g is asked for)",
-        *(chosen, cosine, _COSINE),
-    )
-    return chosen
-
-
-def fit_whitening(corpus: Corpus, header: FeatureHeader, runtime: Runtime) -> classical.Whitening:
-    """Learn the classical features' whitening from a fixed sample of the corpus's crops."""
-    from segpipe.nn import classical
-
-    rows = sample_rows(corpus)
-
-    def sample(row: int) -> Float32:
-        (item,) = read_cuts([row], corpus=corpus, header=header)
-        return classical.raw_features(item.rgb)[item.valid]
-
-    pieces = thread_map(sample, rows, workers=runtime.workers, ahead=2 * runtime.workers)
-    return classical.fit_whitening(runtime.track(pieces, total=len(rows), unit="sample crops"))
-
-
-def fit_codec(name: CodecName, dim: int, sample: Iterable[npt.NDArray[np.floating]]) -> Codec | None:
-    """Learn how to pack features of this length from a sample of them, (m, dim) at a time; float16 packs nothing."""
-    if name == "float16":
-        return None
-    if name == "int8":
-        return Codec(dim)
-    moments = Moments(dim)
-    with threadpool_limits(1):  # the same bits whatever the number of threads
-        for patches in sample:
-            moments.add(patches)
-        return Codec(dim, *moments.principal_components(channels_of(name, dim)))
-
-
-def _header(config: Config, patch: int, dim: int, source: str = "", precision: str = "float32") -> FeatureHeader:
-    return FeatureHeader(
-        backbone=config.backbone,
-        facet=config.facet,
-        blocks=config.blocks,
-        side=config.input_size,
-        patch=patch,
-        dim=dim,
-        pool=config.pool,
-        flipped=config.flip,
-        norm=config.norm,
-        precision=precision,
-        weights=str(config.weights or ""),
-        source=source,
-        codec=config.codec,
-        positions=positions_of(config.backbone, config.positions),
-    )
-
-
-def check_room(out: Path, grids: npt.NDArray[np.int64], header: FeatureHeader) -> None:
-    """Refuse to start what will not fit.
-
-    Raises:
-        MachineError: the disk is too full for the features of these grids (n, 2).
-    """
-    each = [stored_bytes(header.codec, header.dim, int(patches)) for patches in grids.prod(axis=1)]
-    need = sum(each) * (2 if header.flipped else 1)
-    free = shutil.disk_usage(out).free
-    if need * 1.02 > free:
-        raise MachineError(
-            f"{out.parent}: the features need {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; "
-            "set extract.codec=pca8, lower extract.input_size, take a backbone of smaller width, or choose another disk"
-        )
-
-
-def summarize(header: FeatureHeader, grids: npt.NDArray[np.int64], out: Path, row: Backbone, weights: str) -> Summary:
-    """The facts of a finished store; `grid` names the smallest and the largest."""
-    order = sorted({(int(r), int(c)) for r, c in grids}, key=lambda grid: (grid[0] * grid[1], grid))
-    return Summary(
-        backbone=row.name,
-        weights=weights,
-        licence=row.licence,
-        facet=header.facet,
-        crops=len(grids),
-        size=header.side,
-        patch=header.patch,
-        dim=header.dim,
-        precision=header.precision,
-        codec=header.codec,
-        grid=" to ".join(f"{rows} x {cols}" for rows, cols in dict.fromkeys((order[0], order[-1]))),
-        bytes=sum(path.stat().st_size for path in out.rglob("*") if path.is_file()),
-    )
 
 
 def input_files(config: Config) -> list[Path]:
@@ -296,114 +74,6 @@ def cost(config: Config, work: Work) -> Cost:
     seconds = 3 + passes * work.crops * each + 0.02 * work.megapixels / work.workers
     dim = row.width * len(config.blocks)
     return Cost(seconds, work.crops * (passes * stored_bytes(config.codec, dim, cells) + row.width * 4))
-
-
-class Extraction:
-    """The features of a corpus while they are made: laid out once, then written by one process or several.
-
-    What `auto` means and how features are packed is decided by the layout; who comes later reads it back. A unit is a
-    shard of the store, which has one writer.
-    """
-
-    def __init__(self, config: Config, run_dir: RunDir, out: Path, runtime: Runtime) -> None:
-        self._config, self._run_dir, self._out, self._runtime = config, run_dir, out, runtime
-        self._row = find_backbone(config.backbone)
-
-    @cached_property
-    def _corpus(self) -> Corpus:
-        return load_corpus(self._run_dir.path("corpus"))
-
-    @cached_property
-    def _keys(self) -> Keys:
-        found = load_keys(self._out / CROP_KEYS)
-        return crop_keys(self._corpus) if found is None else found
-
-    @cached_property
-    def _known(self) -> KnownFeatures | None:
-        fitted = self._row.kind == "classical" or self._config.codec == "pca8"
-        made = {"format": FORMAT, "settings": self._config.identity()}
-        return find_known(self._run_dir, self._keys, made, fitted=fitted)
-
-    @cached_property
-    def _encoder(self) -> Encoder:
-        known = None if exists(self._out) else self._known
-        return prepare(self._config, self._row, self._corpus, self._out, self._runtime, known)
-
-    @cached_property
-    def _writer(self) -> FeatureWriter:
-        return FeatureWriter(self._out)
-
-    @property
-    def units(self) -> int:
-        """Shards of the store."""
-        return self._writer.shards
-
-    def names(self, units: range) -> list[str]:
-        """The files of some shards."""
-        return self._writer.names(units)
-
-    def _how(self, track: Track) -> dict[str, Any]:
-        encoder = self._encoder
-        return {
-            "describe": encoder.describe,
-            "batch": min(self._config.batch, encoder.most),
-            "lanes": encoder.lanes,
-            "workers": self._runtime.workers,
-            "track": track,
-        }
-
-    def lay_out(self) -> None:
-        """Write the empty store, and all that is learned of a sample of the corpus."""
-        config, corpus, out = self._config, self._corpus, self._out
-        if self._row.kind == "classical":
-            take_fit(self._run_dir, self._known, out)
-        encoder = self._encoder
-        header = _header(config, encoder.patch, encoder.dim, encoder.weights, encoder.precision)
-        grids = np.array([(g.rows, g.cols) for g in (header.grid(crop.box.size) for crop in corpus.crops)])
-        check_room(out, grids, header)
-        with encoder.alone():
-            sample = sample_patches(corpus, header, **self._how(self._runtime.track))
-            codec = known_codec(self._known, header) or fit_codec(config.codec, header.dim, sample)
-            save_keys(self._keys, out / CROP_KEYS)
-            create_features(out, header, grids, codec)
-
-    def write(self, units: range | None = None) -> None:
-        """Write the shards that are not finished, or those of some.
-
-        Raises:
-            UsageError: the store was begun with other weights.
-        """
-        writer = self._writer
-        pending = writer.pending(units)
-        if not pending:
-            return
-        encoder, header = self._encoder, writer.header
-        if encoder.weights != header.source:
-            raise UsageError(
-                f"{self._out} was begun with the weights {header.source}, here are {encoder.weights}; put the same "
-                "file on every machine and name it by extract.weights"
-            )
-        with encoder.alone():
-            track = self._runtime.track if units is None else partial(_of, len(writer.rows(units)), self._runtime.track)
-            known = fitting(self._known, header, self._out)
-            if known is not None and units is None:
-                new = len(self._keys) - len(known.rows)
-                log.info("extract  %d of %d crops are new, the features of the others are there", new, len(self._keys))
-            shards = describe_new(known, pending, partial(describe_shards, self._corpus, header, **self._how(track)))
-            # beside the network, in order; a finished shard waits for one that is being written
-            for _ in thread_map(lambda shard: writer.write(*shard), shards, workers=1, ahead=2):
-                pass
-
-    def finish(self) -> Summary:
-        """Tidy up a store of which every shard is there."""
-        writer = self._writer
-        writer.clear()
-        return summarize(writer.header, writer.grids, self._out, self._row, writer.header.source)
-
-
-def _of(rows: int, track: Track, items: Iterable[T], *, total: int, unit: str, done: int = 0) -> Iterator[T]:
-    """Track a part of the crops: of `total` that there are, `done` were not to be made."""
-    return track(items, total=rows, unit=unit, done=rows - (total - done))
 
 
 def _lay_out(config: Config, run_dir: RunDir, out: Path, runtime: Runtime) -> None:

@@ -22,6 +22,7 @@ from segpipe.base.files import absolute
 from segpipe.base.guarded import Guards
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
+from segpipe.images.band_math import parse_formula
 from segpipe.images.bands import numbers
 from segpipe.images.crop_plan import CropPlan
 from segpipe.images.datasets import FOLDER, known_layout, list_layout
@@ -33,6 +34,9 @@ from segpipe.images.listing import Listing, list_images
 from segpipe.images.nodata import MASK, NOTES
 from segpipe.images.scale_groups import group_scales, told_of_scale
 from segpipe.images.scaling import find_scaling
+from segpipe.images.scenes import BANDS_TOO, group_scenes
+from segpipe.images.stack_plan import StackPlan, rule_of
+from segpipe.images.stack_views import alike
 from segpipe.images.validate import check, expect_images, find_images
 from segpipe.records.corpus import Corpus, Crop, Image, Rejected
 from segpipe.stages.index.summary import FORMAT as FORMAT
@@ -62,11 +66,31 @@ AbsoluteName = Annotated[
 ]
 
 
-def _one_or_three(bands: tuple[int | str, ...]) -> tuple[int | str, ...]:
+def _numbers_or_names(bands: tuple[int | str, ...]) -> tuple[int | str, ...]:
     found = tuple(int(band) if str(band).strip().isdecimal() else str(band).strip() for band in bands)
-    if len(found) not in (0, 1, 3) or not all(found):
-        raise ValueError("must be one band or three, counted from 1 or by their names, such as 4,3,2 or B04,B03,B02")
+    if any(band in (0, "") for band in found):
+        raise ValueError("must be bands counted from 1 or by their names, such as 4,3,2 or B04,B03,B02,B08, or all")
     return found
+
+
+def _formulas(texts: tuple[str, ...]) -> tuple[str, ...]:
+    found = [parse_formula(text) for text in texts]
+    if len({formula.name.casefold() for formula in found}) < len(found):
+        raise ValueError("two formulas have the same name")
+    return tuple(formula.text for formula in found)
+
+
+def _endings(endings: tuple[str, ...]) -> tuple[str, ...]:
+    for ending in endings:
+        if not ending.strip("_-. ") or "/" in ending:
+            raise ValueError(f"{ending!r} must be an ending of names without .tif or .jpg, such as _nir")
+    return endings
+
+
+def _rule(text: str) -> str:
+    if text:
+        rule_of(text)
+    return text
 
 
 def _from_to(frames: tuple[int, ...]) -> tuple[int, ...]:
@@ -80,7 +104,16 @@ _WHICH = ("images", "layout", "split", "labels_too", "preview")
 _LEAST_STEP = 4  # pixels from a window to the next; a patch is 8 or more
 
 Frames = Annotated[tuple[int, ...], AfterValidator(_from_to)]
-Bands = Annotated[tuple[int | str, ...], AfterValidator(_one_or_three)]
+Bands = Annotated[tuple[int | str, ...], AfterValidator(_numbers_or_names)]
+Formulas = Annotated[tuple[str, ...], AfterValidator(_formulas)]
+Endings = Annotated[tuple[str, ...], AfterValidator(_endings)]
+Rule = Annotated[str, AfterValidator(_rule)]
+
+_LATER: tuple[tuple[str, Any], ...] = (
+    *(("nodata", "all"), ("frame_seconds", 0.0), ("labels_too", False), ("preview", 0)),
+    *(("band_math", []), ("band_files", ""), ("beside", [])),
+)
+"""Settings that earlier versions did not have, and what means that they change nothing."""
 
 
 class Config(Section):
@@ -100,8 +133,19 @@ class Config(Section):
     overlap: float = setting(0.5, "share of a window that the next one repeats at least", ge=0, le=0.9)
     bands: Bands = setting(
         (),
-        "bands of TIFFs that are red, green, blue, or one, by number or name, such as 4,3,2 or B04,B03,B02; empty: as "
-        "the file says, or the first ones",
+        "bands of TIFFs that are red, green, blue, or one, or any other number of channels, by number or name, such as "
+        "4,3,2 or B04,B03,B02,B08; all: all there are; empty: red, green, blue as the file says, or the first ones",
+    )
+    band_math: Formulas = setting(
+        (), "channels computed of bands, NAME=EXPRESSION, such as ndvi=(B08-B04)/(B08+B04); b4 is band number 4"
+    )
+    band_files: Rule = setting(
+        "",
+        "how files of one band each are called: sentinel2 (.SAFE and plain folders), or a rule such as "
+        "'*_{band}.tif'; empty: a file is an image",
+    )
+    beside: Endings = setting(
+        (), "endings of files beside an image that hold more bands of it, such as _nir,_thermal for a_nir.tif of a.jpg"
     )
     nodata: Literal["all", "any"] = setting(
         "all", "a pixel of a TIFF is no image where all bands that are looked at have their no-data value, or any has"
@@ -139,7 +183,7 @@ class Config(Section):
     def identity(self) -> dict[str, Any]:
         """As of `Section`; without what earlier versions did not have, where it changes nothing."""
         values = super().identity()
-        for name, nothing in (("nodata", "all"), ("frame_seconds", 0.0), ("labels_too", False), ("preview", 0)):
+        for name, nothing in _LATER:
             if values.get(name) == nothing:
                 del values[name]
         return values
@@ -168,9 +212,19 @@ def choice_of(config: Config) -> Choice:
 
 def plan_of(config: Config) -> CropPlan:
     """How the settings cut images into crops."""
+    stack = stack_of(config)
+    bands = config.bands if stack is None else ()
     return CropPlan(
-        config.crops, config.window, config.overlap, config.bands, config.max_pixels, config.nodata == "any"
+        config.crops, config.window, config.overlap, bands, config.max_pixels, config.nodata == "any", stack
     )
+
+
+def stack_of(config: Config) -> StackPlan | None:
+    """Which channels the settings make of bands; None where images are red, green and blue, or gray."""
+    every = tuple(str(band).casefold() for band in config.bands) == ("all",)
+    if not (config.band_math or config.band_files or config.beside or every or len(config.bands) not in (0, 1, 3)):
+        return None
+    return StackPlan(() if every else config.bands, config.band_math, config.beside, config.band_files)
 
 
 def build_corpus(
@@ -189,11 +243,13 @@ def build_corpus(
         way_out = "correct these settings" if set_so else "repair or replace them"
         raise CorpusError(f"none of {len(rejected)} files in {listing.root} can be used ({first}); {way_out}")
     plan = plan_of(config)
+    images, others = alike(images)
+    rejected += others
     images = [_told_of_strip(image, plan) for image in group_scales(images)]
     planned = [Crop(i, box) for i, image in enumerate(images) for box in plan.boxes(image, corpus_dir)]
     scaling = find_scaling(images, listing.root, corpus_dir, plan=plan, guards=guards)
     told = tuple(told_of_scale(image, scaling) for image in images)
-    return Corpus(listing.root, told, tuple(planned), scaling, numbers(config.bands), corpus_dir), rejected
+    return Corpus(listing.root, told, tuple(planned), scaling, numbers(plan.bands), corpus_dir), rejected
 
 
 def _told_of_strip(image: Image, plan: CropPlan) -> Image:
@@ -214,13 +270,23 @@ def list_files(config: Config, *, skip: Path | None = None) -> Listing:
         return list_layout(config.images, layout=config.layout, split=config.split)
     if config.split:
         raise UsageError(f"index.split={config.split}: a plain folder has no splits; set index.layout, or leave it out")
-    return list_images(config.images, skip=skip, videos=True)
+    stack = stack_of(config)
+    if stack is None:
+        return list_images(config.images, skip=skip, videos=True)
+    return group_scenes(list_images(config.images, skip=skip, videos=True, more=BANDS_TOO), stack)
 
 
 def input_files(config: Config) -> list[Path]:
     """The files found now, without opening them: a file added, changed or gone makes `index` run again."""
     listing = list_files(config)
-    return [file for path in listing.paths for file in (listing.root / path, *_beside(listing.root / path))]
+    return [file for path in listing.paths for file in _files_of(listing, path)]
+
+
+def _files_of(listing: Listing, path: str) -> list[Path]:
+    own = listing.root / path
+    scene = listing.scenes.get(path)
+    others = [entry.partition("=")[2] for entry in scene.layers] if scene else []
+    return [own, *(own.parent / name for name in others if name), *_beside(own)]
 
 
 def _beside(path: Path) -> list[Path]:
