@@ -1,6 +1,6 @@
 """What parts cost: `extract` at once, in parts by one worker, and in parts by two.
 
-Usage: python tools/trials/part_overhead.py IMAGES FOLDER [--parts 8] [segpipe settings, such as --extract.input_size=224]
+Usage: python tools/trials/part_overhead.py IMAGES FOLDER [--parts 8] [settings, such as --extract.input_size=224]
 
 Each of the three is a run of its own in FOLDER, indexed and planned before. Prints seconds from the start of the
 command to the end of `merge`, the seconds that the work itself took as `manifest.json` and the records say, and whether
@@ -29,7 +29,7 @@ def wait(*processes: subprocess.Popen[bytes]) -> None:
     """Wait for commands, which must succeed."""
     for process in processes:
         if process.wait() != 0:
-            raise SystemExit(f"{process.args} ended with {process.returncode}")
+            raise SystemExit(f"{process.args!r} ended with {process.returncode}")
 
 
 def extracted(run: Path, workers: int) -> tuple[float, float]:
