@@ -119,6 +119,17 @@ def take_fit(run_dir: RunDir, known: KnownFeatures | None, out: Path) -> None:
         files.write_bytes(out / WHITENING, fitted.read_bytes())
 
 
+def settled_precision(run_dir: RunDir, known: KnownFeatures | None) -> str:
+    """Number type of the features that are known, or that a run's kept classes were found on; empty where neither is.
+
+    Which one `auto` means is decided by a sample of the images, so it can change with them.
+    """
+    if known is not None:
+        return known.store.header.precision
+    kept = load_kept(run_dir.root)
+    return str(kept.space.get("precision", "")) if kept else ""
+
+
 def known_codec(known: KnownFeatures | None, header: FeatureHeader) -> Codec | None:
     """How the known features are packed; None where there are none, or others are wanted."""
     if known is None or known.store.header != header:

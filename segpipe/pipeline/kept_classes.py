@@ -144,7 +144,8 @@ def _found(source: RunDir, manifest: Manifest) -> dict[str, Any]:
 def _now(run_dir: RunDir, manifest: Manifest) -> dict[str, Any]:
     record = manifest.stages[extract.NAME]
     settings = {key: value for key, value in record.parts.get("settings", {}).items() if key not in _FREE}
-    space = {"settings": settings, "weights": record.summary.get("weights", ""), "whitening": _whitening(run_dir)}
+    said = {key: record.summary.get(key, "") for key in ("weights", "precision")}
+    space = {"settings": settings, **said, "whitening": _whitening(run_dir)}
     return {"images": int(manifest.stages["index"].summary.get("images", 0)), "space": space}
 
 

@@ -26,12 +26,12 @@ from segpipe.base.runtime import Runtime
 from segpipe.inference.encoder import Encoder, has_whitening, open_encoder, save_whitening
 from segpipe.inference.extraction import bfloat16_cosine, describe_shards, read_cuts, sample_patches, sample_rows
 from segpipe.inference.known_features import (
-    KnownFeatures,
     crop_keys,
     describe_new,
     find_known,
     fitting,
     known_codec,
+    settled_precision,
     take_fit,
 )
 from segpipe.nn.backbones import Backbone, backbone_name, find_backbone, own_file, positions_of
@@ -145,12 +145,10 @@ def accept(config: Config) -> None:
             )
 
 
-def prepare(
-    config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime, known: KnownFeatures | None = None
-) -> Encoder:
+def prepare(config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime, precision: str = "") -> Encoder:
     """Load the backbone; fit the classical one to the corpus, or take up the fit of an interrupted attempt.
 
-    Where features are known, `auto` means the precision that they have.
+    `precision` is what `auto` means; where it is empty, that is found out.
 
     Raises:
         UsageError: settings that this backbone does not have.
@@ -160,9 +158,7 @@ def prepare(
         from segpipe.nn import classical
 
         save_whitening(fit_whitening(corpus, _header(config, classical.PATCH, 1), runtime), out)
-    if known is not None and not exists(out):
-        precision = known.store.header.precision
-    else:
+    if exists(out) or not precision:
         precision = _precision(config, row, corpus, out, runtime)
     encoder = open_encoder(_header(config, 1, 1, precision=precision), out, runtime)
     if row.kind != "classical" and config.pool == "cls" and not encoder.has_cls:
@@ -306,7 +302,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     with run_dir.resuming(ARTEFACT) as out:
         if row.kind == "classical":
             take_fit(run_dir, known, out)
-        encoder = prepare(config, row, corpus, out, runtime, known)
+        encoder = prepare(config, row, corpus, out, runtime, settled_precision(run_dir, known))
         header = _header(config, encoder.patch, encoder.dim, encoder.weights, encoder.precision)
         grids = np.array([(g.rows, g.cols) for g in (header.grid(crop.box.size) for crop in corpus.crops)])
         how: Any = {
