@@ -20,6 +20,7 @@ from segpipe.base import files
 from segpipe.base.errors import SegpipeError
 from segpipe.inference.encoder import WHITENING, has_whitening
 from segpipe.inference.extraction import SAMPLE
+from segpipe.records.band_view import BandView, band_view_of
 from segpipe.records.codec import Codec
 from segpipe.records.corpus import Corpus
 from segpipe.records.features import FeatureHeader
@@ -117,6 +118,30 @@ def take_fit(run_dir: RunDir, known: KnownFeatures | None, out: Path) -> None:
     if fitted is not None and not has_whitening(out):
         log.info("extract  features are whitened %s", why)
         files.write_bytes(out / WHITENING, fitted.read_bytes())
+
+
+def settled_precision(run_dir: RunDir, known: KnownFeatures | None) -> str:
+    """Number type of the features that are known, or that a run's kept classes were found on; empty where neither is.
+
+    Which one `auto` means is decided by a sample of the images, so it can change with them.
+    """
+    if known is not None:
+        return known.store.header.precision
+    kept = load_kept(run_dir.root)
+    return str(kept.space.get("precision", "")) if kept else ""
+
+
+def settled_views(run_dir: RunDir, known: KnownFeatures | None, channels: Sequence[str]) -> tuple[BandView, ...]:
+    """The views of these channels that features were made of, as of `settled_precision`; empty where nothing settles.
+
+    Principal components of channels are learned of a sample of the images, so they change with them.
+    """
+    if known is not None and known.store.header.channels == tuple(channels):
+        return known.store.header.views
+    kept = load_kept(run_dir.root)
+    if kept is None or kept.space.get("channels", []) != list(channels):
+        return ()
+    return tuple(band_view_of(row) for row in kept.space.get("views", []))
 
 
 def known_codec(known: KnownFeatures | None, header: FeatureHeader) -> Codec | None:

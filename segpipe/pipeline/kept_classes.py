@@ -6,6 +6,7 @@ as long as they, and `extract`, have the settings that the classes were found wi
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from segpipe.records.manifest import Manifest, StageRecord
 from segpipe.stages import Stage, cluster, extract, input_files, train
 from segpipe.store.class_names import CLASSES
 from segpipe.store.clusters import SPLITS
+from segpipe.store.features import stored_header
 from segpipe.store.kept import forget_kept, kept_file, load_kept, save_kept, told_of_kept
 from segpipe.store.run_dir import RunDir
 
@@ -144,7 +146,10 @@ def _found(source: RunDir, manifest: Manifest) -> dict[str, Any]:
 def _now(run_dir: RunDir, manifest: Manifest) -> dict[str, Any]:
     record = manifest.stages[extract.NAME]
     settings = {key: value for key, value in record.parts.get("settings", {}).items() if key not in _FREE}
-    space = {"settings": settings, "weights": record.summary.get("weights", ""), "whitening": _whitening(run_dir)}
+    said = {key: record.summary.get(key, "") for key in ("weights", "precision")}
+    header = stored_header(run_dir.root / extract.ARTEFACT).to_dict()
+    bands: dict[str, Any] = {key: json.loads(json.dumps(header[key])) for key in ("channels", "views") if key in header}
+    space = {"settings": settings, **said, **bands, "whitening": _whitening(run_dir)}
     return {"images": int(manifest.stages["index"].summary.get("images", 0)), "space": space}
 
 

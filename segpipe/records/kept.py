@@ -18,7 +18,7 @@ class KeptClasses:
     images: int
     """How many images they were found on."""
     space: Mapping[str, Any] = field(default_factory=dict)
-    """What the features must have in common with those that they were found on: settings, weights, whitening."""
+    """What the features share with those that they were found on: settings, weights, precision, whitening."""
     source: str = ""
     """The run that they were taken from; empty: the run itself."""
 

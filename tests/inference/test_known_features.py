@@ -15,6 +15,7 @@ from segpipe.inference.known_features import (
     find_known,
     fitting,
     known_codec,
+    settled_precision,
     take_fit,
 )
 from segpipe.records.corpus import Corpus, Crop, Image
@@ -124,7 +125,10 @@ def test_a_fit_to_a_few_crops_is_made_again_unless_classes_are_kept(run_dir: Run
     keys = np.concatenate([few, np.zeros((20, 16), np.uint8)])
     assert find_known(run_dir, keys, PARTS, fitted=True) is None
     (tmp_path / WHITENING).write_bytes(b"fit")
-    save_kept(KeptClasses("h", "c", 6), run_dir.root, tmp_path / WHITENING)
-    assert find_known(run_dir, keys, PARTS, fitted=True) is not None
+    assert settled_precision(run_dir, None) == ""
+    save_kept(KeptClasses("h", "c", 6, {"precision": "bfloat16"}), run_dir.root, tmp_path / WHITENING)
+    assert settled_precision(run_dir, None) == "bfloat16"
+    known = find_known(run_dir, keys, PARTS, fitted=True)
+    assert settled_precision(run_dir, known) == "float32"  # of the features that are there
     take_fit(run_dir, None, tmp_path / "out")
     assert (tmp_path / "out" / WHITENING).read_bytes() == b"fit"

@@ -24,6 +24,8 @@ from segpipe.inference.known_features import (
     find_known,
     fitting,
     known_codec,
+    settled_precision,
+    settled_views,
     take_fit,
 )
 from segpipe.nn.backbones import Backbone, find_backbone
@@ -33,7 +35,7 @@ from segpipe.stages.extract.extract_settings import Config
 from segpipe.stages.extract.preparation import SeenBands, check_room, fit_codec, header_of, prepare, see_bands
 from segpipe.store.corpus import load_corpus
 from segpipe.store.crop_keys import CROP_KEYS, Keys, load_keys, save_keys
-from segpipe.store.features import FeatureWriter, create_features, exists
+from segpipe.store.features import FeatureWriter, create_features
 from segpipe.store.run_dir import RunDir
 
 FORMAT = 1
@@ -88,16 +90,14 @@ class Extraction:
 
     @cached_property
     def _seen(self) -> SeenBands:
-        return see_bands(self._config, self._row, self._corpus, self._out, self._runtime, self._unless_begun)
+        settled = settled_views(self._run_dir, self._known, self._corpus.channels)
+        return see_bands(self._config, self._row, self._corpus, self._out, self._runtime, settled)
 
     @cached_property
     def _encoder(self) -> Encoder:
-        config, seen, known = self._config, self._seen, self._unless_begun
-        return prepare(config, self._row, self._corpus, self._out, self._runtime, seen=seen, known=known)
-
-    @property
-    def _unless_begun(self) -> KnownFeatures | None:
-        return None if exists(self._out) else self._known
+        settled = settled_precision(self._run_dir, self._known)
+        of = self._config, self._row, self._corpus, self._out, self._runtime
+        return prepare(*of, seen=self._seen, precision=settled)
 
     @cached_property
     def _writer(self) -> FeatureWriter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,6 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.inference.encoder import Encoder, has_whitening, open_encoder, save_whitening
 from segpipe.inference.extraction import bfloat16_cosine, read_cuts, sample_rows
-from segpipe.inference.known_features import KnownFeatures
 from segpipe.inference.view_plan import find_views
 from segpipe.nn.backbones import Backbone, positions_of
 from segpipe.ops.clustering.kmeans import Moments
@@ -49,11 +48,11 @@ class SeenBands:
 
 
 def see_bands(
-    config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime, known: KnownFeatures | None = None
+    config: Config, row: Backbone, corpus: Corpus, out: Path, runtime: Runtime, settled: Sequence[BandView] = ()
 ) -> SeenBands:
     """What of the channels of images is looked at; a store that was begun is finished as it was begun.
 
-    Where features are known, it is what they were made from.
+    `settled` is what `auto` and `pca` mean; where it is empty, that is found out.
 
     Raises:
         UsageError: the images do not have what `extract.views` names.
@@ -63,10 +62,8 @@ def see_bands(
     if exists(out):
         header = stored_header(out)
         return SeenBands(header.channels, header.views)
-    if known is not None and known.store.header.channels == corpus.channels:
-        return SeenBands(corpus.channels, known.store.header.views)
-    views: tuple[BandView, ...] = ()
-    if row.kind != "classical":
+    views = tuple(settled)
+    if not views and row.kind != "classical":
         views = find_views(config.views, corpus, header_of(config, row.patch, 1), runtime)
     if views:
         log.info("extract  looks at %s", ", ".join(view.name for view in views))
@@ -81,11 +78,11 @@ def prepare(
     runtime: Runtime,
     *,
     seen: SeenBands,
-    known: KnownFeatures | None = None,
+    precision: str = "",
 ) -> Encoder:
     """Load the backbone; fit the classical one to the corpus, or take up the fit of an interrupted attempt.
 
-    Where features are known, `auto` means the precision that they have.
+    `precision` is what `auto` means; where it is empty, that is found out.
 
     Raises:
         UsageError: settings that this backbone does not have.
@@ -96,9 +93,7 @@ def prepare(
 
         save_whitening(fit_whitening(corpus, header_of(config, classical.PATCH, 1), runtime), out)
     bare = header_of(config, 1, 1, seen=seen)
-    if known is not None and not exists(out):
-        precision = known.store.header.precision
-    else:
+    if exists(out) or not precision:
         precision = _precision(config, row, corpus, out, runtime, header=bare)
     encoder = open_encoder(replace(bare, precision=precision), out, runtime)
     if row.kind != "classical" and config.pool == "cls" and not encoder.has_cls:
