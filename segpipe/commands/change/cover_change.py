@@ -16,7 +16,7 @@ from segpipe.ops.change.cover_difference import CoverDifference, independent_dif
 from segpipe.stages.cover.estimates import Counted
 
 ALL = "all"
-_SITES = 5  # sites that both dates share, from which `auto` draws sites again
+_SITES = 8  # sites that both dates share, from which `auto` draws sites again: intervals of fewer are too narrow
 
 Float64 = npt.NDArray[np.float64]
 

@@ -66,7 +66,7 @@ class ChangeOptions(Options):
         "give the second date the colors and the mean feature of the first, in OUT/harmonized, and show both results",
     )
     unit: Literal["auto", "image", "site"] = option(
-        "auto", "what is drawn again for intervals over all sites; auto = site where both dates share five at least"
+        "auto", "what is drawn again for intervals over all sites; auto = site where both dates share eight at least"
     )
     tolerance: float = option(
         2.0,
