@@ -111,6 +111,11 @@ def first_name(name: str, field: FieldInfo) -> str:
     return str(next(iter(_extra(field, "was", ())), name))
 
 
+def today(section: type[Section], name: str) -> str:
+    """The name now of a setting that a run knows by its first name."""
+    return next((new for new, field in section.model_fields.items() if first_name(new, field) == name), name)
+
+
 def short_flags(field: FieldInfo) -> tuple[str, ...]:
     """The short spellings of a setting in the terminal."""
     return tuple(_extra(field, "flags", ()))

@@ -188,6 +188,19 @@ def digests(root: Path, names: Sequence[str]) -> dict[str, str]:
     return {name: sha256(root / name)[:16] for name in names if (root / name).exists()}
 
 
+def stamps(paths: Sequence[Path]) -> str:
+    """A fingerprint of names, sizes and times of files, without opening them; empty where there are none.
+
+    Raises:
+        OSError: one is gone.
+    """
+    rows = []
+    for path in paths:
+        stat = path.stat()
+        rows.append((str(path), stat.st_size, stat.st_mtime_ns))
+    return digest(rows) if rows else ""
+
+
 def inside(root: Path, name: str) -> Path:
     """The path of the POSIX-style relative `name` under `root`.
 

@@ -1,12 +1,14 @@
 """The pipeline: settings of a run, which stages are up to date, and running them in order.
 
 run_settings   what a run's settings are resolved from, and saved or taken back
+kept_classes   classes that stay although the images are others
 steps          which stages are up to date, and why not
 running        running them, each recorded once its artefact is whole
 """
 
 import logging
 
+from segpipe.pipeline.kept_classes import keep_classes
 from segpipe.pipeline.run_settings import (
     SECTIONS,
     Settings,
@@ -48,6 +50,7 @@ __all__ = [
     "configs_dir",
     "existing_run",
     "is_run",
+    "keep_classes",
     "log",
     "make_runtime",
     "names_left",

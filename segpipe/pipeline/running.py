@@ -13,6 +13,7 @@ from segpipe.base import checksums, files
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime, Track
 from segpipe.base.version import versions
+from segpipe.pipeline import kept_classes
 from segpipe.pipeline.run_settings import Settings, check_settings, make_runtime, resolve, settings_tried
 from segpipe.pipeline.steps import BY_NAME, FORCED, Step, brought_along, chosen, require, step_of
 from segpipe.records.corpus import Rejected
@@ -52,7 +53,7 @@ def run_stage(step: Step, settings: Settings, run_dir: RunDir, runtime: Runtime)
         key=step.key,
         artefact=str(summary.get("fingerprint") or _identity(stage, run_dir, step.key)),
         checksum=checksums.checksum(run_dir.root / stage.ARTEFACT),
-        parts=dict(step.parts or {}),
+        parts={**(step.parts or {}), **kept_classes.found_on(stage, run_dir)},
         summary=summary,
         seconds=round(time.monotonic() - started, 3),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -91,6 +92,7 @@ def run(
         UsageError: a stage before `start` is missing or out of date.
     """
     asked = chosen(start, stop)
+    kept_classes.release(run_dir, settings, force)
     stages = (*brought_along(asked, settings, run_dir), *asked)
     for stage in STAGES[: STAGES.index(asked[0])]:
         if stage not in stages and any(stage.NAME in later.NEEDS for later in stages):

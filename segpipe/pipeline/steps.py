@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from segpipe.base import files
-from segpipe.base.config import first_name
+from segpipe.base.config import today
 from segpipe.base.errors import SegpipeError, UsageError, named
+from segpipe.pipeline import kept_classes
 from segpipe.pipeline.run_settings import Settings, resolve
 from segpipe.records.manifest import Manifest
 from segpipe.stages import STAGES, Stage, input_files, is_instant, optional_inputs, user_files
@@ -46,7 +46,7 @@ def step_of(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manifes
     if any(name not in manifest.stages for name in stage.NEEDS):
         return Step(stage, "run", "not done yet")
     try:
-        own_files = _fingerprint(input_files(stage, config))
+        own_files = files.stamps(input_files(stage, config))  # `index` itself hashes contents
         written = files.digests(run_dir.root, user_files(stage))  # by a person
     except SegpipeError as error:  # the stage itself will say so when it runs
         return Step(stage, "run", str(error))
@@ -73,28 +73,16 @@ def step_of(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manifes
     if not run_dir.has(stage.ARTEFACT):
         return Step(stage, "run", f"{stage.ARTEFACT}/ is gone", key, parts)
     if old.key != key:
-        return Step(stage, "run", _difference(stage, old.parts, parts), key, parts)
+        told = kept_classes.told_kept(stage, settings, run_dir, manifest)
+        action: Literal["run", "skip"] = "skip" if told else "run"
+        return Step(stage, action, told or _difference(stage, old.parts, parts), key, parts)
     return Step(stage, "skip", f"up to date since {old.finished}", key, parts)
-
-
-def _today(stage: Stage, name: str) -> str:
-    """The name of a setting that a run knows by its first name."""
-    return next((new for new, field in stage.Config.model_fields.items() if first_name(new, field) == name), name)
-
-
-def _fingerprint(paths: Sequence[Path]) -> str:
-    """Names, sizes and times of the user's files; contents are hashed by `index` itself."""
-    rows = []
-    for path in paths:
-        stat = path.stat()
-        rows.append((str(path), stat.st_size, stat.st_mtime_ns))
-    return files.digest(rows) if rows else ""
 
 
 def _difference(stage: Stage, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     before, after = old.get("settings", {}), new["settings"]
     changed = [
-        f"{stage.NAME}.{_today(stage, name)} {before.get(name)!r} -> {after.get(name)!r}"
+        f"{stage.NAME}.{today(stage.Config, name)} {before.get(name)!r} -> {after.get(name)!r}"
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name)
     ]
@@ -132,7 +120,7 @@ def plan(
     for stage in chosen(start, stop):
         step = step_of(stage, settings, run_dir, manifest, force=stage.NAME in force)
         again = [name for name in (*stage.NEEDS, *optional_inputs(stage)) if name in dirty]
-        if step.action == "skip" and again:
+        if step.action == "skip" and again and not kept_classes.told_kept(stage, settings, run_dir, manifest):
             step = Step(stage, "run", f"after {', '.join(again)}")
         if step.action == "run":
             dirty.add(stage.NAME)

@@ -24,6 +24,7 @@ from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.inference.encoder import Encoder, has_whitening, open_encoder, save_whitening
 from segpipe.inference.extraction import bfloat16_cosine, describe_shards, read_cuts, sample_patches, sample_rows
+from segpipe.inference.known_features import take_fit
 from segpipe.nn.backbones import Backbone, backbone_name, find_backbone, own_file, positions_of
 from segpipe.ops.clustering.kmeans import Moments
 from segpipe.records.codec import Codec, CodecName, channels_of, stored_bytes
@@ -282,6 +283,8 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     corpus = load_corpus(run_dir.path("corpus"))
     row = find_backbone(config.backbone)
     with run_dir.resuming(ARTEFACT) as out:
+        if row.kind == "classical":
+            take_fit(run_dir, out)
         encoder = prepare(config, row, corpus, out, runtime)
         header = _header(config, encoder.patch, encoder.dim, encoder.weights, encoder.precision)
         grids = np.array([(g.rows, g.cols) for g in (header.grid(crop.box.size) for crop in corpus.crops)])
