@@ -16,7 +16,7 @@ from segpipe.images.corpus_reader import ReadBox, open_original
 from segpipe.ops.change.ground_grid import GroundLink
 from segpipe.ops.change.phase_shift import RasterShift, WindowShift, common_shift, window_shift
 
-_SIDE = 512  # pixels of a window
+_SIDE, _SMALLEST = 512, 128  # pixels of a window, where the ground is large enough; else a quarter of the ground
 _ALONG = 6  # windows along a side of the common ground at most
 _HELD = 0.6  # share of a window that must hold image at both dates
 _TURNS = 3
@@ -69,7 +69,8 @@ def measure_shift(
 
 def _windows(read: ReadBox, other: ReadBox, box: Box, link: GroundLink, size: Size) -> Iterator[WindowShift]:
     """The shifts of windows that lie evenly over the common ground."""
-    side = min(_SIDE, box.height, box.width)
+    shortest = min(box.height, box.width)
+    side = min(shortest, max(_SMALLEST, min(_SIDE, shortest // 4)))
     if side < 16:
         return
     for top in _starts(box.top, box.height, side):

@@ -17,6 +17,7 @@ from segpipe.store.features import FeatureStore
 
 _CROPS = 400  # of a date
 _PATCHES = 24_000
+_FEW = 8  # images, of which halves are too coarse
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -53,6 +54,8 @@ def drift_between(first: Survey, second: Survey, *, seed: int) -> FeatureDrift |
     (own, images), (other, _) = (
         sample_patches(survey, store, seed=seed) for survey, store in zip((first, second), stores, strict=True)
     )
+    if second.shift is not None:
+        other = other - second.shift
     numbers = np.unique(images)
     half = np.random.default_rng((seed, 1)).permutation(numbers)[: len(numbers) // 2]
     return measure_drift(own, other, assign, first.legend.classes, halves=np.isin(images, half))
@@ -61,13 +64,15 @@ def drift_between(first: Survey, second: Survey, *, seed: int) -> FeatureDrift |
 def sample_patches(survey: Survey, store: FeatureStore, *, seed: int) -> tuple[Float32, Int64]:
     """Features (n, d) of an even sample of the date's valid patches, and the image of each (n,).
 
-    The parts of a mosaic count as images of their own.
+    The parts of mosaics count as images of their own where there are few images.
     """
     rng = np.random.default_rng((seed, 0))
     crops = np.concatenate([np.array(survey.corpus.crops_of[i], np.int64) for i in survey.images])
     if len(crops) > _CROPS:
         crops = np.sort(rng.choice(crops, _CROPS, replace=False))
     each, groups = max(1, _PATCHES // len(crops)), survey.corpus.groups
+    if len(np.unique(groups[crops])) < _FEW:
+        groups = np.arange(len(groups))
     parts, images = [], []
     for crop in crops.tolist():
         patches = store.patches(crop)[store.valid(crop)]

@@ -16,6 +16,7 @@ from segpipe.base.version import versions
 from segpipe.commands.change.comparison import MAP, POLYGONS, Comparison, compare
 from segpipe.commands.change.cover_change import ChangeRow
 from segpipe.commands.change.figures import change_png
+from segpipe.commands.change.harmonize import harmonize
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.page import build_page, render
 from segpipe.commands.change.second_date import open_surveys
@@ -56,8 +57,12 @@ def change(options: ChangeOptions, track: Track) -> ChangeResult:
         shutil.rmtree(out / MAP, ignore_errors=True)
         (out / POLYGONS).unlink(missing_ok=True)
         surveys = open_surveys(run_a, options, track)
+        plain = None
+        if options.harmonize:
+            plain = compare(surveys, options, track, out=None)
+            surveys = surveys[0], harmonize(surveys, options, track)
         found = compare(surveys, options, track, out=out)
-        return _write(out, found, None, options)
+        return _write(out, found, plain, options)
 
 
 def _write(out: Path, found: Comparison, plain: Comparison | None, options: ChangeOptions) -> ChangeResult:

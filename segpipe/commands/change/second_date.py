@@ -67,7 +67,7 @@ def segment(
     Raises:
         SegpipeError: as stages raise them.
     """
-    settings = pipeline.resolve(run_a, more={"index.images": absolute(images), **_machine(options)})
+    settings = pipeline.resolve(run_a, more={"index.images": absolute(images), **machine_settings(options)})
     run_b = pipeline.open_run(root)
     pipeline.keep_classes(run_b, settings, source or run_a)
     pipeline.work(run_b, settings, track, stop="refine")
@@ -82,7 +82,7 @@ def _join(run_a: RunDir, options: ChangeOptions, track: Track) -> tuple[Survey, 
     root = options.out / "joint"
     names = options.out / "joint.txt"
     files.write_text(names, "".join(f"{path}\n" for side in sides for path in side))
-    settings = pipeline.resolve(run_a, more={"index.images": str(names.absolute()), **_machine(options)})
+    settings = pipeline.resolve(run_a, more={"index.images": str(names.absolute()), **machine_settings(options)})
     run_dir = pipeline.open_run(root)
     pipeline.work(run_dir, settings, track, stop="refine")
     both, first = open_survey(run_dir, legend_of(run_dir), "both"), {*map(_real, sides[0])}

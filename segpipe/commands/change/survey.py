@@ -44,6 +44,8 @@ class Survey:
     """What the date is called."""
     without: re.Pattern[str] | None = None
     """What folders hold besides the site: the date."""
+    shift: npt.NDArray[np.float32] | None = None
+    """(d,) what is taken away from its features; None: nothing."""
 
     @cached_property
     def directory(self) -> Path:
@@ -144,8 +146,3 @@ def _sites(options: ChangeOptions, corpus: Corpus, without: re.Pattern[str] | No
         return None
     folders = [image.id.rpartition("/")[0] for image in corpus.images]
     return Sites(FOLDER, {i: without.sub("", name).strip("/_- ") or "all" for i, name in enumerate(folders)})
-
-
-def selected(counted: Counted, survey: Survey) -> npt.NDArray[np.int64]:
-    """(images of the date,) rows of what was counted."""
-    return np.array(survey.images, np.int64)
