@@ -105,7 +105,8 @@ def _real(path: str) -> str:
     return str(Path(path).resolve())
 
 
-def _machine(options: ChangeOptions) -> dict[str, object]:
+def machine_settings(options: ChangeOptions) -> dict[str, object]:
+    """The settings of the machine that a new run is made with."""
     return {f"runtime.{name}": getattr(options, name) for name in _MACHINE}
 
 
