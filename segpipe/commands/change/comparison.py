@@ -15,7 +15,6 @@ from segpipe.base.runtime import Track
 from segpipe.commands.change.alignment import measure_shift
 from segpipe.commands.change.change_map import moved_geo, plain_map, write_cog, write_polygons
 from segpipe.commands.change.cover_change import CoverChange, cover_change
-from segpipe.commands.change.light import drift_between
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.pairing import ImagePair, find_pairs
 from segpipe.commands.change.same_ground import ChangedPart, Ground, changed_part, compare_ground, plan_ground
@@ -74,11 +73,19 @@ class Comparison:
         ]
 
 
-def compare(surveys: tuple[Survey, Survey], options: ChangeOptions, track: Track, *, out: Path | None) -> Comparison:
+def compare(
+    surveys: tuple[Survey, Survey],
+    drift: FeatureDrift | None,
+    options: ChangeOptions,
+    track: Track,
+    *,
+    out: Path | None,
+) -> Comparison:
     """Find what changed.
 
     Args:
         surveys: the two dates, in the same classes.
+        drift: of the features between them; None where it is not known.
         options: how.
         track: shows how far the work is.
         out: where change maps are written; None: none are.
@@ -87,14 +94,14 @@ def compare(surveys: tuple[Survey, Survey], options: ChangeOptions, track: Track
         SegpipeError: a table is wrong, an image file is gone, or the disk is full.
     """
     pairs = find_pairs(*surveys, options.pairs)
-    drift = drift_between(*surveys, seed=options.seed)
     grounds, unaligned = _grounds(surveys, pairs, options, track)
     grounds = _compare_grounds(surveys, grounds, options, track, out)
-    by_light = np.zeros(surveys[0].legend.classes)
-    if drift is not None and drift.seen:
-        by_light = drift.by_light
+    moves = drift.moves if drift is not None and drift.seen else None
+    by_light = np.zeros(surveys[0].legend.classes) if moves is None else moves.sum(axis=0) - moves.sum(axis=1)
     cover = cover_change(surveys, pairs, grounds, by_light, options)
-    changed = changed_part(grounds, draws=options.n_resamples, seed=options.seed) if grounds else None
+    changed = None
+    if grounds:
+        changed = changed_part(grounds, moves, draws=options.n_resamples, seed=options.seed)
     return Comparison(surveys, tuple(pairs), tuple(grounds), tuple(unaligned), cover, changed, drift)
 
 

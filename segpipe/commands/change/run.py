@@ -17,6 +17,7 @@ from segpipe.commands.change.comparison import MAP, POLYGONS, Comparison, compar
 from segpipe.commands.change.cover_change import ChangeRow
 from segpipe.commands.change.figures import change_png
 from segpipe.commands.change.harmonize import harmonize
+from segpipe.commands.change.light import drift_between
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.page import build_page, render
 from segpipe.commands.change.second_date import open_surveys
@@ -59,9 +60,9 @@ def change(options: ChangeOptions, track: Track) -> ChangeResult:
         surveys = open_surveys(run_a, options, track)
         plain = None
         if options.harmonize:
-            plain = compare(surveys, options, track, out=None)
+            plain = compare(surveys, drift_between(*surveys, seed=options.seed), options, track, out=None)
             surveys = surveys[0], harmonize(surveys, options, track)
-        found = compare(surveys, options, track, out=out)
+        found = compare(surveys, drift_between(*surveys, seed=options.seed), options, track, out=out)
         return _write(out, found, plain, options)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,7 @@ from segpipe.ops.change.ground_grid import GroundLink
 from segpipe.ops.change.phase_shift import RasterShift
 from segpipe.ops.change.transition import change_certainty, count_transitions, margin_of
 from segpipe.ops.geodesy import pixel_area
-from segpipe.ops.metrics.bootstrap import interval, resample
+from segpipe.ops.metrics.bootstrap import resample
 
 _BLOCKS = 10  # along a side, where the ground is large enough
 _LEAST, _MOST = 64, 1024  # pixels along the side of a block
@@ -67,7 +67,7 @@ class ChangedPart:
 
     share: float
     low: float
-    """Of what is certain, in the poorest blocks; see `changed_part`."""
+    """See `changed_part`."""
     high: float
 
 
@@ -161,30 +161,36 @@ class _SmallMaps:
             each[slice(*rows), slice(*cols)] = values[..., place][picked]
 
 
-def changed_part(grounds: list[Ground], *, draws: int, seed: int) -> ChangedPart:
+def changed_part(grounds: list[Ground], moves: npt.NDArray[np.float64] | None, *, draws: int, seed: int) -> ChangedPart:
     """The share of the common ground that is of another class, and between what it lies.
 
-    Maps are least sure along borders, and every border that lies otherwise at one date looks like change. So the lower
-    end is the 2.5th percentile of the certain changes alone, and the upper end the 97.5th of all of them, with blocks
-    of ground drawn again.
+    Maps are least sure along borders, and every border that lies otherwise at one date looks like change; light too
+    turns one class into another. So the lower end is the 2.5th percentile of the certain changes alone, less what the
+    drift of features would make of the first date, and the upper end the 97.5th of all changes, with blocks of ground
+    drawn again.
 
     Args:
         grounds: compared.
+        moves: (classes, classes) shares of the first date by their class and by what the drift makes of it; None where
+            it is not known.
         draws: how many samples.
         seed: of the draws.
     """
-    blocks = [counts for ground in grounds for counts in ground.blocks]
-    sure = [counts for ground in grounds for counts in ground.certain]
-    held = np.array([counts.sum() for counts in blocks], np.float64)
-    moved = np.array([counts.sum() - np.trace(counts) for counts in blocks], np.float64)
-    certain = np.array([counts.sum() - np.trace(counts) for counts in sure], np.float64)
-    whole = float(moved.sum() / held.sum())
-    low, high = float(certain.sum() / held.sum()), whole
-    if len(blocks) > 1:
-        times = np.concatenate(list(resample(len(blocks), draws=draws, seed=seed)))
-        ends = interval(np.stack([times @ certain, times @ moved], axis=1) / (times @ held)[:, None])
-        low, high = min(low, float(ends[0][0])), max(high, float(ends[1][1]))
-    return ChangedPart(whole, low, high)
+    blocks, sure = (
+        np.stack([counts.ravel() for ground in grounds for counts in getattr(ground, name)]).astype(np.float64)
+        for name in ("blocks", "certain")
+    )
+    classes = len(grounds[0].blocks[0])
+    other = ~np.eye(classes, dtype=bool).ravel()
+    by_light = np.zeros(classes**2) if moves is None else moves.ravel()
+    whole = float(blocks.sum(axis=0)[other].sum() / blocks.sum())
+    lows, highs = [], []
+    for times in (np.ones((1, len(blocks))), *resample(len(blocks), draws=draws, seed=seed, width=classes**2)):
+        held = (times @ blocks.sum(axis=1))[:, None]
+        lows.append(np.maximum(times @ sure / held - by_light, 0)[:, other].sum(axis=1))
+        highs.append((times @ blocks / held)[:, other].sum(axis=1))
+    low, high = np.concatenate(lows), np.concatenate(highs)
+    return ChangedPart(whole, float(np.percentile(low, 2.5)), float(np.percentile(high, 97.5)))
 
 
 def plan_ground(
@@ -197,10 +203,3 @@ def plan_ground(
         return None
     area = None if one.geo is None else pixel_area(one.geo, one.size)
     return Ground(one.id, other.id, link, shift, box, area)
-
-
-def units_of(grounds: list[Ground]) -> Iterator[tuple[str, Int64]]:
-    """Every block of ground with the id of its image of the first date."""
-    for ground in grounds:
-        for counts in ground.blocks:
-            yield ground.first, counts

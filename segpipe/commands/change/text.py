@@ -23,8 +23,8 @@ def sentences(found: Comparison) -> list[str]:
         known = all(ground.pixel is not None for ground in found.grounds)
         size = f" ({part.share * area:,.4g} of {area:,.4g} square meters)" if known else ""
         said.append(
-            f"{part.share:.1%} of the common ground{size} is of another class; between {part.low:.1%}, what borders "
-            f"that lie a little wrong cannot explain, and {part.high:.1%}."
+            f"{part.share:.1%} of the common ground{size} is of another class; between {part.low:.1%}, what neither "
+            f"borders that lie a little wrong nor drift explain, and {part.high:.1%}."
         )
     said += [_aligned(ground) for ground in found.grounds[:_NAMED]]
     if found.unaligned:

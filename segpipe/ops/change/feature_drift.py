@@ -34,8 +34,13 @@ class FeatureDrift:
     """The same between two halves of the first date's images: what is measured where nothing drifts."""
     shared: float
     """Of how the classes' means moved the share that all have in common, 0 to 1."""
-    by_light: Float64
-    """(classes,) difference of cover that the shift alone makes of the first date's patches."""
+    moves: Float64
+    """(classes, classes) shares of the first date's patches by their class, and by that which the shift makes of it."""
+
+    @property
+    def by_light(self) -> Float64:
+        """(classes,) difference of cover that the shift alone makes of the first date's patches."""
+        return np.asarray(self.moves.sum(axis=0) - self.moves.sum(axis=1))
 
     @property
     def seen(self) -> bool:
@@ -94,10 +99,8 @@ def _sums(features: Float32, labels: Int64, classes: int) -> tuple[Float64, Floa
 
 
 def _effect(features: Float32, shift: Float32, assign: Assign, classes: int) -> Float64:
-    """What cover becomes more or less by the shift alone."""
-    shares = []
-    for each in (features, features + shift):
-        labels = assign(each)
-        counts = np.bincount(labels[labels >= 0], minlength=classes)
-        shares.append(counts / max(1, counts.sum()))
-    return np.asarray(shares[1] - shares[0], np.float64)
+    """(classes, classes) shares of patches by class without and with the shift."""
+    was, now = assign(features), assign(np.asarray(features + shift, np.float32))
+    held = (was >= 0) & (now >= 0)
+    counts = np.bincount(was[held] * classes + now[held], minlength=classes**2).reshape(classes, classes)
+    return np.asarray(counts / max(1, counts.sum()), np.float64)
