@@ -96,6 +96,7 @@ def measure(home: Path) -> None:
 
 
 def main() -> None:
+    """Draw and compare, each size in a process of its own."""
     if sys.argv[1:2] == ["measure"]:
         measure(Path(sys.argv[2]))
         return

@@ -97,7 +97,7 @@ def drift_sentence(found: Comparison) -> str:
 def points(value: float | None) -> str:
     """A difference of shares in percentage points.
 
-    >>> points(-0.0312), points(None)
-    ('-3.1', '–')
+    >>> points(-0.0312), points(None), points(-0.0001)
+    ('-3.1', '–', '0.0')
     """
-    return "–" if value is None else f"{100 * value:+.1f}"
+    return "–" if value is None else f"{100 * value:+.1f}" if abs(value) >= 0.0005 else "0.0"

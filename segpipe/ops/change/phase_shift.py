@@ -13,7 +13,7 @@ Float32 = npt.NDArray[np.float32]
 _BLUR = 1.2  # pixels: the correlation's peak becomes a Gaussian of this width, whose top three points give exactly
 _CLEAR = 7.5  # standard deviations above the rest of the surface: noise alone reaches six or so
 _LEAST = 3  # windows with a peak
-_APART = 0.5  # pixels that windows may differ by at least, however alike they are
+_APART = 0.5, 4.0  # pixels that windows may differ by, however alike or unlike they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def common_shift(found: Sequence[WindowShift]) -> RasterShift | None:
         return None
     middle = np.median(clear, axis=0)
     away = np.hypot(*(clear - middle).T)
-    kept = clear[away <= max(_APART, 3 * 1.4826 * float(np.median(away)))]
+    kept = clear[away <= np.clip(3 * 1.4826 * np.median(away), *_APART)]
     if 2 * len(kept) < len(clear):
         return None
     middle = np.median(kept, axis=0)
