@@ -11,6 +11,7 @@ from rasterio.crs import CRS
 
 from segpipe.base.geometry import Box, Size
 from segpipe.commands.change.change_map import moved_geo, plain_map, write_cog, write_polygons
+from segpipe.images.decoding import quiet
 from segpipe.records.geo import Geo
 from segpipe.records.legend import plain_legend
 
@@ -39,7 +40,7 @@ def test_a_map_is_written_and_read(tmp_path: Path, geo: Geo | None) -> None:
         count = write_polygons(plain, tmp_path / "c.gpkg", "change", geo, legend, least=25, append=False)
         more = write_polygons(plain, tmp_path / "c.gpkg", "every", geo, legend, least=1, append=False)
     assert (count, more) == (1, 2)
-    with rasterio.open(tmp_path / "a.tif") as file:
+    with quiet(), rasterio.open(tmp_path / "a.tif") as file:
         bands = np.moveaxis(file.read(), 0, -1)
         assert file.nodata == 255
         assert file.descriptions[0] == "class at the first date"
@@ -64,7 +65,7 @@ def test_a_map_on_which_nothing_changed(tmp_path: Path) -> None:
         put(Box(0, 0, 64, 64), np.zeros((64, 64, 3), np.uint8))
         close()
         assert write_polygons(plain, tmp_path / "c.gpkg", "change", GEO, plain_legend(2), least=1, append=False) == 0
-    assert raw.read(tmp_path / "c.gpkg", layer="change")[0]["features"] in (0, None, -1) or True
+    assert len(raw.read(tmp_path / "c.gpkg", layer="change")[2]) == 0
 
 
 def test_a_box_of_a_raster_lies_where_it_lies() -> None:

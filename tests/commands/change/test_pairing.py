@@ -38,7 +38,7 @@ def test_a_table_of_pairs(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"pairs\.csv:3: 'a' stands on line 2 too; an image belongs to one pair"):
         find_pairs(FIRST, SECOND, str(table))
     table.write_text("one,two\nx,y\n")
-    with pytest.raises(CorpusError, match="no row of .* belongs to images of both dates"):
+    with pytest.raises(CorpusError, match=r"no row of .* belongs to images of both dates"):
         find_pairs(FIRST, SECOND, str(table))
     table.write_text("one\na\n")
     with pytest.raises(UsageError, match="needs two columns"):
