@@ -38,7 +38,7 @@ class Transition:
     after: int
     pixels: int
     certain: int
-    """Those that borders lying wrong by the tolerance do not explain."""
+    """Those four tolerances away from any border that would explain them."""
     area: float | None
     """Square meters; None where the size of a pixel is not known."""
 

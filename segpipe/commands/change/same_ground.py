@@ -22,7 +22,7 @@ from segpipe.ops.metrics.bootstrap import resample
 _BLOCKS = 10  # along a side, where the ground is large enough
 _LEAST, _MOST = 64, 1024  # pixels along the side of a block
 _SHOWN = 900  # pixels of the longest side of the maps on the page
-_SURE = 128  # of 255: certain rather than not
+_SURE = 204  # of 255: four tolerances away from any border that would explain the change
 
 Int64 = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -46,7 +46,7 @@ class Ground:
     blocks: list[Int64] = field(default_factory=list)
     """Transitions (classes, classes) of each block of ground that holds some."""
     certain: list[Int64] = field(default_factory=list)
-    """Those of them that are certain rather than not."""
+    """Those of them that no border lying wrong by a few pixels explains."""
     shown: list[Bytes] = field(default_factory=list)
     """Small maps (h, w): class at the first date, at the second, certainty of the change."""
 
@@ -57,7 +57,7 @@ class Ground:
 
     @property
     def certain_transitions(self) -> Int64:
-        """Those of them that are certain rather than not."""
+        """Those of them that no border lying wrong by a few pixels explains."""
         return np.asarray(np.sum(self.certain, axis=0), np.int64)
 
 
