@@ -25,7 +25,7 @@ from segpipe.base.options import make
 from segpipe.base.runtime import no_track
 from segpipe.commands.change.comparison import compare
 from segpipe.commands.change.options import ChangeOptions
-from segpipe.commands.change.survey import Survey
+from segpipe.commands.change.survey import SurveyDate
 from segpipe.ops.drawing.shapes import noise
 from segpipe.records.legend import plain_legend
 from segpipe.store import masks
@@ -59,11 +59,11 @@ def write_date(folder: Path, side: int, rgb: np.ndarray, labels: np.ndarray) -> 
     masks.save_index(run_dir.root / "masks", [masks.join_tiles(Size(side, side), TILE, entries)])
 
 
-def open_date(folder: Path) -> Survey:
+def open_date(folder: Path) -> SurveyDate:
     """What `write_date` wrote."""
     run_dir = pipeline.open_run(folder / "run")
     index = masks.load_index(run_dir.root / "masks")
-    return Survey(run_dir, load_corpus(run_dir.path("corpus")), (0,), index, plain_legend(CLASSES), folder.name)
+    return SurveyDate(run_dir, load_corpus(run_dir.path("corpus")), (0,), index, plain_legend(CLASSES), folder.name)
 
 
 def draw(home: Path, side: int) -> None:

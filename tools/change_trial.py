@@ -121,7 +121,7 @@ def main() -> None:
             photos += (apart.low <= shown) & (shown <= apart.high)
             called[1] += bool(apart.sure.any())
         scale = 100 / repeats
-        held = [f"{values.min():.0f}-{values.max():.0f}" for values in (scale * maps, scale * photos)]
+        held = [f"{values.mean():.1f} ({values.min():.0f})" for values in (scale * maps, scale * photos)]
         print(f"{name:15} {scale * area:11.0f} {held[0]:>16} {held[1]:>15}", *(f"{scale * n:13.0f}" for n in called))
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from segpipe import pipeline
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import no_track
-from segpipe.commands.change.survey import Survey
+from segpipe.commands.change.survey import SurveyDate
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.geo import Geo
 from segpipe.records.legend import plain_legend
@@ -28,7 +28,7 @@ TILE = 200
 
 def named_survey(
     pixels: Mapping[str, Sequence[int]], *, name: str = "date", geo: Mapping[str, Geo] | None = None, side: int = 100
-) -> Survey:
+) -> SurveyDate:
     """A date whose images are ids with pixels by class; no file of it is there."""
     ids = list(pixels)
     size = Size(side, side)
@@ -44,10 +44,10 @@ def named_survey(
     ]
     classes = len(next(iter(pixels.values())))
     corpus, run_dir = Corpus(Path("photos"), images, crops), pipeline.open_run(Path("nowhere"))
-    return Survey(run_dir, corpus, tuple(range(len(ids))), index, plain_legend(classes), name)
+    return SurveyDate(run_dir, corpus, tuple(range(len(ids))), index, plain_legend(classes), name)
 
 
-def raster_survey(folder: Path, rgb: Rgb, labels: Labels, *, window: int = 128, east: float = 500_000) -> Survey:
+def raster_survey(folder: Path, rgb: Rgb, labels: Labels, *, window: int = 128, east: float = 500_000) -> SurveyDate:
     """A date of one mosaic on the earth, in `folder`, indexed; its mask lies in tiles."""
     write_raster(folder / "mosaic.tif", rgb, east=east)
     run_dir = pipeline.open_run(folder / "run")
@@ -60,4 +60,4 @@ def raster_survey(folder: Path, rgb: Rgb, labels: Labels, *, window: int = 128, 
             masks.write_mask(masks.tile_path(directory, "mosaic", Box(top, left, *part.shape)), part, classes=CLASSES)
             entries.append(masks.describe_mask("mosaic", part, classes=CLASSES))
     index = [masks.join_tiles(size, TILE, entries)]
-    return Survey(run_dir, load_corpus(run_dir.path("corpus")), (0,), index, plain_legend(CLASSES), folder.name)
+    return SurveyDate(run_dir, load_corpus(run_dir.path("corpus")), (0,), index, plain_legend(CLASSES), folder.name)

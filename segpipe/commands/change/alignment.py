@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Size
-from segpipe.commands.change.survey import Survey
+from segpipe.commands.change.survey import SurveyDate
 from segpipe.images.corpus_reader import ReadBox, open_original
 from segpipe.ops.change.ground_grid import GroundLink
 from segpipe.ops.change.phase_shift import RasterShift, WindowShift, common_shift, window_shift
@@ -27,7 +27,7 @@ Gray = npt.NDArray[np.float32]
 
 
 def measure_shift(
-    first: Survey, second: Survey, pair: tuple[int, int], link: GroundLink
+    first: SurveyDate, second: SurveyDate, pair: tuple[int, int], link: GroundLink
 ) -> tuple[GroundLink, RasterShift | None]:
     """The link with the residual shift in it, and the shift in pixels of the first raster.
 

@@ -15,10 +15,10 @@ from segpipe.base.runtime import Track
 from segpipe.commands.change.alignment import measure_shift
 from segpipe.commands.change.change_map import moved_geo, plain_map, write_cog, write_polygons
 from segpipe.commands.change.cover_change import CoverChange, cover_change
+from segpipe.commands.change.image_pairs import ImagePair, find_pairs
 from segpipe.commands.change.options import ChangeOptions
-from segpipe.commands.change.pairing import ImagePair, find_pairs
 from segpipe.commands.change.same_ground import ChangedPart, Ground, changed_part, compare_ground, plan_ground
-from segpipe.commands.change.survey import Survey
+from segpipe.commands.change.survey import SurveyDate
 from segpipe.ops.change.feature_drift import FeatureDrift
 from segpipe.ops.change.ground_grid import GroundLink
 from segpipe.pipeline import log
@@ -47,7 +47,7 @@ class Transition:
 class Comparison:
     """What was found."""
 
-    surveys: tuple[Survey, Survey]
+    surveys: tuple[SurveyDate, SurveyDate]
     pairs: tuple[ImagePair, ...]
     grounds: tuple[Ground, ...]
     unaligned: tuple[str, ...]
@@ -74,7 +74,7 @@ class Comparison:
 
 
 def compare(
-    surveys: tuple[Survey, Survey],
+    surveys: tuple[SurveyDate, SurveyDate],
     drift: FeatureDrift | None,
     options: ChangeOptions,
     track: Track,
@@ -106,7 +106,7 @@ def compare(
 
 
 def _grounds(
-    surveys: tuple[Survey, Survey], pairs: Sequence[ImagePair], options: ChangeOptions, track: Track
+    surveys: tuple[SurveyDate, SurveyDate], pairs: Sequence[ImagePair], options: ChangeOptions, track: Track
 ) -> tuple[list[Ground], list[str]]:
     """The pairs of which pixels correspond, aligned, and ids of those of which none do."""
     first, second = surveys
@@ -132,7 +132,11 @@ def _grounds(
 
 
 def _compare_grounds(
-    surveys: tuple[Survey, Survey], grounds: Sequence[Ground], options: ChangeOptions, track: Track, out: Path | None
+    surveys: tuple[SurveyDate, SurveyDate],
+    grounds: Sequence[Ground],
+    options: ChangeOptions,
+    track: Track,
+    out: Path | None,
 ) -> list[Ground]:
     """Those of which some pixels have a class at both dates, with their transitions; their maps are written."""
     legend = surveys[0].legend

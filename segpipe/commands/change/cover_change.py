@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.commands.change.image_pairs import ImagePair
 from segpipe.commands.change.options import ChangeOptions
-from segpipe.commands.change.pairing import ImagePair
 from segpipe.commands.change.same_ground import Ground
-from segpipe.commands.change.survey import Survey
+from segpipe.commands.change.survey import SurveyDate
 from segpipe.ops.change.cover_difference import CoverDifference, independent_difference, judge, paired_difference
 from segpipe.stages.cover.estimates import Counted
 
@@ -144,7 +144,7 @@ def _known(value: float) -> float | None:
 
 
 def cover_change(
-    surveys: tuple[Survey, Survey],
+    surveys: tuple[SurveyDate, SurveyDate],
     pairs: Sequence[ImagePair],
     grounds: Sequence[Ground],
     by_light: Float64,
@@ -200,7 +200,7 @@ def _amounts(counted: Sequence[Counted]) -> tuple[list[Float64], str]:
     return [each.pixels.astype(np.float64) for each in counted], "pixels"
 
 
-def _units(survey: Survey, counted: Counted, amounts: Float64) -> _Units:
+def _units(survey: SurveyDate, counted: Counted, amounts: Float64) -> _Units:
     """Images, frames of one scene together, by site."""
     keys: dict[tuple[str, int], int] = {}
     own = [keys.setdefault((counted.sites[i], int(counted.shots[i])), len(keys)) for i in survey.images]

@@ -24,10 +24,10 @@ from segpipe.base import checksums, files
 from segpipe.base.errors import UsageError, named
 from segpipe.base.geometry import Size, tiles
 from segpipe.base.runtime import Track
-from segpipe.commands.change.light import drift_between
+from segpipe.commands.change.light_drift import drift_between
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.second_date import machine_settings
-from segpipe.commands.change.survey import Survey, open_survey
+from segpipe.commands.change.survey import SurveyDate, open_survey
 from segpipe.images.corpus_reader import open_original, read_original, read_reduced
 from segpipe.images.rasters import GDAL_OPTIONS
 from segpipe.images.writing import writing
@@ -47,7 +47,7 @@ _TILE = 2048
 Rgb = npt.NDArray[np.uint8]
 
 
-def harmonize(surveys: tuple[Survey, Survey], options: ChangeOptions, track: Track) -> Survey:
+def harmonize(surveys: tuple[SurveyDate, SurveyDate], options: ChangeOptions, track: Track) -> SurveyDate:
     """The second date, harmonized and segmented again by the clusters of the first.
 
     Args:
@@ -82,7 +82,7 @@ def harmonize(surveys: tuple[Survey, Survey], options: ChangeOptions, track: Tra
     return replace(open_survey(run_b, first.legend, second.name), without=second.without, shift=drift.shift)
 
 
-def _refuse(second: Survey) -> None:
+def _refuse(second: SurveyDate) -> None:
     if second.corpus.bands:
         raise UsageError(f"{named('harmonize')}: colors are those of plain red, green and blue; leave index.bands out")
     film = next((image for i in second.images if (image := second.corpus.images[i]).moment is not None), None)
@@ -90,7 +90,7 @@ def _refuse(second: Survey) -> None:
         raise UsageError(f"{named('harmonize')}: {film.id} is a frame of a video, which is not recolored; leave it out")
 
 
-def color_statistics(survey: Survey) -> ColorStatistics:
+def color_statistics(survey: SurveyDate) -> ColorStatistics:
     """Of an even sample of the date's images, reduced; pure black, which fills what is no image, left out.
 
     Raises:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from segpipe.base.geometry import Box, Size, tiles
 from segpipe.base.runtime import Track
 from segpipe.commands.change.alignment import box_of
-from segpipe.commands.change.survey import Survey
+from segpipe.commands.change.survey import SurveyDate
 from segpipe.ops.change.ground_grid import GroundLink
 from segpipe.ops.change.phase_shift import RasterShift
 from segpipe.ops.change.transition import change_certainty, count_transitions, margin_of
@@ -71,7 +71,9 @@ class ChangedPart:
     high: float
 
 
-def compare_ground(first: Survey, second: Survey, ground: Ground, put: Put, track: Track, *, tolerance: float) -> None:
+def compare_ground(
+    first: SurveyDate, second: SurveyDate, ground: Ground, put: Put, track: Track, *, tolerance: float
+) -> None:
     """Read both class maps window by window; fills `ground` and hands over what a change map is made of.
 
     Memory: some windows of 1024 pixels and what lies around them.
@@ -106,7 +108,7 @@ def compare_ground(first: Survey, second: Survey, ground: Ground, put: Put, trac
     ground.shown.extend(small.maps)
 
 
-def _read_window(first: Survey, second: Survey, ground: Ground, window: Box, tolerance: float) -> Bytes:
+def _read_window(first: SurveyDate, second: SurveyDate, ground: Ground, window: Box, tolerance: float) -> Bytes:
     """(h, w, 3) of a window of the common ground: class before, class after, certainty."""
     image = first.corpus.images[_place(first, ground.first)]
     own = Box(window.top + ground.box.top, window.left + ground.box.left, window.height, window.width)
@@ -118,7 +120,7 @@ def _read_window(first: Survey, second: Survey, ground: Ground, window: Box, tol
     return np.stack([was[inner], now[inner], sure[inner]], axis=-1)
 
 
-def _second_labels(survey: Survey, image: int, link: GroundLink, box: Box) -> Bytes:
+def _second_labels(survey: SurveyDate, image: int, link: GroundLink, box: Box) -> Bytes:
     """The classes (h, w) of the second date at the pixels of a box of the first: those of the nearest pixel."""
     rows, cols = link.places(box)
     size = survey.corpus.images[image].size
@@ -137,7 +139,7 @@ def _bytes(labels: npt.NDArray[np.integer], nodata: int) -> Bytes:
     return np.where(labels == nodata, 255, labels).astype(np.uint8)
 
 
-def _place(survey: Survey, name: str) -> int:
+def _place(survey: SurveyDate, name: str) -> int:
     return next(i for i in survey.images if survey.corpus.images[i].id == name)
 
 
@@ -194,7 +196,7 @@ def changed_part(grounds: list[Ground], moves: npt.NDArray[np.float64] | None, *
 
 
 def plan_ground(
-    first: Survey, second: Survey, pair: tuple[int, int], link: GroundLink, shift: RasterShift | None
+    first: SurveyDate, second: SurveyDate, pair: tuple[int, int], link: GroundLink, shift: RasterShift | None
 ) -> Ground | None:
     """What two images share by a link; None where that is no pixel."""
     one, other = first.corpus.images[pair[0]], second.corpus.images[pair[1]]

@@ -11,7 +11,7 @@ from segpipe.base.errors import UsageError, named
 from segpipe.base.files import absolute
 from segpipe.base.runtime import Track
 from segpipe.commands.change.options import ChangeOptions
-from segpipe.commands.change.survey import Survey, open_survey, split_dates
+from segpipe.commands.change.survey import SurveyDate, open_survey, split_dates
 from segpipe.images.listing import list_images
 from segpipe.records.legend import Legend
 from segpipe.store import masks
@@ -21,7 +21,7 @@ from segpipe.store.run_dir import RunDir
 _MACHINE = ("device", "workers")
 
 
-def open_surveys(run_a: RunDir, options: ChangeOptions, track: Track) -> tuple[Survey, Survey]:
+def open_surveys(run_a: RunDir, options: ChangeOptions, track: Track) -> tuple[SurveyDate, SurveyDate]:
     """The two dates, in the same classes; images of the second one are segmented where no run holds them yet.
 
     Raises:
@@ -74,7 +74,7 @@ def segment(
     return run_b
 
 
-def _join(run_a: RunDir, options: ChangeOptions, track: Track) -> tuple[Survey, Survey]:
+def _join(run_a: RunDir, options: ChangeOptions, track: Track) -> tuple[SurveyDate, SurveyDate]:
     """One run of the images of both dates, with classes of its own, as the dates that it is made of."""
     own = pipeline.resolve(run_a)["index"].model_dump()["images"]
     listings = [list_images(images, skip=run_a.root, videos=True) for images in (own, absolute(options.second))]

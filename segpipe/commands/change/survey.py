@@ -30,7 +30,7 @@ _DATE = ("date", "survey", "year", "time", "epoch", "visit")
 
 
 @dataclass(frozen=True)
-class Survey:
+class SurveyDate:
     """The images of a date: all of a run, or some."""
 
     run_dir: RunDir
@@ -63,7 +63,7 @@ class Survey:
         return count_images(self.corpus, index, table, classes=self.legend.classes, gsd=options.gsd)
 
 
-def open_survey(run_dir: RunDir, legend: Legend, name: str) -> Survey:
+def open_survey(run_dir: RunDir, legend: Legend, name: str) -> SurveyDate:
     """All images of a run.
 
     Raises:
@@ -71,10 +71,10 @@ def open_survey(run_dir: RunDir, legend: Legend, name: str) -> Survey:
     """
     corpus = load_corpus(run_dir.path("corpus"))
     index = masks.load_index(run_dir.path("masks"))
-    return Survey(run_dir, corpus, tuple(range(len(corpus.images))), index, legend, name)
+    return SurveyDate(run_dir, corpus, tuple(range(len(corpus.images))), index, legend, name)
 
 
-def split_dates(both: Survey, options: ChangeOptions) -> tuple[Survey, Survey]:
+def split_dates(both: SurveyDate, options: ChangeOptions) -> tuple[SurveyDate, SurveyDate]:
     """The two dates of a run that holds both, the earlier one (by name) first.
 
     Raises:
@@ -96,7 +96,7 @@ def split_dates(both: Survey, options: ChangeOptions) -> tuple[Survey, Survey]:
         )
     sides = [tuple(i for i in both.images if found.get(i) == name) for name in names]
     first, second = (
-        Survey(both.run_dir, both.corpus, images, both.index, both.legend, name, pattern)
+        SurveyDate(both.run_dir, both.corpus, images, both.index, both.legend, name, pattern)
         for images, name in zip(sides, names, strict=True)
     )
     return first, second
@@ -110,12 +110,12 @@ def _pattern(text: str) -> re.Pattern[str]:
         raise UsageError(f"{said}: not a regular expression ({error}); such as (20[0-9][0-9])") from error
 
 
-def _by_pattern(pattern: re.Pattern[str], both: Survey) -> dict[int, str]:
+def _by_pattern(pattern: re.Pattern[str], both: SurveyDate) -> dict[int, str]:
     found = ((i, pattern.search(both.corpus.images[i].path)) for i in both.images)
     return {i: match[1 if pattern.groups else 0] or "" for i, match in found if match is not None}
 
 
-def _by_table(path: Path | None, both: Survey) -> dict[int, str]:
+def _by_table(path: Path | None, both: SurveyDate) -> dict[int, str]:
     assert path is not None
     rows = read_table(path, option=named("dates"))
     line, header = next(rows, (1, list[str]()))

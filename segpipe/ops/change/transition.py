@@ -39,7 +39,8 @@ def change_certainty(first: Labels, second: Labels, classes: int, *, tolerance: 
 
     A border that lies d pixels off turns pixels from class f into class t that have t within d at the first date and f
     within d at the second. With d the larger of the two distances the certainty is d / (d + tolerance): a half where
-    the tolerance explains the change just so.
+    the tolerance explains the change just so. Slivers and specks, nowhere wider than two tolerances, may come and go
+    with the borders around them: their certainty is a half at most.
 
     Args:
         first: (h, w) classes below `classes`; other values: none.
@@ -63,8 +64,20 @@ def change_certainty(first: Labels, second: Labels, classes: int, *, tolerance: 
         own = changed & (first == was) & (second == now)
         away = np.maximum(to_first[now][own], to_second[was][own])
         sure = np.where(away >= limit, 1.0, away / (away + tolerance))
+        sure = np.where(_solid(own, tolerance)[own], sure, np.minimum(sure, 0.5))
         found[own] = np.maximum(1, np.rint(255 * sure)).astype(np.uint8)
     return found
+
+
+def _solid(changed: npt.NDArray[np.bool_], tolerance: float) -> npt.NDArray[np.bool_]:
+    """The connected parts (h, w) that are somewhere wider than two tolerances."""
+    picture = changed.astype(np.uint8)
+    inner = cv2.distanceTransform(np.pad(picture, 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    count, parts = cv2.connectedComponents(picture, connectivity=8)
+    kept = np.zeros(count, np.bool_)
+    kept[np.unique(parts[inner > tolerance])] = True
+    kept[0] = False
+    return np.asarray(kept[parts])
 
 
 def _distance(there: npt.NDArray[np.bool_], limit: float) -> npt.NDArray[np.float32]:

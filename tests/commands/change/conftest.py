@@ -14,7 +14,7 @@ from PIL import Image
 
 import segpipe
 from segpipe.base.geometry import Size
-from segpipe.commands.change.survey import Survey
+from segpipe.commands.change.survey import SurveyDate
 from segpipe.ops.drawing.reef import reef_scene
 from segpipe.pipeline import open_run
 from segpipe.store.run_dir import RunDir
@@ -29,13 +29,13 @@ SHIFT = 7.3, -4.6
 class SameGround:
     """What was drawn."""
 
-    first: Survey
-    second: Survey
+    first: SurveyDate
+    second: SurveyDate
     before: npt.NDArray[np.uint8]
     after: npt.NDArray[np.uint8]
 
     @property
-    def surveys(self) -> tuple[Survey, Survey]:
+    def surveys(self) -> tuple[SurveyDate, SurveyDate]:
         return self.first, self.second
 
     @property

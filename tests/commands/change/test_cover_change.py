@@ -5,9 +5,9 @@ import pytest
 
 from segpipe.base.options import make
 from segpipe.commands.change.cover_change import ALL, CoverChange, CoverTable, cover_change
+from segpipe.commands.change.image_pairs import find_pairs
 from segpipe.commands.change.options import ChangeOptions
-from segpipe.commands.change.pairing import find_pairs
-from segpipe.commands.change.survey import Survey
+from segpipe.commands.change.survey import SurveyDate
 from tests.helpers.two_dates import named_survey
 
 NOTHING = np.zeros(2)
@@ -17,7 +17,7 @@ def options(**more: object) -> ChangeOptions:
     return make(ChangeOptions, {"run_a": "r", "second": "s", "out": "o", "n_resamples": 200, **more})
 
 
-def surveys(sites: int, images: int = 3) -> tuple[Survey, Survey]:
+def surveys(sites: int, images: int = 3) -> tuple[SurveyDate, SurveyDate]:
     rng = np.random.default_rng(0)
     dates = []
     for coral in (4000, 2500):

@@ -7,7 +7,7 @@ import pytest
 from segpipe.base.errors import UsageError
 from segpipe.base.options import make
 from segpipe.commands.change.options import ChangeOptions
-from segpipe.commands.change.survey import Survey, split_dates
+from segpipe.commands.change.survey import SurveyDate, split_dates
 from tests.helpers.two_dates import named_survey
 
 IDS = ["2023/north/a", "2023/south/b", "2024/north/a", "2024/south/b", "other/c"]
@@ -18,11 +18,11 @@ def options(**more: object) -> ChangeOptions:
 
 
 @pytest.fixture
-def both() -> Survey:
+def both() -> SurveyDate:
     return named_survey({each: [60, 40] for each in IDS})
 
 
-def test_dates_by_pattern(both: Survey) -> None:
+def test_dates_by_pattern(both: SurveyDate) -> None:
     first, second = split_dates(both, options(date_pattern=r"(20\d\d)"))
     assert (first.name, second.name) == ("2023", "2024")
     assert (first.images, second.images) == ((0, 1), (2, 3))
@@ -31,7 +31,7 @@ def test_dates_by_pattern(both: Survey) -> None:
     assert counted.pixels.tolist() == [[60, 40]] * 5
 
 
-def test_dates_by_table(both: Survey, tmp_path: Path) -> None:
+def test_dates_by_table(both: SurveyDate, tmp_path: Path) -> None:
     table = tmp_path / "dates.csv"
     table.write_text("image,date\n2023/north/a,before\n2024/north/a.jpg,late\n2024/south/b,late\nnowhere,x\n")
     first, second = split_dates(both, options(dates=table))
@@ -52,12 +52,12 @@ def test_dates_by_table(both: Survey, tmp_path: Path) -> None:
         ({"date_pattern": "(20"}, "not a regular expression"),
     ],
 )
-def test_dates_must_be_two(both: Survey, more: dict[str, object], said: str) -> None:
+def test_dates_must_be_two(both: SurveyDate, more: dict[str, object], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         split_dates(both, options(**more))
 
 
-def test_sites_by_pattern_and_table(both: Survey, tmp_path: Path) -> None:
+def test_sites_by_pattern_and_table(both: SurveyDate, tmp_path: Path) -> None:
     assert list(both.count(options(site_pattern="^(a|b)")).sites)[4] == "(no site)"
     table = tmp_path / "sites.csv"
     table.write_text("image,reef,gsd\n2023/north/a,one,0.5\n2024/north/a,one,\n")

@@ -25,6 +25,16 @@ def test_a_border_that_moved_a_little_is_not_sure_and_a_colony_that_died_is() ->
     assert sure[42, 49] > 220  # its edge too: no border of 1 was near
 
 
+def test_slivers_and_specks_come_and_go() -> None:
+    first, second = np.zeros((80, 80), np.uint8), np.zeros((80, 80), np.uint8)
+    second[20:23, 20:23] = 1
+    second[40, 5:75] = 1
+    second[50:60, 50:60] = 1
+    sure = change_certainty(first, second, 2, tolerance=2.0)
+    assert sure[20:23, 20:23].max() == sure[40, 5:75].max() == 128
+    assert sure[50:60, 50:60].min() > 220
+
+
 def test_windows_fit_together() -> None:
     rng = np.random.default_rng(0)
     first, second = (np.kron(rng.integers(0, 3, (20, 20)), np.ones((12, 12))).astype(np.uint8) for _ in range(2))

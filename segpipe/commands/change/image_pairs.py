@@ -10,7 +10,7 @@ from segpipe.base.errors import CorpusError, UsageError, named
 from segpipe.base.geometry import Box
 from segpipe.base.shown import quoted
 from segpipe.commands.change.options import NAMES
-from segpipe.commands.change.survey import Survey
+from segpipe.commands.change.survey import SurveyDate
 from segpipe.images.id_lookup import ImageNames
 from segpipe.ops.change.ground_grid import GroundLink, linkable
 from segpipe.records.corpus import Image
@@ -30,7 +30,7 @@ class ImagePair:
     """Whether coordinates say which pixels correspond."""
 
 
-def find_pairs(first: Survey, second: Survey, pairs: str | None) -> list[ImagePair]:
+def find_pairs(first: SurveyDate, second: SurveyDate, pairs: str | None) -> list[ImagePair]:
     """The pairs, in the order of the first date's images; none where nothing pairs them.
 
     Args:
@@ -52,7 +52,7 @@ def find_pairs(first: Survey, second: Survey, pairs: str | None) -> list[ImagePa
     return found
 
 
-def _by_names(first: Survey, second: Survey) -> list[tuple[int, int]]:
+def _by_names(first: SurveyDate, second: SurveyDate) -> list[tuple[int, int]]:
     places = {second.corpus.images[i].id: i for i in second.images}
     found = [(i, places[name]) for i in first.images if (name := first.corpus.images[i].id) in places]
     if not found:
@@ -62,7 +62,7 @@ def _by_names(first: Survey, second: Survey) -> list[tuple[int, int]]:
     return found
 
 
-def _by_table(path: Path, first: Survey, second: Survey) -> list[tuple[int, int]]:
+def _by_table(path: Path, first: SurveyDate, second: SurveyDate) -> list[tuple[int, int]]:
     rows = read_table(path, option=named("pairs"))
     line, header = next(rows, (1, list[str]()))
     if len(header) < 2:
@@ -98,7 +98,7 @@ def _by_table(path: Path, first: Survey, second: Survey) -> list[tuple[int, int]
     return found
 
 
-def _by_ground(first: Survey, second: Survey) -> list[ImagePair]:
+def _by_ground(first: SurveyDate, second: SurveyDate) -> list[ImagePair]:
     """Of every raster of the first date that raster of the second which shares most ground with it."""
     found, taken = [], set[int]()
     for a in first.images:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.commands.change.survey import Survey
+from segpipe.commands.change.survey import SurveyDate
 from segpipe.inference.plain_codes import PlainHead, open_plain_head
 from segpipe.ops.change.feature_drift import FeatureDrift, measure_drift
 from segpipe.records.clusters import ClusterModel
@@ -38,7 +38,7 @@ class PatchClasses:
         return np.asarray(self.legend.classes_of[members[nearest]], np.int64)
 
 
-def drift_between(first: Survey, second: Survey, *, seed: int) -> FeatureDrift | None:
+def drift_between(first: SurveyDate, second: SurveyDate, *, seed: int) -> FeatureDrift | None:
     """The drift of a seeded sample of patches; None where the runs' features cannot be compared.
 
     Args:
@@ -61,7 +61,7 @@ def drift_between(first: Survey, second: Survey, *, seed: int) -> FeatureDrift |
     return measure_drift(own, other, assign, first.legend.classes, halves=np.isin(images, half))
 
 
-def sample_patches(survey: Survey, store: FeatureStore, *, seed: int) -> tuple[Float32, Int64]:
+def sample_patches(survey: SurveyDate, store: FeatureStore, *, seed: int) -> tuple[Float32, Int64]:
     """Features (n, d) of an even sample of the date's valid patches, and the image of each (n,).
 
     The parts of mosaics count as images of their own where there are few images.

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from segpipe.commands.change.light import PatchClasses, drift_between, sample_patches
+from segpipe.commands.change.light_drift import PatchClasses, drift_between, sample_patches
 from segpipe.commands.change.second_date import legend_of
 from segpipe.commands.change.survey import open_survey
 from segpipe.inference.plain_codes import open_plain_head

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from segpipe.base.errors import CorpusError, UsageError
-from segpipe.commands.change.pairing import ImagePair, find_pairs
+from segpipe.commands.change.image_pairs import ImagePair, find_pairs
 from segpipe.records.geo import Geo
 from tests.helpers.two_dates import named_survey
 
