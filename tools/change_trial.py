@@ -2,7 +2,7 @@
 
 Usage: python tools/change_trial.py [REPEATS]   default 100
 
-Maps of the same ground: every border of both maps is bent by about 1.5 pixels, as a segmentation bends it. Photographs:
+Maps of the same ground: every border of both maps is bent by about a pixel, as a segmentation bends it. Photographs:
 views of a larger ground, other ones at each date. Changes: a tenth of the coral bleached, sand moved over rubble, none.
 What networks do to them is not in it: that is what the tests of the whole command see on a few.
 """
@@ -56,7 +56,7 @@ def move_sand(labels: Labels, rng: np.random.Generator) -> Labels:
 def bent(labels: Labels, rng: np.random.Generator) -> Labels:
     """The map with its borders bent."""
     y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32)
-    away = [1.5 * noise(rng, SIDE, SIDE, 12, 2) for _ in range(2)]
+    away = [1.0 * noise(rng, SIDE, SIDE, 12, 2) for _ in range(2)]
     found = cv2.remap(labels, x + away[0], y + away[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT)
     return np.asarray(found, np.uint8)
 

@@ -74,7 +74,7 @@ def reefs(tmp_path_factory: pytest.TempPathFactory) -> Reefs:
     home = tmp_path_factory.mktemp("reefs")
     for year, rng in zip(("2023", "2024"), np.random.default_rng(5).spawn(2), strict=True):
         for i in range(6):
-            rgb, _ = reef_scene(rng, Size(96, 128))
+            rgb, _ = reef_scene(rng, Size(72, 96))
             path = home / year / f"site{i % 2}" / f"{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             dark = rgb if year == "2023" else (rgb * 0.75).astype(np.uint8)
