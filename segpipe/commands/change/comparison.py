@@ -22,6 +22,7 @@ from segpipe.commands.change.survey import SurveyDate
 from segpipe.ops.change.feature_drift import FeatureDrift
 from segpipe.ops.change.ground_grid import GroundLink
 from segpipe.pipeline import log
+from segpipe.stages.export.formats.sanitize import unique
 
 MAP, POLYGONS = "map", "change.gpkg"
 _MOST_CLASSES = 254
@@ -98,7 +99,7 @@ def compare(
     grounds = _compare_grounds(surveys, grounds, options, track, out)
     moves = drift.moves if drift is not None and drift.seen else None
     by_light = np.zeros(surveys[0].legend.classes) if moves is None else moves.sum(axis=0) - moves.sum(axis=1)
-    cover = cover_change(surveys, pairs, grounds, by_light, options)
+    cover = cover_change(surveys, pairs, [] if unaligned else grounds, by_light, options)
     changed = None
     if grounds:
         changed = changed_part(grounds, moves, draws=options.n_resamples, seed=options.seed)
@@ -145,8 +146,9 @@ def _compare_grounds(
             f"{surveys[0].run_dir.root}: a change map holds at most {_MOST_CLASSES} classes, and there are "
             f"{legend.classes}; merge some with `segpipe name`"
         )
-    kept, layers = list[Ground](), 0
-    for ground in grounds:
+    kept = list[Ground]()
+    names = unique([ground.first for ground in grounds], ("layer_styles", "sqlite_sequence", "gpkg_contents"))
+    for ground, layer in zip(grounds, names, strict=True):
         if out is None:
             compare_ground(*surveys, ground, lambda box, maps: None, track, tolerance=options.tolerance)
         else:
@@ -159,9 +161,7 @@ def _compare_grounds(
                 close()
                 if ground.blocks:
                     write_cog(plain, path, size, legend)
-                    layer = f"change_{layers}" if len(grounds) > 1 else "change"
                     write_polygons(plain, out / POLYGONS, layer, geo, legend, least=options.min_area, append=False)
-                    layers += 1
         if ground.blocks:
             kept.append(ground)
         else:

@@ -17,6 +17,7 @@ from segpipe.stages.cover.estimates import Counted
 
 ALL = "all"
 _SITES = 8  # sites that both dates share, from which `auto` draws sites again: intervals of fewer are too narrow
+_PAIRS = 8  # pairs that show the same ground, from which they are drawn again instead of blocks of it
 
 Float64 = npt.NDArray[np.float64]
 
@@ -152,13 +153,14 @@ def cover_change(
 ) -> CoverChange:
     """The table of cover at both dates.
 
-    Where rasters show the same ground, cover is that of the common ground, and blocks of it are drawn again. Where
-    images are paired, pairs are drawn again; else the images of each date by themselves, or sites that both share.
+    Where rasters show the same ground, cover is that of the common ground, and blocks of it are drawn again, or from
+    eight rasters on the rasters. Where images are paired, pairs are drawn again; else the images of each date by
+    themselves, or sites that both share.
 
     Args:
         surveys: the two dates.
         pairs: of images.
-        grounds: what rasters of the same ground show.
+        grounds: what rasters of the same ground show; none where pixels of some pairs do not correspond.
         by_light: (classes,) what the drift of features alone makes.
         options: sites, unit, resamples.
     """
@@ -167,7 +169,9 @@ def cover_change(
     table = CoverTable(names, by_light, options)
     places = {image.id: i for i, image in enumerate(surveys[0].corpus.images)}
     if grounds:
-        ground = [(counted[0].sites[places[each.first]], each, counts) for each in grounds for counts in each.blocks]
+        many = len(grounds) >= _PAIRS
+        parts = [(each, counts) for each in grounds for counts in ([each.transitions] if many else each.blocks)]
+        ground = [(counted[0].sites[places[each.first]], each, counts) for each, counts in parts]
         known = all(each.pixel is not None for each in grounds)
         scale = [each.pixel or 1.0 if known else 1.0 for _, each, _ in ground]
         first, second = (
@@ -175,7 +179,8 @@ def cover_change(
             for axis in (1, 0)
         )
         rows = table.of_pairs([site for site, _, _ in ground], first, second)
-        return CoverChange(tuple(rows), "blocks of ground", "square meters" if known else "pixels", ())
+        unit = "pairs of images" if many else "blocks of ground"
+        return CoverChange(tuple(rows), unit, "square meters" if known else "pixels", ())
     amounts, weight = _amounts(counted)
     if pairs:
         at = [np.array([getattr(pair, side) for pair in pairs]) for side in ("first", "second")]
