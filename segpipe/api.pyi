@@ -738,6 +738,68 @@ def similar(
         SegpipeError: its text says what is wrong and the way out.
     """
 
+def change(
+    run_a: AnyPath,
+    second: AnyPath,
+    out: AnyPath,
+    *,
+    joint: bool = False,
+    dates: AnyPath | None = None,
+    date_pattern: str | None = None,
+    sites: AnyPath | None = None,
+    by: str = "",
+    site_pattern: str | None = None,
+    gsd: float | None = None,
+    pairs: str | None = None,
+    align: Literal["none", "shift"] = "shift",
+    harmonize: bool = False,
+    unit: Literal["auto", "image", "site"] = "auto",
+    tolerance: float = 2.0,
+    min_area: int = 25,
+    n_resamples: int = 2000,
+    seed: int = 0,
+    device: str = "auto",
+    workers: int | None = 0,
+) -> list[dict[str, Any]]:
+    """Show what changed between two dates, in the same classes: cover with intervals, transitions, a change map.
+
+    RUN_A is a finished run of the first date. The second date is a run with the clusters of RUN_A, or IMAGES_B, which
+    are segmented by the model of RUN_A in OUT/b. Names and merges of RUN_A hold for both. Where both dates lie in one
+    run, name it twice and tell the dates apart by --dates or --date-pattern.
+
+    Args:
+        run_a: the finished run of the first date.
+        second: the second date: a run with the same clusters, RUN_A itself, or images as for `run`.
+        out: a folder for what is found.
+        joint: find the classes anew in the images of both dates, in OUT/joint, instead of taking those of RUN_A.
+        dates: CSV that names images and their date, of a run that holds both.
+        date_pattern: regular expression whose first group in an image's path says its date, such as (20\\d\\d).
+        sites: CSV that names images of both dates and their site.
+        by: column of sites that says the site, or `folder`.
+        site_pattern: regular expression whose groups in a file name say the site.
+        gsd: meters along the side of a pixel, of all images that do not say so.
+        pairs: CSV of two columns, an image of the first date and that of the second which shows the same plot;
+            `names` = images of one id.
+        align: shift = what is left between two rasters of the same ground is measured by phase correlation and
+            taken away; none = coordinates alone.
+        harmonize: give the second date the colors and the mean feature of the first, in OUT/harmonized, and show
+            both results.
+        unit: what is drawn again for intervals over all sites; auto = site where both dates share eight at least.
+        tolerance: pixels by which borders of classes may lie wrong: less than that is no certain change.
+        min_area: pixels of the smallest polygon in the GeoPackage.
+        n_resamples: resamples behind each 95% interval.
+        seed: seed of the resamples.
+        device: where networks run: auto, cpu, cuda, cuda:1 or mps.
+        workers: processes and threads side by side; 0 = one per processor.
+
+    Returns:
+        the rows of `cover.csv`: for every class over all and at each site the shares at both dates, their
+        difference, its 95% interval and what may be said of it.
+
+    Raises:
+        SegpipeError: its text says what is wrong and the way out.
+    """
+
 def propagate(
     video: AnyPath,
     out: AnyPath,

@@ -6,6 +6,7 @@ from segpipe.base.options import Command
 from segpipe.commands import (
     attend,
     backbones,
+    change,
     check,
     demo,
     diff,
@@ -37,6 +38,7 @@ COMMANDS: tuple[Command, ...] = (
     probe.COMMAND,
     robustness.COMMAND,
     similar.COMMAND,
+    change.COMMAND,
     propagate.COMMAND,
     track.COMMAND,
     pretrain.COMMAND,

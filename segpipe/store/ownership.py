@@ -44,7 +44,8 @@ CORRUPTED = Kind("the output of robustness", "robustness")
 PROPAGATED = Kind("the output of propagate", "carried")
 TRACKED = Kind("the output of track", "tracks")
 PRETRAINED = Kind("the output of pretrain", "backbone")
-_KINDS = (RUN, APPLIED, ATTENDED, PROBED, CORRUPTED, PROPAGATED, TRACKED, PRETRAINED)
+CHANGED = Kind("the output of change", "changed")
+_KINDS = (RUN, APPLIED, ATTENDED, PROBED, CORRUPTED, PROPAGATED, TRACKED, PRETRAINED, CHANGED)
 
 
 def check_free(folder: Path, kind: Kind, *, earlier: Callable[[], bool]) -> None:

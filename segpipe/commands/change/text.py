@@ -1,0 +1,103 @@
+"""What was found between two dates, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from segpipe.base.shown import counted
+from segpipe.commands.change.comparison import Comparison
+from segpipe.commands.change.cover_change import ChangeRow
+from segpipe.commands.change.same_ground import Ground
+
+_NAMED = 4  # classes that a sentence names
+
+
+def sentences(found: Comparison) -> list[str]:
+    """The main results, the most important first."""
+    said = [_moved(found.cover.whole)]
+    doubtful = _doubtful(found.cover.whole)
+    said += [doubtful] if doubtful else []
+    if found.changed is not None:
+        part = found.changed
+        area = sum(ground.transitions.sum() * (ground.pixel or 0.0) for ground in found.grounds)
+        known = all(ground.pixel is not None for ground in found.grounds)
+        size = f" ({part.share * area:,.4g} of {area:,.4g} square meters)" if known else ""
+        said.append(
+            f"{part.share:.1%} of the common ground{size} is of another class; between {part.low:.1%}, what neither "
+            f"borders that lie a little wrong nor drift explain, and {part.high:.1%}."
+        )
+    said += [_aligned(ground) for ground in found.grounds[:_NAMED]]
+    if found.unaligned:
+        said.append(
+            f"{counted(len(found.unaligned), 'pair')} of photographs could not be laid over each other, such as "
+            f"{found.unaligned[0]}: their cover is compared, not their pixels."
+        )
+    drift = drift_sentence(found)
+    said += [drift] if drift else []
+    if found.cover.alone:
+        alone = found.cover.alone
+        said.append(f"Left out: {counted(len(alone), 'site')} that one date has alone, such as {alone[0]}.")
+    return said
+
+
+def _moved(rows: Sequence[ChangeRow]) -> str:
+    sure = [row for row in rows if row.verdict in ("more", "less")]
+    if not sure:
+        held = [row for row in rows if row.verdict != "no interval"]
+        if not held:
+            return "Nothing is known of how sure any difference is: one image or site at a date."
+        return f"No class changed more than noise: of {len(rows)} classes none is surely more or less."
+    sure.sort(key=lambda row: -abs(row.difference or 0.0))
+    parts = [f"{row.name} {points(row.difference)} ({points(row.low)} to {points(row.high)})" for row in sure[:_NAMED]]
+    more = f" and {len(sure) - _NAMED} more" if len(sure) > _NAMED else ""
+    return f"Changed, in percentage points with 95% intervals: {', '.join(parts)}{more}."
+
+
+def _doubtful(rows: Sequence[ChangeRow]) -> str:
+    parts = []
+    for word, why in (
+        ("may be light", "no more than the drift of features could make"),
+        ("may be chance", "one of so many classes differs as much by chance"),
+    ):
+        names = [row.name for row in rows if row.verdict == word]
+        if names:
+            parts.append(f"{', '.join(names[:_NAMED])}{' and others' if len(names) > _NAMED else ''}: {why}")
+    return f"Doubtful: {'; '.join(parts)}." if parts else ""
+
+
+def _aligned(ground: Ground) -> str:
+    if ground.shift is None:
+        return f"{ground.first}: laid over {ground.second} by coordinates alone."
+    shift = ground.shift
+    return (
+        f"{ground.first}: {ground.second} lay {shift.rows:+.2f} rows and {shift.cols:+.2f} columns off; that was taken "
+        f"away ({shift.used} of {shift.windows} windows agree to {shift.spread:.2f} pixels)."
+    )
+
+
+def drift_sentence(found: Comparison) -> str:
+    """What light, season or depth could have made; empty where it was not measured."""
+    drift = found.drift
+    if drift is None:
+        return ""
+    if not drift.seen:
+        return (
+            f"Features do not drift: all classes together moved by {drift.size:.2f} of the spread within classes, and "
+            f"two halves of the first date differ by {drift.noise:.2f}."
+        )
+    place = int(abs(drift.by_light).argmax())
+    name = found.surveys[0].legend.names[place]
+    return (
+        f"Features drift: all classes together moved by {drift.size:.2f} of the spread within classes "
+        f"({drift.noise:.2f} between two halves of the first date), as light, season, depth or a camera make it; alone "
+        f"it would change {name} by {points(float(drift.by_light[place]))} points."
+    )
+
+
+def points(value: float | None) -> str:
+    """A difference of shares in percentage points.
+
+    >>> points(-0.0312), points(None), points(-0.0001)
+    ('-3.1', '–', '0.0')
+    """
+    return "–" if value is None else f"{100 * value:+.1f}" if abs(value) >= 0.0005 else "0.0"

@@ -1,0 +1,157 @@
+"""Difference of cover between two dates, and how sure it is.
+
+What was sampled are images, sites or blocks of ground: these are drawn again with replacement (Efron, 1979), those that
+both dates share together. Percentiles of few samples give intervals that are too narrow; they are taken further out, as
+far as Student's t lies outside the normal distribution (Hesterberg, 2015, The American Statistician 69, 371-386).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from segpipe.ops.metrics.bootstrap import resample
+
+Float64 = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+_OUTER = 0.025
+_TOGETHER = 0.98
+"""How sure a change must be for all classes together: with few units false alarms stay below 5 in 100 then."""
+_NOTHING = 1e-12  # a standard error below which a class did not vary at all
+
+
+@dataclass(frozen=True, slots=True)
+class CoverDifference:
+    """Shares (classes,) of two dates, and their difference; NaN where nothing has a class."""
+
+    first: Float64
+    second: Float64
+    low: Float64
+    """Lower end of the 95% interval of second - first; NaN where there is none."""
+    high: Float64
+    sure: Bools
+    """Whether the difference is not 0 for all classes looked at together, at 98%."""
+    units: tuple[int, int]
+    """What was drawn again, of each date."""
+
+    @property
+    def difference(self) -> Float64:
+        """Second minus first."""
+        return self.second - self.first
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """How the difference varies over samples drawn again."""
+
+    draws: Float64
+    """(draws, classes)"""
+    freedom: Float64
+    """(classes,) degrees of freedom of its standard error."""
+    factor: Float64
+    """(classes,) by which the draws' standard deviation is too small."""
+
+
+def paired_difference(first: Float64, second: Float64, *, draws: int, seed: int) -> CoverDifference:
+    """Difference of cover of units that both dates hold, drawn again together.
+
+    Args:
+        first: (units, classes) amounts at the first date: pixels, square meters.
+        second: the same units at the second date. Units that are empty at one of them take no part.
+        draws: behind the interval.
+        seed: of the draws.
+    """
+    held = (first.sum(axis=1) > 0) & (second.sum(axis=1) > 0)
+    a, b = first[held], second[held]
+    count, classes = len(a), first.shape[1]
+    if count < 2:
+        return _without_interval(a, b)
+    parts = [_shares(times @ b) - _shares(times @ a) for times in resample(count, draws=draws, seed=seed)]
+    spread = _Spread(
+        np.concatenate(parts), np.full(classes, count - 1.0), np.full(classes, np.sqrt(count / (count - 1)))
+    )
+    return _with_interval(a, b, spread)
+
+
+def independent_difference(first: Float64, second: Float64, *, draws: int, seed: int) -> CoverDifference:
+    """Difference of cover of images that the dates do not share: those of each are drawn again by themselves.
+
+    Args:
+        first: (units, classes) amounts at the first date; empty units take no part.
+        second: (other units, classes) at the second date.
+        draws: behind the interval.
+        seed: of the draws.
+    """
+    sides = [rows[rows.sum(axis=1) > 0] for rows in (first, second)]
+    counts = [len(rows) for rows in sides]
+    if min(counts) < 2:
+        return _without_interval(sides[0], sides[1])
+    own = [
+        np.concatenate([_shares(times @ rows) for times in resample(len(rows), draws=draws, seed=seed + place)])
+        for place, rows in enumerate(sides)
+    ]
+    # Welch (1947): two samples of unequal variance
+    drawn = [values.var(axis=0) + _NOTHING**2 for values in own]
+    true = [values * count / (count - 1) for values, count in zip(drawn, counts, strict=True)]
+    total = true[0] + true[1]
+    freedom = total**2 / (true[0] ** 2 / (counts[0] - 1) + true[1] ** 2 / (counts[1] - 1))
+    return _with_interval(sides[0], sides[1], _Spread(own[1] - own[0], freedom, np.sqrt(total / (drawn[0] + drawn[1]))))
+
+
+def _with_interval(a: Float64, b: Float64, spread: _Spread) -> CoverDifference:
+    first, second = _shares(a.sum(axis=0)), _shares(b.sum(axis=0))
+    found, classes = second - first, len(first)
+    outer = stats.norm.cdf(-spread.factor * stats.t.ppf(1 - _OUTER, spread.freedom))
+    low, high = (
+        np.array([np.quantile(spread.draws[:, k], end) for k, end in enumerate(ends)]) for ends in (outer, 1 - outer)
+    )
+    error = spread.draws.std(axis=0)
+    varies = error > _NOTHING
+    if not varies.any():
+        return CoverDifference(first, second, low, high, np.zeros(classes, np.bool_), (len(a), len(b)))
+    scaled = np.abs(spread.draws - found)[:, varies] / error[varies]
+    together = stats.norm.sf(np.quantile(scaled.max(axis=1), _TOGETHER))  # beyond it in one direction
+    limit = spread.factor * stats.t.isf(together, spread.freedom) * error
+    sure = varies & (np.abs(found) > limit) & ((low > 0) | (high < 0))
+    return CoverDifference(first, second, low, high, sure, (len(a), len(b)))
+
+
+def _without_interval(a: Float64, b: Float64) -> CoverDifference:
+    nothing = np.full(a.shape[1], np.nan)
+    first, second = _shares(a.sum(axis=0)), _shares(b.sum(axis=0))
+    return CoverDifference(first, second, nothing, nothing, np.zeros(a.shape[1], np.bool_), (len(a), len(b)))
+
+
+def _shares(amounts: Float64) -> Float64:
+    total = amounts.sum(axis=-1, keepdims=True)
+    return np.asarray(np.divide(amounts, total, out=np.full(amounts.shape, np.nan), where=total > 0))
+
+
+def judge(low: Float64, high: Float64, sure: Bools, by_light: Float64) -> list[str]:
+    """What may be said of the difference of each class, in a word or two.
+
+    `more` and `less`: it is real as far as these images tell. `within noise`: its interval holds 0. `may be chance`:
+    its own interval does not, but of so many classes one such comes up by chance. `may be light`: it is no larger than
+    what the common drift of features makes of the first date's images. `no interval`: one unit alone.
+
+    Args:
+        low: (classes,) ends of the intervals.
+        high: (classes,)
+        sure: (classes,) of `CoverDifference`.
+        by_light: (classes,) the difference that the drift alone makes; 0 where it is not known.
+    """
+    words = []
+    for least, most, certain, drift in zip(low, high, sure, by_light, strict=True):
+        if not np.isfinite(least):
+            words.append("no interval")
+        elif least <= 0 <= most:
+            words.append("within noise")
+        elif least - max(0.0, drift) <= 0 <= most - min(0.0, drift):
+            words.append("may be light")
+        else:
+            words.append(("more" if least > 0 else "less") if certain else "may be chance")
+    return words

@@ -1,0 +1,69 @@
+"""The images of a date: told apart in one run, and their sites."""
+
+from pathlib import Path
+
+import pytest
+
+from segpipe.base.errors import UsageError
+from segpipe.base.options import make
+from segpipe.commands.change.options import ChangeOptions
+from segpipe.commands.change.survey import SurveyDate, split_dates
+from tests.helpers.two_dates import named_survey
+
+IDS = ["2023/north/a", "2023/south/b", "2024/north/a", "2024/south/b", "other/c"]
+
+
+def options(**more: object) -> ChangeOptions:
+    return make(ChangeOptions, {"run_a": "r", "second": "r", "out": "o", **more})
+
+
+@pytest.fixture
+def both() -> SurveyDate:
+    return named_survey({each: [60, 40] for each in IDS})
+
+
+def test_dates_by_pattern(both: SurveyDate) -> None:
+    first, second = split_dates(both, options(date_pattern=r"(20\d\d)"))
+    assert (first.name, second.name) == ("2023", "2024")
+    assert (first.images, second.images) == ((0, 1), (2, 3))
+    counted = first.count(options(date_pattern=r"(20\d\d)"))
+    assert list(counted.sites) == ["north", "south", "north", "south", "other"]  # folders without the date
+    assert counted.pixels.tolist() == [[60, 40]] * 5
+
+
+def test_dates_by_table(both: SurveyDate, tmp_path: Path) -> None:
+    table = tmp_path / "dates.csv"
+    table.write_text("image,date\n2023/north/a,before\n2024/north/a.jpg,late\n2024/south/b,late\nnowhere,x\n")
+    first, second = split_dates(both, options(dates=table))
+    assert (first.name, first.images, second.name, second.images) == ("before", (0,), "late", (2, 3))
+    table.write_text("image,date\na,2023\n")
+    with pytest.raises(UsageError, match=r"dates\.csv:2: 'a' fits 2 images; give more of its path"):
+        split_dates(both, options(dates=table))
+    table.write_text("picture,when\n2023/north/a,1\n")
+    with pytest.raises(UsageError, match="needs columns `image` and `date`"):
+        split_dates(both, options(dates=table))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "nowhere is named for both dates; say which images are of which by dates=CSV or date_pattern="),
+        ({"date_pattern": "(2023)"}, "1 dates in its images .2023., and two are compared"),
+        ({"date_pattern": "(20"}, "not a regular expression"),
+    ],
+)
+def test_dates_must_be_two(both: SurveyDate, more: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        split_dates(both, options(**more))
+
+
+def test_sites_by_pattern_and_table(both: SurveyDate, tmp_path: Path) -> None:
+    assert list(both.count(options(site_pattern="^(a|b)")).sites)[4] == "(no site)"
+    table = tmp_path / "sites.csv"
+    table.write_text("image,reef,gsd\n2023/north/a,one,0.5\n2024/north/a,one,\n")
+    counted = both.count(options(sites=table, by="reef"))
+    assert list(counted.sites[:3]) == ["one", "(no site)", "one"]
+    assert counted.areas[0] == 0.25
+    assert both.count(options(gsd=2.0)).areas[1] == 4.0
+    with pytest.raises(UsageError, match="by=reef is a column of a table of sites; give it with sites"):
+        both.count(options(by="reef"))

@@ -1,0 +1,55 @@
+"""Sentences on what changed."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from segpipe.base.options import make
+from segpipe.base.runtime import no_track
+from segpipe.commands.change.comparison import Comparison, compare
+from segpipe.commands.change.options import ChangeOptions
+from segpipe.commands.change.text import drift_sentence, sentences
+from segpipe.ops.change.feature_drift import FeatureDrift
+from tests.commands.change.conftest import SameGround
+from tests.helpers.two_dates import named_survey
+
+
+def comparison(second: int, count: int = 8) -> Comparison:
+    first = named_survey({f"x/{i}": [400 + 2 * i, 600 - 2 * i] for i in range(count)})
+    other = named_survey({f"x/{i}": [second + 2 * i, 1000 - second - 2 * i] for i in range(count)})
+    given = make(ChangeOptions, {"run_a": "r", "second": "s", "out": "o", "n_resamples": 100})
+    return compare((first, other), None, given, no_track, out=None)
+
+
+def test_what_changed_is_said_first() -> None:
+    said = sentences(comparison(300))
+    assert said[0].startswith("Changed, in percentage points with 95% intervals: class 0 -10.0 (-10.")
+    assert len(said) == 1
+
+
+def test_noise_is_said_to_be_noise() -> None:
+    assert sentences(comparison(400)) == ["No class changed more than noise: of 2 classes none is surely more or less."]
+    assert sentences(comparison(300, count=1))[0].startswith("Nothing is known of how sure any difference is")
+
+
+def test_drift_and_what_it_could_make() -> None:
+    found = comparison(300)
+    drift = FeatureDrift(np.zeros(2, np.float32), 0.5, 0.1, 0.9, np.array([[0.3, 0.1], [0.0, 0.6]]))
+    assert "alone it would change class 0 by -10.0 points" in drift_sentence(replace(found, drift=drift))
+    calm = replace(drift, size=0.15)
+    assert drift_sentence(replace(found, drift=calm)).startswith("Features do not drift: all classes together moved")
+    assert drift_sentence(found) == ""
+    rows = tuple(replace(row, verdict="may be light") for row in found.cover.rows)
+    said = sentences(replace(found, cover=replace(found.cover, rows=rows, alone=("a", "b")), unaligned=("p",)))
+    assert said[1] == "Doubtful: class 0, class 1: no more than the drift of features could make."
+    assert said[2].startswith("1 pair of photographs could not be laid over each other, such as p")
+    assert said[3] == "Left out: 2 sites that one date has alone, such as a."
+
+
+def test_ground_and_its_alignment(same_ground: SameGround) -> None:
+    given = make(ChangeOptions, {"run_a": "r", "second": "s", "out": "o", "n_resamples": 100})
+    said = sentences(compare(same_ground.surveys, None, given, no_track, out=None))
+    assert "square meters) is of another class; between" in said[-2]
+    assert said[-1].startswith("mosaic: mosaic lay +7.3")
+    plain = compare(same_ground.surveys, None, given.model_copy(update={"align": "none"}), no_track, out=None)
+    assert sentences(plain)[-1] == "mosaic: laid over mosaic by coordinates alone."

@@ -1,0 +1,93 @@
+"""Differences of cover: intervals hold the truth, and where nothing changed nothing is said to have."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from segpipe.ops.change.cover_difference import CoverDifference, independent_difference, judge, paired_difference
+
+BASE = np.array([0.30, 0.20, 0.25, 0.15, 0.10])
+BLEACHED = BASE + np.array([-0.03, 0, 0, 0.03, 0])
+REPEATS = 100
+
+
+def photographs(rng: np.random.Generator, shares: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
+    """Pixels (count, classes) of photographs of a place: each shows its own part of it."""
+    return np.array([rng.multinomial(5000, rng.dirichlet(8 * shares)) for _ in range(count)], np.float64)
+
+
+def plots(rng: np.random.Generator, count: int, bleached: float) -> tuple[npt.NDArray[np.float64], ...]:
+    """The same plots twice: what the map says of each varies by itself."""
+    own = rng.dirichlet(8 * BASE, size=count)
+    after = own.copy()
+    after[:, 3] += bleached * own[:, 0]
+    after[:, 0] -= bleached * own[:, 0]
+    first, second = (
+        np.array([rng.multinomial(3000, rng.dirichlet(300 * row + 1e-3)) for row in rows], np.float64)
+        for rows in (own, after)
+    )
+    return first, second
+
+
+def test_intervals_hold_the_true_change_and_false_alarms_are_few() -> None:
+    rng, held, alarms = np.random.default_rng(1), np.zeros(5), 0
+    for seed in range(REPEATS):
+        first = photographs(rng, BASE, 24)
+        found = independent_difference(first, photographs(rng, BLEACHED, 24), draws=400, seed=seed)
+        held += (found.low <= BLEACHED - BASE) & (found.high >= BLEACHED - BASE)
+        alarms += independent_difference(first, photographs(rng, BASE, 24), draws=400, seed=seed).sure.any()
+    assert held.mean() >= 93, held
+    assert alarms <= 5, alarms
+
+
+def test_plots_seen_twice_tell_a_tenth_of_the_coral_bleached() -> None:
+    rng, held, alarms, seen, width = np.random.default_rng(2), 0, 0, 0, []
+    for seed in range(REPEATS):
+        found = paired_difference(*plots(rng, 24, 0.10), draws=400, seed=seed)
+        held += bool(found.low[0] <= -0.03 <= found.high[0]) + bool(found.low[3] <= 0.03 <= found.high[3])
+        seen += bool(found.sure[0])
+        width.append(found.high[0] - found.low[0])
+        alarms += paired_difference(*plots(rng, 24, 0.0), draws=400, seed=seed).sure.any()
+    assert held >= 2 * 93, held
+    assert alarms <= 5, alarms
+    assert seen > 30, seen  # and pairs tell more than two samples of as many photographs
+    one, other = plots(rng, 24, 0.1)
+    apart = independent_difference(one, other, draws=400, seed=0)
+    assert np.median(width) < 0.7 * (apart.high[0] - apart.low[0])
+
+
+def test_shares_and_units() -> None:
+    first, second = np.array([[3.0, 1], [1, 3], [0, 0]]), np.array([[1.0, 3], [0, 4], [5, 5]])
+    found = paired_difference(first, second, draws=200, seed=0)
+    assert found.units == (2, 2)  # a unit that is empty at one date takes no part
+    np.testing.assert_allclose([found.first, found.second], [[0.5, 0.5], [0.125, 0.875]])
+    np.testing.assert_allclose(found.difference, [-0.375, 0.375])
+    apart = independent_difference(first, second, draws=200, seed=0)
+    assert apart.units == (2, 3)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_of_one_unit_nothing_is_known(count: int) -> None:
+    rows = np.full((count, 3), 2.0)
+    for found in (
+        paired_difference(rows, rows, draws=100, seed=0),
+        independent_difference(rows, rows, draws=100, seed=0),
+    ):
+        assert isinstance(found, CoverDifference)
+        assert np.isnan(found.low).all()
+        assert np.isnan(found.high).all()
+        assert not found.sure.any()
+
+
+def test_a_class_that_never_varies_is_sure_of_nothing() -> None:
+    rows = np.array([[1.0, 1, 0]] * 5)
+    found = paired_difference(rows, rows, draws=100, seed=0)
+    np.testing.assert_array_equal([found.low, found.high], np.zeros((2, 3)))
+    assert not found.sure.any()
+
+
+def test_what_may_be_said() -> None:
+    low, high = np.array([-0.1, 0.02, -0.3, 0.02, np.nan, -0.4]), np.array([0.1, 0.06, -0.1, 0.06, np.nan, -0.3])
+    sure, light = np.array([0, 1, 1, 0, 0, 1], bool), np.array([0, 0, 0.2, 0, 0, -0.32])
+    said = judge(low, high, sure, light)
+    assert said == ["within noise", "more", "less", "may be chance", "no interval", "may be light"]
