@@ -32,7 +32,7 @@ from segpipe.stages.export.vector.polygons import IMAGE_TRANSFORM, place, polygo
 from segpipe.stages.export.vector.regions import connect
 
 _BLOCK = 512
-_CORNERS = 1_000_000  # of polygons made at a time
+_CORNERS = 200_000  # of polygons made at a time
 _NONE = 65535
 _BANDS = ("class at the first date", "class at the second date", "certainty of the change, 0 to 1 as 0 to 254")
 
