@@ -87,6 +87,8 @@ def measure(home: Path) -> None:
     found = compare((open_date(home / "a"), open_date(home / "b")), None, options, no_track, out=home / "out")
     (ground,), part = found.grounds, found.changed
     shift = ground.shift
+    assert shift is not None
+    assert part is not None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"{ground.box.width} x {ground.box.height}: {time.monotonic() - started:.0f} s, peak {peak:.0f} MB; shift "

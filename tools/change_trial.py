@@ -86,7 +86,7 @@ def photograph(labels: Labels, rng: np.random.Generator) -> npt.NDArray[np.float
 def shares(labels: Labels, weights: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
     """Shares (classes,) of a map, every pixel by its weight."""
     weights = np.ones(labels.shape) if weights is None else weights
-    return np.bincount(labels.ravel(), weights.ravel(), minlength=CLASSES) / weights.sum()
+    return np.asarray(np.bincount(labels.ravel(), weights.ravel(), minlength=CLASSES) / weights.sum())
 
 
 def looked_at() -> npt.NDArray[np.float64]:
