@@ -14,16 +14,21 @@ _LITTLE = 0.02
 """Share of its scale below which an image is five gray levels or fewer."""
 
 Limits = tuple[float, float]
+NONE_SETTLED: Mapping[str, Limits] = {}
 
 
-def group_scales(images: Sequence[Image]) -> list[Image]:
+def group_scales(images: Sequence[Image], settled: Mapping[str, Limits] = NONE_SETTLED) -> list[Image]:
     """The images, those whose scale is not that of their depth with its name in their view.
+
+    Where scales are settled, as kept classes were found with them, each image has the nearest of its depth.
 
     Images of one depth are put in the order of their largest absolute values, and parted wherever one is more than ten
     times the one before. The largest group keeps the scale of the depth.
     """
     named: dict[str, str] = {}
-    for depth in sorted({image.depth for image in images} - {"uint8"}):
+    held = {name.partition("~")[0] for name in settled}
+    images = [with_scale(image, settled) if image.depth in held else image for image in images]
+    for depth in sorted({image.depth for image in images} - {"uint8"} - held):
         sized = sorted((size, image.id) for image in images if image.depth == depth and (size := _size(image)))
         groups: list[list[str]] = []
         last = math.inf
@@ -34,7 +39,10 @@ def group_scales(images: Sequence[Image]) -> list[Image]:
             last = size
         largest_first = sorted(groups, key=lambda group: (-len(group), group[0]))
         named |= {id_: f"{depth}~{n}" for n, group in enumerate(largest_first[1:], 2) for id_ in group}
-    return [replace(image, view=replace(image.view, scale=named.get(image.id, ""))) for image in images]
+    return [
+        image if image.depth in held else replace(image, view=replace(image.view, scale=named.get(image.id, "")))
+        for image in images
+    ]
 
 
 def with_scale(image: Image, scaling: Mapping[str, Limits]) -> Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from segpipe.images.channel_scaling import scale_channels
 from segpipe.images.crop_plan import CropPlan
 from segpipe.images.mosaics import sample_mosaic, showing
 from segpipe.images.readers import sample_values
+from segpipe.images.scale_groups import NONE_SETTLED, Limits
 from segpipe.records.corpus import Image, valid_path
+from segpipe.records.view import scales_of
 
 _IMAGES = 64
 _PIXELS = 20_000
@@ -24,8 +26,14 @@ _TAILS = (0.5, 99.5)
 
 
 def find_scaling(
-    images: Sequence[Image], root: Path, corpus_dir: Path, *, plan: CropPlan, guards: Guards
-) -> dict[str, tuple[float, float]]:
+    images: Sequence[Image],
+    root: Path,
+    corpus_dir: Path,
+    *,
+    plan: CropPlan,
+    guards: Guards,
+    settled: Mapping[str, Limits] = NONE_SETTLED,
+) -> dict[str, Limits]:
     """For each depth but uint8, or scale that a view names, the values that become 0 and 255.
 
     Percentiles 0.5 and 99.5 of a seeded sample of pixels from at most 64 images of that depth or scale: the same for
@@ -39,10 +47,13 @@ def find_scaling(
         corpus_dir: the directory `corpus/`, with the valid pixels of mosaics.
         plan: bands, and windows of mosaics.
         guards: processes to decode in.
+        settled: limits by name that are not looked for, as kept classes were found with them.
 
     Raises:
         BadImage: a file changes meanwhile.
     """
+    kept = {name: settled[name] for each in images for name in scales_of(each.depth, each.view) if name in settled}
+    images = [each for each in images if not all(name in kept for name in scales_of(each.depth, each.view))]
     scaling = scale_channels(images, root, corpus_dir, plan=plan, guards=guards)
     images = [image for image in images if not image.view.channels]
     for name in sorted({image.view.scale or image.depth for image in images} - {"uint8"}):
@@ -55,7 +66,7 @@ def find_scaling(
         values = np.concatenate(sample)
         low, high = (float(value) for value in np.percentile(values, _TAILS)) if len(values) else (0.0, 1.0)
         scaling[name] = (low, high if high > low else low + 1.0)  # constant images become black
-    return scaling
+    return scaling | kept
 
 
 def _sample(

@@ -23,8 +23,9 @@ from segpipe.records.manifest import Manifest, StageRecord
 from segpipe.stages import Stage, cluster, extract, input_files, train
 from segpipe.store.class_names import CLASSES
 from segpipe.store.clusters import SPLITS
+from segpipe.store.corpus import load_scaling
 from segpipe.store.features import stored_header
-from segpipe.store.kept import forget_kept, kept_file, load_kept, save_kept, told_of_kept
+from segpipe.store.kept import forget_kept, kept_file, load_kept, save_kept, settled_scaling, told_of_kept
 from segpipe.store.run_dir import RunDir
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,9 @@ def keep_classes(run_dir: RunDir, settings: Settings, source: RunDir) -> KeptCla
     )
     with run_dir.lock(), run_dir.draft(() if own else (CLASSES, SPLITS)) as draft:
         save_kept(kept, draft.root, _fitted(source))
+        settled = settled_scaling(draft.root)
+        if any(settled.get(name, limits) != limits for name, limits in load_scaling(run_dir.root / "corpus").items()):
+            draft.record("index", None)  # its deep images have another scale
         if not own:
             _copy(source, draft, records)
             if _whitening(run_dir) not in ("", kept.space["whitening"]):
@@ -147,9 +151,11 @@ def _now(run_dir: RunDir, manifest: Manifest) -> dict[str, Any]:
     record = manifest.stages[extract.NAME]
     settings = {key: value for key, value in record.parts.get("settings", {}).items() if key not in _FREE}
     said = {key: record.summary.get(key, "") for key in ("weights", "precision")}
-    header = stored_header(run_dir.root / extract.ARTEFACT).to_dict()
+    header = stored_header(run_dir.path(extract.ARTEFACT)).to_dict()
     bands: dict[str, Any] = {key: json.loads(json.dumps(header[key])) for key in ("channels", "views") if key in header}
-    space = {"settings": settings, **said, **bands, "whitening": _whitening(run_dir)}
+    scaling = {name: list(limits) for name, limits in load_scaling(run_dir.path("corpus")).items()}
+    more = {"scaling": scaling} if scaling else {}
+    space = {"settings": settings, **said, **bands, **more, "whitening": _whitening(run_dir)}
     return {"images": int(manifest.stages["index"].summary.get("images", 0)), "space": space}
 
 

@@ -18,7 +18,8 @@ class KeptClasses:
     images: int
     """How many images they were found on."""
     space: Mapping[str, Any] = field(default_factory=dict)
-    """What the features share with those that they were found on: settings, weights, precision, whitening."""
+    """What the features share with those that they were found on: settings, weights, precision, whitening,
+    channels, views and the scaling of deep images."""
     source: str = ""
     """The run that they were taken from; empty: the run itself."""
 

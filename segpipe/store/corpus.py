@@ -97,6 +97,15 @@ def count_corpus(path: Path) -> tuple[int, int]:
     return images, crops
 
 
+def load_scaling(path: Path) -> dict[str, tuple[float, float]]:
+    """How the deep images of a corpus are scaled; nothing else is read. Empty where that is missing or damaged."""
+    try:
+        scaling = files.read_json(path / "header.json")["scaling"]
+        return {name: (low, high) for name, (low, high) in scaling.items() if _numbers([low, high])}
+    except (FileNotFoundError, *_DAMAGE):
+        return {}
+
+
 def load_rejected(path: Path) -> list[Rejected]:
     """Read the skipped files.
 

@@ -69,6 +69,16 @@ def told_of_kept(root: Path, manifest: Manifest) -> str:
     return kept.told(int(stages["index"].summary.get("images", 0)) if "index" in stages else 0)
 
 
+def settled_scaling(root: Path) -> dict[str, tuple[float, float]]:
+    """The values that become 0 and 255, by depth or channel, with which the run at `root` found its kept classes.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    kept = load_kept(root)
+    return {name: (low, high) for name, (low, high) in kept.space.get("scaling", {}).items()} if kept else {}
+
+
 def kept_file(root: Path, name: str) -> Path | None:
     """A file of what is kept; None where there is none."""
     path = root / FOLDER / name

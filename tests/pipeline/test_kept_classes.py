@@ -1,19 +1,21 @@
 """Classes that stay although the images are others."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from segpipe import pipeline
+from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import no_track
 from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.pipeline.kept_classes import active, keep_classes, release, told_kept
 from segpipe.stages import cluster, refine
 from segpipe.store.class_names import CLASSES, clustering
-from segpipe.store.kept import load_kept
+from segpipe.store.kept import load_kept, save_kept
 from segpipe.store.run_dir import RunDir
 from tests.helpers.quick_run import CLASSICAL, SMALL, reef_run
 
@@ -102,3 +104,16 @@ def test_what_cannot_be_kept_is_refused(old: RunDir, others: Path, tmp_path: Pat
     with pytest.raises(UsageError, match=r"extract\.input_size 96 -> 80"):
         keep_classes(new, settings_of(new, others, **{"extract.input_size": 80}), old)
     assert load_kept(old.root) is None
+
+
+def test_an_index_of_another_scale_is_made_again(old: RunDir, others: Path) -> None:
+    keep_classes(old, settings_of(old, others), old)
+    assert "index" in old.manifest().stages
+    kept = load_kept(old.root)
+    assert kept is not None
+    space = {**kept.space, "scaling": {"uint16": [0.0, 9.0]}}
+    save_kept(replace(kept, space=space), old.root, None)
+    header = old.root / "corpus" / "header.json"
+    files.write_json(header, {**files.read_json(header), "scaling": {"uint16": [0.0, 8.0]}})
+    keep_classes(old, settings_of(old, others), old)
+    assert "index" not in old.manifest().stages

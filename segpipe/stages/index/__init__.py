@@ -7,8 +7,6 @@ Writes corpus/  the images that can be used with their crops, frames of videos, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,13 +15,12 @@ from pydantic import AfterValidator, model_validator
 
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
-from segpipe.base.errors import CorpusError, SegpipeError, UsageError
+from segpipe.base.errors import SegpipeError, UsageError
 from segpipe.base.files import absolute
 from segpipe.base.guarded import Guards
 from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.images.band_math import parse_formula
-from segpipe.images.bands import numbers
 from segpipe.images.crop_plan import CropPlan
 from segpipe.images.datasets import FOLDER, known_layout, list_layout
 from segpipe.images.even_sample import sample_evenly
@@ -32,16 +29,14 @@ from segpipe.images.known_files import KnownFiles, count_known, known_files
 from segpipe.images.label_masks import leave_out_labels
 from segpipe.images.listing import Listing, list_images
 from segpipe.images.nodata import MASK, NOTES
-from segpipe.images.scale_groups import group_scales, told_of_scale
-from segpipe.images.scaling import find_scaling
 from segpipe.images.scenes import BANDS_TOO, group_scenes
 from segpipe.images.stack_plan import StackPlan, rule_of
-from segpipe.images.stack_views import alike
 from segpipe.images.validate import check, expect_images, find_images
-from segpipe.records.corpus import Corpus, Crop, Image, Rejected
+from segpipe.stages.index.corpus_building import build_corpus
 from segpipe.stages.index.summary import FORMAT as FORMAT
 from segpipe.stages.index.summary import Summary, summarize, told_of_labels
 from segpipe.store.corpus import load_corpus, save_corpus
+from segpipe.store.kept import settled_scaling
 from segpipe.store.run_dir import RunDir
 
 NAME = "index"
@@ -227,39 +222,6 @@ def stack_of(config: Config) -> StackPlan | None:
     return StackPlan(() if every else config.bands, config.band_math, config.beside, config.band_files)
 
 
-def build_corpus(
-    listing: Listing, checked: Sequence[Image | Rejected], corpus_dir: Path, *, config: Config, guards: Guards
-) -> tuple[Corpus, list[Rejected]]:
-    """Make the corpus of the files that passed.
-
-    Raises:
-        CorpusError: no file passed.
-    """
-    rejected = [*listing.rejected, *(item for item in checked if isinstance(item, Rejected))]
-    images = [item for item in checked if isinstance(item, Image)]
-    if not images:
-        first = "; ".join(f"{item.path}: {item.reason}" for item in rejected[:3])
-        set_so = all("index." in item.reason for item in rejected)
-        way_out = "correct these settings" if set_so else "repair or replace them"
-        raise CorpusError(f"none of {len(rejected)} files in {listing.root} can be used ({first}); {way_out}")
-    plan = plan_of(config)
-    images, others = alike(images)
-    rejected += others
-    images = [_told_of_strip(image, plan) for image in group_scales(images)]
-    planned = [Crop(i, box) for i, image in enumerate(images) for box in plan.boxes(image, corpus_dir)]
-    scaling = find_scaling(images, listing.root, corpus_dir, plan=plan, guards=guards)
-    told = tuple(told_of_scale(image, scaling) for image in images)
-    return Corpus(listing.root, told, tuple(planned), scaling, numbers(plan.bands), corpus_dir), rejected
-
-
-def _told_of_strip(image: Image, plan: CropPlan) -> Image:
-    count = len(plan.photograph(image.size))
-    note = f"a strip, looked at in {count} pieces"
-    if image.mosaic or plan.crops != "whole" or count == 1 or note in image.notes:  # of a known file
-        return image
-    return replace(image, notes=(*image.notes, note))
-
-
 def list_files(config: Config, *, skip: Path | None = None) -> Listing:
     """The files that the settings mean; see `list_images` and `list_layout`.
 
@@ -337,7 +299,8 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
                 found = sample_evenly(found, total=total, count=config.preview)
             results = thread_map(look, found, workers=runtime.workers, ahead=2 * runtime.workers)
             checked = list(runtime.track(results, total=min(total, config.preview or total), unit="images"))
-            corpus, rejected = build_corpus(listing, checked, out, config=config, guards=guards)
+            settled = settled_scaling(run_dir.root)
+            corpus, rejected = build_corpus(listing, checked, out, plan=plan_of(config), guards=guards, settled=settled)
         save_corpus(corpus, rejected, out)
     for item in rejected[:20]:
         _log.warning("skipped: %s: %s", item.path, item.reason)
