@@ -126,10 +126,10 @@ def _parameter(option: Declared) -> click.Parameter:
         repeats = len(inner) == 2 and inner[1] is Ellipsis
         pair = typing.get_args(inner[0]) if repeats and typing.get_origin(inner[0]) is tuple else ()
         shape = {"multiple": repeats, "nargs": len(pair) if pair else 1 if repeats else len(inner)}
-    default = None if option.default in (None, ()) else option.default
+    default = None if option.required or option.default in (None, ()) else option.default
     return click.Option(
         names, type=click_type(option), metavar=metavar, help=option.description, default=default,
-        show_default=default is not None, **shape,
+        show_default=default is not None, required=option.required, **shape,
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from segpipe.store.part_folder import load_plan
 from segpipe.store.run_dir import RunDir
 
 _PARTS_PER_WORKER = 8
+_STORE = 256 << 20  # bytes: numbers of parts alone go through it, and Ray would take a third of the memory
 
 
 class _Actor:
@@ -80,7 +81,8 @@ def run_on_ray(
         import ray
     except ImportError as error:
         raise MachineError(f"{named('engine', 'ray')} needs Ray: `pip install 'segpipe[ray]'`") from error
-    own = dict[str, Any]() if address else {"num_cpus": max(workers + 1, cpu_count(), 2), "include_dashboard": False}
+    cpus = max(workers + 1, cpu_count(), 2)
+    own = {} if address else {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": _STORE}
     ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     try:
         pool = workers or max(1, int(ray.cluster_resources()["CPU"]) - 1)

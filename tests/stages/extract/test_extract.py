@@ -24,6 +24,7 @@ from segpipe.nn import classical, precision
 from segpipe.nn.network import Network
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.stages import extract
+from segpipe.stages.extract import feature_work
 from segpipe.store import features as store
 from segpipe.store.corpus import load_corpus, save_corpus
 from segpipe.store.features import FeatureStore
@@ -167,7 +168,7 @@ def test_interrupted_after_a_shard_and_resumed_the_bytes_are_the_same(tmp_path, 
             extract.run(settings, broken, RUNTIME)
     assert not broken.has("features")
     with monkeypatch.context() as patch:
-        patch.setattr(extract, "fit_codec", None)
+        patch.setattr(feature_work, "fit_codec", None)
         patch.setattr(classical, "fit_whitening", None)  # what was learned must be taken up, not learned again
         again = []
 
