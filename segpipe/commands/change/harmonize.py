@@ -83,7 +83,7 @@ def harmonize(surveys: tuple[SurveyDate, SurveyDate], options: ChangeOptions, tr
 
 
 def _refuse(second: SurveyDate) -> None:
-    if second.corpus.bands:
+    if second.corpus.bands or second.corpus.channels:
         raise UsageError(f"{named('harmonize')}: colors are those of plain red, green and blue; leave index.bands out")
     film = next((image for i in second.images if (image := second.corpus.images[i]).moment is not None), None)
     if film is not None:
