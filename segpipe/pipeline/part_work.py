@@ -170,7 +170,7 @@ def open_bench(run_dir: RunDir, settings: Settings, track: Track, name: str) -> 
         run_dir,
         stage.ARTEFACT,
         step.key,
-        lay_out=lambda folder: sharing.lay_out(config, run_dir, folder, runtime),
+        lay_out=lambda folder: sharing.open(config, run_dir, folder, runtime).lay_out(),
         laid_out=sharing.laid_out,
     )
     work = sharing.open(config, run_dir, out, runtime)
@@ -206,7 +206,7 @@ def do_part(bench: PartBench, number: int) -> None:
     units, started = PartNumber(number, bench.parts).of(bench.work.units), time.monotonic()
     try:
         bench.work.write(units)
-        count, size, sha256 = sum_files(bench.out, bench.work.names(units))
+        record = part_record(bench, number, started)
     except Exception as error:
         if bench.folder.done(number, bench.parts) is None:
             reason = str(error) or type(error).__name__
@@ -214,22 +214,27 @@ def do_part(bench: PartBench, number: int) -> None:
             raise
         log.info("%-8s part %s was finished by another meanwhile", bench.stage, PartNumber(number, bench.parts))
         return
-    bench.folder.save(
-        PartRecord(
-            stage=bench.stage,
-            key=bench.key,
-            part=number,
-            parts=bench.parts,
-            start=units.start,
-            stop=units.stop,
-            files=count,
-            bytes=size,
-            sha256=sha256,
-            seconds=round(time.monotonic() - started, 3),
-            finished=_now(),
-            versions=versions(),
-            host=socket.gethostname(),
-        )
+    bench.folder.save(record)
+
+
+def part_record(bench: PartBench, number: int, started: float) -> PartRecord:
+    """The record of a part that was begun at `started` and whose files are there; they are read for their checksum."""
+    units = PartNumber(number, bench.parts).of(bench.work.units)
+    count, size, sha256 = sum_files(bench.out, bench.work.names(units))
+    return PartRecord(
+        stage=bench.stage,
+        key=bench.key,
+        part=number,
+        parts=bench.parts,
+        start=units.start,
+        stop=units.stop,
+        files=count,
+        bytes=size,
+        sha256=sha256,
+        seconds=round(time.monotonic() - started, 3),
+        finished=_now(),
+        versions=versions(),
+        host=socket.gethostname(),
     )
 
 

@@ -26,6 +26,10 @@ class UnitsOfWork(Protocol):
         """How many there are."""
         ...
 
+    def lay_out(self) -> None:
+        """Write into an empty folder what all parts have to agree on."""
+        ...
+
     def write(self, units: range) -> None:
         """Do these units, but for those that are done."""
         ...
@@ -41,10 +45,8 @@ class Sharing:
 
     open: Callable[[Any, RunDir, Path, Runtime], UnitsOfWork]
     """From settings, run, the artefact's folder and runtime to the work; nothing heavy is opened yet."""
-    lay_out: Callable[[Any, RunDir, Path, Runtime], None]
-    """Write into an empty folder what all parts have to agree on."""
     laid_out: Callable[[Path], bool]
-    """Whether that is there."""
+    """Whether what all parts have to agree on is there."""
 
 
 def shared_folder(

@@ -10,8 +10,8 @@ from segpipe.store.leases import Leases
 from trials.many_parts import HandClock
 
 
-def test_a_lease_has_one_owner_of_many_who_try_at_once(tmp_path: Path) -> None:
-    workers = [Leases(tmp_path, seconds=60) for _ in range(16)]
+def take_at_once(workers: list[Leases]) -> list[str]:
+    """Who got the lease of many who try in the same moment."""
     barrier, got = threading.Barrier(len(workers)), list[str]()
 
     def try_it(worker: Leases) -> None:
@@ -24,6 +24,12 @@ def test_a_lease_has_one_owner_of_many_who_try_at_once(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    return got
+
+
+def test_a_lease_has_one_owner_of_many_who_try_at_once(tmp_path: Path) -> None:
+    workers = [Leases(tmp_path, seconds=60) for _ in range(16)]
+    got = take_at_once(workers)
     assert len(got) == 1
     assert workers[0].running() == {"00001": got[0]}
 
@@ -33,18 +39,7 @@ def test_one_that_ran_out_goes_to_one_of_many(tmp_path: Path) -> None:
     assert Leases(tmp_path, seconds=60, clock=clock).take("00001")
     clock.time += 61
     workers = [Leases(tmp_path, seconds=60, clock=clock) for _ in range(16)]
-    barrier, got = threading.Barrier(len(workers)), list[str]()
-
-    def try_it(worker: Leases) -> None:
-        barrier.wait()
-        if worker.take("00001"):
-            got.append(worker.owner)
-
-    threads = [threading.Thread(target=try_it, args=(worker,)) for worker in workers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    got = take_at_once(workers)
     assert len(got) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["00001.lease"]
 

@@ -24,16 +24,15 @@ from segpipe import pipeline
 from segpipe.base import checksums, files
 from segpipe.base.parts import PartNumber
 from segpipe.base.runtime import Runtime, no_track
-from segpipe.base.version import versions
 from segpipe.commands.demo.synthetic import write_reef_corpus
-from segpipe.pipeline.part_work import PartBench
+from segpipe.pipeline.part_work import PartBench, part_record
 from segpipe.records.features import FeatureHeader
 from segpipe.records.part_record import PartRecord
 from segpipe.stages import sharing_of
 from segpipe.store import masks
 from segpipe.store.features import FeatureWriter, create_features
 from segpipe.store.mask_lines import save_lines
-from segpipe.store.part_folder import PartFolder, sum_files
+from segpipe.store.part_folder import PartFolder
 from segpipe.store.run_dir import KEY, RunDir
 
 _PER_FOLDER = 1000
@@ -110,22 +109,7 @@ def _records(bench: PartBench, images: int) -> Iterator[PartRecord]:
         units = PartNumber(number, bench.parts).of(bench.work.units)
         if bench.stage == "refine":
             save_lines(bench.out, units, [_line(image) for image in units])
-        count, size, sha256 = sum_files(bench.out, bench.work.names(units))
-        yield PartRecord(
-            stage=bench.stage,
-            key=bench.key,
-            part=number,
-            parts=bench.parts,
-            start=units.start,
-            stop=units.stop,
-            files=count,
-            bytes=size,
-            sha256=sha256,
-            seconds=1.0,
-            finished="2026-01-01T00:00:00+00:00",
-            versions=versions(),
-            host="drawn",
-        )
+        yield part_record(bench, number, time.monotonic())
 
 
 def _draw_features(out: Path, images: int) -> None:

@@ -68,6 +68,9 @@ class Noted:
     units: int
     wrote: dict[int, int] = field(default_factory=dict)
 
+    def lay_out(self) -> None:
+        """There is nothing to agree on."""
+
     def write(self, units: range) -> None:
         """Write a file for each unit."""
         for unit in units:

@@ -137,11 +137,7 @@ class Exporting:
         return Summary(images=self.units, files={name: made[name] for name in self._config.formats})
 
 
-def _lay_out(config: Config, run_dir: RunDir, out: Path, runtime: Runtime) -> None:
-    Exporting(config, run_dir, out, runtime).lay_out()
-
-
-SHARING = Sharing(Exporting, _lay_out, part_files.has_kept)
+SHARING = Sharing(Exporting, part_files.has_kept)
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:

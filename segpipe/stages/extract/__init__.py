@@ -76,11 +76,7 @@ def cost(config: Config, work: Work) -> Cost:
     return Cost(seconds, work.crops * (passes * stored_bytes(config.codec, dim, cells) + row.width * 4))
 
 
-def _lay_out(config: Config, run_dir: RunDir, out: Path, runtime: Runtime) -> None:
-    Extraction(config, run_dir, out, runtime).lay_out()
-
-
-SHARING = Sharing(Extraction, _lay_out, exists)
+SHARING = Sharing(Extraction, exists)
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:

@@ -14,7 +14,7 @@ Masks that are there and differ by splits alone are taken as the start: only pix
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
@@ -23,8 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
-from pydantic import BaseModel
 from threadpoolctl import threadpool_limits
 
 from segpipe.base import files, parallel
@@ -44,6 +42,7 @@ from segpipe.records.corpus import Corpus
 from segpipe.records.palette import nodata
 from segpipe.stages.refine.refine_settings import Config as Config
 from segpipe.stages.refine.refine_settings import segment_config
+from segpipe.stages.refine.tally import Summary, Tally
 from segpipe.store import masks
 from segpipe.store.certainty import (
     FOLDER,
@@ -84,53 +83,6 @@ FILES = {
 }
 
 log = logging.getLogger(__name__)
-
-
-class Summary(BaseModel):
-    """What the manifest, the log line and the report say about this stage."""
-
-    images: int
-    classes: int
-    pixels: int
-    """Pixels with a class, of all images."""
-    nodata: int
-    """Pixels without image content, of all images."""
-    shares: list[float]
-    """Share of each class among the pixels with a class."""
-    empty_classes: list[int]
-    """Classes that no pixel has."""
-    crf: bool
-
-
-class Tally:
-    """Counts the pixels of masks whose lines pass through."""
-
-    def __init__(self, classes: int, *, crf: bool) -> None:
-        self._classes, self._crf = classes, crf
-        self._images = self._nodata = 0
-        self._pixels = np.zeros(classes, np.int64)
-
-    def count(self, lines: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Pass lines of the index through."""
-        for line in lines:
-            self._images += 1
-            self._nodata += line["nodata"]
-            for name, count in line["pixels"].items():
-                self._pixels[int(name)] += count
-            yield line
-
-    def summary(self) -> Summary:
-        """Of what has passed."""
-        total = int(self._pixels.sum())
-        return Summary(
-            images=self._images,
-            classes=self._classes,
-            pixels=total,
-            nodata=self._nodata,
-            shares=[round(count / max(1, total), 6) for count in self._pixels.tolist()],
-            empty_classes=np.flatnonzero(self._pixels == 0).tolist(),
-            crf=self._crf,
-        )
 
 
 def open_inputs(
@@ -368,11 +320,7 @@ class Refinement:
         return tally.summary()
 
 
-def _lay_out(config: Config, run_dir: RunDir, out: Path, runtime: Runtime) -> None:
-    Refinement(config, run_dir, out, runtime).lay_out()
-
-
-SHARING = Sharing(Refinement, _lay_out, masks.has_header)
+SHARING = Sharing(Refinement, masks.has_header)
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
