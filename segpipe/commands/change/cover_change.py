@@ -43,6 +43,8 @@ class ChangeRow:
     first_units: int
     """What was drawn again."""
     second_units: int
+    holding: int
+    """How many of them hold the class, at the date at which more do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ class CoverTable:
                 by_light=float(self._by_light[k]),
                 first_units=found.units[0],
                 second_units=found.units[1],
+                holding=int(found.holding[k]),
             )
             for k, name in enumerate(self._names)
         ]

@@ -8,6 +8,7 @@ from segpipe.base.shown import counted
 from segpipe.commands.change.comparison import Comparison
 from segpipe.commands.change.cover_change import ChangeRow
 from segpipe.commands.change.same_ground import Ground
+from segpipe.ops.metrics.doubt import SELDOM
 
 _NAMED = 4  # classes that a sentence names
 
@@ -17,6 +18,8 @@ def sentences(found: Comparison) -> list[str]:
     said = [_moved(found.cover.whole)]
     doubtful = _doubtful(found.cover.whole)
     said += [doubtful] if doubtful else []
+    seldom = _seldom(found)
+    said += [seldom] if seldom else []
     if found.changed is not None:
         part = found.changed
         area = sum(ground.transitions.sum() * (ground.pixel or 0.0) for ground in found.grounds)
@@ -63,6 +66,16 @@ def _doubtful(rows: Sequence[ChangeRow]) -> str:
         if names:
             parts.append(f"{', '.join(names[:_NAMED])}{' and others' if len(names) > _NAMED else ''}: {why}")
     return f"Doubtful: {'; '.join(parts)}." if parts else ""
+
+
+def _seldom(found: Comparison) -> str:
+    """Classes of which others of these units may hold much, which no resample shows."""
+    units = [(row, max(row.first_units, row.second_units)) for row in found.cover.whole if row.low is not None]
+    names = [row.name for row, count in units if 0 < row.holding < min(SELDOM, count)]
+    if not names:
+        return ""
+    some = f"{', '.join(names[:_NAMED])}{' and others' if len(names) > _NAMED else ''}"
+    return f"Held by fewer than {SELDOM} {found.cover.unit}, so that intervals tend to be too narrow: {some}."
 
 
 def _aligned(ground: Ground) -> str:

@@ -32,6 +32,16 @@ def test_noise_is_said_to_be_noise() -> None:
     assert sentences(comparison(300, count=1))[0].startswith("Nothing is known of how sure any difference is")
 
 
+def test_a_class_that_few_images_hold_is_named() -> None:
+    found = comparison(400)
+    rows = tuple(replace(row, holding=4 if row.number == 1 else row.holding) for row in found.cover.rows)
+    said = sentences(replace(found, cover=replace(found.cover, rows=rows)))
+    assert said[1] == "Held by fewer than 5 images, so that intervals tend to be too narrow: class 1."
+    few = comparison(400, count=3)
+    assert few.cover.whole[0].holding == 3
+    assert len(sentences(few)) == 1  # of three images all hold it
+
+
 def test_drift_and_what_it_could_make() -> None:
     found = comparison(300)
     drift = FeatureDrift(np.zeros(2, np.float32), 0.5, 0.1, 0.9, np.array([[0.3, 0.1], [0.0, 0.6]]))
