@@ -87,7 +87,9 @@ def test_it_reaches_further_on_the_long_side() -> None:
 
 
 def test_ends_and_what_does_not_vary() -> None:
-    draws = np.stack([np.linspace(0.08, 0.12, 101), np.full(101, 0.3), np.r_[np.nan, np.linspace(0.4, 0.6, 100)]], axis=1)
+    draws = np.stack(
+        [np.linspace(0.08, 0.12, 101), np.full(101, 0.3), np.r_[np.nan, np.linspace(0.4, 0.6, 100)]], axis=1
+    )
     low, high = outer_interval(draws, np.array([0.1, 0.3, 0.5]), freedom=1, factor=np.sqrt(2), ends=(0, 1))
     assert (low[0], low[1], high[1]) == (0, 0.3, 0.3)
     assert high[0] == pytest.approx(0.1 + stats.t.ppf(0.975, 1) * np.sqrt(2) * draws[:, 0].std())
