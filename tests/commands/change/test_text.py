@@ -10,6 +10,7 @@ from segpipe.commands.change.comparison import Comparison, compare
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.text import drift_sentence, sentences
 from segpipe.ops.change.feature_drift import FeatureDrift
+from segpipe.records.geo import Geo
 from tests.commands.change.conftest import SameGround
 from tests.helpers.two_dates import named_survey
 
@@ -54,6 +55,15 @@ def test_drift_and_what_it_could_make() -> None:
     assert said[1] == "Doubtful: class 0, class 1: no more than the drift of features could make."
     assert said[2].startswith("1 pair of photographs could not be laid over each other, such as p")
     assert said[3] == "Left out: 2 sites that one date has alone, such as a."
+
+
+def test_rasters_that_lie_apart_are_told() -> None:
+    east = [Geo("", (1, 0, x, 0, -1, 100)) for x in (0, 5000)]
+    first, second = (named_survey({"w": [60, 40]}, geo={"w": geo}) for geo in east)
+    given = make(ChangeOptions, {"run_a": "r", "second": "s", "out": "o", "n_resamples": 100})
+    said = sentences(compare((first, second), None, given, no_track, out=None))
+    assert said[1].startswith("No rasters of both dates share ground: their coordinates lie apart")
+    assert not [line for line in sentences(comparison(300)) if "share ground" in line]
 
 
 def test_ground_and_its_alignment(same_ground: SameGround) -> None:
