@@ -57,7 +57,8 @@ def _by_names(first: SurveyDate, second: SurveyDate) -> list[tuple[int, int]]:
     found = [(i, places[name]) for i in first.images if (name := first.own_name(i)) in places]
     if not found:
         raise CorpusError(
-            f"{named('pairs', NAMES)}: no id, such as {first.own_name(first.images[0])}, is there at both dates; give a CSV"
+            f"{named('pairs', NAMES)}: no id, such as {first.own_name(first.images[0])}, is there at both dates; "
+            "give a CSV"
         )
     return found
 

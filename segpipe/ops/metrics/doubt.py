@@ -36,7 +36,7 @@ def doubt(amounts: Float64, kind: str, names: Sequence[str]) -> str:
     """
     count = len(amounts)
     few = f"{count} {kind}s: rough intervals" if count < FEW else ""
-    rare = [names[k] for k in np.flatnonzero(seldom_held(amounts))]
+    rare = [names[k] for k in np.flatnonzero(seldom_held(amounts)).tolist()]
     if not rare:
         return few
     named = ", ".join(rare[:_NAMED]) + (f" and {len(rare) - _NAMED} more" if len(rare) > _NAMED else "")

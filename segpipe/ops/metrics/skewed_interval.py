@@ -44,7 +44,7 @@ def outer_interval(
     varies = spread > _NOTHING
     skew = np.nanmean((draws - middle) ** 3, axis=0) / np.where(varies, spread, 1.0) ** 3
     error = np.where(varies, spread * factor, 0.0)
-    reach = stats.t.ppf(1 - _OUTER, np.maximum(freedom, 1))
+    reach = np.asarray(stats.t.ppf(1 - _OUTER, np.maximum(freedom, 1)), np.float64)
     low = found - error * np.maximum(reach, _untransformed(reach, skew))
     high = found - error * np.minimum(-reach, _untransformed(-reach, skew))
     return np.clip(low, *ends), np.clip(high, *ends)
