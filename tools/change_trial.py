@@ -8,6 +8,7 @@ What networks do to them is not in it: that is what the tests of the whole comma
 """
 
 import sys
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -15,16 +16,18 @@ import numpy.typing as npt
 
 from segpipe.base.geometry import Box
 from segpipe.commands.change.same_ground import Ground, changed_part
-from segpipe.ops.change.cover_difference import independent_difference, paired_difference
+from segpipe.ops.change.cover_difference import CoverDifference, independent_difference, paired_difference
 from segpipe.ops.change.ground_grid import GroundLink
 from segpipe.ops.change.transition import change_certainty, count_transitions
 from segpipe.ops.drawing.shapes import noise
 
 Labels = npt.NDArray[np.uint8]
+Change = Callable[[Labels, np.random.Generator], Labels]
 
 SAND, CORAL, ALGAE, RUBBLE, DEAD = range(5)
 CLASSES, SIDE, BLOCK = 5, 640, 64
-VIEW, VIEWS, DRAWS = 160, 40, 400
+NAMES = ("sand", "coral", "algae", "rubble", "dead coral")
+VIEW, VIEWS, DRAWS = 160, (6, 12, 20, 40), 400
 
 
 def draw(rng: np.random.Generator) -> Labels:
@@ -78,7 +81,7 @@ def ground_of(first: Labels, second: Labels) -> Ground:
 def photograph(labels: Labels, rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """Pixels (views, classes) of views of the ground."""
     rows = []
-    for top, left in rng.integers(0, SIDE - VIEW, (VIEWS, 2)):
+    for top, left in rng.integers(0, SIDE - VIEW, (max(VIEWS), 2)):
         rows.append(np.bincount(labels[top : top + VIEW, left : left + VIEW].ravel(), minlength=CLASSES))
     return np.array(rows, np.float64)
 
@@ -96,33 +99,53 @@ def looked_at() -> npt.NDArray[np.float64]:
     return np.outer(along, along)
 
 
+class Tally:
+    """How often the truth lay in the interval of each class, and how often any class was called."""
+
+    def __init__(self) -> None:
+        self.held, self.called, self.count = np.zeros(CLASSES), 0, 0
+
+    def take(self, found: CoverDifference, truth: npt.NDArray[np.float64]) -> None:
+        """One repetition more."""
+        self.held += (found.low <= truth) & (truth <= found.high)
+        self.called += bool(found.sure.any())
+        self.count += 1
+
+    def line(self) -> str:
+        """Of 100 repetitions."""
+        scale = 100 / self.count
+        return "".join(f"{scale * value:8.1f}" for value in self.held) + f"{scale * self.called:9.1f}"
+
+
+def repeat(seed: int, name: str, change: Change, tallies: dict[str, Tally]) -> bool:
+    """One repetition; whether the changed area lay in its interval."""
+    rng = np.random.default_rng((seed, len(name)))
+    before = draw(rng)
+    after = change(before, rng)
+    ground = ground_of(bent(before, rng), bent(after, rng))
+    part = changed_part([ground], None, draws=DRAWS, seed=seed)
+    counts = np.array(ground.blocks, np.float64)
+    found = paired_difference(counts.sum(axis=2), counts.sum(axis=1), draws=DRAWS, seed=seed)
+    tallies["maps"].take(found, shares(after) - shares(before))
+    views = [photograph(bent(labels, rng), rng) for labels in (before, after)]
+    weights = looked_at()
+    shown = shares(after, weights) - shares(before, weights)
+    for few in VIEWS:
+        apart = independent_difference(views[0][:few], views[1][:few], draws=DRAWS, seed=seed)
+        tallies[f"{few} photographs"].take(apart, shown)
+    return bool(part.low <= float((before != after).mean()) <= part.high)
+
+
 def main() -> None:
     """Repeat, and print how often the truth lies in the intervals, and how often something is called that is not."""
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    weights = looked_at()
-    print("change          held: area  classes of maps  of photographs   called: maps  photographs   (of 100)")
+    print(f"of 100: held of {', '.join(NAMES)}; any called")
     for name, change in (("coral bleached", bleach), ("sand moved", move_sand), ("none", lambda labels, rng: labels)):
-        area, maps, photos, called = 0, np.zeros(CLASSES), np.zeros(CLASSES), [0, 0]
-        for seed in range(repeats):
-            rng = np.random.default_rng((seed, len(name)))
-            before = draw(rng)
-            after = change(before, rng)
-            true, share = shares(after) - shares(before), float((before != after).mean())
-            ground = ground_of(bent(before, rng), bent(after, rng))
-            part = changed_part([ground], None, draws=DRAWS, seed=seed)
-            area += part.low <= share <= part.high
-            counts = np.array(ground.blocks, np.float64)
-            found = paired_difference(counts.sum(axis=2), counts.sum(axis=1), draws=DRAWS, seed=seed)
-            maps += (found.low <= true) & (true <= found.high)
-            called[0] += bool(found.sure.any())
-            views = [photograph(bent(labels, rng), rng) for labels in (before, after)]
-            apart = independent_difference(views[0], views[1], draws=DRAWS, seed=seed)
-            shown = shares(after, weights) - shares(before, weights)
-            photos += (apart.low <= shown) & (shown <= apart.high)
-            called[1] += bool(apart.sure.any())
-        scale = 100 / repeats
-        held = [f"{values.mean():.1f} ({values.min():.0f})" for values in (scale * maps, scale * photos)]
-        print(f"{name:15} {scale * area:11.0f} {held[0]:>16} {held[1]:>15}", *(f"{scale * n:13.0f}" for n in called))
+        tallies = {what: Tally() for what in ("maps", *(f"{few} photographs" for few in VIEWS))}
+        area = [repeat(seed, name, change, tallies) for seed in range(repeats)]
+        print(f"{name:15} {'area':15}{100 * float(np.mean(area)):8.1f}")
+        for what, tally in tallies.items():
+            print(f"{name:15} {what:15}{tally.line()}", flush=True)
 
 
 if __name__ == "__main__":

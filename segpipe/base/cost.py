@@ -22,6 +22,8 @@ class Work:
     """Of those images that are frames of videos."""
     decoded_megapixels: float = 0.0
     """Of all frames of videos that have to be decoded for them."""
+    channels: int = 0
+    """Of an image; 0 where they are red, green and blue, or nobody knows yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,8 +82,11 @@ def _sample(
             if len(pixels):
                 share = -(-_PIXELS // len(boxes)) if boxes else -(-_PIXELS * values.shape[0] // stack.height)
                 parts.append(pixels[rng.integers(len(pixels), size=share)].astype(np.float32))
-        eight = stack.eight
+        eight, missing = stack.eight, stack.missing
     whole = np.concatenate(parts) if parts else np.empty((0, len(eight)), np.float32)
+    for n, value in enumerate(missing):
+        if value is not None:  # of a pixel that other bands show
+            whole[whole[:, n] == np.float32(value), n] = np.nan
     return (whole, eight), rng
 
 

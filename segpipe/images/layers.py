@@ -66,6 +66,10 @@ class BandLayer(Protocol):
         """Whether the file says which pixels of these bands hold no image."""
         ...
 
+    def missing(self, place: int) -> float | None:
+        """The value of a band that means no data; None where none does."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class RasterLayer:
@@ -107,6 +111,11 @@ class RasterLayer:
         """As of `BandLayer`."""
         return rasters.states_nodata(self._bands(places))
 
+    def missing(self, place: int) -> float | None:
+        """As of `BandLayer`."""
+        stated = self._bands([place]).nodata[0]
+        return None if stated is None else float(stated)
+
 
 @dataclass(frozen=True, slots=True)
 class PhotoLayer:
@@ -144,6 +153,9 @@ class PhotoLayer:
     def states(self, places: Sequence[int]) -> bool:
         """As of `BandLayer`."""
         return bool(places) and self.valid is not None
+
+    def missing(self, _: int) -> None:
+        """As of `BandLayer`: no value does."""
 
 
 @contextmanager

@@ -28,6 +28,18 @@ class StackPlan:
     beside: tuple[str, ...] = ()
     files: str = ""
 
+    @property
+    def channels(self) -> int:
+        """How many an image will have, as far as settings say; 0 where files alone know.
+
+        >>> StackPlan(("B04", "B08"), ("ndvi=(B08-B04)/(B08+B04)",)).channels, StackPlan(beside=("_nir",)).channels
+        (3, 4)
+        """
+        if not self.bands:
+            return 0 if self.files or not self.beside else 3 + len(self.beside) + len(self.math)
+        chosen = {str(band).casefold() for band in self.bands}
+        return len(self.bands) + sum(each.partition("=")[0].strip().casefold() not in chosen for each in self.math)
+
 
 @dataclass(frozen=True, slots=True)
 class BandFile:

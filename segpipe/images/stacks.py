@@ -117,6 +117,13 @@ class Stack(rasters.Composed):
         return tuple(isinstance(each, tuple) and self.layers[each[0]].dtype == np.uint8 for each in self.channels)
 
     @property
+    def missing(self) -> tuple[float | None, ...]:
+        """The value of each channel that means no data; None where none does, and of formulas."""
+        return tuple(
+            self.layers[each[0]].missing(each[1]) if isinstance(each, tuple) else None for each in self.channels
+        )
+
+    @property
     def dtypes(self) -> tuple[str, ...]:
         """One type for all channels: that of all bands where they share it, else float32."""
         kinds = {self.layers[i].dtype.name for i in self._used()}

@@ -59,6 +59,17 @@ def find_views(wanted: Sequence[str], corpus: Corpus, header: FeatureHeader, run
     return tuple(make_views(wanted, corpus.channels, sample))
 
 
+def count_views(wanted: Sequence[str], channels: int) -> int:
+    """How many times a network looks at an image, for an estimate; nothing is checked.
+
+    >>> count_views(["auto"], 4), count_views(["auto"], 12), count_views(["pca", "B08"], 5), count_views(["all"], 5)
+    (2, 2, 2, 1)
+    """
+    if not channels or tuple(wanted) == (ALL,):
+        return 1
+    return sum(len(_auto([str(i) for i in range(channels)])) if item == AUTO else 1 for item in wanted)
+
+
 def _sample(row: int, corpus: Corpus, header: FeatureHeader) -> npt.NDArray[np.uint8]:
     """Some pixels (n, channels) of a crop, of patches that show image."""
     (item,) = read_cuts([row], corpus=corpus, header=header)

@@ -49,3 +49,15 @@ def test_a_mosaic_is_sampled_where_it_holds_image_and_a_constant_channel_becomes
         found = scale_channels([image], tmp_path, tmp_path, plan=PLAN, guards=guards)
     assert found["uint16 1"] == pytest.approx((1050, 1099), abs=2)
     assert found["uint16 2"] == (500.0, 501.0)
+
+
+def test_a_band_without_data_where_others_have_some_is_left_out(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    bands = rng.integers(1000, 1100, (2, 60, 60)).astype(np.uint16)
+    bands[1, :12] = 0
+    write_bands(tmp_path / "a.tif", bands, nodata=0)
+    image = Image("a", "a.tif", Size(60, 60), "uint16", "a", 1, view=View(channels=("1", "2")))
+    with Guards(1 << 30) as guards:
+        found = scale_channels([image], tmp_path, tmp_path, plan=PLAN, guards=guards)
+    assert found["uint16 1"] == pytest.approx((1000, 1099), abs=2)
+    assert found["uint16 2"] == pytest.approx((1000, 1099), abs=2)

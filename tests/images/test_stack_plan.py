@@ -1,6 +1,6 @@
 import pytest
 
-from segpipe.images.stack_plan import SENTINEL, BandFile, part_of, parts_of_scene, rule_of
+from segpipe.images.stack_plan import SENTINEL, BandFile, StackPlan, part_of, parts_of_scene, rule_of
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,17 @@ def test_of_a_scene_the_finest_file_of_each_band_is_taken_and_the_finest_comes_f
     assert [part.name for part in chosen] == ["R10m/T_B02_10m.jp2", "R20m/T_B11_20m.jp2"]
     assert [part.band for part in parts_of_scene(parts, ())] == ["B02", "B08", "B11", "B01"]
     assert len(parts_of_scene(parts, (3, 2, 1))) == 4  # numbers name no file
+
+
+@pytest.mark.parametrize(
+    ("plan", "channels"),
+    [
+        (StackPlan(("B04", 8)), 2),
+        (StackPlan(("B04", "ndvi"), ("NDVI=B08-B04", "x=B04")), 3),
+        (StackPlan(beside=("_nir", "_thermal"), math=("x=nir",)), 6),
+        (StackPlan(files="sentinel2"), 0),
+        (StackPlan(), 0),
+    ],
+)
+def test_how_many_channels_the_settings_make(plan: StackPlan, channels: int) -> None:
+    assert plan.channels == channels

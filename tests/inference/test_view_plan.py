@@ -3,7 +3,7 @@ import pytest
 
 from segpipe.base.errors import UsageError
 from segpipe.inference.band_views import see
-from segpipe.inference.view_plan import groups_of, make_views, principal_view
+from segpipe.inference.view_plan import count_views, groups_of, make_views, principal_view
 
 S2 = ["B02", "B03", "B04", "B08"]
 
@@ -22,6 +22,12 @@ def test_groups_are_named_and_what_is_not_there_is_told() -> None:
         groups_of(["B11"], S2)
     with pytest.raises(UsageError, match=r"'B02\+B03' is not one channel or three"):
         groups_of(["B02+B03"], S2)
+
+
+def test_as_many_are_counted_as_there_will_be() -> None:
+    for channels in range(1, 14):
+        assert count_views(["auto", "pca"], channels) == 1 + len(groups_of(["auto"], [str(i) for i in range(channels)]))
+    assert count_views(["all"], 7) == count_views(["auto"], 0) == 1
 
 
 def test_principal_components_hold_the_variance_in_three_deviations() -> None:

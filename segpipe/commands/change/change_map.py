@@ -32,6 +32,7 @@ from segpipe.stages.export.vector.polygons import IMAGE_TRANSFORM, place, polygo
 from segpipe.stages.export.vector.regions import connect
 
 _BLOCK = 512
+_STRIP = 32  # rows: numbers of a pixel are up to 40 bytes on the way to polygons
 _CORNERS = 200_000  # of polygons made at a time
 _NONE = 65535
 _BANDS = ("class at the first date", "class at the second date", "certainty of the change, 0 to 1 as 0 to 254")
@@ -180,7 +181,7 @@ def _transitions(plain: Path, classes: int) -> Iterator[npt.NDArray[np.uint16]]:
 
 
 def _rows(plain: Path, band: int) -> Iterator[Bytes]:
-    """A band in strips of whole blocks."""
+    """A band in strips of rows that a block is a multiple of: GDAL keeps a row of blocks."""
     with rasterio.Env(**GDAL_OPTIONS), quiet(), rasterio.open(plain, driver="GTiff") as file:
-        for top in range(0, file.height, _BLOCK):
-            yield file.read(band, window=Window(0, top, file.width, min(_BLOCK, file.height - top)))
+        for top in range(0, file.height, _STRIP):
+            yield file.read(band, window=Window(0, top, file.width, min(_STRIP, file.height - top)))

@@ -43,6 +43,8 @@ class ChangeRow:
     first_units: int
     """What was drawn again."""
     second_units: int
+    holding: int
+    """How many of them hold the class, at the date at which more do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ class CoverTable:
                 by_light=float(self._by_light[k]),
                 first_units=found.units[0],
                 second_units=found.units[1],
+                holding=int(found.holding[k]),
             )
             for k, name in enumerate(self._names)
         ]
@@ -195,7 +198,8 @@ def cover_change(
         alone = ()
     by_site = len(common) > 1 and (options.unit == "site" or (options.unit == "auto" and len(common) >= _SITES))
     rows = table.of_surveys(units[0], units[1], by_site=by_site)
-    return CoverChange(tuple(rows), "sites" if by_site else "images", weight, alone)
+    films = any(survey.corpus.images[i].moment is not None for survey in surveys for i in survey.images)
+    return CoverChange(tuple(rows), "sites" if by_site else "scenes" if films else "images", weight, alone)
 
 
 def _amounts(counted: Sequence[Counted]) -> tuple[list[Float64], str]:

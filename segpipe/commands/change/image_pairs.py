@@ -53,11 +53,12 @@ def find_pairs(first: SurveyDate, second: SurveyDate, pairs: str | None) -> list
 
 
 def _by_names(first: SurveyDate, second: SurveyDate) -> list[tuple[int, int]]:
-    places = {second.corpus.images[i].id: i for i in second.images}
-    found = [(i, places[name]) for i in first.images if (name := first.corpus.images[i].id) in places]
+    places = {second.own_name(i): i for i in second.images}
+    found = [(i, places[name]) for i in first.images if (name := first.own_name(i)) in places]
     if not found:
         raise CorpusError(
-            f"{named('pairs', NAMES)}: no id, such as {first.corpus.images[0].id}, is there at both dates; give a CSV"
+            f"{named('pairs', NAMES)}: no id, such as {first.own_name(first.images[0])}, is there at both dates; "
+            "give a CSV"
         )
     return found
 

@@ -28,7 +28,7 @@ from segpipe.store.ownership import CHANGED, locked
 _FACTS = "change.json"
 _COVER = (
     "site", "class", "name", "share_a", "share_b", "difference", "low", "high", "verdict", "by_drift", "units_a",
-    "units_b",
+    "units_b", "units_holding",
 )  # fmt: skip
 
 

@@ -93,12 +93,23 @@ def _join(run_a: RunDir, options: ChangeOptions, track: Track) -> tuple[SurveyDa
     if titles[0] == titles[1]:
         titles = f"{titles[0]} (first)", f"{titles[1]} (second)"
     one, other = (
-        replace(both, images=tuple(i for i, held in enumerate(early) if held == wanted), name=title)
-        for wanted, title in zip((True, False), titles, strict=True)
+        replace(
+            both,
+            images=tuple(i for i, held in enumerate(early) if held == wanted),
+            name=title,
+            under=_under(listing.root, corpus.root),
+        )
+        for wanted, title, listing in zip((True, False), titles, listings, strict=True)
     )
     if not one.images or not other.images:
         raise UsageError(f"{root}: all images that can be used are of one date; {root}/corpus/rejected.jsonl says why")
     return one, other
+
+
+def _under(folder: Path, root: Path) -> str:
+    """The folder as ids of a corpus begin with it; empty where it is the root."""
+    own, home = folder.resolve(), root.resolve()
+    return own.relative_to(home).as_posix() if own != home and own.is_relative_to(home) else ""
 
 
 def _real(path: str) -> str:

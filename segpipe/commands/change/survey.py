@@ -20,7 +20,7 @@ from segpipe.commands.change.options import ChangeOptions
 from segpipe.images.id_lookup import ImageNames
 from segpipe.records.corpus import Corpus
 from segpipe.records.legend import Legend
-from segpipe.stages.cover.estimates import FOLDER, Counted, count_images
+from segpipe.stages.cover.estimates import FOLDER, TOP, Counted, count_images
 from segpipe.stages.cover.sites import Sites, read_sites, sites_by_pattern
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus
@@ -44,6 +44,8 @@ class SurveyDate:
     """What the date is called."""
     without: re.Pattern[str] | None = None
     """What folders hold besides the site: the date."""
+    under: str = ""
+    """The folder of its images in a corpus of both dates, which is no part of their sites and names."""
     shift: npt.NDArray[np.float32] | None = None
     """(d,) what is taken away from its features; None: nothing."""
 
@@ -56,9 +58,16 @@ class SurveyDate:
         """The classes (h, w) of an image, or of a box of it."""
         return self.legend.read(masks.read_part(self.directory, self.index[image], box))
 
+    def own_name(self, image: int) -> str:
+        """The id of an image without what says its date: as it would be called if its date were alone."""
+        name = self.corpus.images[image].id
+        if self.without is not None:
+            name = self.without.sub("", name)
+        return name.removeprefix(f"{self.under}/") if self.under else name
+
     def count(self, options: ChangeOptions) -> Counted:
         """Pixels by class, site and ground of every image of the corpus."""
-        table = _sites(options, self.corpus, self.without)
+        table = _sites(options, self)
         index = masks.by_class(self.index, self.legend)
         return count_images(self.corpus, index, table, classes=self.legend.classes, gsd=options.gsd)
 
@@ -134,15 +143,20 @@ def _by_table(path: Path | None, both: SurveyDate) -> dict[int, str]:
     return found
 
 
-def _sites(options: ChangeOptions, corpus: Corpus, without: re.Pattern[str] | None) -> Sites | None:
+def _sites(options: ChangeOptions, survey: SurveyDate) -> Sites | None:
     """What says the sites; None: folders."""
+    corpus, without = survey.corpus, survey.without
     if options.site_pattern is not None:
         return sites_by_pattern(options.site_pattern, corpus.images)
     if options.sites is not None:
         return read_sites(options.sites, corpus.images, by=None if options.by == FOLDER else options.by)
     if options.by not in ("", FOLDER):
         raise UsageError(f"{named('by', options.by)} is a column of a table of sites; give it with {named('sites')}")
-    if without is None:
+    if without is None and not survey.under:
         return None
     folders = [image.id.rpartition("/")[0] for image in corpus.images]
-    return Sites(FOLDER, {i: without.sub("", name).strip("/_- ") or "all" for i, name in enumerate(folders)})
+    if without is not None:
+        folders = [without.sub("", name).strip("/_- ") or "all" for name in folders]
+    else:
+        folders = [f"{name}/".removeprefix(f"{survey.under}/").strip("/") or TOP for name in folders]
+    return Sites(FOLDER, dict(enumerate(folders)))

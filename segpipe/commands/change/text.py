@@ -8,15 +8,19 @@ from segpipe.base.shown import counted
 from segpipe.commands.change.comparison import Comparison
 from segpipe.commands.change.cover_change import ChangeRow
 from segpipe.commands.change.same_ground import Ground
+from segpipe.ops.metrics.doubt import SELDOM
 
 _NAMED = 4  # classes that a sentence names
+_LITTLE = 1.0  # points below which nobody asks for more images
 
 
 def sentences(found: Comparison) -> list[str]:
     """The main results, the most important first."""
-    said = [_moved(found.cover.whole)]
+    said = [_moved(found)]
     doubtful = _doubtful(found.cover.whole)
     said += [doubtful] if doubtful else []
+    seldom = _seldom(found)
+    said += [seldom] if seldom else []
     if found.changed is not None:
         part = found.changed
         area = sum(ground.transitions.sum() * (ground.pixel or 0.0) for ground in found.grounds)
@@ -27,6 +31,11 @@ def sentences(found: Comparison) -> list[str]:
             f"borders that lie a little wrong nor drift explain, and {part.high:.1%}."
         )
     said += [_aligned(ground) for ground in found.grounds[:_NAMED]]
+    if not found.pairs and all(any(s.corpus.images[i].geo for i in s.images) for s in found.surveys):
+        said.append(
+            "No rasters of both dates share ground: their coordinates lie apart, or one date names no coordinate "
+            "system. Their cover is compared, not their pixels."
+        )
     if found.unaligned:
         said.append(
             f"{counted(len(found.unaligned), 'pair')} of photographs could not be laid over each other, such as "
@@ -40,17 +49,32 @@ def sentences(found: Comparison) -> list[str]:
     return said
 
 
-def _moved(rows: Sequence[ChangeRow]) -> str:
+def _moved(found: Comparison) -> str:
+    rows = found.cover.whole
     sure = [row for row in rows if row.verdict in ("more", "less")]
     if not sure:
         held = [row for row in rows if row.verdict != "no interval"]
         if not held:
             return "Nothing is known of how sure any difference is: one image or site at a date."
-        return f"No class changed more than noise: of {len(rows)} classes none is surely more or less."
+        return f"No class changed more than noise: of {len(rows)} classes none is surely more or less.{_seen(found)}"
     sure.sort(key=lambda row: -abs(row.difference or 0.0))
     parts = [f"{row.name} {points(row.difference)} ({points(row.low)} to {points(row.high)})" for row in sure[:_NAMED]]
     more = f" and {len(sure) - _NAMED} more" if len(sure) > _NAMED else ""
     return f"Changed, in percentage points with 95% intervals: {', '.join(parts)}{more}."
+
+
+def _seen(found: Comparison) -> str:
+    """How large a change would have been seen: half the width of the intervals."""
+    reach = sorted(
+        (row.high - row.low) / 2 for row in found.cover.whole if row.low is not None and row.high is not None
+    )
+    if not reach or 100 * reach[-1] < _LITTLE:
+        return ""
+    way = "" if found.pairs else ", or pairs of the same plots"
+    return (
+        f" Their intervals reach {100 * reach[0]:.1f} to {100 * reach[-1]:.1f} points to either side; smaller changes "
+        f"need more {found.cover.unit}{way}."
+    )
 
 
 def _doubtful(rows: Sequence[ChangeRow]) -> str:
@@ -63,6 +87,16 @@ def _doubtful(rows: Sequence[ChangeRow]) -> str:
         if names:
             parts.append(f"{', '.join(names[:_NAMED])}{' and others' if len(names) > _NAMED else ''}: {why}")
     return f"Doubtful: {'; '.join(parts)}." if parts else ""
+
+
+def _seldom(found: Comparison) -> str:
+    """Classes of which others of these units may hold much, which no resample shows."""
+    units = [(row, max(row.first_units, row.second_units)) for row in found.cover.whole if row.low is not None]
+    names = [row.name for row, count in units if 0 < row.holding < min(SELDOM, count)]
+    if not names:
+        return ""
+    some = f"{', '.join(names[:_NAMED])}{' and others' if len(names) > _NAMED else ''}"
+    return f"Held by fewer than {SELDOM} {found.cover.unit}, so that intervals tend to be too narrow: {some}."
 
 
 def _aligned(ground: Ground) -> str:

@@ -62,7 +62,10 @@ def _work(settings: Mapping[str, Section], run_dir: RunDir, again: str) -> Work:
         pixels = sum(image.size.height * image.size.width for image in corpus.images)
         wide = sum(corpus.images[crop.image].mosaic for crop in corpus.crops)
         kept = sum(image.size.height * image.size.width for image in corpus.images if image.moment) / 1e6
-        work = Work(len(corpus.images), len(corpus.crops), pixels / 1e6, workers, gflops, wide, kept)
+        work = Work(
+            len(corpus.images), len(corpus.crops), pixels / 1e6, workers, gflops, wide, kept,
+            channels=len(corpus.channels),
+        )  # fmt: skip
         if not again or not config.images:
             return work
         paths = input_files(pipeline.BY_NAME["index"], config)
@@ -76,7 +79,9 @@ def _work(settings: Mapping[str, Section], run_dir: RunDir, again: str) -> Work:
     # before anything else is opened: a photograph's JPEG holds about three pixels a byte
     pixels = sum(path.stat().st_size for path in paths if not is_video(path)) * 3
     taken, decoded = frames.megapixels, frames.decoded
-    return Work(images, crops, pixels / 1e6 + taken, workers, gflops, 0, taken, decoded)
+    stack = index.stack_of(config)
+    channels = 0 if stack is None else stack.channels
+    return Work(images, crops, pixels / 1e6 + taken, workers, gflops, 0, taken, decoded, channels)
 
 
 def _scaled(work: Work, images: int) -> Work:

@@ -1,8 +1,7 @@
 """Difference of cover between two dates, and how sure it is.
 
 What was sampled are images, sites or blocks of ground: these are drawn again with replacement (Efron, 1979), those that
-both dates share together. Percentiles of few samples give intervals that are too narrow; they are taken further out, as
-far as Student's t lies outside the normal distribution (Hesterberg, 2015, The American Statistician 69, 371-386).
+both dates share together. The draws' error and skewness give the interval: see `ops.metrics.skewed_interval`.
 """
 
 from __future__ import annotations
@@ -14,11 +13,12 @@ import numpy.typing as npt
 from scipy import stats
 
 from segpipe.ops.metrics.bootstrap import resample
+from segpipe.ops.metrics.skewed_interval import outer_interval
 
 Float64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Int64 = npt.NDArray[np.int64]
 
-_OUTER = 0.025
 _TOGETHER = 0.98
 """How sure a change must be for all classes together: with few units false alarms stay below 5 in 100 then."""
 _NOTHING = 1e-12  # a standard error below which a class did not vary at all
@@ -37,6 +37,8 @@ class CoverDifference:
     """Whether the difference is not 0 for all classes looked at together, at 98%."""
     units: tuple[int, int]
     """What was drawn again, of each date."""
+    holding: Int64
+    """(classes,) how many of them hold the class, at the date at which more do."""
 
     @property
     def difference(self) -> Float64:
@@ -105,25 +107,28 @@ def independent_difference(first: Float64, second: Float64, *, draws: int, seed:
 def _with_interval(a: Float64, b: Float64, spread: _Spread) -> CoverDifference:
     first, second = _shares(a.sum(axis=0)), _shares(b.sum(axis=0))
     found, classes = second - first, len(first)
-    outer = stats.norm.cdf(-spread.factor * stats.t.ppf(1 - _OUTER, spread.freedom))
-    low, high = (
-        np.array([np.quantile(spread.draws[:, k], end) for k, end in enumerate(ends)]) for ends in (outer, 1 - outer)
-    )
+    low, high = outer_interval(spread.draws, found, freedom=spread.freedom, factor=spread.factor, ends=(-1.0, 1.0))
     error = spread.draws.std(axis=0)
     varies = error > _NOTHING
+    held = _holding(a, b)
     if not varies.any():
-        return CoverDifference(first, second, low, high, np.zeros(classes, np.bool_), (len(a), len(b)))
+        return CoverDifference(first, second, low, high, np.zeros(classes, np.bool_), (len(a), len(b)), held)
     scaled = np.abs(spread.draws - found)[:, varies] / error[varies]
     together = stats.norm.sf(np.quantile(scaled.max(axis=1), _TOGETHER))  # beyond it in one direction
     limit = spread.factor * stats.t.isf(together, spread.freedom) * error
     sure = varies & (np.abs(found) > limit) & ((low > 0) | (high < 0))
-    return CoverDifference(first, second, low, high, sure, (len(a), len(b)))
+    return CoverDifference(first, second, low, high, sure, (len(a), len(b)), held)
 
 
 def _without_interval(a: Float64, b: Float64) -> CoverDifference:
     nothing = np.full(a.shape[1], np.nan)
     first, second = _shares(a.sum(axis=0)), _shares(b.sum(axis=0))
-    return CoverDifference(first, second, nothing, nothing, np.zeros(a.shape[1], np.bool_), (len(a), len(b)))
+    nowhere = np.zeros(a.shape[1], np.bool_)
+    return CoverDifference(first, second, nothing, nothing, nowhere, (len(a), len(b)), _holding(a, b))
+
+
+def _holding(a: Float64, b: Float64) -> Int64:
+    return np.asarray(np.maximum((a > 0).sum(axis=0), (b > 0).sum(axis=0)), np.int64)
 
 
 def _shares(amounts: Float64) -> Float64:

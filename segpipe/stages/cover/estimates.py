@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from segpipe.base.printable import readable
 from segpipe.ops.geodesy import pixel_area
+from segpipe.ops.metrics.doubt import doubt
 from segpipe.records.class_names import fold
 from segpipe.records.corpus import Corpus, Image
 from segpipe.records.cover import Corrected, Correction, Part, Share, SiteCorrection, SiteShare
@@ -23,7 +24,6 @@ from segpipe.stages.cover.sites import Sites
 FOLDER = "folder"
 TOP = "(top folder)"
 NO_SITE = "(no site)"
-_FEW = 10  # images from which intervals by drawing again are about as wide as they say
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -84,14 +84,14 @@ def part_of(
     own = np.zeros((int(take.max(initial=-1)) + 1, amounts.shape[1]), np.float64)
     np.add.at(own, take, amounts[rows])
     ends = estimate.bootstrap_shares(own, draws=draws, seed=seed)
-    drawn = int((own.sum(axis=1) > 0).sum())
     kind = "image" if len(own) == rows.sum() else "scene"  # frames that follow each other are no images of their own
-    if not drawn:
+    drawn = own[own.sum(axis=1) > 0]
+    if not len(drawn):
         note = "no pixel with a class"
-    elif drawn == 1:
+    elif len(drawn) == 1:
         note = f"one {kind}: no interval, nobody knows how much others would differ"
     else:
-        note = f"{drawn} {kind}s: intervals of so few tend to be too narrow" if drawn < _FEW else ""
+        note = doubt(drawn, kind, legend.names)
     return _part(name, rows, counted, estimate.shares(own), ends, legend, note=note)
 
 
@@ -133,7 +133,7 @@ def whole_part(counted: Counted, amounts: Float64, legend: Legend, *, unit: str,
     sites = sorted(set(counted.sites))
     sums = np.stack([amounts[np.array(counted.sites) == site].sum(axis=0) for site in sites])
     ends = estimate.bootstrap_shares(sums, draws=draws, seed=seed)
-    note = f"{len(sites)} sites: intervals of so few tend to be too narrow" if len(sites) < _FEW else ""
+    note = doubt(sums[sums.sum(axis=1) > 0], "site", legend.names)
     if ends is None:
         note = "one site: no interval, nobody knows how much others would differ"
     return _part("all", everything, counted, estimate.shares(amounts), ends, legend, note=note)

@@ -1,7 +1,7 @@
 """How much of the ground each class covers, how sure that is, and what a few labelled pixels say against it.
 
 Pixels of one image are not independent: the image is what was sampled. So intervals come from resampled images
-with replacement (Efron, 1979), each draw as large as the sample; 95% means the 2.5th to the 97.5th percentile.
+with replacement (Efron, 1979), each draw as large as the sample; how, see `ops.metrics.skewed_interval`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.metrics.bootstrap import AT_ONCE, Interval, interval, resample
+from segpipe.ops.metrics.bootstrap import AT_ONCE, Interval, resample
+from segpipe.ops.metrics.skewed_interval import one_sample
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
+
+_SHARE = (0.0, 1.0)
 
 
 def shares(amounts: Float64) -> Float64:
@@ -48,7 +51,8 @@ def bootstrap_shares(amounts: Float64, *, draws: int, seed: int) -> Interval | N
     held = amounts[amounts.sum(axis=1) > 0]
     if len(held) < 2:
         return None
-    return interval(np.concatenate([_part(times @ held) for times in resample(len(held), draws=draws, seed=seed)]))
+    drawn = np.concatenate([_part(times @ held) for times in resample(len(held), draws=draws, seed=seed)])
+    return one_sample(drawn, shares(held), len(held), ends=_SHARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +118,12 @@ def bootstrap_calibrated(amounts: Float64, labelled: Int64, counts: Int64, *, dr
     if len(labelled) < 2 or not _known(amounts, counts):
         return None
     width = counts.shape[1] * counts.shape[2]
-    return interval(
-        np.concatenate(
-            [
-                _calibrated(times @ amounts, times[:, labelled], counts)
-                for times in resample(len(amounts), draws=draws, seed=seed, width=width)
-            ]
-        )
-    )
+    drawn = [
+        _calibrated(times @ amounts, times[:, labelled], counts)
+        for times in resample(len(amounts), draws=draws, seed=seed, width=width)
+    ]
+    found = _calibrated(amounts.sum(axis=0)[None], np.ones((1, len(labelled))), counts)[0]
+    return one_sample(np.concatenate(drawn), found, len(labelled), ends=_SHARE)
 
 
 def bootstrap_calibrated_site(
@@ -154,15 +156,16 @@ def bootstrap_calibrated_site(
     # of the images elsewhere only the labelled ones matter: the last number counts all the others
     chances = np.append(np.full(elsewhere, 1 / max(1, others)), 1 - elsewhere / max(1, others))
     step = max(1, AT_ONCE // (len(own) + len(labelled) * counts.shape[1] * counts.shape[2]))
-    found = []
+    drawn = []
     for start in range(0, draws, step):
         size = min(step, draws - start)
         times = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=size).astype(np.float64)
         taken = np.empty((size, len(labelled)))
         taken[:, inside] = times[:, places]
         taken[:, ~inside] = rng.multinomial(others, np.clip(chances, 0, 1), size=size)[:, :-1]
-        found.append(_calibrated(times @ amounts[own], taken, counts))
-    return interval(np.concatenate(found))
+        drawn.append(_calibrated(times @ amounts[own], taken, counts))
+    found = _calibrated(amounts[own].sum(axis=0)[None], np.ones((1, len(labelled))), counts)[0]
+    return one_sample(np.concatenate(drawn), found, min(len(own), len(labelled)), ends=_SHARE)
 
 
 def _known(amounts: Float64, counts: Int64) -> bool:

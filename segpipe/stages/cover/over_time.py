@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.images.sequences import films_of
+from segpipe.ops.metrics.doubt import FEW
 from segpipe.records.corpus import Corpus
 from segpipe.records.film_cover import FilmCover, Shares, Span
 from segpipe.stages.cover import estimators as estimate
@@ -19,7 +20,6 @@ from segpipe.stages.cover import estimators as estimate
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 
-_FEW = 10  # scenes from which intervals by drawing again are about as wide as they say
 _INSTANT = 1e-6  # seconds: of frames that are shown for no time at all
 
 
@@ -71,8 +71,7 @@ def _listed(values: Float64) -> Shares:
 def _doubt(whole: Span) -> str:
     if not whole.low:
         return "one scene: no interval" if any(share is not None for share in whole.shares) else "no pixel with a class"
-    few = f"{whole.scenes} scenes: intervals of so few tend to be too narrow"
-    return few if whole.scenes < _FEW else ""
+    return f"{whole.scenes} scenes: rough intervals" if whole.scenes < FEW else ""
 
 
 def rows_over_time(films: Sequence[FilmCover], classes: Sequence[str]) -> list[list[object]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
+from segpipe.inference.view_plan import count_views
 from segpipe.nn.backbones import find_backbone, own_file
 from segpipe.records.codec import stored_bytes
 from segpipe.stages.extract.extract_settings import Config as Config
@@ -62,7 +63,7 @@ def cost(config: Config, work: Work) -> Cost:
     """What `--dry-run` expects: multiply-adds of the blocks over the machine's speed, and reading of the images."""
     row = find_backbone(config.backbone)
     cells = (config.input_size / row.patch) ** 2
-    passes = 2 if config.flip else 1
+    passes, views = 2 if config.flip else 1, 1
     if row.kind == "classical":
         each = 0.04 * (config.input_size / 224) ** 2 / work.workers
     else:
@@ -70,10 +71,12 @@ def cost(config: Config, work: Work) -> Cost:
         # a CNN is counted like a ViT-S/16 of the same input
         vit = row if row.kind == "vit" else find_backbone("dino_vits16")
         tokens = (config.input_size / vit.patch) ** 2 + vit.prefix
-        each = vit.depth * (24 * tokens * vit.width**2 + 4 * tokens**2 * vit.width) / (work.gflops * 1e9)
-    seconds = 3 + passes * work.crops * each + 0.02 * work.megapixels / work.workers
-    dim = row.width * len(config.blocks)
-    return Cost(seconds, work.crops * (passes * stored_bytes(config.codec, dim, cells) + row.width * 4))
+        views = count_views(config.views, work.channels)
+        each = views * vit.depth * (24 * tokens * vit.width**2 + 4 * tokens**2 * vit.width) / (work.gflops * 1e9)
+    read = 0.02 * max(1, work.channels / 3)  # bands are read one after the other
+    seconds = 3 + passes * work.crops * each + read * work.megapixels / work.workers
+    dim = views * row.width * len(config.blocks)
+    return Cost(seconds, work.crops * (passes * stored_bytes(config.codec, dim, cells) + views * row.width * 4))
 
 
 SHARING = Sharing(Extraction, exists)

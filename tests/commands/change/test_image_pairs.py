@@ -1,5 +1,6 @@
 """Pairs of images."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,9 @@ def test_images_of_one_id() -> None:
     assert find_pairs(FIRST, SECOND, "names") == [ImagePair(0, 2, placed=False), ImagePair(2, 1, placed=False)]
     with pytest.raises(CorpusError, match="no id, such as a, is there at both dates"):
         find_pairs(FIRST, named_survey({"k": [1, 2]}), "names")
+    both = named_survey({"old/p": [1], "old/q": [1], "new/q": [1]})
+    first, second = replace(both, images=(0, 1), under="old"), replace(both, images=(2,), under="new")
+    assert find_pairs(first, second, "names") == [ImagePair(1, 2, placed=False)]
 
 
 def test_a_table_of_pairs(tmp_path: Path) -> None:

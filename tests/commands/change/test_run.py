@@ -4,14 +4,19 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import segpipe
 from segpipe.base.errors import UsageError
 from segpipe.base.options import make
 from segpipe.base.runtime import no_track
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.run import ChangeResult, change
 from tests.commands.change.conftest import Reefs
+from tests.helpers.drawn_ground import ground_map, photographed, turned, write_raster
+from tests.helpers.films import write_film
+from tests.helpers.quick_run import CLASSICAL, SMALL
 
 
 def options(reefs: Reefs, out: Path, **more: object) -> ChangeOptions:
@@ -60,6 +65,8 @@ def test_one_run_of_both_dates(reefs: Reefs, tmp_path: Path) -> None:
     found = change(options(reefs, out, joint=True), no_track)
     facts = json.loads((out / "change.json").read_text())
     assert facts["dates"] == ["2023", "2024"]
+    assert [row.site for row in found.rows[::4]] == ["all", "site0", "site1"]  # without the folder of each date
+    assert (facts["unit"], facts["left_out"]) == ("images", [])
     both = change(
         options(reefs, tmp_path / "two", run_a=out / "joint", second=str(out / "joint"), date_pattern=r"(20\d\d)"),
         no_track,
@@ -77,3 +84,36 @@ def test_a_folder_of_others_is_not_taken(reefs: Reefs, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("x")
     with pytest.raises(UsageError, match="is not the output of change of segpipe and holds other files"):
         change(options(reefs, tmp_path), no_track)
+
+
+def test_one_run_of_two_mosaics_of_the_same_ground(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    before = ground_map(rng, 200, 220, patch=70)
+    after = turned(before, 0.5, rng)
+    for year, labels in (("2023", before), ("2024", after)):
+        write_raster(tmp_path / year / "mosaic.tif", photographed(labels, np.random.default_rng(7)))
+    quick = {**SMALL, **CLASSICAL, "index.window": 96}
+    segpipe.run(tmp_path / "2023", tmp_path / "run", settings=quick, stop="refine")
+    given = {"run_a": tmp_path / "run", "second": str(tmp_path / "2024"), "out": tmp_path / "out", "joint": True}
+    found = change(make(ChangeOptions, {**given, "n_resamples": 100, "workers": 1}), no_track)
+    facts = json.loads((found.out / "change.json").read_text())
+    assert facts["dates"] == ["2023", "2024"]
+    (ground,) = facts["grounds"]
+    assert np.hypot(ground["shift"]["rows"], ground["shift"]["cols"]) < 0.3
+    changed = float((before != after).mean())
+    assert facts["changed"]["low"] < changed < facts["changed"]["high"]
+    assert (found.out / "map" / "2023" / "mosaic.tif").exists()
+
+
+def test_one_run_of_two_films(tmp_path: Path) -> None:
+    for year, scenes in (("2023", (20, 20)), ("2024", (20, 30))):
+        write_film(tmp_path / year / "dive.avi", scenes)
+    quick = {**SMALL, **CLASSICAL, "cluster.k": 3, "index.frame_step": 5}
+    segpipe.run(tmp_path / "2023", tmp_path / "run", settings=quick, stop="refine")
+    given = {"run_a": tmp_path / "run", "second": str(tmp_path / "2024"), "out": tmp_path / "out", "joint": True}
+    found = change(make(ChangeOptions, {**given, "n_resamples": 100, "workers": 1}), no_track)
+    facts = json.loads((found.out / "change.json").read_text())
+    assert (facts["unit"], facts["left_out"], facts["grounds"]) == ("scenes", [], [])
+    units = found.rows[0].first_units, found.rows[0].second_units
+    assert min(units) > 1
+    assert max(units) < 10  # not every frame

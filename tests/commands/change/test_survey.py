@@ -1,5 +1,6 @@
 """The images of a date: told apart in one run, and their sites."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,15 @@ def test_dates_by_table(both: SurveyDate, tmp_path: Path) -> None:
     table.write_text("picture,when\n2023/north/a,1\n")
     with pytest.raises(UsageError, match="needs columns `image` and `date`"):
         split_dates(both, options(dates=table))
+
+
+def test_the_folder_of_a_date_is_no_part_of_sites_and_names(both: SurveyDate) -> None:
+    first = replace(both, images=(0, 1), under="2023")
+    assert list(first.count(options()).sites[:2]) == ["north", "south"]
+    assert first.own_name(0) == "north/a"
+    assert list(replace(both, under="2023/north").count(options()).sites[:2]) == ["(top folder)", "2023/south"]
+    assert split_dates(both, options(date_pattern=r"(20\d\d)"))[1].own_name(2) == "/north/a"
+    assert both.own_name(4) == "other/c"
 
 
 @pytest.mark.parametrize(

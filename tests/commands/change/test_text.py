@@ -10,6 +10,7 @@ from segpipe.commands.change.comparison import Comparison, compare
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.text import drift_sentence, sentences
 from segpipe.ops.change.feature_drift import FeatureDrift
+from segpipe.records.geo import Geo
 from tests.commands.change.conftest import SameGround
 from tests.helpers.two_dates import named_survey
 
@@ -32,6 +33,16 @@ def test_noise_is_said_to_be_noise() -> None:
     assert sentences(comparison(300, count=1))[0].startswith("Nothing is known of how sure any difference is")
 
 
+def test_a_class_that_few_images_hold_is_named() -> None:
+    found = comparison(400)
+    rows = tuple(replace(row, holding=4 if row.number == 1 else row.holding) for row in found.cover.rows)
+    said = sentences(replace(found, cover=replace(found.cover, rows=rows)))
+    assert said[1] == "Held by fewer than 5 images, so that intervals tend to be too narrow: class 1."
+    few = comparison(400, count=3)
+    assert few.cover.whole[0].holding == 3
+    assert len(sentences(few)) == 1  # of three images all hold it
+
+
 def test_drift_and_what_it_could_make() -> None:
     found = comparison(300)
     drift = FeatureDrift(np.zeros(2, np.float32), 0.5, 0.1, 0.9, np.array([[0.3, 0.1], [0.0, 0.6]]))
@@ -44,6 +55,15 @@ def test_drift_and_what_it_could_make() -> None:
     assert said[1] == "Doubtful: class 0, class 1: no more than the drift of features could make."
     assert said[2].startswith("1 pair of photographs could not be laid over each other, such as p")
     assert said[3] == "Left out: 2 sites that one date has alone, such as a."
+
+
+def test_rasters_that_lie_apart_are_told() -> None:
+    east = [Geo("", (1, 0, x, 0, -1, 100)) for x in (0, 5000)]
+    first, second = (named_survey({"w": [60, 40]}, geo={"w": geo}) for geo in east)
+    given = make(ChangeOptions, {"run_a": "r", "second": "s", "out": "o", "n_resamples": 100})
+    said = sentences(compare((first, second), None, given, no_track, out=None))
+    assert said[1].startswith("No rasters of both dates share ground: their coordinates lie apart")
+    assert not [line for line in sentences(comparison(300)) if "share ground" in line]
 
 
 def test_ground_and_its_alignment(same_ground: SameGround) -> None:

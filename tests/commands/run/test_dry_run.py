@@ -108,6 +108,14 @@ def test_the_work_of_a_new_run_is_guessed_from_its_files(tmp_path: Path, crops: 
     assert not (tmp_path / "new").exists()
 
 
+def test_channels_are_those_that_the_settings_make(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.tif")
+    run_dir = RunDir(tmp_path / "run", {})
+    for more, channels in (({}, 0), ({"index.bands": "1,2,3,4,5"}, 5), ({"index.beside": "_nir,_red"}, 5)):
+        settings = pipeline.resolve(run_dir, more={"index.images": str(tmp_path), **more})
+        assert expected(run_dir, settings, ("run", Cost(0, 0)))[1].channels == channels
+
+
 def test_the_speed_of_the_machine_is_that_of_its_fastest_product(monkeypatch: pytest.MonkeyPatch) -> None:
     """By torch's own count of operations, and a clock on which one product takes a quarter of a second."""
     monkeypatch.undo()

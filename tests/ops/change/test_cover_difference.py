@@ -56,10 +56,26 @@ def test_plots_seen_twice_tell_a_tenth_of_the_coral_bleached() -> None:
     assert np.median(width) < 0.7 * (apart.high[0] - apart.low[0])
 
 
+def test_a_class_that_few_plots_hold_and_a_skewed_one_are_held_too() -> None:
+    """A class is new in some of the plots; percentiles of the draws held it in 84 of 100."""
+    rng, held = np.random.default_rng(3), 0
+    for seed in range(200):
+        first = rng.dirichlet(8 * BASE, size=20) * 5000
+        died = np.where(rng.random(20) < 0.4, rng.beta(1, 1, 20), 0) * first[:, 0]
+        both = np.zeros((2, 20, 6))
+        both[:, :, :5] = first
+        both[1, :, 0] -= died
+        both[1, :, 5] = died
+        found = paired_difference(both[0], both[1], draws=300, seed=seed)
+        held += bool(found.low[5] <= 0.4 * 0.5 * BASE[0] <= found.high[5])
+    assert held >= 2 * 91, held
+
+
 def test_shares_and_units() -> None:
     first, second = np.array([[3.0, 1], [1, 3], [0, 0]]), np.array([[1.0, 3], [0, 4], [5, 5]])
     found = paired_difference(first, second, draws=200, seed=0)
     assert found.units == (2, 2)  # a unit that is empty at one date takes no part
+    assert found.holding.tolist() == [2, 2]
     np.testing.assert_allclose([found.first, found.second], [[0.5, 0.5], [0.125, 0.875]])
     np.testing.assert_allclose(found.difference, [-0.375, 0.375])
     apart = independent_difference(first, second, draws=200, seed=0)

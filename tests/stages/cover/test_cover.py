@@ -56,8 +56,7 @@ def test_tables_hold_what_the_masks_hold(run_dir: RunDir) -> None:
     row = sites["north", "coral"]
     assert float(row["share"]) == pytest.approx(np.mean(north))
     low, share, high = (float(row[name]) for name in ("low", "share", "high"))
-    assert min(north) - 1e-7 <= low <= share <= high <= max(north) + 1e-7
-    assert low < high
+    assert 0 < low < min(north) < share < max(north) < high <= 1  # three images: others may well lie further out
     assert float(row["area_low"]) == pytest.approx(float(row["low"]) * 3 * 48 * 64 * 1e-4)
     alone = sites["south", "'=sand, white"]
     assert (alone["low"], alone["high"]) == ("", "")
@@ -101,9 +100,8 @@ def test_what_counts_can_be_chosen(run_dir: RunDir, tmp_path: Path) -> None:
         assert found.whole.shares[0].share == pytest.approx(wanted)
         assert [part.name for part in found.sites] == (["s0", "s1"] if settings else ["(top folder)", "north", "south"])
     by_site = found.whole
-    assert "2 sites: intervals of so few" in by_site.note
-    first, second = (found.sites[i].shares[0].share for i in range(2))
-    assert by_site.shares[0].low == pytest.approx(min(first, second))  # type: ignore[type-var]
+    assert by_site.note == "2 sites: rough intervals"
+    assert (by_site.shares[0].low, by_site.shares[0].high) == (0, 1)  # two sites tell nothing of how others differ
     cover.run(cover.Config(sites=table, by="folder"), run_dir, Runtime())
     assert [part.name for part in load_cover(run_dir.path("cover")).sites] == ["(top folder)", "north", "south"]
 

@@ -30,9 +30,9 @@ def test_frames_of_a_scene_are_drawn_together() -> None:
 @pytest.mark.parametrize(
     ("repeats", "apart", "rows", "note"),
     [
-        (4, False, 28, "7 scenes: intervals of so few tend to be too narrow"),
+        (4, False, 28, "7 scenes: rough intervals"),
         (4, False, 4, "one scene: no interval, nobody knows how much others would differ"),
-        (1, True, 7, "7 images: intervals of so few tend to be too narrow"),
+        (1, True, 7, "7 images: rough intervals"),
         (4, True, 28, ""),
     ],
 )

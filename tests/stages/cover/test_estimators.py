@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segpipe.ops.metrics.bootstrap import resample
+from segpipe.ops.metrics.skewed_interval import one_sample
 from segpipe.stages.cover.estimators import (
     bootstrap_calibrated,
     bootstrap_calibrated_site,
@@ -83,8 +84,7 @@ def test_an_interval_is_that_of_samples_drawn_one_by_one(amounts, seed) -> None:
     assert (times.sum(axis=1) == len(held)).all()
     drawn = np.array([np.repeat(held, row.astype(int), axis=0).sum(axis=0) for row in times])
     drawn = drawn / drawn.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(found[0], np.percentile(drawn, 2.5, axis=0), atol=1e-12)
-    np.testing.assert_allclose(found[1], np.percentile(drawn, 97.5, axis=0), atol=1e-12)
+    np.testing.assert_allclose(found, one_sample(drawn, shares(held), len(held), ends=(0, 1)), atol=1e-12)
     assert (found[0] >= 0).all()
     assert (found[1] <= 1 + 1e-12).all()
     if (held == held[0]).all():
@@ -93,15 +93,20 @@ def test_an_interval_is_that_of_samples_drawn_one_by_one(amounts, seed) -> None:
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
-    """Images whose cover differs (Dirichlet) around a known mean; 95% intervals of 40 images, 400 times."""
+    """Images whose cover differs (Dirichlet) around a known mean; 95% intervals of few images and of more, 400 times.
+
+    Percentiles of draws held it in 83 of 100 where there are five images.
+    """
     rng = np.random.default_rng(0)
     truth = np.array([0.6, 0.3, 0.1])
-    held = 0
-    for trial in range(400):
-        low, high = bootstrap_shares(rng.dirichlet(8 * truth, 40), draws=400, seed=trial)  # type: ignore[misc]
-        held += (low <= truth) & (truth <= high)
-    rate = held / 400
-    assert ((rate > 0.90) & (rate < 0.98)).all(), rate
+    for count in (5, 12, 40):
+        held = 0
+        for trial in range(400):
+            ends = bootstrap_shares(rng.dirichlet(8 * truth, count), draws=300, seed=trial)
+            assert ends is not None
+            held += (ends[0] <= truth) & (truth <= ends[1])
+        rate = held / 400
+        assert ((rate > 0.92) & (rate < 0.99)).all(), (count, rate)
 
 
 def simulate(rng: np.random.Generator, images: int, points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -154,7 +159,7 @@ def test_a_draw_without_points_in_a_class_takes_the_rates_of_all() -> None:
     amounts = np.full((3, 2), 10.0)
     ends = bootstrap_calibrated(amounts, np.arange(3), counts, draws=500, seed=0)
     assert ends is not None
-    assert 0.5 <= ends[0][1] <= ends[1][1] <= 0.6
+    assert 0.3 <= ends[0][1] <= 0.5 < ends[1][1]
 
 
 def test_the_worked_example_of_olofsson_et_al_2014() -> None:
@@ -190,7 +195,9 @@ def test_draws_of_a_site_hold_its_images_and_the_labelled_ones_elsewhere() -> No
         mapped = amounts[own].sum(axis=0)
         drawn.append((mapped / mapped.sum()) @ (matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)))
     assert found is not None
-    np.testing.assert_allclose(found, np.percentile(drawn, (2.5, 97.5), axis=0), atol=0.015)
+    mapped, matrix = amounts[:8].sum(axis=0), counts[labelled].sum(axis=0)
+    whole = (mapped / mapped.sum()) @ (matrix / matrix.sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(found, one_sample(np.array(drawn), whole, 6, ends=(0, 1)), atol=0.06)
 
 
 def test_a_site_of_one_image_has_no_interval() -> None:

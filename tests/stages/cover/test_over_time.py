@@ -51,7 +51,7 @@ def test_intervals_are_of_scenes_where_there_are_several():
     assert film.whole.scenes == 8
     assert (film.whole.low, film.whole.high) == (pytest.approx(low.tolist()), pytest.approx(high.tolist()))
     assert all(a < b < c for a, b, c in zip(film.whole.low, film.whole.shares, film.whole.high, strict=True))
-    assert film.note == "8 scenes: intervals of so few tend to be too narrow"
+    assert film.note == "8 scenes: rough intervals"
     (seconds,) = over(corpus, amounts)
     assert seconds.whole == film.whole
     assert {(span.scenes, len(span.low)) for span in seconds.spans} == {(1, 0)}

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -364,6 +365,12 @@ def test_what_the_result_depends_on(weights):
     assert large.bytes == pytest.approx(50 * (28 * 28 * 768 * 2 + 768 * 4))
     packed = extract.cost(extract.Config(backbone="dino_vitb8", input_size=224, codec="pca8"), work)
     assert packed.bytes < large.bytes / 8
+    seen = replace(work, channels=6)  # two views: what people see, and the other three
+    twice = extract.cost(extract.Config(backbone="dino_vitb8", input_size=224), seen)
+    assert twice.bytes == 2 * large.bytes
+    assert 1.8 * large.seconds < twice.seconds < 2.1 * large.seconds
+    one = extract.cost(extract.Config(backbone="dino_vitb8", input_size=224, views="b08+b04+b03"), seen)
+    assert one.bytes == large.bytes
 
 
 @pytest.mark.parametrize(
