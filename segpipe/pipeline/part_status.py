@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from segpipe.pipeline.part_rounds import open_round
 from segpipe.pipeline.part_work import LEASE_MINUTES, require_plan, shared_stages
 from segpipe.pipeline.run_settings import Settings
 from segpipe.pipeline.steps import step_of
@@ -31,6 +32,8 @@ class StageStatus:
     """Parts an hour, by all that run now together."""
     seconds_left: float | None = None
     """At that rate; None where nothing runs or nothing is done yet."""
+    round: str = ""
+    """Which round is open, of how many, and what is done in it; empty where there is one."""
 
 
 def status_of_parts(
@@ -49,8 +52,10 @@ def status_of_parts(
         elif not step.key:
             found.append(StageStatus(stage.NAME, "waiting", plan.parts))
         else:
-            folder = PartFolder(run_dir.root, stage.NAME, step.key)
-            found.append(_open_stage(stage.NAME, folder, plan.parts, 60 * lease_minutes))
+            now = open_round(stage, settings, run_dir, step.key)
+            folder = PartFolder(run_dir.root, stage.NAME, now.key(step.key))
+            said = str(now) if now.of > 1 else ""
+            found.append(replace(_open_stage(stage.NAME, folder, plan.parts, 60 * lease_minutes), round=said))
     return tuple(found)
 
 

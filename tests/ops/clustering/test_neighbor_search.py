@@ -1,9 +1,18 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segpipe.ops.clustering import knn
+from segpipe.ops.clustering.neighbor_search import NeighborSearch
+from segpipe.records.pairs import PairIndex
+
+
+def search(vectors: np.ndarray, *, workers: int = 1, **options: Any) -> PairIndex:
+    whole = NeighborSearch(vectors, **options)
+    return whole.join(whole.some(range(len(whole.blocks)), workers=workers))
 
 
 def brute(vectors: np.ndarray, groups: np.ndarray, k: int) -> list[list[tuple[float, int]]]:
@@ -43,7 +52,7 @@ def test_search_agrees_with_brute_force(data: st.DataObject) -> None:
     groups = np.sort(rng.integers(data.draw(st.integers(1, n)), size=n)) if data.draw(st.booleans()) else np.arange(n)
     _, blank = knn.unit_rows(vectors)
     k = data.draw(st.integers(0, knn.available(groups, blank)))
-    pairs = knn.search(vectors, k=k, groups=groups, workers=2)
+    pairs = search(vectors, k=k, groups=groups, workers=2)
     assert pairs.neighbors.shape == (n, k)
     for i, expected in enumerate(brute(vectors, groups, k)):
         if blank[i]:
@@ -57,7 +66,7 @@ def test_search_agrees_with_brute_force(data: st.DataObject) -> None:
 
 def test_equal_vectors_come_by_index_however_many_there_are() -> None:
     vectors = np.ones((50, 4), np.float32)
-    pairs = knn.search(vectors, k=3)
+    pairs = search(vectors, k=3)
     assert pairs.neighbors[0].tolist() == [1, 2, 3]
     assert pairs.neighbors[1].tolist() == [0, 2, 3]
     assert (np.abs(pairs.scores - 1) < 1e-6).all()
@@ -66,7 +75,7 @@ def test_equal_vectors_come_by_index_however_many_there_are() -> None:
 def test_a_row_is_never_its_own_neighbor_when_a_twin_comes_first() -> None:
     vectors = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
     vectors[4] = vectors[1]
-    pairs = knn.search(vectors, k=2)
+    pairs = search(vectors, k=2)
     assert pairs.neighbors[1, 0] == 4
     assert pairs.neighbors[4, 0] == 1
 
@@ -81,8 +90,8 @@ def test_too_large_k_is_refused_and_available_says_how_many() -> None:
     assert knn.available(np.zeros(5, np.int64), blank) == 0
     assert knn.available(np.arange(5), np.ones(5, bool)) == 0
     with pytest.raises(ValueError, match="only 3"):
-        knn.search(vectors, k=4)
-    assert knn.search(vectors[:1], k=0).neighbors.shape == (1, 0)
+        search(vectors, k=4)
+    assert search(vectors[:1], k=0).neighbors.shape == (1, 0)
 
 
 def test_the_result_does_not_depend_on_threads() -> None:
@@ -91,7 +100,7 @@ def test_the_result_does_not_depend_on_threads() -> None:
     vectors = np.random.default_rng(1).normal(size=(3000, 33)).astype(np.float32)
     vectors[1000:1100] = vectors[0]
     before = faiss.omp_get_max_threads()
-    results = [knn.search(vectors, k=5, workers=workers) for workers in (1, 3)]
+    results = [search(vectors, k=5, workers=workers) for workers in (1, 3)]
     np.testing.assert_array_equal(results[0].neighbors, results[1].neighbors)
     np.testing.assert_array_equal(results[0].scores, results[1].scores)
     assert faiss.omp_get_max_threads() == before
@@ -102,7 +111,7 @@ def test_approximate_searches_find_nearly_all(kind: knn.Kind) -> None:
     rng = np.random.default_rng(2)
     centers = rng.normal(size=(40, 16))
     vectors = (centers[rng.integers(40, size=2000)] + 0.3 * rng.normal(size=(2000, 16))).astype(np.float32)
-    exact, found = (knn.search(vectors, k=5, kind=name, workers=2) for name in ("exact", kind))
+    exact, found = (search(vectors, k=5, kind=name, workers=2) for name in ("exact", kind))
     hits = [len(set(a) & set(b)) for a, b in zip(exact.neighbors, found.neighbors, strict=True)]
     assert np.mean(hits) > 4.7
 
@@ -111,5 +120,5 @@ def test_approximate_searches_find_nearly_all(kind: knn.Kind) -> None:
 def test_what_an_approximate_search_leaves_short_is_searched_exactly(kind: knn.Kind) -> None:
     vectors = np.random.default_rng(3).normal(size=(30, 4)).astype(np.float32)
     groups = np.repeat([0, 1], [25, 5])  # rows of group 0 have only five candidates
-    exact, found = (knn.search(vectors, k=5, groups=groups, kind=name) for name in ("exact", kind))
+    exact, found = (search(vectors, k=5, groups=groups, kind=name) for name in ("exact", kind))
     np.testing.assert_array_equal(exact.neighbors, found.neighbors)
