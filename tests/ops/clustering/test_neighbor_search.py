@@ -80,15 +80,9 @@ def test_a_row_is_never_its_own_neighbor_when_a_twin_comes_first() -> None:
     assert pairs.neighbors[4, 0] == 1
 
 
-def test_too_large_k_is_refused_and_available_says_how_many() -> None:
+def test_too_large_k_is_refused() -> None:
     vectors = np.eye(5, dtype=np.float32)
     vectors[4] = 0
-    _, blank = knn.unit_rows(vectors)
-    groups = np.array([0, 0, 0, 1, 1])
-    assert knn.available(np.arange(5), blank) == 3
-    assert knn.available(groups, blank) == 1
-    assert knn.available(np.zeros(5, np.int64), blank) == 0
-    assert knn.available(np.arange(5), np.ones(5, bool)) == 0
     with pytest.raises(ValueError, match="only 3"):
         search(vectors, k=4)
     assert search(vectors[:1], k=0).neighbors.shape == (1, 0)
@@ -122,3 +116,17 @@ def test_what_an_approximate_search_leaves_short_is_searched_exactly(kind: knn.K
     groups = np.repeat([0, 1], [25, 5])  # rows of group 0 have only five candidates
     exact, found = (search(vectors, k=5, groups=groups, kind=name) for name in ("exact", kind))
     np.testing.assert_array_equal(exact.neighbors, found.neighbors)
+
+
+def test_blocks_searched_one_by_one_are_the_whole() -> None:
+    vectors = np.random.default_rng(4).normal(size=(2100, 5)).astype(np.float32)
+    vectors[7] = 0
+    groups = np.arange(2100) // 3
+    whole, again = NeighborSearch(vectors, k=4, groups=groups), NeighborSearch(vectors, k=4, groups=groups)
+    assert len(whole.blocks) == 4
+    assert sorted(np.concatenate(whole.blocks).tolist()) == [row for row in range(2100) if row != 7]
+    found = {number: again.block(number) for number in (3, 1, 0, 2)}
+    pairs = search(vectors, k=4, groups=groups, workers=2)
+    joined = whole.join(found[number] for number in range(4))
+    np.testing.assert_array_equal(joined.neighbors, pairs.neighbors)
+    np.testing.assert_array_equal(joined.scores, pairs.scores)
