@@ -213,7 +213,8 @@ def cost(config: Config, work: Work) -> Cost:
     patches = min(config.patches, every)
     passes = 3 if every > patches else 0
     operations = 2 * (config.n_init * config.max_iter * patches + passes * every) * prototypes(config) * 70
-    return Cost(operations / work.gflops / 1e9 + work.crops * 0.003, 5e4 + (every * 140 if passes else 0))
+    kept = 280 * patches + (140 * every if passes else 0)  # codes of 70 numbers
+    return Cost(operations / work.gflops / 1e9 + work.crops * 0.003, 5e4 + kept)
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
