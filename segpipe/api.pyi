@@ -509,6 +509,8 @@ def merge(
 ) -> dict[str, Any]:
     """Close every stage of which all parts are done, as if it had been done at once; or say which parts are missing.
 
+    Of a stage that is done in rounds the round that is open is closed, so that the parts of the next can begin.
+
     Args:
         run: the run directory.
         verify: read again what every part wrote, and compare checksums.

@@ -28,12 +28,14 @@ class MergedStage:
 
     stage: str
     record: StageRecord | None
-    """Of a stage that was closed now; None where it was closed before or nothing of it is done yet."""
+    """Of a stage that was closed now; None where it was closed before, nothing of it is done yet, or a round was."""
     said: str
+    closed: bool = False
+    """Whether a round was closed, which is not the stage's last."""
 
 
 def merge_parts(run_dir: RunDir, settings: Settings, track: Track, *, verify: bool = False) -> list[MergedStage]:
-    """Close every stage of which all parts are done; takes the run's lock.
+    """Close every stage, or its round, of which all parts are done; takes the run's lock.
 
     Args:
         run_dir: the run.
@@ -84,7 +86,7 @@ def _close(step: Step, plan: PartPlan, run_dir: RunDir, settings: Settings, trac
         )
     if close_round(name, work):
         after = round_of(sharing.open(settings[name], run_dir, out, runtime))
-        return MergedStage(name, None, f"round {now} is closed; next: the parts of round {after}")
+        return MergedStage(name, None, f"round {now} is closed; next: the parts of round {after}", closed=True)
     seconds = all_seconds(run_dir, name, step.key, now, plan)
     record = run_stage(step, settings, run_dir, runtime)
     record = record.model_copy(update={"seconds": round(record.seconds + seconds, 3)})

@@ -96,7 +96,9 @@ def test_mine_and_cluster_in_parts_are_what_one_process_makes(
         found = cluster_status(run)
         assert found.done == 3
         assert found.round.startswith(f"{number} of 4 (")
-        said.append(merge(run)["cluster"].said)
+        merged = merge(run)["cluster"]
+        assert (merged.closed, merged.record is not None) == (number < 4, number == 4)
+        said.append(merged.said)
     assert said[0] == (
         "round 1 of 4 (codes of all patches) is closed; next: the parts of round 2 of 4 (members of the small "
         "clusters, pass 1 of 3)"

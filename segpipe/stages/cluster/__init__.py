@@ -122,7 +122,12 @@ def open_codes(run_dir: RunDir, runtime: Runtime) -> tuple[FeatureStore, Head]:
 
 
 def open_growth(config: Config, run_dir: RunDir, out: Path, runtime: Runtime) -> TreeGrowth:
-    """The work on the tree, of which parts can be done by several processes."""
+    """The work on the tree, of which parts can be done by several processes.
+
+    Raises:
+        UsageError: settings do not go together.
+    """
+    check_guide(config)
     settings = HierarchyConfig(
         config.smooth, prototypes(config), config.n_init, config.max_iter, config.patches, config.seed
     )
