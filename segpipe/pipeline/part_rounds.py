@@ -18,7 +18,8 @@ from segpipe.store.shared_work import Round, RoundsOfWork, UnitsOfWork, round_of
 
 log = logging.getLogger(__name__)
 
-_CLOSING = "close"  # what the lease is called of who closes a round
+CLOSING = "close"
+"""What the lease is called of who closes a round."""
 
 
 def close_round(stage: str, work: UnitsOfWork) -> Round | None:
@@ -47,10 +48,10 @@ def close_by_lease(stage: str, work: UnitsOfWork, leases: Leases, ready: Callabl
     Returns:
         Whether the round is closed now, or has parts to do anew.
     """
-    if not leases.take(_CLOSING):
+    if not leases.take(CLOSING):
         time.sleep(wait)
         return False
-    with leases.held(_CLOSING):
+    with leases.held(CLOSING):
         if ready():
             close_round(stage, work)
     return True

@@ -115,7 +115,7 @@ def do_parts(
         return _take_rounds(bench, lambda: open_bench(run_dir, settings, track, name), lease_minutes)
     did = int(do_given(bench, part.number, lease_minutes=lease_minutes))
     if bench.round.of > 1:
-        done = len(bench.folder.records(bench.parts))
+        done = sum(map(bench.folder.has, range(1, bench.parts + 1)))
         log.info("%-8s %s", name, what_comes_next(part, bench.round, run_dir, done))
     return did
 

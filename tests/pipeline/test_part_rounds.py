@@ -14,10 +14,11 @@ from segpipe import pipeline
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.parts import PartNumber
 from segpipe.base.runtime import no_track
-from segpipe.pipeline.part_rounds import told_missing, what_comes_next
+from segpipe.pipeline.part_rounds import CLOSING, told_missing, what_comes_next
 from segpipe.pipeline.part_status import StageStatus, status_of_parts
 from segpipe.pipeline.part_work import open_bench
 from segpipe.stages.cluster.tree_rounds import TreeGrowth
+from segpipe.store.leases import Leases
 from segpipe.store.shared_work import Round
 from tests.helpers.parted_run import artefact, copied, do, merge, plan_reef, replan, settings_of, small_shards
 
@@ -162,6 +163,14 @@ def test_files_that_are_gone_are_written_again(trained: Path, whole: Path, tmp_p
     run = copied(trained, tmp_path / "run")
     for part in ("1/3", "2/3", "3/3"):
         do(run, "cluster", part)
+    (place,) = run.glob("parts/cluster/*-1")
+    leases = Leases(place, seconds=60, owner="a:1:x")
+    assert cluster_status(run).state == "open"
+    assert leases.take(CLOSING)
+    assert cluster_status(run).state == "closing"
+    with pytest.raises(UsageError, match="--overwrite: a round of cluster is being done by a:1:x"):
+        replan(run, parts=4)
+    leases.give_back(CLOSING)
     (run / "clusters.partial" / ".units" / "every" / "000000002.npz").unlink()
     with pytest.raises(UsageError, match=r"1 of 3 parts of cluster, round 1 of 4 .* are missing: 2;"):
         merge(run)
