@@ -19,7 +19,7 @@ class StageStatus:
 
     stage: str
     state: str
-    """`finished`: nothing to do; `waiting`: an earlier stage is not done; `open`; `closing`: a worker closes a round."""
+    """`finished`: nothing to do; `waiting`: an earlier stage is not done; `open`; `closing` a round."""
     parts: int
     done: int = 0
     units: int = 0
