@@ -14,7 +14,7 @@ from segpipe.stages import Stage, sharing_of
 from segpipe.store.leases import Leases
 from segpipe.store.part_folder import PartFolder
 from segpipe.store.run_dir import RunDir, belongs
-from segpipe.store.shared_work import Round, RoundsOfWork, UnitsOfWork, round_of
+from segpipe.store.shared_work import Round, UnitsOfWork, in_rounds, round_of
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +28,12 @@ def close_round(stage: str, work: UnitsOfWork) -> Round | None:
     Returns:
         The round, or None where it is the last: the stage itself joins what was written in that.
     """
-    if not isinstance(work, RoundsOfWork) or work.round.last:
+    found = in_rounds(work)
+    if found is None or found.round.last:
         return None
-    work.close()
-    log.info("%-8s round %s is closed", stage, work.round)
-    return work.round
+    found.close()
+    log.info("%-8s round %s is closed", stage, found.round)
+    return found.round
 
 
 def close_by_lease(stage: str, work: UnitsOfWork, leases: Leases, ready: Callable[[], bool], *, wait: float) -> bool:

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast
 
 from segpipe.base import files
 from segpipe.base.runtime import Runtime
@@ -68,7 +68,6 @@ class Round:
         return f"{self.number} of {self.of} ({self.what})"
 
 
-@runtime_checkable
 class RoundsOfWork(UnitsOfWork, Protocol):
     """Work in rounds. An object is of the round that was open when it was made: its units, what it writes, the names.
 
@@ -85,9 +84,15 @@ class RoundsOfWork(UnitsOfWork, Protocol):
         ...
 
 
+def in_rounds(work: UnitsOfWork) -> RoundsOfWork | None:
+    """A work that is done in rounds as such, None where it has none; nothing of it is opened."""
+    return cast(RoundsOfWork, work) if hasattr(type(work), "close") else None
+
+
 def round_of(work: UnitsOfWork) -> Round:
     """The round that a work is in; the only one of a work that has none."""
-    return work.round if isinstance(work, RoundsOfWork) else Round()
+    found = in_rounds(work)
+    return Round() if found is None else found.round
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from segpipe.store import features
 from segpipe.store.checkpoints import save_tensors
 from segpipe.store.clusters import load_tree
 from segpipe.store.run_dir import RunDir
-from segpipe.store.shared_work import RoundsOfWork, round_of
+from segpipe.store.shared_work import in_rounds, round_of
 from tests.helpers.planted_run import plant
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -43,7 +43,7 @@ def test_units_in_any_order_by_any_hands(run_dir: RunDir, tmp_path: Path, patche
     for number in range(1, rounds + 1):
         for units in (range(2, 4), range(2), range(1, 3)):
             work = opened(config, run_dir, out, workers=2)
-            assert isinstance(work, RoundsOfWork)
+            assert in_rounds(work) is work
             assert (work.round.number, work.round.of, work.units) == (number, rounds, 4)
             work.write(units)
             assert all((out / name).exists() for name in work.names(units))
