@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from segpipe.base.errors import SegpipeError, UsageError
@@ -128,7 +127,11 @@ def _take_rounds(bench: PartBench | None, reopen: Callable[[], PartBench | None]
         did += _take_parts(now, leases)
         if now.round.last:
             return did
-        ready = partial(_all_done, now)
+
+        def ready(now: PartBench = now) -> bool:
+            again = reopen()  # another may have closed it while this one waited for the lease
+            return again is not None and again.key == now.key and _all_done(now)
+
         looked = False
         while not looked and bench is not None and bench.key == now.key:
             looked = close_by_lease(now.stage, now.work, leases, ready, wait=min(_WAIT, leases.seconds / 4))
@@ -158,6 +161,8 @@ def _take_parts(bench: PartBench, leases: Leases) -> int:
     while taker.left and len(failed) < _FAILURES:
         number = taker.take()
         if number is None:
+            if not taker.left:  # others finished them meanwhile
+                break
             if not waiting:
                 log.info("%-8s waits for parts that others have: %s", bench.stage, spans(taker.left))
             waiting = True

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,8 @@ from segpipe import pipeline
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.parts import PartNumber
 from segpipe.base.runtime import no_track
-from segpipe.pipeline.part_rounds import CLOSING, told_missing, what_comes_next
+from segpipe.pipeline import part_work
+from segpipe.pipeline.part_rounds import CLOSING, close_by_lease, told_missing, what_comes_next
 from segpipe.pipeline.part_status import StageStatus, status_of_parts
 from segpipe.pipeline.part_work import open_bench
 from segpipe.stages.cluster.tree_rounds import TreeGrowth
@@ -155,6 +157,31 @@ def test_who_closes_a_round_and_vanishes_loses_nothing(
     assert cluster_status(run).round.startswith("1 of 4")
     assert do(run, "cluster", "auto") == 9  # the parts of the first round were done
     assert closed == [1, 1, 2, 3]
+    merge(run)
+    same(run, whole, "clusters")
+
+
+def test_a_round_that_another_closed_meanwhile_is_not_closed_again(
+    trained: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, real, close, closed = copied(trained, tmp_path / "run"), close_by_lease, TreeGrowth.close, list[int]()
+    others = list[int]()
+
+    def late(*given: Any, **options: Any) -> bool:
+        if not others:  # before this one gets the lease of the first round another has done all rounds
+            others.append(0)
+            others.append(do(run, "cluster", "auto"))
+        return real(*given, **options)
+
+    def noted(work: TreeGrowth) -> None:
+        closed.append(work.round.number)
+        close(work)
+
+    monkeypatch.setattr(part_work, "close_by_lease", late)
+    monkeypatch.setattr(TreeGrowth, "close", noted)
+    assert do(run, "cluster", "auto") == 3
+    assert others == [0, 9]
+    assert closed == [1, 2, 3]
     merge(run)
     same(run, whole, "clusters")
 
