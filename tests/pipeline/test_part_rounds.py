@@ -195,7 +195,7 @@ def test_files_that_are_gone_are_written_again(trained: Path, whole: Path, tmp_p
     assert cluster_status(run).state == "open"
     assert leases.take(CLOSING)
     assert cluster_status(run).state == "closing"
-    with pytest.raises(UsageError, match="--overwrite: a round of cluster is being done by a:1:x"):
+    with pytest.raises(UsageError, match="overwrite: a round of cluster is being done by a:1:x"):
         replan(run, parts=4)
     leases.give_back(CLOSING)
     (run / "clusters.partial" / ".units" / "every" / "000000002.npz").unlink()

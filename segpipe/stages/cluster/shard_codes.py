@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -72,7 +72,7 @@ class ShardEncoder:
             found = thread_map(self._encode, self._read(shards, runtime), workers=workers, ahead=workers + 2)
             tracked = runtime.track(found, total=total, unit=f"blocks of {_CROPS} crops")
             for shard, parts in groupby(tracked, key=itemgetter(0)):
-                yield shard, _joined([part for _, part in parts])
+                yield shard, self._joined(shard, (part for _, part in parts))
 
     def _shows(self, shard: int) -> npt.NDArray[np.bool_]:
         """Which crops of a shard show anything."""
@@ -114,27 +114,38 @@ class ShardEncoder:
         return shard, ShardCodes(every[shown], kept.astype(np.float16), pool)
 
     def _nothing(self) -> ShardCodes:
-        codes, features = (np.empty((0, dim), np.float16) for dim in (self._head.dim, self._head.in_dim))
-        return ShardCodes(codes.astype(np.float32), codes, PoolCodes(codes, codes, features))
+        return self._empty(0, 0, 0, 0)
+
+    def _empty(self, sampled: int, every: int, pool: int, features: int) -> ShardCodes:
+        """Room for so many codes of each kind, and features."""
+        dim, half = self._head.dim, np.float16
+        plain, smoothed = (np.empty((pool, dim), half) for _ in range(2))
+        kept = PoolCodes(plain, smoothed, np.empty((features, self._head.in_dim), half))
+        return ShardCodes(np.empty((sampled, dim), np.float32), np.empty((every, dim), half), kept)
+
+    def _joined(self, shard: int, parts: Iterable[ShardCodes]) -> ShardCodes:
+        """The blocks of a shard in their order, none of which is kept beside what it is copied to."""
+        span, sample = self._spans[shard], self._sample
+        sampled, shown = (int(each[span.start : span.stop].sum()) for each in (sample.counts, sample.shown))
+        first = int(self._first[span.start])
+        pool, features = (len(_within(rows, first, sampled)) for rows in (sample.pool, self._kept))
+        whole = self._empty(sampled, 0 if sample.whole else shown, pool, features)
+        ends = [0] * 5
+        for part in parts:
+            for i, (into, rows) in enumerate(zip(_arrays(whole), _arrays(part), strict=True)):
+                into[ends[i] : ends[i] + len(rows)] = rows
+                ends[i] += len(rows)
+        return whole
+
+
+def _arrays(codes: ShardCodes) -> tuple[npt.NDArray[np.floating], ...]:
+    return codes.sampled, codes.every, codes.pool.plain, codes.pool.smoothed, codes.pool.features
 
 
 def _within(rows: Int64, first: int, count: int) -> Int64:
     """Those of rising rows that lie in a block of `count` from `first` on, counted from there."""
     start, stop = np.searchsorted(rows, (first, first + count))
     return rows[start:stop] - first
-
-
-def _joined(parts: Sequence[ShardCodes]) -> ShardCodes:
-    pools = [part.pool for part in parts]
-    return ShardCodes(
-        sampled=np.concatenate([part.sampled for part in parts]),
-        every=np.concatenate([part.every for part in parts]),
-        pool=PoolCodes(
-            plain=np.concatenate([pool.plain for pool in pools]),
-            smoothed=np.concatenate([pool.smoothed for pool in pools]),
-            features=np.concatenate([pool.features for pool in pools]),
-        ),
-    )
 
 
 def encode_block(head: Head, block: Block, share: float) -> tuple[Float32, Float32, Float32]:
