@@ -153,6 +153,8 @@ def mine(
     device: str | None = None,
     workers: int | None = None,
     force: bool = False,
+    part: str | None = None,
+    lease_minutes: float = 10.0,
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """For every crop, the k other crops whose pooled features look most alike.
@@ -166,6 +168,9 @@ def mine(
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
         force: run although it is up to date.
+        part: do one part of a planned run, such as 3/100; auto: take parts by leases until none is left; env: the
+            part that Slurm, SkyPilot or torchrun says.
+        lease_minutes: take over a part whose worker was not heard of for so long.
         settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
 
     Returns:
@@ -218,6 +223,8 @@ def cluster(
     device: str | None = None,
     workers: int | None = None,
     force: bool = False,
+    part: str | None = None,
+    lease_minutes: float = 10.0,
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """As many classes as wanted, by a tree of many small clusters or by k-means, whichever agrees better.
@@ -240,6 +247,9 @@ def cluster(
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
         force: run although it is up to date.
+        part: do one part of a planned run, such as 3/100; auto: take parts by leases until none is left; env: the
+            part that Slurm, SkyPilot or torchrun says.
+        lease_minutes: take over a part whose worker was not heard of for so long.
         settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
 
     Returns:
@@ -486,7 +496,7 @@ def status(
 
     Returns:
         by stage: `state`, `parts`, `done`, `running` and `failed` by part, `rate` in parts an hour,
-        `seconds_left`.
+        `seconds_left`, `round` of a stage that is done in rounds.
 
     Raises:
         SegpipeError: its text says what is wrong and the way out.
@@ -498,6 +508,8 @@ def merge(
     verify: bool = False,
 ) -> dict[str, Any]:
     """Close every stage of which all parts are done, as if it had been done at once; or say which parts are missing.
+
+    Of a stage that is done in rounds the round that is open is closed, so that the parts of the next can begin.
 
     Args:
         run: the run directory.

@@ -6,8 +6,8 @@ import logging
 from dataclasses import dataclass
 
 from segpipe.base.errors import UsageError
-from segpipe.base.parts import spans
 from segpipe.base.runtime import Track
+from segpipe.pipeline.part_rounds import all_seconds, close_round, told_missing
 from segpipe.pipeline.part_work import PartBench, done_part, require_plan, shared_stages
 from segpipe.pipeline.run_settings import Settings, make_runtime
 from segpipe.pipeline.running import carry_names, run_stage, summary_line
@@ -15,8 +15,9 @@ from segpipe.pipeline.steps import Step, step_of
 from segpipe.records.manifest import StageRecord
 from segpipe.records.part_record import PartPlan
 from segpipe.stages import sharing_of
-from segpipe.store.part_folder import PartFolder
+from segpipe.store.part_folder import FOLDER, PartFolder
 from segpipe.store.run_dir import RunDir
+from segpipe.store.shared_work import round_of
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +28,14 @@ class MergedStage:
 
     stage: str
     record: StageRecord | None
-    """Of a stage that was closed now; None where it was closed before or nothing of it is done yet."""
+    """Of a stage that was closed now; None where it was closed before, nothing of it is done yet, or a round was."""
     said: str
+    closed: bool = False
+    """Whether a round was closed, which is not the stage's last."""
 
 
 def merge_parts(run_dir: RunDir, settings: Settings, track: Track, *, verify: bool = False) -> list[MergedStage]:
-    """Close every stage of which all parts are done; takes the run's lock.
+    """Close every stage, or its round, of which all parts are done; takes the run's lock.
 
     Args:
         run_dir: the run.
@@ -51,30 +54,40 @@ def merge_parts(run_dir: RunDir, settings: Settings, track: Track, *, verify: bo
             step = step_of(stage, settings, run_dir, run_dir.manifest())
             if step.action != "run":
                 found.append(MergedStage(stage.NAME, None, step.reason))
-            elif not step.key or not (folder := PartFolder(run_dir.root, stage.NAME, step.key)).path.is_dir():
+            elif not step.key or not _begun(step, run_dir):
                 found.append(MergedStage(stage.NAME, None, "no part is done yet"))
             else:
-                found.append(_close(step, folder, plan, run_dir, settings, track, verify))
+                found.append(_close(step, plan, run_dir, settings, track, verify))
     return found
 
 
-def _close(
-    step: Step, folder: PartFolder, plan: PartPlan, run_dir: RunDir, settings: Settings, track: Track, verify: bool
-) -> MergedStage:
+def _begun(step: Step, run_dir: RunDir) -> bool:
+    """Whether parts of a stage were done, of whatever round."""
+    return any((run_dir.root / FOLDER / step.stage.NAME).glob(f"{step.key}*"))
+
+
+def _close(step: Step, plan: PartPlan, run_dir: RunDir, settings: Settings, track: Track, verify: bool) -> MergedStage:
     name, runtime = step.stage.NAME, make_runtime(settings, track)
     sharing, out = sharing_of(step.stage), run_dir.root / f"{step.stage.ARTEFACT}.partial"
     assert sharing is not None
     if not sharing.laid_out(out):
         raise UsageError(f"{run_dir.root}: {out.name} is gone, which parts of {name} were written to; do them again")
     work = sharing.open(settings[name], run_dir, out, runtime)
-    bench = PartBench(name, step.key, plan.parts, folder, out, work)
+    now = round_of(work)
+    folder = PartFolder(run_dir.root, name, now.key(step.key))
+    if not folder.path.is_dir():
+        return MergedStage(name, None, f"no part of round {now} is done yet")
+    bench = PartBench(name, now.key(step.key), plan.parts, folder, out, work)
     missing = missing_parts(bench, track, verify=verify)
     if missing:
         raise UsageError(
-            f"{run_dir.root}: {len(missing)} of {plan.parts} parts of {name} are missing: {spans(missing)}; do them "
+            f"{run_dir.root}: {told_missing(name, now, missing, plan.parts)}; do them "
             f"with `segpipe {name} {run_dir.root} --part {missing[0]}/{plan.parts}` or `--part auto`"
         )
-    seconds = sum(record.seconds for record in folder.records(plan.parts).values())
+    if close_round(name, work):
+        after = round_of(sharing.open(settings[name], run_dir, out, runtime))
+        return MergedStage(name, None, f"round {now} is closed; next: the parts of round {after}", closed=True)
+    seconds = all_seconds(run_dir, name, step.key, now, plan)
     record = run_stage(step, settings, run_dir, runtime)
     record = record.model_copy(update={"seconds": round(record.seconds + seconds, 3)})
     run_dir.record(name, record)

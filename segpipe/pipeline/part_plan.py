@@ -71,8 +71,9 @@ def _forget(run_dir: RunDir) -> None:
         running = Leases(place, seconds=60 * LEASE_MINUTES).running()
         if running:
             part, who = next(iter(running.items()))
+            what = f"part {int(part)}" if part.isdecimal() else "a round"
             raise UsageError(
-                f"{named('overwrite')}: part {int(part)} of {place.parent.name} is being done by {who}; end it first, "
+                f"{named('overwrite')}: {what} of {place.parent.name} is being done by {who}; end it first, "
                 f"or wait until its lease has run out ({LEASE_MINUTES:g} minutes)"
             )
     if folder.is_dir():

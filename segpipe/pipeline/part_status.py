@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from segpipe.pipeline.part_rounds import CLOSING, open_round
 from segpipe.pipeline.part_work import LEASE_MINUTES, require_plan, shared_stages
 from segpipe.pipeline.run_settings import Settings
 from segpipe.pipeline.steps import step_of
@@ -18,7 +19,7 @@ class StageStatus:
 
     stage: str
     state: str
-    """`finished`: nothing to do; `waiting`: an earlier stage is not done; `open`."""
+    """`finished`: nothing to do; `waiting`: an earlier stage is not done; `open`; `closing` a round."""
     parts: int
     done: int = 0
     units: int = 0
@@ -31,6 +32,8 @@ class StageStatus:
     """Parts an hour, by all that run now together."""
     seconds_left: float | None = None
     """At that rate; None where nothing runs or nothing is done yet."""
+    round: str = ""
+    """Which round is open, of how many, and what is done in it; empty where there is one."""
 
 
 def status_of_parts(
@@ -49,8 +52,10 @@ def status_of_parts(
         elif not step.key:
             found.append(StageStatus(stage.NAME, "waiting", plan.parts))
         else:
-            folder = PartFolder(run_dir.root, stage.NAME, step.key)
-            found.append(_open_stage(stage.NAME, folder, plan.parts, 60 * lease_minutes))
+            now = open_round(stage, settings, run_dir, step.key)
+            folder = PartFolder(run_dir.root, stage.NAME, now.key(step.key))
+            said = str(now) if now.of > 1 else ""
+            found.append(replace(_open_stage(stage.NAME, folder, plan.parts, 60 * lease_minutes), round=said))
     return tuple(found)
 
 
@@ -58,7 +63,8 @@ def _open_stage(name: str, folder: PartFolder, parts: int, seconds: float) -> St
     if not folder.path.is_dir():
         return StageStatus(name, "open", parts)
     records, leases = folder.records(parts), Leases(folder.path, seconds=seconds)
-    running = {int(part): who for part, who in leases.running().items() if part.isdecimal()}
+    held = leases.running()
+    running = {int(part): who for part, who in held.items() if part.isdecimal()}
     running = {part: who for part, who in running.items() if part not in records}
     failed = {part: each.reason for part, each in folder.failures().items() if part not in {**records, **running}}
     took, rate, left = sum(record.seconds for record in records.values()), None, None
@@ -66,4 +72,5 @@ def _open_stage(name: str, folder: PartFolder, parts: int, seconds: float) -> St
         rate = 3600 * len(running) * len(records) / took
         left = 3600 * (parts - len(records)) / rate
     units = sum(record.stop - record.start for record in records.values())
-    return StageStatus(name, "open", parts, len(records), units, running, failed, rate, left)
+    state = "closing" if CLOSING in held else "open"
+    return StageStatus(name, state, parts, len(records), units, running, failed, rate, left)

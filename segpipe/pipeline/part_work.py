@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from segpipe.base.errors import SegpipeError, UsageError
 from segpipe.base.parts import PartNumber, spans
 from segpipe.base.runtime import Track
 from segpipe.base.version import versions
+from segpipe.pipeline.part_rounds import close_by_lease, what_comes_next
 from segpipe.pipeline.run_settings import Settings, make_runtime
 from segpipe.pipeline.running import names_left
 from segpipe.pipeline.steps import BY_NAME, require, step_of
@@ -23,7 +25,7 @@ from segpipe.store.leases import Leases
 from segpipe.store.part_folder import PartFolder, load_plan, measure, part_name, sum_files
 from segpipe.store.part_taker import PartTaker
 from segpipe.store.run_dir import RunDir
-from segpipe.store.shared_work import UnitsOfWork, shared_folder
+from segpipe.store.shared_work import Round, UnitsOfWork, round_of, shared_folder
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,11 @@ class PartBench:
     out: Path
     """Of the artefact while it is made."""
     work: UnitsOfWork
+
+    @property
+    def round(self) -> Round:
+        """The round of the stage that it is of; the key is that round's."""
+        return round_of(self.work)
 
 
 def shared_stages() -> tuple[Stage, ...]:
@@ -85,6 +92,8 @@ def do_parts(
 ) -> int:
     """Do one part of a stage, or (None) take parts by leases until none is left; the run's lock is not taken.
 
+    Of a stage in rounds: one part of the round that is open, or all rounds.
+
     Returns:
         How many parts this process did.
 
@@ -102,8 +111,36 @@ def do_parts(
             f"or plan anew with `segpipe plan {run_dir.root} --parts {part.count} --overwrite`"
         )
     if part is None:
-        return _take_parts(bench, Leases(bench.folder.path, seconds=60 * lease_minutes))
-    return int(do_given(bench, part.number, lease_minutes=lease_minutes))
+        return _take_rounds(bench, lambda: open_bench(run_dir, settings, track, name), lease_minutes)
+    did = int(do_given(bench, part.number, lease_minutes=lease_minutes))
+    if bench.round.of > 1:
+        done = sum(map(bench.folder.has, range(1, bench.parts + 1)))
+        log.info("%-8s %s", name, what_comes_next(part, bench.round, run_dir, done))
+    return did
+
+
+def _take_rounds(bench: PartBench | None, reopen: Callable[[], PartBench | None], lease_minutes: float) -> int:
+    """Take parts of every round; one of the processes that do so closes a round, which opens the next to all."""
+    did = 0
+    while bench is not None:
+        now, leases = bench, Leases(bench.folder.path, seconds=60 * lease_minutes)
+        did += _take_parts(now, leases)
+        if now.round.last:
+            return did
+
+        def ready(now: PartBench = now) -> bool:
+            again = reopen()  # another may have closed it while this one waited for the lease
+            return again is not None and again.key == now.key and _all_done(now)
+
+        looked = False
+        while not looked and bench is not None and bench.key == now.key:
+            looked = close_by_lease(now.stage, now.work, leases, ready, wait=min(_WAIT, leases.seconds / 4))
+            bench = reopen()
+    return did
+
+
+def _all_done(bench: PartBench) -> bool:
+    return all(done_part(bench, number) for number in range(1, bench.parts + 1))
 
 
 def do_given(bench: PartBench, number: int, *, lease_minutes: float = LEASE_MINUTES) -> bool:
@@ -124,6 +161,8 @@ def _take_parts(bench: PartBench, leases: Leases) -> int:
     while taker.left and len(failed) < _FAILURES:
         number = taker.take()
         if number is None:
+            if not taker.left:  # others finished them meanwhile
+                break
             if not waiting:
                 log.info("%-8s waits for parts that others have: %s", bench.stage, spans(taker.left))
             waiting = True
@@ -174,8 +213,8 @@ def open_bench(run_dir: RunDir, settings: Settings, track: Track, name: str) -> 
         laid_out=sharing.laid_out,
     )
     work = sharing.open(config, run_dir, out, runtime)
-    folder = PartFolder(run_dir.root, name, step.key)
-    return PartBench(name, step.key, plan.parts, folder, out, work)
+    key = round_of(work).key(step.key)
+    return PartBench(name, key, plan.parts, PartFolder(run_dir.root, name, key), out, work)
 
 
 def done_part(bench: PartBench, number: int, *, verify: bool = False) -> bool:

@@ -126,6 +126,12 @@ class FeatureStore:
     def __len__(self) -> int:
         return len(self.grids)
 
+    @property
+    def shards(self) -> list[range]:
+        """The crops of every shard, which is written and best read whole."""
+        each = int(self._array("done").attrs["shard"])
+        return [range(start, min(start + each, len(self))) for start in range(0, len(self), each)]
+
     def _array(self, name: str) -> Any:
         return self._group[name]
 

@@ -2,6 +2,9 @@
 
 `NAME.partial` appears with all that the processes have to agree on: whoever comes first lays it out beside and gives it
 its name in one step, and whoever comes later takes what is there. Then each writes its own units.
+
+Work that needs all units before it can go on is done in rounds: the units of a round are written by many, one process
+closes the round by joining what they wrote, and the next round begins.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from segpipe.base import files
 from segpipe.base.runtime import Runtime
@@ -37,6 +40,59 @@ class UnitsOfWork(Protocol):
     def names(self, units: range) -> Sequence[str]:
         """The files that these units are written to, from the artefact's folder; one that has nothing to say lacks."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Which round of a work is open."""
+
+    number: int = 1
+    of: int = 1
+    what: str = ""
+    """What is done in it."""
+
+    @property
+    def last(self) -> bool:
+        """Whether what its units write is all that there is to write by units: the stage itself closes it."""
+        return self.number >= self.of
+
+    def key(self, key: str) -> str:
+        """What the records of its parts are kept under: the key of the stage, and the number where there are several.
+
+        >>> Round(2, 4).key("0f"), Round().key("0f")
+        ('0f-2', '0f')
+        """
+        return f"{key}-{self.number}" if self.of > 1 else key
+
+    def __str__(self) -> str:
+        return f"{self.number} of {self.of} ({self.what})"
+
+
+class RoundsOfWork(UnitsOfWork, Protocol):
+    """Work in rounds. An object is of the round that was open when it was made: its units, what it writes, the names.
+
+    A round that was closed stays so; who still works in it does no harm.
+    """
+
+    @property
+    def round(self) -> Round:
+        """The round that is this object's."""
+        ...
+
+    def close(self) -> None:
+        """Join what all units of the round have written, which is not the last; the next one is open then."""
+        ...
+
+
+def in_rounds(work: UnitsOfWork) -> RoundsOfWork | None:
+    """A work that is done in rounds as such, None where it has none; nothing of it is opened."""
+    return cast(RoundsOfWork, work) if hasattr(type(work), "close") else None
+
+
+def round_of(work: UnitsOfWork) -> Round:
+    """The round that a work is in; the only one of a work that has none."""
+    found = in_rounds(work)
+    return Round() if found is None else found.round
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,26 +14,37 @@ _BLOCK = 4096
 
 
 class Valid:
-    """Which patches show image, of all crops; one bit each, so that memory stays small beside the store."""
+    """Which patches show image, of all crops or a span; one bit each, so that memory stays small beside the store."""
 
-    def __init__(self, store: FeatureStore) -> None:
+    def __init__(self, store: FeatureStore, span: range | None = None) -> None:
+        span = range(len(store)) if span is None else span
         rows, cols = store.grids.max(axis=0).tolist()
-        self._shape = (rows, cols)
-        self._bits = np.zeros((len(store), -(-rows * cols // 8)), np.uint8)
-        for start in range(0, len(store), _BLOCK):
-            block = store.valid_block(start, start + _BLOCK)
+        self._shape, self._first = (rows, cols), span.start
+        self._bits = np.zeros((len(span), -(-rows * cols // 8)), np.uint8)
+        for start in range(0, len(span), _BLOCK):
+            block = store.valid_block(*_ends(span[start : start + _BLOCK]))
             self._bits[start : start + _BLOCK] = np.packbits(block.reshape(len(block), -1), axis=1)
-        self.crops = np.flatnonzero(self._bits.any(axis=1))
+        self.crops = span.start + np.flatnonzero(self._bits.any(axis=1))
         """Crops that show anything."""
 
     def __call__(self, crops: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """(m, ROWS, COLS) bool of some crops."""
         size = self._shape[0] * self._shape[1]
-        return np.unpackbits(self._bits[crops], axis=1, count=size).reshape(-1, *self._shape).astype(bool)
+        return np.unpackbits(self._bits[crops - self._first], axis=1, count=size).reshape(-1, *self._shape).astype(bool)
 
     def counts(self) -> npt.NDArray[np.int64]:
         """(n,) valid patches of every crop."""
         return np.asarray(np.bitwise_count(self._bits).sum(axis=1), np.int64)
+
+
+def _ends(span: range) -> tuple[int, int]:
+    return span.start, span.stop
+
+
+def count_valid(store: FeatureStore) -> npt.NDArray[np.int64]:
+    """(n,) valid patches of every crop, of which some thousand crops are in memory at a time."""
+    spans = (range(start, min(start + _BLOCK, len(store))) for start in range(0, len(store), _BLOCK))
+    return np.concatenate([Valid(store, span).counts() for span in spans])
 
 
 def sampled_blocks(

@@ -17,6 +17,7 @@ from segpipe.base.runtime import no_track
 from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.commands.plan import COMMAND as PLAN
 from segpipe.pipeline.part_merge import MergedStage, merge_parts
+from segpipe.pipeline.part_plan import make_plan
 from segpipe.pipeline.part_work import do_parts
 from segpipe.store import features
 from segpipe.store.run_dir import RunDir
@@ -72,3 +73,8 @@ def artefact(run: Path, name: str) -> dict[str, bytes]:
     """Every file of an artefact by its path."""
     files = sorted(path for path in (run / name).rglob("*") if path.is_file())
     return {path.relative_to(run / name).as_posix(): path.read_bytes() for path in files}
+
+
+def replan(run: Path, *, parts: int) -> None:
+    """Cut a run anew."""
+    make_plan(*settings_of(run), no_track, parts, overwrite=True)

@@ -2,16 +2,21 @@ from pathlib import Path
 
 import pytest
 
-from segpipe.pipeline.part_status import status_of_parts
+from segpipe.pipeline.part_status import StageStatus, status_of_parts
 from segpipe.records.part_record import PartFailure
 from segpipe.store.leases import Leases
 from segpipe.store.part_folder import PartFolder
 from tests.helpers.parted_run import do, merge, plan_reef, settings_of, small_shards
 
 
+def stages(run: Path, *names: str) -> list[StageStatus]:
+    found = {each.stage: each for each in status_of_parts(*settings_of(run))}
+    return [found[name] for name in names]
+
+
 def test_parts_done_running_failed_and_the_time_left(tmp_path: Path) -> None:
     run = plan_reef(tmp_path, "run", parts=4, images=4)
-    extract, refine, *_ = status_of_parts(*settings_of(run))
+    extract, refine = stages(run, "extract", "refine")
     assert (extract.state, extract.done, refine.state) == ("open", 0, "waiting")
     with small_shards(1):
         do(run, "extract", "2/4")
@@ -31,5 +36,5 @@ def test_parts_done_running_failed_and_the_time_left(tmp_path: Path) -> None:
     assert status_of_parts(*settings_of(run))[0].rate is None
     do(run, "extract", "auto")
     merge(run)
-    extract, refine, *_ = status_of_parts(*settings_of(run))
+    extract, refine = stages(run, "extract", "refine")
     assert (extract.state, extract.done, refine.state) == ("finished", 4, "waiting")

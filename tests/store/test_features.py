@@ -48,6 +48,7 @@ def test_rows_read_back_as_zarr_itself_reads_them(filled: tuple[Path, list[CropF
     path, items = filled
     features = FeatureStore(path)
     features.check()
+    assert features.shards == [range(start, min(start + 4, 21)) for start in range(0, 21, 4)]
     whole = np.asarray(zarr.open_group(path / store.NAME, mode="r")["patches"][:])
     np.testing.assert_array_equal(features.batch(range(len(items))), whole)
     for row, item in enumerate(items):

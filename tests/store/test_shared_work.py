@@ -5,7 +5,7 @@ import pytest
 
 from segpipe.base.errors import LockedError
 from segpipe.store.run_dir import RunDir
-from segpipe.store.shared_work import shared_folder
+from segpipe.store.shared_work import Round, round_of, shared_folder
 
 
 def begun(run_dir: RunDir, key: str, text: str, calls: list[str]) -> Path:
@@ -67,3 +67,31 @@ def test_leftovers_make_room_under_the_lock(run_dir: RunDir, left: str) -> None:
     assert (folder / "plan").read_text() == "mine"
     assert not (folder / "half").exists()
     assert names(run_dir) == ["things.partial"]
+
+
+class Counted:
+    """Work without rounds."""
+
+    @property
+    def units(self) -> int:
+        raise AssertionError("nothing is opened to know of rounds")
+
+    def lay_out(self) -> None: ...
+
+    def write(self, units: range) -> None: ...
+
+    def names(self, units: range) -> list[str]:
+        return []
+
+
+class InRounds(Counted):
+    round = Round(2, 3, "counts")
+
+    def close(self) -> None: ...
+
+
+def test_work_has_one_round_unless_it_says_otherwise() -> None:
+    only, second = round_of(Counted()), round_of(InRounds())
+    assert (only.last, only.key("0f")) == (True, "0f")
+    assert (second.last, second.key("0f"), str(second)) == (False, "0f-2", "2 of 3 (counts)")
+    assert Round(3, 3).last

@@ -6,7 +6,7 @@ import pytest
 from segpipe.records.features import FeatureHeader
 from segpipe.store import valid_patches as module
 from segpipe.store.features import CropFeatures, FeatureStore, FeatureWriter, create_features
-from segpipe.store.valid_patches import Valid, mean_feature
+from segpipe.store.valid_patches import Valid, count_valid, mean_feature
 
 
 def test_validity_and_mean_of_a_whole_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +24,10 @@ def test_validity_and_mean_of_a_whole_store(tmp_path: Path, monkeypatch: pytest.
     assert valid.crops.tolist() == [row for row in range(12) if items[row].valid.any()]
     assert 7 not in valid.crops
     assert valid.counts().tolist() == [item.valid.sum() for item in items]
+    assert count_valid(store).tolist() == valid.counts().tolist()
+    span = Valid(store, range(5, 10))
+    assert span.crops.tolist() == [row for row in valid.crops.tolist() if 5 <= row < 10]
+    np.testing.assert_array_equal(span(np.array([9, 5])), valid(np.array([9, 5])))
     for place, row in enumerate([3, 0, 7]):
         block = valid(np.array([3, 0, 7]))[place]
         r, c = grids[row]

@@ -11,7 +11,10 @@ from segpipe.pipeline.part_merge import MergedStage, merge_parts
 
 
 class MergeOptions(Options):
-    """Close every stage of which all parts are done, as if it had been done at once; or say which parts are missing."""
+    """Close every stage of which all parts are done, as if it had been done at once; or say which parts are missing.
+
+    Of a stage that is done in rounds the round that is open is closed, so that the parts of the next can begin.
+    """
 
     run: Path = argument("the run directory", metavar="RUN")
     verify: bool = option(False, "read again what every part wrote, and compare checksums")
@@ -23,7 +26,13 @@ def _work(options: MergeOptions, face: Face) -> list[MergedStage]:
 
 
 def _report(found: list[MergedStage], options: MergeOptions) -> Report:
-    return Report([f"{each.stage:8} {'merged' if each.record else 'as it was'}: {each.said}" for each in found])
+    return Report([f"{each.stage:8} {_what(each)}: {each.said}" for each in found])
+
+
+def _what(found: MergedStage) -> str:
+    if found.record is not None:
+        return "merged"
+    return "closed" if found.closed else "as it was"
 
 
 def _value(found: list[MergedStage]) -> dict[str, Any]:

@@ -34,13 +34,13 @@ class _Actor:
     """Does parts of one stage in a process of its own, with what it takes opened once."""
 
     @cached_property
-    def _benches(self) -> dict[tuple[str, str], PartBench | None]:
+    def _benches(self) -> dict[tuple[str, str, str], PartBench | None]:
         logging.getLogger("segpipe").setLevel(logging.WARNING)
         return {}
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Do a part; rows say of which run and stage, so that nothing is lost where an actor begins anew."""
-        what = str(row["run"]), str(row["stage"])
+        what = str(row["run"]), str(row["stage"]), str(row["key"])
         try:
             if what not in self._benches:
                 run_dir = pipeline.existing_run(Path(what[0]))
@@ -92,8 +92,9 @@ def run_on_ray(
                 pipeline.work(run_dir, settings, track, start=name, stop=name, force=[n for n in force if n == name])
                 continue
             parts = _plan(run_dir, settings, track, _PARTS_PER_WORKER * pool)
-            if open_bench(run_dir, settings, track, name) is not None:  # laid out before many want it
-                _map(run_dir, parts, name, pool, track)
+            # laid out before many want it; merging closes a round, the last of which is the stage's
+            while (bench := open_bench(run_dir, settings, track, name)) is not None:
+                _map(run_dir, parts, bench, pool, track)
                 merge_parts(run_dir, settings, track)
     finally:
         ray.shutdown()
@@ -108,15 +109,15 @@ def _plan(run_dir: RunDir, settings: Settings, track: Track, parts: int) -> int:
     return make_plan(run_dir, settings, track, parts, overwrite=old is not None).parts
 
 
-def _map(run_dir: RunDir, parts: int, stage: str, pool: int, track: Track) -> None:
+def _map(run_dir: RunDir, parts: int, bench: PartBench, pool: int, track: Track) -> None:
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 
     logging.getLogger("ray").setLevel(logging.ERROR)  # both speak of themselves in many lines
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     DataContext.get_current().enable_progress_bars = False
-    root = str(run_dir.root.absolute())
-    rows = [{"part": number, "run": root, "stage": stage} for number in range(1, parts + 1)]
+    stage, root = bench.stage, str(run_dir.root.absolute())
+    rows = [{"part": number, "run": root, "stage": stage, "key": bench.key} for number in range(1, parts + 1)]
     done = ray.data.from_items(rows, override_num_blocks=parts).map(
         _Actor,
         compute=ActorPoolStrategy(size=pool, max_tasks_in_flight_per_actor=1),

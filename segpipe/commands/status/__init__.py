@@ -38,7 +38,8 @@ def _report(found: tuple[StageStatus, ...], options: StatusOptions) -> Report:
             *(each.stage, state, f"{each.done}/{each.parts}"),
             *(spans(each.running, most=4), spans(each.failed, most=4), rate, left),
         )
-    lines = [f"failed   {each.stage} {part}: {why}" for each in found for part, why in list(each.failed.items())[:5]]
+    lines = [f"round    {each.stage} {each.round}" for each in found if each.round]
+    lines += [f"failed   {each.stage} {part}: {why}" for each in found for part, why in list(each.failed.items())[:5]]
     return Report([table, *lines])
 
 
@@ -60,6 +61,6 @@ COMMAND = Command(
     _value,
     returns="dict[str, Any]",
     returned="by stage: `state`, `parts`, `done`, `running` and `failed` by part, `rate` in parts an hour, "
-    "`seconds_left`",
+    "`seconds_left`, `round` of a stage that is done in rounds",
     examples="segpipe status runs/reef\n",
 )

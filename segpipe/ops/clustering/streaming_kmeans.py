@@ -1,12 +1,12 @@
 """Streaming k-means: spherical, over vectors that come in blocks; memory does not grow with their number.
 
-Each block is computed by one thread and blocks are added up in their order, so the result does not depend on the number
-of threads.
+Each block is computed by one thread and blocks are added up in their order, in float64, so the result does not depend
+on the number of threads; nor on that of processes, where each counts whole blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,6 @@ from segpipe.ops.clustering.knn import one_thread, unit_rows
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
-Blocks = Callable[[], Iterable[Callable[[], npt.NDArray[np.floating]]]]
-"""Starts a pass: for every block what reads it, (m, d); the same blocks in the same order at every pass."""
 
 _BLOCK = 1 << 16
 
@@ -66,44 +64,28 @@ def count_block(vectors: npt.NDArray[np.floating], centers: Float32) -> ClusterC
     return ClusterCounts(sums, sizes, float(cosines.sum(dtype=np.float64)))
 
 
-def count_all(blocks: Blocks, centers: Float32, *, workers: int) -> ClusterCounts:
-    """`count_block` of all blocks, added up in their order.
+def count_all(vectors: npt.NDArray[np.floating], centers: Float32, *, workers: int) -> ClusterCounts:
+    """`count_block` of vectors in memory, some at a time, added up in their order.
 
     Args:
-        blocks: starts a pass.
+        vectors: (m, d), any length.
         centers: (clusters, d) unit rows.
         workers: threads; the result does not depend on it.
     """
+    blocks = (vectors[start : start + _BLOCK] for start in range(0, len(vectors), _BLOCK))
+    parts = parallel.thread_map(lambda block: count_block(block, centers), blocks, workers=workers, ahead=workers + 1)
+    return add_counts(parts, centers)
+
+
+def add_counts(parts: Iterable[ClusterCounts], centers: Float32) -> ClusterCounts:
+    """The members of centers (clusters, d) in all parts together, added up in the order given."""
     sums, sizes, cosines = np.zeros(centers.shape), np.zeros(len(centers), np.int64), 0.0
-    parts = parallel.thread_map(lambda read: count_block(read(), centers), blocks(), workers=workers, ahead=workers + 1)
     for part in parts:
         sums, sizes, cosines = sums + part.sums, sizes + part.sizes, cosines + part.cosines
     return ClusterCounts(sums, sizes, cosines)
 
 
-def in_memory(vectors: npt.NDArray[np.floating]) -> Blocks:
-    """Blocks of vectors (m, d) that are in memory."""
-    return lambda: (
-        lambda start=start: vectors[start : start + _BLOCK]  # type: ignore[misc]
-        for start in range(0, len(vectors), _BLOCK)
-    )
-
-
-def refine_centers(blocks: Blocks, centers: Float32, *, passes: int, workers: int) -> tuple[Float32, ClusterCounts]:
-    """Move centers to the directions of their members' means (Lloyd's step), then count the members once more.
-
-    Args:
-        blocks: starts a pass.
-        centers: (clusters, d) unit rows to begin with; one that has no members stays where it is.
-        passes: steps.
-        workers: threads; the result does not depend on it.
-
-    Returns:
-        The centers, and the members that they have.
-    """
-    found = count_all(blocks, centers, workers=workers)
-    for _ in range(passes):
-        moved, lost = unit_rows(found.sums)
-        centers = np.where(lost[:, None], centers, moved)
-        found = count_all(blocks, centers, workers=workers)
-    return centers, found
+def move_centers(centers: Float32, members: ClusterCounts) -> Float32:
+    """Lloyd's step: centers (clusters, d) at the directions of their members' means; without members one stays."""
+    moved, lost = unit_rows(members.sums)
+    return np.where(lost[:, None], centers, moved)

@@ -8,6 +8,7 @@ from segpipe.pipeline.part_status import StageStatus
 
 FOUND = (
     StageStatus("extract", "open", 10, 4, 40, {5: "a:1:x", 6: "b:2:y"}, {7: "the disk is full"}, 120.0, 180.0),
+    StageStatus("cluster", "open", 10, round="2 of 4 (counts)"),
     StageStatus("refine", "waiting", 10),
     StageStatus("export", "open", 10, 10),
 )
@@ -23,5 +24,5 @@ def test_stages_are_lines_and_failures_have_their_reason() -> None:
     assert "extract open 4/10 5-6 7 120 3 min" in text
     assert "refine waiting 0/10" in text
     assert "export all done, merge 10/10" in text
-    assert lines == ["failed   extract 7: the disk is full"]
+    assert lines == ["round    cluster 2 of 4 (counts)", "failed   extract 7: the disk is full"]
     assert COMMAND.value(FOUND)["extract"]["running"] == {5: "a:1:x", 6: "b:2:y"}

@@ -10,6 +10,14 @@ def units(seed: int, count: int, dim: int = 6) -> np.ndarray:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
+def refine(blocks: list[np.ndarray], centers: np.ndarray, *, steps: int) -> tuple[np.ndarray, passes.ClusterCounts]:
+    found = passes.add_counts((passes.count_block(block, centers) for block in blocks), centers)
+    for _ in range(steps):
+        centers = passes.move_centers(centers, found)
+        found = passes.add_counts((passes.count_block(block, centers) for block in blocks), centers)
+    return centers, found
+
+
 def test_members_are_those_of_plain_loops() -> None:
     vectors, centers = units(0, 300) * 3, np.concatenate([units(1, 5), -np.eye(1, 6, dtype=np.float32)])
     vectors[[3, 40]] = 0  # no direction
@@ -46,16 +54,14 @@ def test_settling_in_blocks_is_lloyds_algorithm(cuts: list[int]) -> None:
             centers[label] = vectors[labels == label].sum(axis=0)
         centers /= np.linalg.norm(centers, axis=1, keepdims=True)
     blocks = np.split(vectors, cuts)
-    found, members = passes.refine_centers(lambda: ((lambda b=b: b) for b in blocks), first, passes=4, workers=2)
+    found, members = refine(blocks, first, steps=4)
     np.testing.assert_allclose(found, centers, atol=1e-5)
     assert members.sizes.sum() == 400
 
 
 def test_more_passes_are_tighter_and_end_where_scikit_learn_ends() -> None:
     vectors, first = units(4, 2000), units(5, 10)
-    found = [
-        passes.refine_centers(passes.in_memory(vectors), first, passes=n, workers=1)[1].inertia for n in (0, 2, 60)
-    ]
+    found = [refine([vectors], first, steps=n)[1].inertia for n in (0, 2, 60)]
     assert found == sorted(found)
     theirs = KMeans(10, init=first, n_init=1, max_iter=300).fit(vectors)
     sums = np.stack([vectors[theirs.labels_ == i].sum(0) for i in range(10)])
@@ -65,11 +71,9 @@ def test_more_passes_are_tighter_and_end_where_scikit_learn_ends() -> None:
 def test_the_result_does_not_depend_on_threads_and_an_empty_center_stays() -> None:
     vectors = np.abs(units(6, 200_000))
     first = np.concatenate([np.abs(units(7, 4)), -np.full((1, 6), 6**-0.5, np.float32)])
-    one, many = (
-        passes.refine_centers(passes.in_memory(vectors), first, passes=2, workers=workers) for workers in (1, 3)
-    )
-    np.testing.assert_array_equal(one[0], many[0])
-    np.testing.assert_array_equal(one[1].sums, many[1].sums)
-    assert one[1].inertia == many[1].inertia
-    np.testing.assert_array_equal(one[0][4], first[4])
-    assert one[1].sizes[4] == 0
+    one, many = (passes.count_all(vectors, first, workers=workers) for workers in (1, 3))
+    np.testing.assert_array_equal(one.sums, many.sums)
+    assert one.inertia == many.inertia
+    assert one.sizes.sum() == 200_000
+    np.testing.assert_array_equal(passes.move_centers(first, one)[4], first[4])
+    assert one.sizes[4] == 0

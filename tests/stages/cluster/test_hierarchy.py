@@ -1,43 +1,51 @@
-"""Codes that a tree is grown from, and the pool kept with it, on a planted run."""
-
-from pathlib import Path
+"""What a tree is grown from, and the tree."""
 
 import numpy as np
 import pytest
 
-from segpipe.base.runtime import Runtime
-from segpipe.inference.patch_sampler import open_sample
-from segpipe.nn.head import codes, linear_head
-from segpipe.stages.cluster.hierarchy import HierarchyConfig, grow
-from segpipe.store.features import FeatureStore
-from tests.helpers.planted_run import plant
-
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+from segpipe.base.errors import CorpusError
+from segpipe.ops.clustering.streaming_kmeans import count_block
+from segpipe.stages.cluster import hierarchy
+from segpipe.stages.cluster.hierarchy import PoolCodes, SmallClusters, build_tree, draw_sample
 
 
-@pytest.mark.parametrize("most", [10**6, 100])
-def test_the_pool_holds_the_unit_codes_of_the_sample_in_its_order(tmp_path: Path, most: int) -> None:
-    run_dir, truth = plant(tmp_path, images=6)
-    store = FeatureStore(run_dir.path("features"))
-    mean = np.concatenate([store.patches(row).reshape(-1, 16) for row in range(6)]).mean(0, dtype=np.float64)
-    head = linear_head(np.eye(16, dtype=np.float32), mean.astype(np.float32))
-    sample = open_sample(store, most=most, seed=0, track=Runtime().track)
-    tree = grow(
-        sample,
-        np.arange(6),
-        head,
-        HierarchyConfig(smooth=0.0, prototypes=8, restarts=2, iterations=10, seed=0),
-        origin="abc",
-        workers=1,
-        scratch=tmp_path,
-    )
-    total = sum(classes.size for classes in truth)
-    assert (tree.patches, tree.of, tree.origin) == (min(most, total), total, "abc")
-    assert tree.sizes.sum() == total  # the last steps see every patch, sampled or not
-    assert (np.diff(tree.groups) >= 0).all()
-    np.testing.assert_array_equal(tree.pool, tree.smoothed)  # without neighbors both are the codes as they are
-    for image in range(6):
-        own = codes(head, store.patches(image).reshape(-1, 16)).astype(np.float64)
-        own /= np.linalg.norm(own, axis=1, keepdims=True)
-        cosines = tree.pool[tree.groups == image].astype(np.float64) @ own.T
-        np.testing.assert_allclose(cosines.max(1), 1, atol=2e-3)
+def test_a_sample_is_even_and_its_pool_knows_its_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hierarchy, "POOL", 40)
+    shown, groups = np.array([50, 0, 30, 120]), np.array([0, 0, 1, 1])
+    sample = draw_sample(shown, groups, most=100, seed=0)
+    assert (sample.whole, sample.counts.sum(), sample.counts[1]) == (False, 100, 0)
+    assert (sample.counts <= shown).all()
+    assert len(sample.pool) == len(sample.owners) == 40
+    owner_of = np.repeat(groups, sample.counts)  # of every patch of the sample
+    np.testing.assert_array_equal(sample.owners, owner_of[sample.pool])
+    assert (np.diff(sample.pool) > 0).all()
+    again = draw_sample(shown, groups, most=100, seed=0)
+    for name in ("counts", "pool", "among", "queries"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(sample, name))
+    whole = draw_sample(shown, groups, most=200, seed=0)
+    assert whole.whole
+    np.testing.assert_array_equal(whole.counts, shown)
+
+
+def test_crops_of_one_image_count_as_apart_and_one_crop_has_nobody_to_be_like() -> None:
+    sample = draw_sample(np.array([3, 2]), np.zeros(2, np.int64), most=10, seed=0)
+    assert sample.owners.tolist() == [0, 0, 0, 1, 1]
+    assert len(sample.among) == len(sample.queries) == 5
+    alone = draw_sample(np.array([5, 0]), np.zeros(2, np.int64), most=10, seed=0)
+    assert len(alone.among) == len(alone.queries) == 0
+    with pytest.raises(CorpusError, match="no crop shows any image"):
+        draw_sample(np.zeros(3, np.int64), np.arange(3), most=10, seed=0)
+
+
+def test_a_tree_merges_what_is_near_and_finds_partners_elsewhere() -> None:
+    centers = np.eye(3, dtype=np.float32)
+    vectors = np.array([[1, 0.1, 0], [1, 0, 0], [0.2, 1, 0], [0, 0, 1], [0, 0.1, 1], [0, 1, 0.1]], np.float32)
+    sample = draw_sample(np.array([3, 3]), np.arange(2), most=10, seed=0)
+    codes = vectors.astype(np.float16)
+    found = SmallClusters(centers, count_block(vectors, centers), (0.9, 0.8), 0.95)
+    tree = build_tree(sample, PoolCodes(codes, codes, codes), found, origin="abc")
+    assert tree.sizes.tolist() == [2, 2, 2]
+    assert (tree.patches, tree.of, tree.inertia, tree.restarts, tree.origin) == (6, 6, 0.95, (0.9, 0.8), "abc")
+    assert len(tree.merges) == 2
+    assert (tree.groups[tree.queries] != tree.groups[tree.partners]).all()
+    assert tree.partners[tree.queries == 2].tolist() == [5]  # the only one of its kind in the other image

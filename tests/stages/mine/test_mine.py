@@ -41,12 +41,6 @@ def test_a_single_image(tmp_path: Path, crops: int, k: int, caplog: pytest.LogCa
     assert load_pairs(run_dir.path("pairs")).neighbors.shape == (crops, k)
 
 
-def test_auto_is_exact_below_a_size() -> None:
-    assert mine.pick_kind("auto", crops=10, exact_below=11) == "exact"
-    assert mine.pick_kind("auto", crops=11, exact_below=11) == "ivf"
-    assert mine.pick_kind("hnsw", crops=1, exact_below=11) == "hnsw"
-
-
 def test_of_a_single_picture_nobody_expects_pairs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run_dir, _ = plant(tmp_path, images=1)
     mine.run(mine.Config(k=7), run_dir, Runtime())
