@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from segpipe.base.errors import UsageError
 from segpipe.base.parts import spans
 from segpipe.base.runtime import Track
-from segpipe.pipeline.part_work import PartBench, done_part, require_plan, shared_stages
+from segpipe.pipeline.part_work import PartBench, done_part
+from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_plan
 from segpipe.pipeline.run_settings import Settings, make_runtime
 from segpipe.pipeline.running import carry_names, run_stage, summary_line
-from segpipe.pipeline.steps import Step, step_of
+from segpipe.pipeline.steps import Step
 from segpipe.records.manifest import StageRecord
 from segpipe.records.part_record import PartPlan
 from segpipe.stages import sharing_of
@@ -46,9 +47,9 @@ def merge_parts(run_dir: RunDir, settings: Settings, track: Track, *, verify: bo
     """
     plan, found = require_plan(run_dir, settings), list[MergedStage]()
     with run_dir.lock():
-        for stage in shared_stages():
+        for stage in planned_stages(plan):
             carry_names(stage, run_dir, make_runtime(settings, track))
-            step = step_of(stage, settings, run_dir, run_dir.manifest())
+            step = planned_step(plan, stage, settings, run_dir, run_dir.manifest())
             if step.action != "run":
                 found.append(MergedStage(stage.NAME, None, step.reason))
             elif not step.key or not (folder := PartFolder(run_dir.root, stage.NAME, step.key)).path.is_dir():

@@ -13,14 +13,15 @@ from segpipe.base.errors import SegpipeError, UsageError
 from segpipe.base.parts import PartNumber, spans
 from segpipe.base.runtime import Track
 from segpipe.base.version import versions
+from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_before, require_plan, shared_stages
 from segpipe.pipeline.run_settings import Settings, make_runtime
 from segpipe.pipeline.running import names_left
-from segpipe.pipeline.steps import BY_NAME, require, step_of
-from segpipe.records.part_record import PartFailure, PartPlan, PartRecord
-from segpipe.stages import STAGES, Stage, sharing_of, user_files
+from segpipe.pipeline.steps import BY_NAME, Step
+from segpipe.records.part_record import PartFailure, PartRecord
+from segpipe.stages import sharing_of, user_files
 from segpipe.store.class_names import CLASSES
 from segpipe.store.leases import Leases
-from segpipe.store.part_folder import PartFolder, load_plan, measure, part_name, sum_files
+from segpipe.store.part_folder import PartFolder, measure, part_name, sum_files
 from segpipe.store.part_taker import PartTaker
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import UnitsOfWork, shared_folder
@@ -45,33 +46,6 @@ class PartBench:
     out: Path
     """Of the artefact while it is made."""
     work: UnitsOfWork
-
-
-def shared_stages() -> tuple[Stage, ...]:
-    """The stages that can be done in parts."""
-    return tuple(stage for stage in STAGES if sharing_of(stage) is not None)
-
-
-def require_plan(run_dir: RunDir, settings: Settings) -> PartPlan:
-    """The plan of a run.
-
-    Raises:
-        UsageError: there is none, or it is for another corpus or other settings of `extract`.
-    """
-    plan, root = load_plan(run_dir.root), run_dir.root
-    if plan is None:
-        raise UsageError(f"{root} has no plan of parts yet; make it with `segpipe plan {root} --parts N`")
-    if plan.key != plan_key(run_dir, settings):
-        raise UsageError(
-            f"{root}: the plan of {plan.parts} parts is for another corpus, or other settings of extract, than the "
-            f"run has now; leave these settings out or, where nothing runs, `segpipe plan {root} --parts N --overwrite`"
-        )
-    return plan
-
-
-def plan_key(run_dir: RunDir, settings: Settings) -> str:
-    """What a plan is for: the key of `extract`, made of the corpus and the settings that change features."""
-    return step_of(BY_NAME["extract"], settings, run_dir, run_dir.manifest()).key
 
 
 def do_parts(
@@ -150,32 +124,40 @@ def open_bench(run_dir: RunDir, settings: Settings, track: Track, name: str) -> 
         UsageError: as of `do_parts`.
     """
     stage = BY_NAME[name]
-    sharing = sharing_of(stage)
-    if sharing is None:
+    if sharing_of(stage) is None:
         whole = ", ".join(each.NAME for each in shared_stages())
         raise UsageError(f"{name} cannot be done in parts; {whole} can")
     plan = require_plan(run_dir, settings)
-    for needed in stage.NEEDS:
-        require(BY_NAME[needed], settings, run_dir)
+    require_before(plan, stage, settings, run_dir)
     if CLASSES in user_files(stage) and names_left(run_dir):
         raise UsageError(
             f"{run_dir.root}: {CLASSES} speaks of other clusters; carry its names over with `segpipe merge "
             f"{run_dir.root}` first"
         )
-    step = step_of(stage, settings, run_dir, run_dir.manifest())
+    step = planned_step(plan, stage, settings, run_dir, run_dir.manifest())
     if step.action != "run":
         return None
-    config, runtime = settings[name], make_runtime(settings, track)
+    if stage not in planned_stages(plan):
+        raise UsageError(
+            f"{run_dir.root}: the plan has no parts of {name}; do it at once with `segpipe {name} IMAGES "
+            f"{run_dir.root}`, or make another plan with `segpipe plan {run_dir.root} --parts N --index --overwrite`"
+        )
+    out, work = lay_out(step, run_dir, settings, track)
+    return PartBench(name, step.key, plan.parts, PartFolder(run_dir.root, name, step.key), out, work)
+
+
+def lay_out(step: Step, run_dir: RunDir, settings: Settings, track: Track) -> tuple[Path, UnitsOfWork]:
+    """The folder in which a stage's artefact is made, laid out where it is not yet; and the work on it."""
+    sharing, config, runtime = sharing_of(step.stage), settings[step.stage.NAME], make_runtime(settings, track)
+    assert sharing is not None
     out = shared_folder(
         run_dir,
-        stage.ARTEFACT,
+        step.stage.ARTEFACT,
         step.key,
         lay_out=lambda folder: sharing.open(config, run_dir, folder, runtime).lay_out(),
         laid_out=sharing.laid_out,
     )
-    work = sharing.open(config, run_dir, out, runtime)
-    folder = PartFolder(run_dir.root, name, step.key)
-    return PartBench(name, step.key, plan.parts, folder, out, work)
+    return out, sharing.open(config, run_dir, out, runtime)
 
 
 def done_part(bench: PartBench, number: int, *, verify: bool = False) -> bool:

@@ -38,15 +38,32 @@ class Step:
     parts: Mapping[str, Any] | None = None
 
 
-def step_of(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manifest, *, force: bool = False) -> Step:
-    """Whether a stage is up to date, given what the manifest says of the stages it reads."""
+def step_of(
+    stage: Stage,
+    settings: Settings,
+    run_dir: RunDir,
+    manifest: Manifest,
+    *,
+    force: bool = False,
+    stamps: str | None = None,
+) -> Step:
+    """Whether a stage is up to date, given what the manifest says of the stages it reads.
+
+    Args:
+        stage: the stage.
+        settings: of the run.
+        run_dir: the run.
+        manifest: what is finished.
+        force: it runs in any case.
+        stamps: of its user's files, where they were looked at before (`files.stamps`); None: they are looked at now.
+    """
     config = settings[stage.NAME]
     if stage.NAME == "evaluate" and getattr(config, "labels", None) is None:
         return Step(stage, "idle", "no labels given (evaluate.labels)")
     if any(name not in manifest.stages for name in stage.NEEDS):
         return Step(stage, "run", "not done yet")
     try:
-        own_files = files.stamps(input_files(stage, config))  # `index` itself hashes contents
+        own_files = files.stamps(input_files(stage, config)) if stamps is None else stamps
         written = files.digests(run_dir.root, user_files(stage))  # by a person
     except SegpipeError as error:  # the stage itself will say so when it runs
         return Step(stage, "run", str(error))
@@ -153,13 +170,13 @@ def brought_along(stages: Sequence[Stage], settings: Settings, run_dir: RunDir) 
     return tuple(found)
 
 
-def require(stage: Stage, settings: Settings, run_dir: RunDir) -> None:
-    """Refuse to build on a stage that is missing or out of date.
+def require(stage: Stage, settings: Settings, run_dir: RunDir, step: Step | None = None) -> None:
+    """Refuse to build on a stage that is missing or out of date; `step`: of it, where it is known.
 
     Raises:
         UsageError: with the reason and the command that mends it.
     """
-    step = step_of(stage, settings, run_dir, run_dir.manifest())
+    step = step or step_of(stage, settings, run_dir, run_dir.manifest())
     if step.action == "run" and stage.NAME != "evaluate":
         raise UsageError(
             f"{run_dir.root}: {stage.NAME} must come first ({step.reason}); run `segpipe {_command(stage, run_dir)}`"

@@ -19,7 +19,8 @@ from segpipe.base.errors import MachineError, SegpipeError, named
 from segpipe.base.runtime import Track, cpu_count, no_track
 from segpipe.pipeline.part_merge import merge_parts
 from segpipe.pipeline.part_plan import make_plan
-from segpipe.pipeline.part_work import PartBench, do_given, open_bench, plan_key
+from segpipe.pipeline.part_work import PartBench, do_given, open_bench
+from segpipe.pipeline.planned_steps import plan_key
 from segpipe.pipeline.run_settings import Settings
 from segpipe.pipeline.steps import chosen
 from segpipe.stages import sharing_of
