@@ -12,7 +12,7 @@ from segpipe.pipeline.part_work import PartBench, done_part
 from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_plan
 from segpipe.pipeline.run_settings import Settings, make_runtime
 from segpipe.pipeline.running import carry_names, run_stage, summary_line
-from segpipe.pipeline.steps import Step
+from segpipe.pipeline.steps import Step, command_of
 from segpipe.records.manifest import StageRecord
 from segpipe.records.part_record import PartPlan
 from segpipe.stages import sharing_of
@@ -73,7 +73,7 @@ def _close(
     if missing:
         raise UsageError(
             f"{run_dir.root}: {len(missing)} of {plan.parts} parts of {name} are missing: {spans(missing)}; do them "
-            f"with `segpipe {name} {run_dir.root} --part {missing[0]}/{plan.parts}` or `--part auto`"
+            f"with `segpipe {command_of(step.stage, run_dir)} --part {missing[0]}/{plan.parts}` or `--part auto`"
         )
     seconds = sum(record.seconds for record in folder.records(plan.parts).values())
     record = run_stage(step, settings, run_dir, runtime)

@@ -16,7 +16,7 @@ from segpipe.base.version import versions
 from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_before, require_plan, shared_stages
 from segpipe.pipeline.run_settings import Settings, make_runtime
 from segpipe.pipeline.running import names_left
-from segpipe.pipeline.steps import BY_NAME, Step
+from segpipe.pipeline.steps import BY_NAME, Step, command_of
 from segpipe.records.part_record import PartFailure, PartRecord
 from segpipe.stages import sharing_of, user_files
 from segpipe.store.class_names import CLASSES
@@ -139,8 +139,8 @@ def open_bench(run_dir: RunDir, settings: Settings, track: Track, name: str) -> 
         return None
     if stage not in planned_stages(plan):
         raise UsageError(
-            f"{run_dir.root}: the plan has no parts of {name}; do it at once with `segpipe {name} IMAGES "
-            f"{run_dir.root}`, or make another plan with `segpipe plan {run_dir.root} --parts N --index --overwrite`"
+            f"{run_dir.root}: the plan has no parts of {name}; do it at once with `segpipe {command_of(stage, run_dir)}`, "
+            f"or make another plan with `segpipe plan {run_dir.root} --parts N --index --overwrite`"
         )
     out, work = lay_out(step, run_dir, settings, track)
     return PartBench(name, step.key, plan.parts, PartFolder(run_dir.root, name, step.key), out, work)

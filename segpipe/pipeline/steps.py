@@ -179,7 +179,7 @@ def require(stage: Stage, settings: Settings, run_dir: RunDir, step: Step | None
     step = step or step_of(stage, settings, run_dir, run_dir.manifest())
     if step.action == "run" and stage.NAME != "evaluate":
         raise UsageError(
-            f"{run_dir.root}: {stage.NAME} must come first ({step.reason}); run `segpipe {_command(stage, run_dir)}`"
+            f"{run_dir.root}: {stage.NAME} must come first ({step.reason}); run `segpipe {command_of(stage, run_dir)}`"
         )
 
 
