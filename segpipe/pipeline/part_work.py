@@ -139,8 +139,8 @@ def open_bench(run_dir: RunDir, settings: Settings, track: Track, name: str) -> 
         return None
     if stage not in planned_stages(plan):
         raise UsageError(
-            f"{run_dir.root}: the plan has no parts of {name}; do it at once with `segpipe {command_of(stage, run_dir)}`, "
-            f"or make another plan with `segpipe plan {run_dir.root} --parts N --index --overwrite`"
+            f"{run_dir.root}: the plan has no parts of {name}; do it at once with "
+            f"`segpipe {command_of(stage, run_dir)}`, or make another plan with `segpipe plan {run_dir.root} --parts N --index --overwrite`"
         )
     out, work = lay_out(step, run_dir, settings, track)
     return PartBench(name, step.key, plan.parts, PartFolder(run_dir.root, name, step.key), out, work)

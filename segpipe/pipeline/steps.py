@@ -197,5 +197,6 @@ def require_finished(run_dir: RunDir, stop: str) -> None:
             )
 
 
-def _command(stage: Stage, run_dir: RunDir) -> str:
+def command_of(stage: Stage, run_dir: RunDir) -> str:
+    """How a stage is done by itself, without `segpipe`."""
     return f"index IMAGES {run_dir.root}" if stage.NAME == "index" else f"{stage.NAME} {run_dir.root}"
