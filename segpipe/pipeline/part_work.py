@@ -76,7 +76,7 @@ def do_parts(
             f"or plan anew with `segpipe plan {run_dir.root} --parts {part.count} --overwrite`"
         )
     if part is None:
-        return _take_parts(bench, Leases(bench.folder.path, seconds=60 * lease_minutes))
+        return take_parts(bench, Leases(bench.folder.path, seconds=60 * lease_minutes))
     return int(do_given(bench, part.number, lease_minutes=lease_minutes))
 
 
@@ -92,7 +92,7 @@ def do_given(bench: PartBench, number: int, *, lease_minutes: float = LEASE_MINU
     return True
 
 
-def _take_parts(bench: PartBench, leases: Leases) -> int:
+def take_parts(bench: PartBench, leases: Leases) -> int:
     """Do parts that nobody has until none is left; what others have is waited for, and taken over where they ended."""
     taker, did, failed, waiting = PartTaker(bench.folder, leases, bench.parts), 0, dict[int, SegpipeError](), False
     while taker.left and len(failed) < _FAILURES:
@@ -140,7 +140,8 @@ def open_bench(run_dir: RunDir, settings: Settings, track: Track, name: str) -> 
     if stage not in planned_stages(plan):
         raise UsageError(
             f"{run_dir.root}: the plan has no parts of {name}; do it at once with "
-            f"`segpipe {command_of(stage, run_dir)}`, or make another plan with `segpipe plan {run_dir.root} --parts N --index --overwrite`"
+            f"`segpipe {command_of(stage, run_dir)}`, or make another plan with "
+            f"`segpipe plan {run_dir.root} --parts N --index --overwrite`"
         )
     out, work = lay_out(step, run_dir, settings, track)
     return PartBench(name, step.key, plan.parts, PartFolder(run_dir.root, name, step.key), out, work)

@@ -1,14 +1,16 @@
-"""The files of a corpus that is made in parts: listed once, and what each part found when it checked its own.
+"""Files that several processes work on, each on its own: listed once, and what was found in them.
 
-corpus.partial/.checked/files.jsonl                  a file a line: `path`, `id`, and the `layers` of a scene
-corpus.partial/.checked/listing.json                 their folder, how many, what cannot be used; written last
-corpus.partial/.checked/000000000-000000500.jsonl    what was found in the files 0 up to and without 500
+In the folder where a corpus, or masks of new images, are made:
+
+.checked/files.jsonl                  a file a line: `path`, `id`, and the `layers` of a scene
+.checked/listing.json                 their folder, how many, what cannot be used; written last
+.checked/000000000-000000500.jsonl    what was found in the files 0 up to and without 500
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
@@ -16,8 +18,7 @@ from typing import Any
 
 from segpipe.base import files
 from segpipe.base.errors import MachineError
-from segpipe.records.corpus import Image, Rejected, frame_path, valid_path
-from segpipe.store.corpus import image_of, row_of
+from segpipe.records.corpus import Rejected
 from segpipe.store.unit_spans import gaps_between, span_name, spans_of
 
 FOLDER = ".checked"
@@ -25,7 +26,9 @@ _FILES, _LISTING = "files.jsonl", "listing.json"
 _TOGETHER = 500
 """Files whose findings are written together: what a part that is killed loses at most."""
 
-Found = list[Image | Rejected]
+Row = dict[str, Any]
+Found = list[Row]
+"""What was found in one file, in the words of who looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,10 @@ class FileList:
     root: Path
     count: int
     rejected: tuple[Rejected, ...]
-    told: tuple[str, ...]
+    told: tuple[str, ...] = ()
     """What is to be said of files that are not among them."""
+    stamps: str = ""
+    """A fingerprint of names, sizes and times of all of them, where nothing else holds it."""
 
 
 def save_listing(out: Path, listed: FileList, entries: Sequence[ListedFile]) -> None:
@@ -55,7 +60,13 @@ def save_listing(out: Path, listed: FileList, entries: Sequence[ListedFile]) -> 
     rows = ({"path": e.path, "id": e.id, **({"layers": list(e.layers)} if e.layers else {})} for e in entries)
     files.write_jsonl(out / FOLDER / _FILES, rows)
     rejected = [[each.path, each.reason] for each in listed.rejected]
-    header = {"root": str(listed.root), "files": listed.count, "rejected": rejected, "told": list(listed.told)}
+    header = {
+        "root": str(listed.root),
+        "files": listed.count,
+        "rejected": rejected,
+        "told": list(listed.told),
+        "stamps": listed.stamps,
+    }
     files.write_json(out / FOLDER / _LISTING, header)
 
 
@@ -74,7 +85,7 @@ def load_listing(out: Path) -> FileList:
     try:
         row = files.read_json(path)
         rejected = tuple(Rejected(*each) for each in row["rejected"])
-        return FileList(Path(row["root"]), int(row["files"]), rejected, tuple(row["told"]))
+        return FileList(Path(row["root"]), int(row["files"]), rejected, tuple(row["told"]), row["stamps"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise _damaged(path, error) from error
 
@@ -106,8 +117,7 @@ def pieces_of(units: range) -> list[range]:
 
 def save_found(out: Path, units: range, found: Sequence[Found]) -> None:
     """Write what was found in some files, a list each, once the pictures that it speaks of are there."""
-    rows = ([_row(each) for each in one] for one in found)
-    files.write_jsonl(out / FOLDER / f"{span_name(units)}.jsonl", ({"found": row} for row in rows))
+    files.write_jsonl(out / FOLDER / f"{span_name(units)}.jsonl", ({"found": rows} for rows in found))
 
 
 def unchecked(out: Path, units: range) -> list[range]:
@@ -133,22 +143,26 @@ def load_found(out: Path, units: range) -> list[Found]:
             if len(rows) != len(each):
                 raise ValueError(f"{len(rows)} lines for {len(each)} files")
             inside = slice(max(each.start, units.start) - each.start, min(each.stop, units.stop) - each.start)
-            found += [[_found(value) for value in row["found"]] for row in rows[inside]]
+            found += [list(row["found"]) for row in rows[inside]]
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise _damaged(path, error) from error
     return found
 
 
-def found_names(out: Path, units: range) -> Iterator[str]:
-    """The files that were written of some listed ones, from the folder of the corpus."""
+def found_names(out: Path, units: range, names: Callable[[Row], Iterable[str]]) -> Iterator[str]:
+    """The files that were written of some listed ones, from the folder that they lie in.
+
+    Args:
+        out: the folder.
+        units: the listed files.
+        names: which files were written of one thing that was found.
+    """
     for piece in pieces_of(units):
         own = f"{FOLDER}/{span_name(piece)}.jsonl"
         yield own
-        for one in load_found(out, piece) if (out / own).exists() else ():
-            for image in one:
-                if isinstance(image, Image) and (image.moment or image.mosaic):
-                    path = frame_path(out, image.id) if image.moment else valid_path(out, image.id)
-                    yield path.relative_to(out).as_posix()
+        for rows in load_found(out, piece) if (out / own).exists() else ():
+            for row in rows:
+                yield from names(row)
 
 
 def drop_listing(out: Path) -> None:
@@ -160,12 +174,14 @@ def _spans(out: Path) -> list[range]:
     return spans_of(out / FOLDER, "jsonl", 10**9)
 
 
-def _row(found: Image | Rejected) -> dict[str, Any]:
-    return {"rejected": [found.path, found.reason]} if isinstance(found, Rejected) else row_of(found, ())
+def rejected_row(found: Rejected) -> Row:
+    """What is found in a file that cannot be used."""
+    return {"rejected": [found.path, found.reason]}
 
 
-def _found(row: dict[str, Any]) -> Image | Rejected:
-    return Rejected(*row["rejected"]) if "rejected" in row else image_of(row)
+def rejected_of(row: Row) -> Rejected | None:
+    """The reason in such a row; None in that of an image."""
+    return Rejected(*row["rejected"]) if "rejected" in row else None
 
 
 def _damaged(path: Path, error: Exception) -> MachineError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,20 +15,26 @@ from segpipe.images.frames import Choice
 from segpipe.images.known_files import KnownFiles
 from segpipe.images.listing import BandScene, Listing, make_ids
 from segpipe.images.validate import Limits, check, expect_images, find_images
-from segpipe.records.corpus import Image, Rejected
+from segpipe.records.corpus import Image, Rejected, frame_path, valid_path
+from segpipe.store.corpus import image_of, row_of
 from segpipe.store.listed_files import (
     FileList,
     Found,
     ListedFile,
+    Row,
     found_names,
     load_files,
     load_found,
     load_listing,
     pieces_of,
+    rejected_of,
+    rejected_row,
     save_found,
     save_listing,
     unchecked,
 )
+
+Checked = Image | Rejected
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Checks:
 
     def of(
         self, listing: Listing, guards: Guards, *, total: int, ids: Sequence[str] | None = None, preview: int = 0
-    ) -> Found:
+    ) -> list[Checked]:
         """What the files of a listing are, in order.
 
         Args:
@@ -123,19 +129,36 @@ class Checking:
         total = self._checks.expect(listing)
         found = dict[str, Found]((each.path, []) for each in entries)
         for one in self._checks.of(listing, guards, total=total, ids=[each.id for each in entries]):
-            found[_file_of(one)].append(one)
+            found[_file_of(one)].append(_row_of(one))
         save_found(self._out, units, list(found.values()))
 
     def names(self, units: range) -> list[str]:
         """The files that were written of some listed ones."""
-        return list(found_names(self._out, units))
+        return list(found_names(self._out, units, _names))
 
-    def joined(self) -> Found:
+    def joined(self) -> list[Checked]:
         """What all files are, in order; those that no part has checked are checked now."""
         self.write(range(self.units))
-        return [one for each in load_found(self._out, range(self.units)) for one in each]
+        return [_found(row) for rows in load_found(self._out, range(self.units)) for row in rows]
 
 
-def _file_of(found: Image | Rejected) -> str:
+def _file_of(found: Checked) -> str:
     """The listed file that an image or a reason comes from."""
     return found.moment.video if isinstance(found, Image) and found.moment else found.path
+
+
+def _row_of(found: Checked) -> Row:
+    return rejected_row(found) if isinstance(found, Rejected) else row_of(found, ())
+
+
+def _found(row: Row) -> Checked:
+    return rejected_of(row) or image_of(row)
+
+
+def _names(row: Row) -> Iterator[str]:
+    """The files that were written of what a row speaks of."""
+    found, here = _found(row), Path()
+    if isinstance(found, Image) and found.moment:
+        yield frame_path(here, found.id).as_posix()
+    elif isinstance(found, Image) and found.mosaic:
+        yield valid_path(here, found.id).as_posix()
