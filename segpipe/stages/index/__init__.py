@@ -240,7 +240,11 @@ def list_files(config: Config, *, skip: Path | None = None) -> Listing:
 
 def input_files(config: Config) -> list[Path]:
     """The files found now, without opening them: a file added, changed or gone makes `index` run again."""
-    listing = list_files(config)
+    return files_of(list_files(config))
+
+
+def files_of(listing: Listing) -> list[Path]:
+    """The files of a listing, and those beside them that say something of them."""
     return [file for path in listing.paths for file in _files_of(listing, path)]
 
 
