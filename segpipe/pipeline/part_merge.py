@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from segpipe.base.errors import UsageError
+from segpipe.base.known_sums import KnownSums
 from segpipe.base.parts import spans
 from segpipe.base.runtime import Track
 from segpipe.pipeline.part_work import PartBench, done_part
@@ -75,8 +77,10 @@ def _close(
             f"{run_dir.root}: {len(missing)} of {plan.parts} parts of {name} are missing: {spans(missing)}; do them "
             f"with `segpipe {command_of(step.stage, run_dir)} --part {missing[0]}/{plan.parts}` or `--part auto`"
         )
-    seconds = sum(record.seconds for record in folder.records(plan.parts).values())
-    record = run_stage(step, settings, run_dir, runtime)
+    records = folder.records(plan.parts)
+    seconds = sum(record.seconds for record in records.values())
+    sums = KnownSums(chain.from_iterable(folder.sums(record) or () for record in records.values()))
+    record = run_stage(step, settings, replace(run_dir, known=sums), runtime)
     record = record.model_copy(update={"seconds": round(record.seconds + seconds, 3)})
     run_dir.record(name, record)
     log.info("%-8s merged: %s", name, summary_line(record))

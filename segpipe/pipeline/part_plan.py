@@ -6,7 +6,6 @@ import logging
 import shutil
 from datetime import UTC, datetime
 
-from segpipe.base import files
 from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Track
 from segpipe.pipeline.part_work import LEASE_MINUTES, lay_out
@@ -15,7 +14,7 @@ from segpipe.pipeline.run_settings import Settings, save_settings
 from segpipe.pipeline.running import work
 from segpipe.pipeline.steps import BY_NAME, step_of
 from segpipe.records.part_record import ListedImages, PartPlan
-from segpipe.stages import input_files
+from segpipe.stages import stamps_of
 from segpipe.store.corpus import count_corpus
 from segpipe.store.leases import Leases
 from segpipe.store.part_folder import FOLDER, load_plan, save_plan
@@ -75,7 +74,7 @@ def _list_files(run_dir: RunDir, settings: Settings, track: Track) -> ListedImag
         SegpipeError: there are none, or they cannot be listed.
     """
     stage = BY_NAME[INDEX]
-    stamps = files.stamps(input_files(stage, settings[INDEX]))
+    stamps = stamps_of(stage, settings[INDEX])
     step = step_of(stage, settings, run_dir, run_dir.manifest(), stamps=stamps)
     with run_dir.lock():
         save_settings(run_dir, settings)

@@ -21,7 +21,7 @@ from segpipe.records.part_record import PartFailure, PartRecord
 from segpipe.stages import sharing_of, user_files
 from segpipe.store.class_names import CLASSES
 from segpipe.store.leases import Leases
-from segpipe.store.part_folder import PartFolder, measure, part_name, sum_files
+from segpipe.store.part_folder import FileSums, PartFolder, measure, part_name, sum_files, sum_of
 from segpipe.store.part_taker import PartTaker
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import UnitsOfWork, shared_folder
@@ -173,9 +173,10 @@ def done_part(bench: PartBench, number: int, *, verify: bool = False) -> bool:
     if record is None:
         bench.folder.forget(number)
         return False
-    names = bench.work.names(range(record.start, record.stop))
+    sums = bench.folder.sums(record)
+    names = bench.work.names(range(record.start, record.stop)) if sums is None else [name for name, _ in sums]
     if measure(bench.out, names) == (record.files, record.bytes) and (
-        not verify or sum_files(bench.out, names)[2] == record.sha256
+        not verify or sum_of(sum_files(bench.out, names)[0]) == record.sha256
     ):
         return True
     bench.folder.forget(number)
@@ -189,7 +190,7 @@ def do_part(bench: PartBench, number: int) -> None:
     units, started = PartNumber(number, bench.parts).of(bench.work.units), time.monotonic()
     try:
         bench.work.write(units)
-        record = part_record(bench, number, started)
+        record, sums = part_record(bench, number, started)
     except Exception as error:
         if bench.folder.done(number, bench.parts) is None:
             reason = str(error) or type(error).__name__
@@ -197,28 +198,29 @@ def do_part(bench: PartBench, number: int) -> None:
             raise
         log.info("%-8s part %s was finished by another meanwhile", bench.stage, PartNumber(number, bench.parts))
         return
-    bench.folder.save(record)
+    bench.folder.save(record, sums)
 
 
-def part_record(bench: PartBench, number: int, started: float) -> PartRecord:
-    """The record of a part that was begun at `started` and whose files are there; they are read for their checksum."""
+def part_record(bench: PartBench, number: int, started: float) -> tuple[PartRecord, FileSums]:
+    """The record of a part that was begun at `started` and whose files are there, and their checksums."""
     units = PartNumber(number, bench.parts).of(bench.work.units)
-    count, size, sha256 = sum_files(bench.out, bench.work.names(units))
-    return PartRecord(
+    sums, size = sum_files(bench.out, bench.work.names(units))
+    record = PartRecord(
         stage=bench.stage,
         key=bench.key,
         part=number,
         parts=bench.parts,
         start=units.start,
         stop=units.stop,
-        files=count,
+        files=len(sums),
         bytes=size,
-        sha256=sha256,
+        sha256=sum_of(sums),
         seconds=round(time.monotonic() - started, 3),
         finished=_now(),
         versions=versions(),
         host=socket.gethostname(),
     )
+    return record, sums
 
 
 def _now() -> str:

@@ -8,7 +8,7 @@ from segpipe.pipeline.run_settings import Settings
 from segpipe.pipeline.steps import BY_NAME, Step, require, step_of
 from segpipe.records.manifest import Manifest
 from segpipe.records.part_record import ListedImages, PartPlan
-from segpipe.stages import STAGES, Stage, input_files, sharing_of
+from segpipe.stages import STAGES, Stage, sharing_of, stamps_of
 from segpipe.store.part_folder import load_plan
 from segpipe.store.run_dir import RunDir
 
@@ -53,7 +53,7 @@ def plan_key(run_dir: RunDir, settings: Settings, listed: ListedImages | None = 
     if listed is None:
         return step_of(extract, settings, run_dir, manifest).key
     index = step_of(BY_NAME[INDEX], settings, run_dir, manifest, stamps=listed.stamps)
-    own = files.stamps(input_files(extract, settings["extract"]))
+    own = stamps_of(extract, settings["extract"])
     return files.digest([index.key, extract.FORMAT, settings["extract"].identity(), own])
 
 

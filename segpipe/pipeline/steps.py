@@ -16,7 +16,7 @@ from segpipe.base.errors import SegpipeError, UsageError, named
 from segpipe.pipeline import kept_classes
 from segpipe.pipeline.run_settings import Settings, resolve
 from segpipe.records.manifest import Manifest
-from segpipe.stages import STAGES, Stage, input_files, is_instant, optional_inputs, user_files
+from segpipe.stages import STAGES, Stage, is_instant, optional_inputs, stamps_of, user_files
 from segpipe.store.run_dir import RunDir
 
 FILES_CHANGED = "files changed"
@@ -63,7 +63,7 @@ def step_of(
     if any(name not in manifest.stages for name in stage.NEEDS):
         return Step(stage, "run", "not done yet")
     try:
-        own_files = files.stamps(input_files(stage, config)) if stamps is None else stamps
+        own_files = stamps_of(stage, config) if stamps is None else stamps
         written = files.digests(run_dir.root, user_files(stage))  # by a person
     except SegpipeError as error:  # the stage itself will say so when it runs
         return Step(stage, "run", str(error))

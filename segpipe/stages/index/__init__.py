@@ -7,12 +7,15 @@ Writes corpus/  the images that can be used with their crops, frames of videos, 
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
+from segpipe.base import files
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import SegpipeError, UsageError, named
@@ -238,29 +241,38 @@ def list_files(config: Config, *, skip: Path | None = None) -> Listing:
     return group_scenes(list_images(config.images, skip=skip, videos=True, more=BANDS_TOO), stack)
 
 
+def accept(config: Config) -> None:
+    """See that there are files.
+
+    Raises:
+        SegpipeError: as of `list_files`.
+    """
+    list_files(config)
+
+
 def input_files(config: Config) -> list[Path]:
     """The files found now, without opening them: a file added, changed or gone makes `index` run again."""
-    return files_of(list_files(config))
+    return [Path(path) for path in files_of(list_files(config))]
 
 
-def files_of(listing: Listing) -> list[Path]:
-    """The files of a listing, and those beside them that say something of them."""
-    return [file for path in listing.paths for file in _files_of(listing, path)]
+def stamps(config: Config) -> str:
+    """A fingerprint of these files, of which there may be millions."""
+    return files.stamps(files_of(list_files(config)))
 
 
-def _files_of(listing: Listing, path: str) -> list[Path]:
-    own = listing.root / path
-    scene = listing.scenes.get(path)
-    others = [entry.partition("=")[2] for entry in scene.layers] if scene else []
-    return [own, *(own.parent / name for name in others if name), *_beside(own)]
-
-
-def _beside(path: Path) -> list[Path]:
-    """Files beside a TIFF that may say which of its pixels hold image."""
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        return []
-    both = (path.with_name(path.name + ending) for ending in (MASK, NOTES))
-    return [file for file in both if file.is_file()]
+def files_of(listing: Listing) -> Iterator[str]:
+    """The paths of the files of a listing, and of those beside them that say something of them."""
+    root = os.fspath(listing.root)
+    for path in listing.paths:
+        own = f"{root.rstrip('/')}/{path}"
+        yield own
+        scene = listing.scenes.get(path)
+        folder = own[: own.rindex("/")]
+        yield from (
+            f"{folder}/{name}" for entry in (scene.layers if scene else ()) if (name := entry.partition("=")[2])
+        )
+        if own.lower().endswith((".tif", ".tiff")):  # which of its pixels hold image, these may say
+            yield from (beside for beside in (own + MASK, own + NOTES) if os.path.isfile(beside))  # noqa: PTH113
 
 
 def open_known(config: Config, run_dir: RunDir) -> KnownFiles:
