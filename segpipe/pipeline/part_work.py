@@ -24,7 +24,7 @@ from segpipe.store.leases import Leases
 from segpipe.store.part_folder import FileSums, PartFolder, measure, part_name, sum_files, sum_of
 from segpipe.store.part_taker import PartTaker
 from segpipe.store.run_dir import RunDir
-from segpipe.store.shared_work import UnitsOfWork, shared_folder
+from segpipe.store.shared_work import UnitsOfWork, closed_after, shared_folder
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +75,10 @@ def do_parts(
             f"part {part}: the plan of {run_dir.root} has {bench.parts} parts; give --part {part.number}/{bench.parts} "
             f"or plan anew with `segpipe plan {run_dir.root} --parts {part.count} --overwrite`"
         )
-    if part is None:
-        return take_parts(bench, Leases(bench.folder.path, seconds=60 * lease_minutes))
-    return int(do_given(bench, part.number, lease_minutes=lease_minutes))
+    with closed_after(bench.work):
+        if part is None:
+            return take_parts(bench, Leases(bench.folder.path, seconds=60 * lease_minutes))
+        return int(do_given(bench, part.number, lease_minutes=lease_minutes))
 
 
 def do_given(bench: PartBench, number: int, *, lease_minutes: float = LEASE_MINUTES) -> bool:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from segpipe.base import files
 from segpipe.base.runtime import Runtime
@@ -37,6 +38,20 @@ class UnitsOfWork(Protocol):
     def names(self, units: range) -> Sequence[str]:
         """The files that these units are written to, from the artefact's folder; one that has nothing to say lacks."""
         ...
+
+
+W = TypeVar("W")
+
+
+@contextmanager
+def closed_after(work: W) -> Iterator[W]:
+    """Work whose processes, if it has begun any (`close`), end with the block."""
+    try:
+        yield work
+    finally:
+        close = getattr(work, "close", None)
+        if close is not None:
+            close()
 
 
 @dataclass(frozen=True, slots=True)
