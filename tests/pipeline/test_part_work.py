@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import segpipe
 from segpipe import pipeline
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.pipeline import part_work
@@ -129,6 +130,23 @@ def test_files_for_others_are_written_in_parts_too(clustered: Path, tmp_path: Pa
     same(run, once, "export")
     ours, theirs = (pipeline.existing_run(path).manifest().stages["export"] for path in (run, once))
     assert ours.summary == theirs.summary
+
+
+def test_parts_of_an_export_wait_until_names_were_carried_over(clustered: Path, tmp_path: Path) -> None:
+    run = copied(clustered, tmp_path / "run")
+    do(run, "refine", "auto")
+    merge(run)
+    segpipe.name(run)
+    path = run / "classes.yaml"
+    path.write_text(path.read_text().replace('name: ""', 'name: "kind"', 1))
+    segpipe.name(run)
+    segpipe.cluster(run, settings={"cluster.k": 3})
+    segpipe.refine(run)
+    with pytest.raises(UsageError, match=r"classes.yaml speaks of other clusters; .* `segpipe merge .*` first"):
+        do(run, "export", "1/3")
+    assert not list(run.glob("parts/export/*"))
+    merge(run)
+    assert do(run, "export", "1/3") == 1
 
 
 def test_two_on_the_same_part_at_once(planned: Path, whole: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from segpipe.base.errors import LockedError
 from segpipe.store.run_dir import RunDir
-from segpipe.store.shared_work import shared_folder
+from segpipe.store.shared_work import closed_after, shared_folder
 
 
 def begun(run_dir: RunDir, key: str, text: str, calls: list[str]) -> Path:
@@ -67,3 +67,17 @@ def test_leftovers_make_room_under_the_lock(run_dir: RunDir, left: str) -> None:
     assert (folder / "plan").read_text() == "mine"
     assert not (folder / "half").exists()
     assert names(run_dir) == ["things.partial"]
+
+
+def test_work_is_closed_where_it_can_be() -> None:
+    closed = list[str]()
+
+    class Team:
+        def close(self) -> None:
+            closed.append("team")
+
+    with closed_after(1) as number:
+        assert number == 1  # nothing to close
+    with closed_after(Team()):
+        assert closed == []
+    assert closed == ["team"]
