@@ -47,7 +47,7 @@ def _bundle(options: BundleOptions, face: Face) -> list[str]:
 
 def _apply(options: ApplyOptions, face: Face) -> Applied | PartsDone:
     from segpipe.commands.model.apply_parts import apply_parts
-    from segpipe.commands.model.mask_writing import Task
+    from segpipe.commands.model.mask_writing import ApplyTask
     from segpipe.commands.model.predict import list_new, open_model
     from segpipe.commands.model.predict_folder import apply_to_folder
 
@@ -68,7 +68,7 @@ def _apply(options: ApplyOptions, face: Face) -> Applied | PartsDone:
         )
     part = None if options.part is None else parse_part(options.part, os.environ)
     with open_model(options.model, runtime) as opened:
-        images, task = absolute(options.images), Task(opened, config, runtime, options.frame_step or 0)
+        images, task = absolute(options.images), ApplyTask(opened, config, runtime, options.frame_step or 0)
         if options.part is None:
             return apply_to_folder(task, images, list_new(images, opened), options.out)
         listed = partial(list_new, images, opened)

@@ -20,8 +20,8 @@ from segpipe.base.parts import PartNumber
 from segpipe.commands.model.mask_writing import (
     MASKS,
     MODEL,
+    ApplyTask,
     Entry,
-    Task,
     begin_folder,
     corpus_of,
     read_journal,
@@ -68,7 +68,7 @@ class Applying:
     A unit is a listed file, which may be a film.
     """
 
-    def __init__(self, task: Task, begun: Path, listed: Callable[[], Listing]) -> None:
+    def __init__(self, task: ApplyTask, begun: Path, listed: Callable[[], Listing]) -> None:
         self._task, self._begun, self._list = task, begun, listed
 
     @cached_property
@@ -149,7 +149,7 @@ def stamps_of(listing: Listing) -> str:
     return files.stamps(index.files_of(listing))
 
 
-def key_of(task: Task, images: str) -> str:
+def key_of(task: ApplyTask, images: str) -> str:
     """What all parts of a call have in common."""
     return files.digest([task.model.fingerprint, images, task.every, task.config.identity()])
 
@@ -164,7 +164,13 @@ class PartsDone:
 
 
 def apply_parts(
-    task: Task, images: str, out: Path, listed: Callable[[], Listing], part: PartNumber | None, *, lease_minutes: float
+    task: ApplyTask,
+    images: str,
+    out: Path,
+    listed: Callable[[], Listing],
+    part: PartNumber | None,
+    *,
+    lease_minutes: float,
 ) -> PartsDone:
     """Do one part of a call, or (None) take parts by leases until none is left; OUT's lock is not taken.
 
@@ -188,7 +194,9 @@ def apply_parts(
     return PartsDone(did, sum(len(gap) for gap in unchecked(bench.out, range(bench.work.units))))
 
 
-def open_parts(task: Task, images: str, out: Path, listed: Callable[[], Listing], part: PartNumber | None) -> PartBench:
+def open_parts(
+    task: ApplyTask, images: str, out: Path, listed: Callable[[], Listing], part: PartNumber | None
+) -> PartBench:
     """Lay OUT out, or find it laid out by another part of the same call.
 
     Args:
@@ -222,7 +230,7 @@ def open_parts(task: Task, images: str, out: Path, listed: Callable[[], Listing]
     return PartBench(STAGE, own_key, count, PartFolder(begun, STAGE, own_key), begun, work)
 
 
-def parts_left(task: Task, images: str, out: Path, listing: Listing) -> Applying | None:
+def parts_left(task: ApplyTask, images: str, out: Path, listing: Listing) -> Applying | None:
     """What parts of the same call have left of the same files; None where they have left nothing.
 
     Raises:

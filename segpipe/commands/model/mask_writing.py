@@ -25,7 +25,7 @@ Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Task:
+class ApplyTask:
     """What is to be made of new images, the same in all processes."""
 
     model: Model
@@ -37,7 +37,7 @@ class Task:
 
 
 def write_masks(
-    task: Task,
+    task: ApplyTask,
     listing: Listing,
     begun: Path,
     *,

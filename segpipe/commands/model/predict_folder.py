@@ -19,8 +19,8 @@ from segpipe.commands.model.mask_writing import (
     JOURNAL,
     MASKS,
     MODEL,
+    ApplyTask,
     Entry,
-    Task,
     begin_folder,
     corpus_of,
     write_masks,
@@ -53,7 +53,7 @@ class Applied:
     """What steered the classes of the bundle, in words; empty where nothing did."""
 
 
-def apply_to_folder(task: Task, images: str, listing: Listing, out: Path) -> Applied:
+def apply_to_folder(task: ApplyTask, images: str, listing: Listing, out: Path) -> Applied:
     """Write the masks of new images to OUT/masks and the formats beside it.
 
     All that OUT held of an earlier call gives way to what this one writes, at its end and together. What an interrupted
@@ -78,7 +78,7 @@ def apply_to_folder(task: Task, images: str, listing: Listing, out: Path) -> App
         return _apply(task, images, listing, out)
 
 
-def _apply(task: Task, images: str, listing: Listing, out: Path) -> Applied:
+def _apply(task: ApplyTask, images: str, listing: Listing, out: Path) -> Applied:
     model, begun = task.model, out / BEGUN
     earlier, parts = _made_before(out, model), parts_left(task, images, out, listing)
     exported = begun / FORMATS
@@ -113,7 +113,7 @@ def _apply(task: Task, images: str, listing: Listing, out: Path) -> Applied:
     return Applied(len(done), {name: written[name] for name in wanted}, tuple(rejected), model.bundle.guided)
 
 
-def _segment(task: Task, listing: Listing, begun: Path) -> tuple[list[Entry], list[Rejected]]:
+def _segment(task: ApplyTask, listing: Listing, begun: Path) -> tuple[list[Entry], list[Rejected]]:
     """Write masks to `begun` and a line of each to its journal; the lines, and what was skipped."""
     begin_folder(begun, task.model.fingerprint)
     known, done, rejected = known_entries(begun), list[Entry](), list[Rejected]()

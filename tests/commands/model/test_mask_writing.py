@@ -9,7 +9,7 @@ from segpipe.commands.model import predict as applying
 from segpipe.commands.model.mask_writing import (
     JOURNAL,
     MASKS,
-    Task,
+    ApplyTask,
     begin_folder,
     corpus_of,
     read_journal,
@@ -34,7 +34,7 @@ def test_masks_under_the_ids_that_are_given(whole: tuple[Path, Path], reef: Path
     begin_folder(tmp_path, "one")
     with applying.open_model(whole[1], Runtime()) as model:
         listing = applying.list_new(str(reef / "bay"), model)
-        task = Task(model, export.Config(), Runtime())
+        task = ApplyTask(model, export.Config(), Runtime())
         (entry,) = write_masks(task, listing, tmp_path, known={}, ids=["named"])
         assert not isinstance(entry, Rejected)
         path = tmp_path / MASKS / "named.png"

@@ -16,7 +16,7 @@ from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
 from segpipe.commands.model import predict as applying
-from segpipe.commands.model.mask_writing import Task
+from segpipe.commands.model.mask_writing import ApplyTask
 from segpipe.commands.model.predict_folder import Applied, apply_to_folder
 from segpipe.stages import export
 from segpipe.store import masks
@@ -54,7 +54,7 @@ def test_what_was_written_is_counted_and_a_folder_belongs_to_one_bundle(
     with applying.open_model(whole[1], Runtime()) as model:
         listing = applying.list_new(str(reef / "bay"), model)
         assert len(listing.paths) == 1
-        task = Task(model, config, Runtime())
+        task = ApplyTask(model, config, Runtime())
         assert apply_to_folder(task, "bay", listing, out) == Applied(1, {"color": 1, "classes": 1}, (), "")
         assert len(list((out / "color").rglob("*.png"))) == 1
         other = replace(model, fingerprint="0" * 64)
