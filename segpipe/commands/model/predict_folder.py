@@ -13,7 +13,8 @@ from typing import Any
 from segpipe.base import files
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Size, tiles
-from segpipe.commands.model.apply_parts import BEGUN, FORMATS, known_entries, parts_left
+from segpipe.commands.model.apply_parts import BEGUN, known_entries, parts_left
+from segpipe.commands.model.apply_work import FORMATS
 from segpipe.commands.model.mask_writing import (
     CORPUS,
     JOURNAL,
