@@ -40,9 +40,8 @@ def make_plan(
         UsageError: there is another plan; or one is to be replaced while parts are being done.
         LockedError: another command holds the run.
     """
-    listed = None
-    if index:
-        listed = _list_files(run_dir, settings, track)
+    listed = _list_files(run_dir, settings, track) if index else None
+    if listed is not None:
         units = {"files": listed.files}
     else:
         work(run_dir, settings, track, stop=INDEX)
@@ -67,15 +66,18 @@ def make_plan(
     return plan
 
 
-def _list_files(run_dir: RunDir, settings: Settings, track: Track) -> ListedImages:
-    """Lay `index` out: the list of its files, that parts take theirs from.
+def _list_files(run_dir: RunDir, settings: Settings, track: Track) -> ListedImages | None:
+    """Lay `index` out: the list of its files, that parts take theirs from; None where it is up to date already.
 
     Raises:
         SegpipeError: there are none, or they cannot be listed.
     """
-    stage = BY_NAME[INDEX]
+    stage, plan = BY_NAME[INDEX], load_plan(run_dir.root)
     stamps = stamps_of(stage, settings[INDEX])
     step = step_of(stage, settings, run_dir, run_dir.manifest(), stamps=stamps)
+    if step.action != "run":
+        made = plan.listed if plan else None
+        return made if made is not None and made.stamps == stamps else None
     with run_dir.lock():
         save_settings(run_dir, settings)
     return ListedImages(files=lay_out(step, run_dir, settings, track)[1].units, stamps=stamps)

@@ -10,6 +10,7 @@ from segpipe import pipeline
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import no_track
 from segpipe.pipeline import planned_steps, steps
+from segpipe.pipeline.part_plan import make_plan
 from segpipe.pipeline.part_status import status_of_parts
 from segpipe.stages import index
 from tests.helpers.parted_run import artefact, do, merge, plan_reef, settings_of
@@ -48,6 +49,10 @@ def test_index_in_parts_and_what_follows(planned: Path, tmp_path: Path, monkeypa
         assert do(run, "index", "1/3") == 0
         assert do(run, "extract", "auto") == 3
         merge(run)
+    plan = planned_steps.require_plan(*settings_of(run))
+    assert make_plan(*settings_of(run), no_track, 3, index=True) == plan
+    assert not (run / "corpus.partial").exists()
+    assert make_plan(*settings_of(once), no_track, 3, index=True).listed is None  # it was finished at once
     assert artefact(run, "corpus") == artefact(once, "corpus")
     ours, theirs = (pipeline.existing_run(path).manifest().stages["index"] for path in (run, once))
     assert (ours.key, ours.artefact, ours.summary) == (theirs.key, theirs.artefact, theirs.summary)

@@ -29,7 +29,7 @@ def _work(options: StatusOptions, face: Face) -> tuple[StageStatus, ...]:
 
 
 def _report(found: tuple[StageStatus, ...], options: StatusOptions) -> Report:
-    table = plain_table("stage", "state", "parts done", "running", "failed", "parts an hour", "time left")
+    table = plain_table("stage", "state", "done", "running", "failed", "parts an hour", "time left")
     for each in found:
         state = f"waits for {each.waits_for}" if each.waits_for else each.state
         state = "all done, merge" if state == "open" and each.done == each.parts else state
