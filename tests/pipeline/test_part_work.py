@@ -241,7 +241,7 @@ def test_parts_are_refused_without_their_plan_or_an_earlier_stage(planned: Path,
         do(run, "extract", "1/4")
     with pytest.raises(UsageError, match="extract must come first"):
         do(run, "refine", "1/3")
-    with pytest.raises(UsageError, match=r"mine cannot be done in parts; extract, refine.* can"):
+    with pytest.raises(UsageError, match=r"mine cannot be done in parts; index, extract, refine.* can"):
         do(run, "mine", "1/3")
     run_dir, _ = settings_of(run)
     others = pipeline.resolve(run_dir, sets=["extract.input_size=64"])
