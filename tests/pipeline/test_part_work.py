@@ -153,7 +153,7 @@ def test_two_on_the_same_part_at_once(planned: Path, whole: Path, tmp_path: Path
     run = copied(planned, tmp_path / "run")
     command = [sys.executable, "-m", "segpipe", "extract", str(run), "--part", "3/3", "-q"]
     both = [subprocess.Popen(command, text=True, stderr=subprocess.PIPE) for _ in range(2)]
-    said = [each.communicate(timeout=240)[1] for each in both]
+    said = [each.communicate(timeout=900)[1] for each in both]
     assert [each.returncode for each in both] == [0, 0], said
     do(run, "extract", "auto")
     merge(run, verify=True)
@@ -178,7 +178,7 @@ def test_workers_by_leases_of_which_some_are_killed(clustered: Path, whole: Path
     run = copied(clustered, tmp_path / "run")
     plan_reef_again(run, parts=5)
     begun, killed = workers(run, "refine", 2), set[int]()
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600
     while not killed and time.monotonic() < until:
         for process in set(leased(run, "refine")) & {each.pid for each in begun}:
             os.kill(process, signal.SIGKILL)
@@ -186,7 +186,7 @@ def test_workers_by_leases_of_which_some_are_killed(clustered: Path, whole: Path
             break
         time.sleep(0.01)
     assert len(killed) == 1
-    said = {each.pid: each.communicate(timeout=240)[1] for each in begun}
+    said = {each.pid: each.communicate(timeout=900)[1] for each in begun}
     assert {each.pid for each in begun if each.returncode} == killed, said
     assert not list(run.glob("parts/refine/*/*.lease"))
     merge(run, verify=True)
