@@ -76,6 +76,7 @@ COMMAND = Command(
     files={
         "RUN/parts/plan.json": "how many parts there are, for which corpus and settings",
         "RUN/parts/*/*/*.json": "a part that was done: what it wrote, counts, checksum, seconds, versions, host",
+        "RUN/parts/*/*/*.sums": "the checksum of every file that a part wrote, a line each",
         "RUN/parts/*/*/*.failed": "why a part was not done by the last that tried",
         "RUN/parts/*/*/*.lease": "who does a part now",
     },
