@@ -86,6 +86,8 @@ def index(
     device: str | None = None,
     workers: int | None = None,
     force: bool = False,
+    part: str | None = None,
+    lease_minutes: float = 10.0,
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Find the images, check every file by decoding it, take frames of videos, and plan what the network will see.
@@ -102,6 +104,9 @@ def index(
         device: where networks run: auto, cpu, cuda, cuda:1 or mps.
         workers: processes and threads side by side; 0 = one per processor.
         force: run although it is up to date.
+        part: do one part of a planned run, such as 3/100; auto: take parts by leases until none is left; env: the
+            part that Slurm, SkyPilot or torchrun says.
+        lease_minutes: take over a part whose worker was not heard of for so long.
         settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
 
     Returns:
@@ -460,19 +465,22 @@ def plan(
     parts: int,
     images: str | None = None,
     config: str | None = None,
+    index: bool = False,
     overwrite: bool = False,
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Cut a run into parts that several machines do, each with a command of its own.
 
-    `index` is finished first, if it is not. A part is a range of neighboring images, by arithmetic; the plan is
-    immutable. See docs/howto/many-machines.md.
+    `index` is finished first, if it is not, or with --index its files are listed. A part is a range of neighboring
+    images, by arithmetic; the plan is immutable. See docs/howto/many-machines.md.
 
     Args:
         run: the run directory, new or begun.
         parts: how many parts; each should take minutes to an hour.
         images: as of `segpipe run`, for a new run.
         config: as of `segpipe run`.
+        index: cut `index` into parts too: files are listed now, and opened by `segpipe index IMAGES RUN --part
+            I/N`.
         overwrite: replace another plan; what was done is found again, not lost.
         settings: settings of stages, dotted keys to values, such as `{"cluster.k": 8}`.
 

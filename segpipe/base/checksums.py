@@ -18,6 +18,7 @@ from pathlib import Path
 
 from segpipe.base import files
 from segpipe.base.errors import MachineError
+from segpipe.base.known_sums import KnownSums
 from segpipe.base.shortage import raise_shortage
 
 NAME = "SHA256SUMS"
@@ -36,15 +37,18 @@ class Damage:
     why: str
 
 
-def write_sums(folder: Path, *, without: Sequence[str] = ()) -> None:
+def write_sums(folder: Path, *, without: Sequence[str] = (), known: KnownSums | None = None) -> None:
     """Write the list of a folder.
 
     Args:
         folder: whose files are read, those of all folders below it too.
         without: patterns of paths, from the folder, of files that carry checksums of their own or that nobody reads.
+        known: of files that are as they were when somebody read them; they are not read again.
     """
-    rows = (_line(files.sha256(folder / name), name) for name in _names(folder, without))
-    files.write_text(folder / NAME, "".join(rows))
+    with files.atomic(folder / NAME) as beside, beside.open("wb") as file:
+        for name in _names(folder, without):
+            sha256 = (known.find(name) if known is not None else "") or files.sha256(folder / name)
+            file.write(_line(sha256, name).encode("utf-8", "surrogateescape"))
 
 
 def checksum(folder: Path) -> str:
@@ -60,11 +64,28 @@ def content(folder: Path, *, without: Sequence[str] = ()) -> str:
         without: patterns of paths, from the folder, that do not count.
     """
     whole, counted = hashlib.sha256(), 0
-    for name, sha256 in read_sums(folder).items():
+    for name, sha256 in _listed(folder):
         if not _fits(name, without):
             whole.update(f"{sha256} {name}\0".encode("utf-8", "surrogateescape"))
             counted += 1
     return whole.hexdigest() if counted else ""
+
+
+def _listed(folder: Path) -> Iterator[tuple[str, str]]:
+    """Path and SHA-256 of every line of a list, which is not held as a whole.
+
+    Raises:
+        MachineError: it is damaged.
+    """
+    path = folder / NAME
+    try:
+        with path.open("rb") as lines:
+            for line in lines:
+                yield _parse_line(line.decode("utf-8", "surrogateescape").removesuffix("\n"))
+    except FileNotFoundError:
+        return
+    except ValueError as error:
+        raise _error(Damage(path, _CHANGED), folder) from error
 
 
 def read_sums(folder: Path) -> Mapping[str, str]:
@@ -160,10 +181,16 @@ def _artefact(path: Path) -> Path | None:
     return next((each for each in path.parents if (each.parent / files.OUTPUT_MARKER).exists()), None)
 
 
-def _names(folder: Path, without: Sequence[str]) -> list[str]:
-    paths = sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names)
-    names = (path.relative_to(folder).as_posix() for path in paths)
-    return [name for name in names if name != NAME and not _fits(name, without)]
+def _names(folder: Path, without: Sequence[str], below: str = "") -> Iterator[str]:
+    """The files of a folder in the order of their paths, part by part; those of one folder are held at a time."""
+    with os.scandir(folder / below) as scan:
+        entries = sorted((entry.name, entry.is_dir(follow_symlinks=False), entry.is_dir()) for entry in scan)
+    for own, is_folder, leads_to_folder in entries:
+        name = f"{below}{own}"
+        if is_folder:
+            yield from _names(folder, without, f"{name}/")
+        elif not leads_to_folder and name != NAME and not files.is_beside(own) and not _fits(name, without):
+            yield name
 
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:
@@ -186,14 +213,15 @@ def _parsed(path: Path, changed: int, size: int) -> Mapping[str, str]:
 
 
 def _parse(text: str) -> dict[str, str]:
-    found = {}
-    for line in text.split("\n")[:-1]:
-        escaped, line = line.startswith("\\"), line.removeprefix("\\")
-        sha256, separator, name = line[:64], line[64:66], line[66:]
-        if separator != "  " or not name:
-            raise ValueError(line)
-        found[_unescaped(name) if escaped else name] = sha256
-    return found
+    return dict(_parse_line(line) for line in text.split("\n")[:-1])
+
+
+def _parse_line(line: str) -> tuple[str, str]:
+    escaped, line = line.startswith("\\"), line.removeprefix("\\")
+    sha256, separator, name = line[:64], line[64:66], line[66:]
+    if separator != "  " or not name:
+        raise ValueError(line)
+    return _unescaped(name) if escaped else name, sha256
 
 
 def _unescaped(name: str) -> str:

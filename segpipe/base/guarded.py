@@ -170,6 +170,10 @@ class Guards:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes."""
         self._closed = True
         for guard in self._all:
             guard.close()

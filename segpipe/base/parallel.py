@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
@@ -97,11 +97,15 @@ def process_map(
     workers: int,
     initializer: Callable[..., None] | None = None,
     arguments: tuple[Any, ...] = (),
+    processes: Guards | None = None,
 ) -> Iterator[R]:
     """`map` in worker processes, in order, at most four results a worker in waiting.
 
     Processes begin afresh and are never forked: torch and OpenCV hold threads that do not survive a fork. `initializer`
     runs once in each worker. With one worker everything runs in this process and no process is started.
+
+    `processes`: of who maps several times, who has given them their initializer and closes them; else they are begun
+    here and end with the map.
 
     Raises:
         MachineError: a worker ended abruptly, or none can be started.
@@ -113,8 +117,8 @@ def process_map(
         yield from map(function, items)
         return
     try:
-        with Guards(None, prepare) as processes:
-            yield from thread_map(partial(processes.call, function), items, workers=workers, ahead=4 * workers)
+        with Guards(None, prepare) if processes is None else nullcontext(processes) as team:
+            yield from thread_map(partial(team.call, function), items, workers=workers, ahead=4 * workers)
     except Gone as gone:
         raise MachineError(
             f"a worker process ended abruptly ({gone}): the memory may be full; fewer runtime.workers take less"

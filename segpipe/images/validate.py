@@ -69,12 +69,16 @@ class Limits:
         return memory_for(self.max_pixels)
 
 
-def find_images(listing: Listing, choice: Choice, limits: Limits, guards: Guards) -> Iterator[Item | Rejected]:
+def find_images(
+    listing: Listing, choice: Choice, limits: Limits, guards: Guards, ids: Sequence[str] | None = None
+) -> Iterator[Item | Rejected]:
     """The files of a listing in order, of videos their frames, decoded in a process of `guards` as they are asked for.
 
-    Why a video is skipped, or was not read to its end, comes in its place.
+    Why a video is skipped, or was not read to its end, comes in its place. `ids`: where the listing is a part of one,
+    what its files are called in that.
     """
-    for name, id_ in zip(listing.paths, make_ids(listing.names), strict=True):  # repairing one file renames no other
+    ids = make_ids(listing.names) if ids is None else ids
+    for name, id_ in zip(listing.paths, ids, strict=True):  # repairing one file renames no other
         if is_video(Path(name)) and limits.stack is not None:
             yield Rejected(name, "a video is red, green and blue; index.bands and its like name other channels")
         elif is_video(Path(name)):

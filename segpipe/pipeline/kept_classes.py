@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segpipe.base import checksums, files
+from segpipe.base import checksums
 from segpipe.base.config import today
 from segpipe.base.errors import SegpipeError, UsageError, named
 from segpipe.inference.encoder import WHITENING
 from segpipe.pipeline.run_settings import Settings
 from segpipe.records.kept import KeptClasses
 from segpipe.records.manifest import Manifest, StageRecord
-from segpipe.stages import Stage, cluster, extract, input_files, train
+from segpipe.stages import Stage, cluster, extract, stamps_of, train
 from segpipe.store.class_names import CLASSES
 from segpipe.store.clusters import SPLITS
 from segpipe.store.corpus import load_scaling
@@ -187,7 +187,7 @@ def _differing(settings: Settings, space: Mapping[str, Any], records: Mapping[st
         if parts.get("format") != stage.FORMAT:
             changed.append(f"{stage.NAME} was made by format {parts.get('format')}, now {stage.FORMAT}")
         try:
-            same = parts.get("files", "") == files.stamps(input_files(stage, settings[stage.NAME]))
+            same = parts.get("files", "") == stamps_of(stage, settings[stage.NAME])
         except (SegpipeError, OSError):  # the stage itself says what is wrong with them
             same = False
         if not same:

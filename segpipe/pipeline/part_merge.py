@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from segpipe.base.errors import UsageError
+from segpipe.base.known_sums import KnownSums
 from segpipe.base.runtime import Track
 from segpipe.pipeline.part_rounds import all_seconds, close_round, told_missing
-from segpipe.pipeline.part_work import PartBench, done_part, require_plan, shared_stages
+from segpipe.pipeline.part_work import PartBench, done_part
+from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_plan
 from segpipe.pipeline.run_settings import Settings, make_runtime
 from segpipe.pipeline.running import carry_names, run_stage, summary_line
-from segpipe.pipeline.steps import Step, step_of
+from segpipe.pipeline.steps import Step, command_of
 from segpipe.records.manifest import StageRecord
 from segpipe.records.part_record import PartPlan
 from segpipe.stages import sharing_of
@@ -49,9 +52,9 @@ def merge_parts(run_dir: RunDir, settings: Settings, track: Track, *, verify: bo
     """
     plan, found = require_plan(run_dir, settings), list[MergedStage]()
     with run_dir.lock():
-        for stage in shared_stages():
+        for stage in planned_stages(plan):
             carry_names(stage, run_dir, make_runtime(settings, track))
-            step = step_of(stage, settings, run_dir, run_dir.manifest())
+            step = planned_step(plan, stage, settings, run_dir, run_dir.manifest())
             if step.action != "run":
                 found.append(MergedStage(stage.NAME, None, step.reason))
             elif not step.key or not _begun(step, run_dir):
@@ -82,13 +85,14 @@ def _close(step: Step, plan: PartPlan, run_dir: RunDir, settings: Settings, trac
     if missing:
         raise UsageError(
             f"{run_dir.root}: {told_missing(name, now, missing, plan.parts)}; do them "
-            f"with `segpipe {name} {run_dir.root} --part {missing[0]}/{plan.parts}` or `--part auto`"
+            f"with `segpipe {command_of(step.stage, run_dir)} --part {missing[0]}/{plan.parts}` or `--part auto`"
         )
     if close_round(name, work):
         after = round_of(sharing.open(settings[name], run_dir, out, runtime))
         return MergedStage(name, None, f"round {now} is closed; next: the parts of round {after}", closed=True)
     seconds = all_seconds(run_dir, name, step.key, now, plan)
-    record = run_stage(step, settings, run_dir, runtime)
+    sums = KnownSums(chain.from_iterable(folder.sums(record) or () for record in folder.records(plan.parts).values()))
+    record = run_stage(step, settings, replace(run_dir, known=sums), runtime)
     record = record.model_copy(update={"seconds": round(record.seconds + seconds, 3)})
     run_dir.record(name, record)
     log.info("%-8s merged: %s", name, summary_line(record))

@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 
 from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Track
-from segpipe.pipeline.part_work import LEASE_MINUTES, plan_key
-from segpipe.pipeline.run_settings import Settings
+from segpipe.pipeline.part_work import LEASE_MINUTES, lay_out
+from segpipe.pipeline.planned_steps import INDEX, plan_key
+from segpipe.pipeline.run_settings import Settings, save_settings
 from segpipe.pipeline.running import work
-from segpipe.records.part_record import PartPlan
+from segpipe.pipeline.steps import BY_NAME, step_of
+from segpipe.records.part_record import ListedImages, PartPlan
+from segpipe.stages import stamps_of
 from segpipe.store.corpus import count_corpus
 from segpipe.store.leases import Leases
 from segpipe.store.part_folder import FOLDER, load_plan, save_plan
@@ -21,9 +24,9 @@ log = logging.getLogger(__name__)
 
 
 def make_plan(
-    run_dir: RunDir, settings: Settings, track: Track, parts: int, *, overwrite: bool = False, index: bool = True
+    run_dir: RunDir, settings: Settings, track: Track, parts: int, *, overwrite: bool = False, index: bool = False
 ) -> PartPlan:
-    """Finish `index`, then write the plan; one that says the same stays.
+    """Finish `index`, or list its files for parts of it, then write the plan; one that says the same stays.
 
     Args:
         run_dir: a new run, or one that was begun.
@@ -31,17 +34,20 @@ def make_plan(
         track: shows how far `index` is.
         parts: how many.
         overwrite: replace another plan, and forget what was done by it (but not the work itself).
-        index: False where it was seen to be up to date a moment ago.
+        index: cut `index` into parts too: files are listed now and opened by the parts.
 
     Raises:
         UsageError: there is another plan; or one is to be replaced while parts are being done.
         LockedError: another command holds the run.
     """
-    if index:
-        work(run_dir, settings, track, stop="index")
-    images, crops = count_corpus(run_dir.path("corpus"))
+    listed = _list_files(run_dir, settings, track) if index else None
+    if listed is not None:
+        units = {"files": listed.files}
+    else:
+        work(run_dir, settings, track, stop=INDEX)
+        units = dict(zip(("images", "crops"), count_corpus(run_dir.path("corpus")), strict=True))
     with run_dir.lock():
-        key, root = plan_key(run_dir, settings), run_dir.root
+        key, root = plan_key(run_dir, settings, listed), run_dir.root
         old = None if overwrite else load_plan(root)
         if old is not None and (old.key, old.parts) == (key, parts):
             log.info("plan     of %d parts was there", parts)
@@ -50,14 +56,31 @@ def make_plan(
             differs = f"{old.parts} parts" if old.key == key else "another corpus or other settings of extract"
             raise UsageError(
                 f"{root} has a plan already, for {differs}; where nothing runs, replace it by "
-                f"`segpipe plan {root} --parts {parts} --overwrite`"
+                f"`segpipe plan {root} --parts {parts}{' --index' if index else ''} --overwrite`"
             )
         if overwrite:
             _forget(run_dir)
         made = datetime.now(UTC).isoformat(timespec="seconds")
-        plan = PartPlan(parts=parts, key=key, units={"images": images, "crops": crops}, made=made)
+        plan = PartPlan(parts=parts, key=key, units=units, made=made, listed=listed)
         save_plan(root, plan)
     return plan
+
+
+def _list_files(run_dir: RunDir, settings: Settings, track: Track) -> ListedImages | None:
+    """Lay `index` out: the list of its files, that parts take theirs from; None where it is up to date already.
+
+    Raises:
+        SegpipeError: there are none, or they cannot be listed.
+    """
+    stage, plan = BY_NAME[INDEX], load_plan(run_dir.root)
+    stamps = stamps_of(stage, settings[INDEX])
+    step = step_of(stage, settings, run_dir, run_dir.manifest(), stamps=stamps)
+    if step.action != "run":
+        made = plan.listed if plan else None
+        return made if made is not None and made.stamps == stamps else None
+    with run_dir.lock():
+        save_settings(run_dir, settings)
+    return ListedImages(files=lay_out(step, run_dir, settings, track)[1].units, stamps=stamps)
 
 
 def _forget(run_dir: RunDir) -> None:

@@ -31,7 +31,7 @@ def close_round(stage: str, work: UnitsOfWork) -> Round | None:
     found = in_rounds(work)
     if found is None or found.round.last:
         return None
-    found.close()
+    found.close_round()
     log.info("%-8s round %s is closed", stage, found.round)
     return found.round
 

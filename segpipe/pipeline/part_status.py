@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from segpipe.pipeline.part_rounds import CLOSING, open_round
-from segpipe.pipeline.part_work import LEASE_MINUTES, require_plan, shared_stages
+from segpipe.pipeline.part_work import LEASE_MINUTES
+from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_plan, waits_for
 from segpipe.pipeline.run_settings import Settings
-from segpipe.pipeline.steps import step_of
 from segpipe.store.leases import Leases
 from segpipe.store.part_folder import PartFolder
 from segpipe.store.run_dir import RunDir
@@ -19,7 +19,7 @@ class StageStatus:
 
     stage: str
     state: str
-    """`finished`: nothing to do; `waiting`: an earlier stage is not done; `open`; `closing` a round."""
+    """`finished`: nothing to do; `waiting`: an earlier stage is missing or out of date; `open`; `closing` a round."""
     parts: int
     done: int = 0
     units: int = 0
@@ -32,6 +32,8 @@ class StageStatus:
     """Parts an hour, by all that run now together."""
     seconds_left: float | None = None
     """At that rate; None where nothing runs or nothing is done yet."""
+    waits_for: str = ""
+    """The stage that comes first, where it is waiting."""
     round: str = ""
     """Which round is open, of how many, and what is done in it; empty where there is one."""
 
@@ -45,12 +47,12 @@ def status_of_parts(
         UsageError: the run has no plan of parts, or one for other settings.
     """
     plan, manifest, found = require_plan(run_dir, settings), run_dir.manifest(), []
-    for stage in shared_stages():
-        step = step_of(stage, settings, run_dir, manifest)
-        if step.action != "run":
+    for stage in planned_stages(plan):
+        step = planned_step(plan, stage, settings, run_dir, manifest)
+        if needed := waits_for(plan, stage, settings, run_dir, manifest):
+            found.append(StageStatus(stage.NAME, "waiting", plan.parts, waits_for=needed))
+        elif step.action != "run":
             found.append(StageStatus(stage.NAME, "finished", plan.parts, plan.parts))
-        elif not step.key:
-            found.append(StageStatus(stage.NAME, "waiting", plan.parts))
         else:
             now = open_round(stage, settings, run_dir, step.key)
             folder = PartFolder(run_dir.root, stage.NAME, now.key(step.key))

@@ -15,17 +15,18 @@ from segpipe.base.parts import PartNumber, spans
 from segpipe.base.runtime import Track
 from segpipe.base.version import versions
 from segpipe.pipeline.part_rounds import close_by_lease, what_comes_next
+from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_before, require_plan, shared_stages
 from segpipe.pipeline.run_settings import Settings, make_runtime
 from segpipe.pipeline.running import names_left
-from segpipe.pipeline.steps import BY_NAME, require, step_of
-from segpipe.records.part_record import PartFailure, PartPlan, PartRecord
-from segpipe.stages import STAGES, Stage, sharing_of, user_files
+from segpipe.pipeline.steps import BY_NAME, Step, command_of
+from segpipe.records.part_record import PartFailure, PartRecord
+from segpipe.stages import sharing_of, user_files
 from segpipe.store.class_names import CLASSES
 from segpipe.store.leases import Leases
-from segpipe.store.part_folder import PartFolder, load_plan, measure, part_name, sum_files
+from segpipe.store.part_folder import FileSums, PartFolder, measure, part_name, sum_files, sum_of
 from segpipe.store.part_taker import PartTaker
 from segpipe.store.run_dir import RunDir
-from segpipe.store.shared_work import Round, UnitsOfWork, round_of, shared_folder
+from segpipe.store.shared_work import Round, UnitsOfWork, closed_after, round_of, shared_folder
 
 log = logging.getLogger(__name__)
 
@@ -52,33 +53,6 @@ class PartBench:
     def round(self) -> Round:
         """The round of the stage that it is of; the key is that round's."""
         return round_of(self.work)
-
-
-def shared_stages() -> tuple[Stage, ...]:
-    """The stages that can be done in parts."""
-    return tuple(stage for stage in STAGES if sharing_of(stage) is not None)
-
-
-def require_plan(run_dir: RunDir, settings: Settings) -> PartPlan:
-    """The plan of a run.
-
-    Raises:
-        UsageError: there is none, or it is for another corpus or other settings of `extract`.
-    """
-    plan, root = load_plan(run_dir.root), run_dir.root
-    if plan is None:
-        raise UsageError(f"{root} has no plan of parts yet; make it with `segpipe plan {root} --parts N`")
-    if plan.key != plan_key(run_dir, settings):
-        raise UsageError(
-            f"{root}: the plan of {plan.parts} parts is for another corpus, or other settings of extract, than the "
-            f"run has now; leave these settings out or, where nothing runs, `segpipe plan {root} --parts N --overwrite`"
-        )
-    return plan
-
-
-def plan_key(run_dir: RunDir, settings: Settings) -> str:
-    """What a plan is for: the key of `extract`, made of the corpus and the settings that change features."""
-    return step_of(BY_NAME["extract"], settings, run_dir, run_dir.manifest()).key
 
 
 def do_parts(
@@ -110,9 +84,10 @@ def do_parts(
             f"part {part}: the plan of {run_dir.root} has {bench.parts} parts; give --part {part.number}/{bench.parts} "
             f"or plan anew with `segpipe plan {run_dir.root} --parts {part.count} --overwrite`"
         )
-    if part is None:
-        return _take_rounds(bench, lambda: open_bench(run_dir, settings, track, name), lease_minutes)
-    did = int(do_given(bench, part.number, lease_minutes=lease_minutes))
+    with closed_after(bench.work):
+        if part is None:
+            return _take_rounds(bench, lambda: open_bench(run_dir, settings, track, name), lease_minutes)
+        did = int(do_given(bench, part.number, lease_minutes=lease_minutes))
     if bench.round.of > 1:
         done = sum(map(bench.folder.has, range(1, bench.parts + 1)))
         log.info("%-8s %s", name, what_comes_next(part, bench.round, run_dir, done))
@@ -124,7 +99,7 @@ def _take_rounds(bench: PartBench | None, reopen: Callable[[], PartBench | None]
     did = 0
     while bench is not None:
         now, leases = bench, Leases(bench.folder.path, seconds=60 * lease_minutes)
-        did += _take_parts(now, leases)
+        did += take_parts(now, leases)
         if now.round.last:
             return did
 
@@ -155,7 +130,7 @@ def do_given(bench: PartBench, number: int, *, lease_minutes: float = LEASE_MINU
     return True
 
 
-def _take_parts(bench: PartBench, leases: Leases) -> int:
+def take_parts(bench: PartBench, leases: Leases) -> int:
     """Do parts that nobody has until none is left; what others have is waited for, and taken over where they ended."""
     taker, did, failed, waiting = PartTaker(bench.folder, leases, bench.parts), 0, dict[int, SegpipeError](), False
     while taker.left and len(failed) < _FAILURES:
@@ -189,32 +164,42 @@ def open_bench(run_dir: RunDir, settings: Settings, track: Track, name: str) -> 
         UsageError: as of `do_parts`.
     """
     stage = BY_NAME[name]
-    sharing = sharing_of(stage)
-    if sharing is None:
+    if sharing_of(stage) is None:
         whole = ", ".join(each.NAME for each in shared_stages())
         raise UsageError(f"{name} cannot be done in parts; {whole} can")
     plan = require_plan(run_dir, settings)
-    for needed in stage.NEEDS:
-        require(BY_NAME[needed], settings, run_dir)
+    require_before(plan, stage, settings, run_dir)
     if CLASSES in user_files(stage) and names_left(run_dir):
         raise UsageError(
             f"{run_dir.root}: {CLASSES} speaks of other clusters; carry its names over with `segpipe merge "
             f"{run_dir.root}` first"
         )
-    step = step_of(stage, settings, run_dir, run_dir.manifest())
+    step = planned_step(plan, stage, settings, run_dir, run_dir.manifest())
     if step.action != "run":
         return None
-    config, runtime = settings[name], make_runtime(settings, track)
+    if stage not in planned_stages(plan):
+        raise UsageError(
+            f"{run_dir.root}: the plan has no parts of {name}; do it at once with "
+            f"`segpipe {command_of(stage, run_dir)}`, or make another plan with "
+            f"`segpipe plan {run_dir.root} --parts N --index --overwrite`"
+        )
+    out, work = lay_out(step, run_dir, settings, track)
+    key = round_of(work).key(step.key)
+    return PartBench(name, key, plan.parts, PartFolder(run_dir.root, name, key), out, work)
+
+
+def lay_out(step: Step, run_dir: RunDir, settings: Settings, track: Track) -> tuple[Path, UnitsOfWork]:
+    """The folder in which a stage's artefact is made, laid out where it is not yet; and the work on it."""
+    sharing, config, runtime = sharing_of(step.stage), settings[step.stage.NAME], make_runtime(settings, track)
+    assert sharing is not None
     out = shared_folder(
         run_dir,
-        stage.ARTEFACT,
+        step.stage.ARTEFACT,
         step.key,
         lay_out=lambda folder: sharing.open(config, run_dir, folder, runtime).lay_out(),
         laid_out=sharing.laid_out,
     )
-    work = sharing.open(config, run_dir, out, runtime)
-    key = round_of(work).key(step.key)
-    return PartBench(name, key, plan.parts, PartFolder(run_dir.root, name, key), out, work)
+    return out, sharing.open(config, run_dir, out, runtime)
 
 
 def done_part(bench: PartBench, number: int, *, verify: bool = False) -> bool:
@@ -229,9 +214,10 @@ def done_part(bench: PartBench, number: int, *, verify: bool = False) -> bool:
     if record is None:
         bench.folder.forget(number)
         return False
-    names = bench.work.names(range(record.start, record.stop))
+    sums = bench.folder.sums(record)
+    names = bench.work.names(range(record.start, record.stop)) if sums is None else [name for name, _ in sums]
     if measure(bench.out, names) == (record.files, record.bytes) and (
-        not verify or sum_files(bench.out, names)[2] == record.sha256
+        not verify or sum_of(sum_files(bench.out, names)[0]) == record.sha256
     ):
         return True
     bench.folder.forget(number)
@@ -245,7 +231,7 @@ def do_part(bench: PartBench, number: int) -> None:
     units, started = PartNumber(number, bench.parts).of(bench.work.units), time.monotonic()
     try:
         bench.work.write(units)
-        record = part_record(bench, number, started)
+        record, sums = part_record(bench, number, started)
     except Exception as error:
         if bench.folder.done(number, bench.parts) is None:
             reason = str(error) or type(error).__name__
@@ -253,28 +239,29 @@ def do_part(bench: PartBench, number: int) -> None:
             raise
         log.info("%-8s part %s was finished by another meanwhile", bench.stage, PartNumber(number, bench.parts))
         return
-    bench.folder.save(record)
+    bench.folder.save(record, sums)
 
 
-def part_record(bench: PartBench, number: int, started: float) -> PartRecord:
-    """The record of a part that was begun at `started` and whose files are there; they are read for their checksum."""
+def part_record(bench: PartBench, number: int, started: float) -> tuple[PartRecord, FileSums]:
+    """The record of a part that was begun at `started` and whose files are there, and their checksums."""
     units = PartNumber(number, bench.parts).of(bench.work.units)
-    count, size, sha256 = sum_files(bench.out, bench.work.names(units))
-    return PartRecord(
+    sums, size = sum_files(bench.out, bench.work.names(units))
+    record = PartRecord(
         stage=bench.stage,
         key=bench.key,
         part=number,
         parts=bench.parts,
         start=units.start,
         stop=units.stop,
-        files=count,
+        files=len(sums),
         bytes=size,
-        sha256=sha256,
+        sha256=sum_of(sums),
         seconds=round(time.monotonic() - started, 3),
         finished=_now(),
         versions=versions(),
         host=socket.gethostname(),
     )
+    return record, sums
 
 
 def _now() -> str:

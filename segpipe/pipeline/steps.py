@@ -16,7 +16,7 @@ from segpipe.base.errors import SegpipeError, UsageError, named
 from segpipe.pipeline import kept_classes
 from segpipe.pipeline.run_settings import Settings, resolve
 from segpipe.records.manifest import Manifest
-from segpipe.stages import STAGES, Stage, input_files, is_instant, optional_inputs, user_files
+from segpipe.stages import STAGES, Stage, is_instant, optional_inputs, stamps_of, user_files
 from segpipe.store.run_dir import RunDir
 
 FILES_CHANGED = "files changed"
@@ -38,15 +38,32 @@ class Step:
     parts: Mapping[str, Any] | None = None
 
 
-def step_of(stage: Stage, settings: Settings, run_dir: RunDir, manifest: Manifest, *, force: bool = False) -> Step:
-    """Whether a stage is up to date, given what the manifest says of the stages it reads."""
+def step_of(
+    stage: Stage,
+    settings: Settings,
+    run_dir: RunDir,
+    manifest: Manifest,
+    *,
+    force: bool = False,
+    stamps: str | None = None,
+) -> Step:
+    """Whether a stage is up to date, given what the manifest says of the stages it reads.
+
+    Args:
+        stage: the stage.
+        settings: of the run.
+        run_dir: the run.
+        manifest: what is finished.
+        force: it runs in any case.
+        stamps: of its user's files, where they were looked at before (`files.stamps`); None: they are looked at now.
+    """
     config = settings[stage.NAME]
     if stage.NAME == "evaluate" and getattr(config, "labels", None) is None:
         return Step(stage, "idle", "no labels given (evaluate.labels)")
     if any(name not in manifest.stages for name in stage.NEEDS):
         return Step(stage, "run", "not done yet")
     try:
-        own_files = files.stamps(input_files(stage, config))  # `index` itself hashes contents
+        own_files = stamps_of(stage, config) if stamps is None else stamps
         written = files.digests(run_dir.root, user_files(stage))  # by a person
     except SegpipeError as error:  # the stage itself will say so when it runs
         return Step(stage, "run", str(error))
@@ -153,16 +170,16 @@ def brought_along(stages: Sequence[Stage], settings: Settings, run_dir: RunDir) 
     return tuple(found)
 
 
-def require(stage: Stage, settings: Settings, run_dir: RunDir) -> None:
-    """Refuse to build on a stage that is missing or out of date.
+def require(stage: Stage, settings: Settings, run_dir: RunDir, step: Step | None = None) -> None:
+    """Refuse to build on a stage that is missing or out of date; `step`: of it, where it is known.
 
     Raises:
         UsageError: with the reason and the command that mends it.
     """
-    step = step_of(stage, settings, run_dir, run_dir.manifest())
+    step = step or step_of(stage, settings, run_dir, run_dir.manifest())
     if step.action == "run" and stage.NAME != "evaluate":
         raise UsageError(
-            f"{run_dir.root}: {stage.NAME} must come first ({step.reason}); run `segpipe {_command(stage, run_dir)}`"
+            f"{run_dir.root}: {stage.NAME} must come first ({step.reason}); run `segpipe {command_of(stage, run_dir)}`"
         )
 
 
@@ -180,5 +197,6 @@ def require_finished(run_dir: RunDir, stop: str) -> None:
             )
 
 
-def _command(stage: Stage, run_dir: RunDir) -> str:
+def command_of(stage: Stage, run_dir: RunDir) -> str:
+    """How a stage is done by itself, without `segpipe`."""
     return f"index IMAGES {run_dir.root}" if stage.NAME == "index" else f"{stage.NAME} {run_dir.root}"

@@ -5,6 +5,17 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 
+class ListedImages(BaseModel):
+    """The files of a run whose `index` is done in parts, as they were when the plan was made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files: int
+    """How many were listed, films among them."""
+    stamps: str
+    """A fingerprint of their names, sizes and times."""
+
+
 class PartPlan(BaseModel):
     """How a run is cut into parts; written once."""
 
@@ -13,11 +24,16 @@ class PartPlan(BaseModel):
     format: int = 1
     parts: int
     key: str
-    """Of `extract`, as the pipeline makes it: of the corpus, and the settings that change features."""
+    """Of `extract`, as the pipeline makes it: of the corpus, and the settings that change features.
+
+    Of the listed files instead of the corpus where `index` is done in parts too.
+    """
     units: dict[str, int]
-    """How many images and crops the corpus has; what a part is of them is arithmetic."""
+    """How many images and crops the corpus has, or files; what a part is of them is arithmetic."""
     made: str
     """UTC time, ISO 8601."""
+    listed: ListedImages | None = None
+    """What parts of `index` check; None where it was finished before the plan was made."""
 
 
 class PartRecord(BaseModel):

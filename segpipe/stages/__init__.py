@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
+from segpipe.base import files
 from segpipe.base.config import Section
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
@@ -20,8 +21,8 @@ from segpipe.store.shared_work import Sharing
 class Stage(Protocol):
     """A stage module.
 
-    Optional are `accept`, `input_files`, `cost`, `instant`, `OPTIONAL_INPUTS`, `USER_FILES`, `NOT_CONTENT`, `UNLISTED`,
-    `SHARING`.
+    Optional are `accept`, `input_files`, `stamps`, `cost`, `instant`, `OPTIONAL_INPUTS`, `USER_FILES`, `NOT_CONTENT`,
+    `UNLISTED`, `SHARING`.
 
     Files of its artefact that are `UNLISTED` have no checksum in the run: they hold their own, or nobody reads them.
     """
@@ -77,7 +78,7 @@ def accept(stage: Stage, config: Section) -> None:
     function = getattr(stage, "accept", None)
     if function:
         function(config)
-    for path in input_files(stage, config):
+    for path in () if hasattr(stage, "stamps") else input_files(stage, config):
         if not path.exists():
             raise UsageError(f"{path} does not exist; correct the path")
 
@@ -86,6 +87,16 @@ def input_files(stage: Stage, config: Section) -> list[Path]:
     """The user's files that a stage's result depends on besides its settings and artefacts."""
     function = getattr(stage, "input_files", None)
     return list(function(config)) if function else []
+
+
+def stamps_of(stage: Stage, config: Section) -> str:
+    """A fingerprint of names, sizes and times of these files; a stage whose files are very many has its own.
+
+    Raises:
+        OSError: one is gone.
+    """
+    function = getattr(stage, "stamps", None)
+    return str(function(config)) if function else files.stamps(input_files(stage, config))
 
 
 def is_instant(stage: Stage, config: Section) -> bool:

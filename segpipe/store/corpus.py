@@ -124,8 +124,11 @@ def load_rejected(path: Path) -> list[Rejected]:
 
 def image_row(corpus: Corpus, index: int) -> dict[str, Any]:
     """The line of `corpus.jsonl` of one image, as JSON values."""
-    image = corpus.images[index]
-    boxes = [corpus.crops[i].box for i in corpus.crops_of[index]]
+    return row_of(corpus.images[index], [corpus.crops[i].box for i in corpus.crops_of[index]])
+
+
+def row_of(image: Image, boxes: Sequence[Box]) -> dict[str, Any]:
+    """The line of an image with these crops."""
     return {
         "id": image.id,
         "path": image.path,

@@ -2,6 +2,7 @@
 
 RUN/parts/plan.json                    how many parts there are; written once, with a checksum of its own
 RUN/parts/<stage>/<key>/00003.json     part 3 was done: what it wrote, how long it took, where
+RUN/parts/<stage>/<key>/00003.sums     the checksum of every file that part 3 wrote, a line each
 RUN/parts/<stage>/<key>/00003.failed   why part 3 was not done by the last that tried
 RUN/parts/<stage>/<key>/00003.lease    part 3 is being done; see `store.leases`
 """
@@ -10,9 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ValidationError
 
@@ -21,10 +24,12 @@ from segpipe.base.errors import UsageError
 from segpipe.records.part_record import PartFailure, PartPlan, PartRecord
 
 FOLDER = "parts"
-_DONE, _FAILED = ".json", ".failed"
+_DONE, _SUMS, _FAILED = ".json", ".sums", ".failed"
 _FORMAT = 1
 
 M = TypeVar("M", bound=BaseModel)
+FileSums = Sequence[tuple[str, str]]
+"""Path and SHA-256, hexadecimal, of files in order."""
 
 
 def part_name(number: int) -> str:
@@ -98,10 +103,21 @@ class PartFolder:
         names = (path.name.removesuffix(ending) for path in self.path.glob(f"*{ending}"))
         return sorted(int(name) for name in names if name.isdecimal())
 
-    def save(self, record: PartRecord) -> None:
-        """Write the record of a part, and forget why it failed before."""
+    def save(self, record: PartRecord, sums: FileSums = ()) -> None:
+        """Write what a part wrote and its record, and forget why it failed before."""
+        lines = (f"{sha256} {quote(name, errors='surrogateescape')}\n" for name, sha256 in sums)
+        files.write_text(self.path / f"{part_name(record.part)}{_SUMS}", "".join(lines))
         _write(self.path / f"{part_name(record.part)}{_DONE}", record)
         (self.path / f"{part_name(record.part)}{_FAILED}").unlink(missing_ok=True)
+
+    def sums(self, record: PartRecord) -> FileSums | None:
+        """The files that a part wrote; None where that is not known, or is not what its record says."""
+        try:
+            lines = files.read_text(self.path / f"{part_name(record.part)}{_SUMS}").splitlines()
+            found = [(unquote(name, errors="surrogateescape"), sha256) for sha256, _, name in map(_cut, lines)]
+        except (OSError, ValueError):
+            return None
+        return found if (len(found), sum_of(found)) == (record.files, record.sha256) else None
 
     def fail(self, failure: PartFailure) -> None:
         """Note why a part was not done."""
@@ -109,29 +125,43 @@ class PartFolder:
 
     def forget(self, number: int) -> None:
         """Delete the record of a part: its files are not what it says, or it says nothing."""
+        (self.path / f"{part_name(number)}{_SUMS}").unlink(missing_ok=True)
         (self.path / f"{part_name(number)}{_DONE}").unlink(missing_ok=True)
 
 
-def sum_files(folder: Path, names: Iterable[str]) -> tuple[int, int, str]:
-    """Number, bytes and one SHA-256 of those files of a folder that are there, in the order of their names."""
-    whole, count, total = hashlib.sha256(), 0, 0
+def sum_files(folder: Path, names: Iterable[str]) -> tuple[FileSums, int]:
+    """Path and SHA-256 of those files of a folder that are there, in the order of their names; and bytes of all."""
+    found, total = list[tuple[str, str]](), 0
     for name in names:
         path = folder / name
         if path.exists():
-            whole.update(f"{files.sha256(path)} {name}\0".encode("utf-8", "surrogateescape"))
-            count, total = count + 1, total + path.stat().st_size
-    return count, total, whole.hexdigest()
+            found.append((name, files.sha256(path)))
+            total += path.stat().st_size
+    return found, total
 
 
-def measure(folder: Path, names: Sequence[str]) -> tuple[int, int]:
+def sum_of(sums: FileSums) -> str:
+    """One SHA-256 over names and checksums of files, in order."""
+    whole = hashlib.sha256()
+    for name, sha256 in sums:
+        whole.update(f"{sha256} {name}\0".encode("utf-8", "surrogateescape"))
+    return whole.hexdigest()
+
+
+def _cut(line: str) -> tuple[str, str, str]:
+    return line.partition(" ")
+
+
+def measure(folder: Path, names: Iterable[str]) -> tuple[int, int]:
     """Number and bytes of those files of a folder that are there."""
-    sizes = []
+    count, total, root = 0, 0, os.fspath(folder)
     for name in names:
         try:
-            sizes.append((folder / name).stat().st_size)
+            total += os.stat(f"{root}/{name}").st_size  # noqa: PTH116  a million of them
         except OSError:
             continue
-    return len(sizes), sum(sizes)
+        count += 1
+    return count, total
 
 
 def _write(path: Path, value: BaseModel) -> None:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from segpipe.base import checksums, files
 from segpipe.base.errors import UsageError
+from segpipe.base.known_sums import KnownSums
 from segpipe.base.shortage import raise_shortage
 from segpipe.records.manifest import Manifest, StageRecord
 from segpipe.store import transaction
@@ -36,6 +37,8 @@ class RunDir:
     """Of a draft: the run that it is a draft of, where artefacts are read that the draft does not hold."""
     unlisted: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """From artefacts to patterns of files whose checksums are not listed: see `checksums.write_sums`."""
+    known: KnownSums | None = None
+    """Checksums of files of the artefact that is being made: parts that wrote them have read them."""
 
     def path(self, artefact: str) -> Path:
         """The directory of a finished artefact, whose files were looked at: see `checksums.check_opened`.
@@ -131,7 +134,7 @@ class RunDir:
         partial.mkdir(parents=True, exist_ok=True)
         (partial / checksums.NAME).unlink(missing_ok=True)  # of an attempt that was killed at its end
         yield partial
-        checksums.write_sums(partial, without=(KEY, *self.unlisted.get(artefact, ())))
+        checksums.write_sums(partial, without=(KEY, *self.unlisted.get(artefact, ())), known=self.known)
         if self.makers.get(artefact) in self.manifest().stages:
             self.record(self.makers[artefact], None)  # not before: until here the old artefact stands
         if final.exists():

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from segpipe.base import files
 from segpipe.base.runtime import Runtime
@@ -40,6 +41,20 @@ class UnitsOfWork(Protocol):
     def names(self, units: range) -> Sequence[str]:
         """The files that these units are written to, from the artefact's folder; one that has nothing to say lacks."""
         ...
+
+
+W = TypeVar("W")
+
+
+@contextmanager
+def closed_after(work: W) -> Iterator[W]:
+    """Work whose processes, if it has begun any (`close`), end with the block."""
+    try:
+        yield work
+    finally:
+        close = getattr(work, "close", None)
+        if close is not None:
+            close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +94,14 @@ class RoundsOfWork(UnitsOfWork, Protocol):
         """The round that is this object's."""
         ...
 
-    def close(self) -> None:
+    def close_round(self) -> None:
         """Join what all units of the round have written, which is not the last; the next one is open then."""
         ...
 
 
 def in_rounds(work: UnitsOfWork) -> RoundsOfWork | None:
     """A work that is done in rounds as such, None where it has none; nothing of it is opened."""
-    return cast(RoundsOfWork, work) if hasattr(type(work), "close") else None
+    return cast(RoundsOfWork, work) if hasattr(type(work), "close_round") else None
 
 
 def round_of(work: UnitsOfWork) -> Round:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from segpipe.base import checksums, files
 from segpipe.base.errors import MachineError
+from segpipe.base.known_sums import KnownSums
 
 NAMES = ("a.json", "deep/er/b.bin", "with space.png", "back\\slash", "new\nline", "re\rturn", "\\n", "jardín", "\udcff")
 
@@ -105,6 +106,24 @@ def test_files_with_checksums_of_their_own_are_left_out(tmp_path: Path) -> None:
     assert list(checksums.read_sums(folder)) == ["store/zarr.json"]
     (folder / "store" / "c" / "0").unlink()
     assert not list(checksums.differences(folder, checksums.checksum(folder)))
+
+
+def test_a_list_is_in_the_order_of_paths_and_files_that_are_known_are_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / "all"
+    for name in ("b/x", "b.png", "b-c/x", "a/b/c", "a/b.png", "a-b", ".hidden/x"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    (folder / "link").symlink_to(folder / "b")
+    (folder / "file").symlink_to(folder / "a-b")
+    checksums.write_sums(folder)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != checksums.NAME)
+    assert list(checksums.read_sums(folder)) == [path.relative_to(folder).as_posix() for path in paths]
+    before = (folder / checksums.NAME).read_bytes()
+    known = KnownSums((name, sha256) for name, sha256 in checksums.read_sums(folder).items() if name != "b/x")
+    (folder / "a" / "b.png").write_text("changed, and nobody looks")
+    (folder / checksums.NAME).unlink()
+    checksums.write_sums(folder, known=known)
+    assert (folder / checksums.NAME).read_bytes() == before
 
 
 def test_content_is_names_and_bytes_and_nothing_else(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from segpipe.base.errors import MachineError
+from segpipe.base.guarded import Guards
 from segpipe.base.parallel import ThreadTeam, process_map, read_ahead, thread_map
 
 
@@ -70,6 +71,15 @@ def test_processes_keep_order_and_initialise(workers: int) -> None:
         range(10, 22)
     )
     _add(0)
+
+
+def test_processes_that_are_given_serve_several_maps() -> None:
+    with Guards(None) as team:
+        first, second = (set(process_map(_pid, range(4), workers=2, processes=team)) for _ in range(2))
+        assert second <= first
+        assert os.getpid() not in first
+    with pytest.raises(MachineError, match="the processes are closed"):
+        list(process_map(_pid, range(4), workers=2, processes=team))
 
 
 def test_processes_are_others() -> None:

@@ -40,11 +40,11 @@ def settings_of(run: Path) -> tuple[RunDir, Any]:
     return run_dir, pipeline.resolve(run_dir)
 
 
-def plan_reef(folder: Path, run: str, *, parts: int, images: int = IMAGES) -> Path:
+def plan_reef(folder: Path, run: str, *, parts: int, images: int = IMAGES, **more: Any) -> Path:
     """A run of a drawn reef that is indexed and planned."""
     if not (folder / "images").exists():
         write_reef_corpus(folder, images=images, seed=3)
-    given = {"run": folder / run, "parts": parts, "images": str(folder / "images")}
+    given = {"run": folder / run, "parts": parts, "images": str(folder / "images"), **more}
     layers = (pipeline.run_settings.Layer("", SETTINGS),)
     PLAN.work(make(PLAN.options, given), Face(layers=layers))
     return folder / run

@@ -31,3 +31,14 @@ def test_it_is_not_replaced_while_somebody_works_by_it(tmp_path: Path) -> None:
         make_plan(*settings_of(run), no_track, 4, overwrite=True)
     leases.give_back("00002")
     assert make_plan(*settings_of(run), no_track, 4, overwrite=True).parts == 4
+
+
+def test_files_are_listed_where_index_is_in_parts_too(tmp_path: Path) -> None:
+    run = plan_reef(tmp_path, "run", parts=2, images=3, index=True)
+    assert (run / "corpus.partial").is_dir()
+    assert not (run / "corpus").exists()
+    plan = make_plan(*settings_of(run), no_track, 2, index=True)
+    assert plan.units == {"files": 3}
+    assert plan.listed is not None
+    with pytest.raises(UsageError, match=r"--parts 3 --index --overwrite"):
+        make_plan(*settings_of(run), no_track, 3, index=True)

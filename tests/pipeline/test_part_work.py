@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import segpipe
 from segpipe import pipeline
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.pipeline import part_work
@@ -60,7 +61,7 @@ def test_parts_in_any_order_are_the_run_done_at_once(clustered: Path, whole: Pat
     run = copied(clustered, tmp_path / "run")
     for part in ("3/3", "1/3", "2/3"):
         assert do(run, "refine", part) == 1
-    assert list(merge(run)) == [stage.NAME for stage in part_work.shared_stages()]
+    assert list(merge(run)) == ["extract", "refine", "export"]
     same(run, whole, "features", "clusters", "masks")
     ours, theirs = (pipeline.existing_run(path).manifest().stages for path in (run, whole))
     for name in ("extract", "refine"):
@@ -131,11 +132,28 @@ def test_files_for_others_are_written_in_parts_too(clustered: Path, tmp_path: Pa
     assert ours.summary == theirs.summary
 
 
+def test_parts_of_an_export_wait_until_names_were_carried_over(clustered: Path, tmp_path: Path) -> None:
+    run = copied(clustered, tmp_path / "run")
+    do(run, "refine", "auto")
+    merge(run)
+    segpipe.name(run)
+    path = run / "classes.yaml"
+    path.write_text(path.read_text().replace('name: ""', 'name: "kind"', 1))
+    segpipe.name(run)
+    segpipe.cluster(run, settings={"cluster.k": 3})
+    segpipe.refine(run)
+    with pytest.raises(UsageError, match=r"classes.yaml speaks of other clusters; .* `segpipe merge .*` first"):
+        do(run, "export", "1/3")
+    assert not list(run.glob("parts/export/*"))
+    merge(run)
+    assert do(run, "export", "1/3") == 1
+
+
 def test_two_on_the_same_part_at_once(planned: Path, whole: Path, tmp_path: Path) -> None:
     run = copied(planned, tmp_path / "run")
     command = [sys.executable, "-m", "segpipe", "extract", str(run), "--part", "3/3", "-q"]
     both = [subprocess.Popen(command, text=True, stderr=subprocess.PIPE) for _ in range(2)]
-    said = [each.communicate(timeout=240)[1] for each in both]
+    said = [each.communicate(timeout=900)[1] for each in both]
     assert [each.returncode for each in both] == [0, 0], said
     do(run, "extract", "auto")
     merge(run, verify=True)
@@ -160,7 +178,7 @@ def test_workers_by_leases_of_which_some_are_killed(clustered: Path, whole: Path
     run = copied(clustered, tmp_path / "run")
     plan_reef_again(run, parts=5)
     begun, killed = workers(run, "refine", 2), set[int]()
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600
     while not killed and time.monotonic() < until:
         for process in set(leased(run, "refine")) & {each.pid for each in begun}:
             os.kill(process, signal.SIGKILL)
@@ -168,7 +186,7 @@ def test_workers_by_leases_of_which_some_are_killed(clustered: Path, whole: Path
             break
         time.sleep(0.01)
     assert len(killed) == 1
-    said = {each.pid: each.communicate(timeout=240)[1] for each in begun}
+    said = {each.pid: each.communicate(timeout=900)[1] for each in begun}
     assert {each.pid for each in begun if each.returncode} == killed, said
     assert not list(run.glob("parts/refine/*/*.lease"))
     merge(run, verify=True)
@@ -223,7 +241,7 @@ def test_parts_are_refused_without_their_plan_or_an_earlier_stage(planned: Path,
         do(run, "extract", "1/4")
     with pytest.raises(UsageError, match="extract must come first"):
         do(run, "refine", "1/3")
-    with pytest.raises(UsageError, match=r"train cannot be done in parts; extract, mine, cluster, refine.* can"):
+    with pytest.raises(UsageError, match=r"train cannot be done in parts; index, extract, mine, cluster, refine.* can"):
         do(run, "train", "1/3")
     run_dir, _ = settings_of(run)
     others = pipeline.resolve(run_dir, sets=["extract.input_size=64"])

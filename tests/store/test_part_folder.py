@@ -4,7 +4,7 @@ import pytest
 
 from segpipe.base.errors import UsageError
 from segpipe.records.part_record import PartFailure, PartPlan, PartRecord
-from segpipe.store.part_folder import PartFolder, load_plan, measure, part_name, save_plan, sum_files
+from segpipe.store.part_folder import PartFolder, load_plan, measure, part_name, save_plan, sum_files, sum_of
 
 PLAN = PartPlan(parts=3, key="k", units={"images": 7, "crops": 9}, made="2026-01-01T00:00:00+00:00")
 
@@ -67,7 +67,21 @@ def test_files_are_summed_by_name_and_bytes(tmp_path: Path) -> None:
     (tmp_path / "b").write_bytes(b"345")
     names = ["a", "gone", "b"]
     assert measure(tmp_path, names) == (2, 5)
-    count, size, sha256 = sum_files(tmp_path, names)
-    assert (count, size) == (2, 5)
+    sums, size = sum_files(tmp_path, names)
+    assert ([name for name, _ in sums], size) == (["a", "b"], 5)
     (tmp_path / "a").write_bytes(b"13")
-    assert sum_files(tmp_path, names)[2] != sha256
+    assert sum_of(sum_files(tmp_path, names)[0]) != sum_of(sums)
+
+
+def test_what_a_part_wrote_is_known_as_long_as_it_is_what_its_record_says(tmp_path: Path) -> None:
+    folder = PartFolder(tmp_path, "extract", "k")
+    sums = [("a b/é.png", "1" * 64), ("bad \udcff\n%25.png", "2" * 64)]
+    done = record(1).model_copy(update={"files": 2, "sha256": sum_of(sums)})
+    folder.save(done, sums)
+    assert folder.sums(done) == sums
+    path = folder.path / f"{part_name(1)}.sums"
+    path.write_text(path.read_text().replace("2", "3"))
+    assert folder.sums(done) is None
+    folder.forget(1)
+    assert folder.sums(done) is None
+    assert not path.exists()

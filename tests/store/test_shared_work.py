@@ -5,7 +5,7 @@ import pytest
 
 from segpipe.base.errors import LockedError
 from segpipe.store.run_dir import RunDir
-from segpipe.store.shared_work import Round, round_of, shared_folder
+from segpipe.store.shared_work import Round, closed_after, round_of, shared_folder
 
 
 def begun(run_dir: RunDir, key: str, text: str, calls: list[str]) -> Path:
@@ -87,7 +87,7 @@ class Counted:
 class InRounds(Counted):
     round = Round(2, 3, "counts")
 
-    def close(self) -> None: ...
+    def close_round(self) -> None: ...
 
 
 def test_work_has_one_round_unless_it_says_otherwise() -> None:
@@ -95,3 +95,17 @@ def test_work_has_one_round_unless_it_says_otherwise() -> None:
     assert (only.last, only.key("0f")) == (True, "0f")
     assert (second.last, second.key("0f"), str(second)) == (False, "0f-2", "2 of 3 (counts)")
     assert Round(3, 3).last
+
+
+def test_work_is_closed_where_it_can_be() -> None:
+    closed = list[str]()
+
+    class Team:
+        def close(self) -> None:
+            closed.append("team")
+
+    with closed_after(1) as number:
+        assert number == 1  # nothing to close
+    with closed_after(Team()):
+        assert closed == []
+    assert closed == ["team"]

@@ -32,7 +32,7 @@ from segpipe.stages import sharing_of
 from segpipe.store import masks
 from segpipe.store.features import FeatureWriter, create_features
 from segpipe.store.mask_lines import save_lines
-from segpipe.store.part_folder import PartFolder
+from segpipe.store.part_folder import FileSums, PartFolder
 from segpipe.store.run_dir import KEY, RunDir
 
 _PER_FOLDER = 1000
@@ -100,11 +100,11 @@ def draw_parts(run_dir: RunDir, name: str, parts: int, images: int) -> None:
     assert sharing is not None
     work = sharing.open(settings[name], run_dir, out, Runtime())
     bench = PartBench(name, step.key, parts, PartFolder(run_dir.root, name, step.key), out, work)
-    for record in _records(bench, images):
-        bench.folder.save(record)
+    for record, sums in _records(bench, images):
+        bench.folder.save(record, sums)
 
 
-def _records(bench: PartBench, images: int) -> Iterator[PartRecord]:
+def _records(bench: PartBench, images: int) -> Iterator[tuple[PartRecord, FileSums]]:
     for number in range(1, bench.parts + 1):
         units = PartNumber(number, bench.parts).of(bench.work.units)
         if bench.stage == "refine":

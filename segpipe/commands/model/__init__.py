@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from segpipe import pipeline
@@ -10,6 +12,7 @@ from segpipe.base.config import Layer, build
 from segpipe.base.errors import UsageError, named
 from segpipe.base.files import absolute
 from segpipe.base.options import Command, Face, Report
+from segpipe.base.parts import parse_part
 from segpipe.base.runtime import make_runtime
 from segpipe.base.shown import counted
 from segpipe.base.temporary import temporary_folder
@@ -18,6 +21,7 @@ from segpipe.records.corpus import Corpus, Rejected
 from segpipe.store.masks import Mask
 
 if TYPE_CHECKING:
+    from segpipe.commands.model.apply_parts import PartsDone
     from segpipe.commands.model.predict import Segment
     from segpipe.commands.model.predict_folder import Applied
     from segpipe.stages import export
@@ -41,7 +45,9 @@ def _bundle(options: BundleOptions, face: Face) -> list[str]:
     return lines
 
 
-def _apply(options: ApplyOptions, face: Face) -> Applied:
+def _apply(options: ApplyOptions, face: Face) -> Applied | PartsDone:
+    from segpipe.commands.model.apply_parts import apply_parts
+    from segpipe.commands.model.mask_writing import ApplyTask
     from segpipe.commands.model.predict import list_new, open_model
     from segpipe.commands.model.predict_folder import apply_to_folder
 
@@ -60,12 +66,21 @@ def _apply(options: ApplyOptions, face: Face) -> Applied:
             f"{named('formats', 'certainty')}: masks of a bundle come without their certainty; begin a run of "
             "these images with refine.certainty=true"
         )
+    part = None if options.part is None else parse_part(options.part, os.environ)
     with open_model(options.model, runtime) as opened:
-        listing = list_new(absolute(options.images), opened)
-        return apply_to_folder(opened, listing, options.out, config, runtime, every=options.frame_step or 0)
+        images, task = absolute(options.images), ApplyTask(opened, config, runtime, options.frame_step or 0)
+        if options.part is None:
+            return apply_to_folder(task, images, list_new(images, opened), options.out)
+        listed = partial(list_new, images, opened)
+        return apply_parts(task, images, options.out, listed, part, lease_minutes=options.lease_minutes)
 
 
-def _report(done: Applied, options: ApplyOptions) -> Report:
+def _report(done: Applied | PartsDone, options: ApplyOptions) -> Report:
+    from segpipe.commands.model.apply_parts import PartsDone  # loaded by now
+
+    if isinstance(done, PartsDone):
+        left = f"{counted(done.left, 'file')} left" if done.left else "all are done: without --part it ends the work"
+        return Report([f"apply    did {counted(done.parts, 'part')}; {left}"])
     lines = [f"masks    {options.out / 'masks'}  ({counted(done.images, 'image')})"]
     if done.guided:
         lines.append(f"classes  {done.guided}")
@@ -116,7 +131,8 @@ APPLY = Command(
     "beyond 255 classes) where there is none; a file that cannot be used is skipped with a warning in the log",
     sections=SECTIONS,
     examples="segpipe apply reef.segpipe new_photos maps\n"
-    "segpipe apply reef.segpipe dive.mp4 maps --frame-step 5 --format png,video\n",
+    "segpipe apply reef.segpipe dive.mp4 maps --frame-step 5 --format png,video\n"
+    "segpipe apply reef.segpipe new_photos maps --part 3/100\n",
     files={
         "OUT/masks/*": "masks as those of a run",
         "OUT/*/*": "the formats of `export.formats`, as in `RUN/export/`",

@@ -41,6 +41,16 @@ class ApplyOptions(Options):
         was=("every",),
         of="index.frame_step",
     )
+    part: str | None = option(
+        None,
+        "do one part of this call, such as 3/100; auto: take parts by leases until none is left; env: the part that "
+        "Slurm, SkyPilot or torchrun says. The same command without it joins what parts have done",
+        metavar="I/N|auto|env",
+        faces=("terminal",),
+    )
+    lease_minutes: float = option(
+        10.0, "take over a part whose worker was not heard of for so long", limits={"gt": 0}, faces=("terminal",)
+    )
     device: str | None = option(None, "where networks run: auto, cpu, cuda, cuda:1 or mps [auto]", of="runtime.device")
     workers: int | None = option(
         None, "images worked on side by side; 0 = one per processor [0]", limits={"ge": 0}, of="runtime.workers"

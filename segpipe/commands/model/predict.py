@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -178,6 +178,7 @@ def apply(
     *,
     every: int = 0,
     frames_stay: bool = False,
+    ids: Sequence[str] | None = None,
 ) -> Iterator[T | Rejected]:
     """Segment images and frames of videos one after the other, several side by side, in the listing's order.
 
@@ -192,6 +193,7 @@ def apply(
         home: an existing folder for frames and the valid pixels of mosaics.
         every: of videos every n-th frame is taken; 0: about one a second.
         frames_stay: whether frames lie in `home` longer than `on_result` works on them.
+        ids: where the listing is a part of one, what its files are called in that.
 
     Yields:
         What `on_result` returns, or why a file was skipped.
@@ -203,7 +205,7 @@ def apply(
     with Guards(limits.memory) as guards, single_threaded(model.encoder):
         read = partial(_read, model, settings, listing.root, home, guards)
         work = partial(_one, model, read, on_result, frames_stay)
-        items = find_images(listing, choice, limits, guards)
+        items = find_images(listing, choice, limits, guards, ids)
         if model.bundle.refine["crf"] is not None:
             for classes in model.clusters.softmax_sizes:
                 prepare(classes)

@@ -29,9 +29,10 @@ def _work(options: StatusOptions, face: Face) -> tuple[StageStatus, ...]:
 
 
 def _report(found: tuple[StageStatus, ...], options: StatusOptions) -> Report:
-    table = plain_table("stage", "state", "parts done", "running", "failed", "parts an hour", "time left")
+    table = plain_table("stage", "state", "done", "running", "failed", "parts an hour", "time left")
     for each in found:
-        state = "all done, merge" if each.state == "open" and each.done == each.parts else each.state
+        state = f"waits for {each.waits_for}" if each.waits_for else each.state
+        state = "all done, merge" if state == "open" and each.done == each.parts else state
         rate = "" if each.rate is None else f"{each.rate:.4g}"
         left = "" if each.seconds_left is None else _duration(each.seconds_left)
         table.add_row(

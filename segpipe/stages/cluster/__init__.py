@@ -157,7 +157,7 @@ def grow(config: Config, run_dir: RunDir, out: Path, runtime: Runtime) -> tuple[
         work.write(range(work.units))
         if work.round.last:
             break
-        work.close()
+        work.close_round()
     tree = work.finish()
     if work.kept:
         log.info("the tree of %d small clusters is there", len(tree.centers))

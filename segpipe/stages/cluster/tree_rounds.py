@@ -155,7 +155,7 @@ class TreeGrowth:
             workers=self._runtime.workers,
         )
 
-    def close(self) -> None:
+    def close_round(self) -> None:
         """Find the centers of which the next round counts the members."""
         number, files = self.round.number, self._files
         if number == 1:

@@ -128,8 +128,7 @@ class Exporting:
         out, known = self._out, spans_of(self._out / part_files.FOLDER, "json", self.units)
         for gap in gaps_between(known, self.units):
             self.write(gap)
-        ranges = [part_files.load_range(out, each) for each in spans_of(out / part_files.FOLDER, "json", self.units)]
-        made = part_files.add_counts([each["counts"] for each in ranges if each is not None])
+        made = part_files.joined_counts(out, self.units)
         config = self._formats(per_image=False)
         with part_files.moved_in(out) as (folder, _):  # not half of them where it is interrupted: links do not give way
             made |= part_files.load_kept(out) | (write_formats(config, self._source, folder) if config.formats else {})

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from segpipe.base import files
-from segpipe.store.unit_spans import span_name
+from segpipe.store.unit_spans import span_name, spans_of
 
 FOLDER = ".parts"
 PER_IMAGE = ("png", "color", "overlay", "cog", "certainty")
@@ -79,6 +79,12 @@ def add_counts(ranges: list[dict[str, int]]) -> dict[str, int]:
     """
     formats = dict.fromkeys(name for counts in ranges for name in counts)
     return {name: sum(counts[name] for counts in ranges) - (len(ranges) - 1) * _COMMON.get(name, 0) for name in formats}
+
+
+def joined_counts(out: Path, images: int) -> dict[str, int]:
+    """Files by format of what all parts have written."""
+    ranges = [load_range(out, each) for each in spans_of(out / FOLDER, "json", images)]
+    return add_counts([each["counts"] for each in ranges if each is not None and each["counts"]])
 
 
 def drop_notes(out: Path) -> None:

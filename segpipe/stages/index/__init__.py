@@ -7,23 +7,24 @@ Writes corpus/  the images that can be used with their crops, frames of videos, 
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
+from segpipe.base import files
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
-from segpipe.base.errors import SegpipeError, UsageError
+from segpipe.base.errors import SegpipeError, UsageError, named
 from segpipe.base.files import absolute
 from segpipe.base.guarded import Guards
-from segpipe.base.parallel import thread_map
 from segpipe.base.runtime import Runtime
 from segpipe.images.band_math import parse_formula
 from segpipe.images.crop_plan import CropPlan
 from segpipe.images.datasets import FOLDER, known_layout, list_layout
-from segpipe.images.even_sample import sample_evenly
 from segpipe.images.frames import Choice
 from segpipe.images.known_files import KnownFiles, count_known, known_files
 from segpipe.images.label_masks import leave_out_labels
@@ -31,13 +32,15 @@ from segpipe.images.listing import Listing, list_images
 from segpipe.images.nodata import MASK, NOTES
 from segpipe.images.scenes import BANDS_TOO, group_scenes
 from segpipe.images.stack_plan import StackPlan, rule_of
-from segpipe.images.validate import check, expect_images, find_images
+from segpipe.stages.index.checking import Checking, Checks
 from segpipe.stages.index.corpus_building import build_corpus
 from segpipe.stages.index.summary import FORMAT as FORMAT
 from segpipe.stages.index.summary import Summary, summarize, told_of_labels
 from segpipe.store.corpus import load_corpus, save_corpus
 from segpipe.store.kept import settled_scaling
+from segpipe.store.listed_files import drop_listing, has_listing
 from segpipe.store.run_dir import RunDir
+from segpipe.store.shared_work import Sharing
 
 NAME = "index"
 ARTEFACT = "corpus"
@@ -238,25 +241,38 @@ def list_files(config: Config, *, skip: Path | None = None) -> Listing:
     return group_scenes(list_images(config.images, skip=skip, videos=True, more=BANDS_TOO), stack)
 
 
+def accept(config: Config) -> None:
+    """See that there are files.
+
+    Raises:
+        SegpipeError: as of `list_files`.
+    """
+    list_files(config)
+
+
 def input_files(config: Config) -> list[Path]:
     """The files found now, without opening them: a file added, changed or gone makes `index` run again."""
-    listing = list_files(config)
-    return [file for path in listing.paths for file in _files_of(listing, path)]
+    return [Path(path) for path in files_of(list_files(config))]
 
 
-def _files_of(listing: Listing, path: str) -> list[Path]:
-    own = listing.root / path
-    scene = listing.scenes.get(path)
-    others = [entry.partition("=")[2] for entry in scene.layers] if scene else []
-    return [own, *(own.parent / name for name in others if name), *_beside(own)]
+def stamps(config: Config) -> str:
+    """A fingerprint of these files, of which there may be millions."""
+    return files.stamps(files_of(list_files(config)))
 
 
-def _beside(path: Path) -> list[Path]:
-    """Files beside a TIFF that may say which of its pixels hold image."""
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        return []
-    both = (path.with_name(path.name + ending) for ending in (MASK, NOTES))
-    return [file for file in both if file.is_file()]
+def files_of(listing: Listing) -> Iterator[str]:
+    """The paths of the files of a listing, and of those beside them that say something of them."""
+    root = os.fspath(listing.root)
+    for path in listing.paths:
+        own = f"{root.rstrip('/')}/{path}"
+        yield own
+        scene = listing.scenes.get(path)
+        folder = own[: own.rindex("/")]
+        yield from (
+            f"{folder}/{name}" for entry in (scene.layers if scene else ()) if (name := entry.partition("=")[2])
+        )
+        if own.lower().endswith((".tif", ".tiff")):  # which of its pixels hold image, these may say
+            yield from (beside for beside in (own + MASK, own + NOTES) if os.path.isfile(beside))  # noqa: PTH113
 
 
 def open_known(config: Config, run_dir: RunDir) -> KnownFiles:
@@ -282,30 +298,65 @@ def cost(config: Config, work: Work) -> Cost:
     return Cost(0.5 + seconds / work.workers, 350 * work.images + 25 * work.crops + 1.5e6 * work.frame_megapixels)
 
 
-def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
-    """Write `corpus/`."""
+def _list(config: Config, run_dir: RunDir, guards: Guards) -> tuple[Listing, list[str]]:
+    """The files without label masks, and what is to be said of those that are not among them."""
     listing = list_files(config, skip=run_dir.root)
     told = [listing.told_of_others()]
-    choice, limits, known = choice_of(config), plan_of(config).limits, open_known(config, run_dir)
-    with run_dir.writing(ARTEFACT) as out:
-        with Guards(limits.memory) as guards:
-            if config.layout == FOLDER and not config.labels_too:
-                listing, labels = leave_out_labels(listing, guards)
-                told.append(told_of_labels(labels))
-            look = partial(check, root=listing.root, corpus_dir=out, limits=limits, guards=guards)
-            look = partial(known.check, root=listing.root, look=look)
-            found, total = find_images(listing, choice, limits, guards), expect_images(listing, choice)
-            if config.preview:
-                found = sample_evenly(found, total=total, count=config.preview)
-            results = thread_map(look, found, workers=runtime.workers, ahead=2 * runtime.workers)
-            checked = list(runtime.track(results, total=min(total, config.preview or total), unit="images"))
+    if config.layout == FOLDER and not config.labels_too:
+        listing, labels = leave_out_labels(listing, guards)
+        told.append(told_of_labels(labels))
+    return listing, [note for note in told if note]
+
+
+def _checks(config: Config, out: Path, runtime: Runtime, known: KnownFiles) -> Checks:
+    return Checks(choice_of(config), plan_of(config).limits, known, out, runtime.workers, runtime.track)
+
+
+def open_checking(config: Config, run_dir: RunDir, out: Path, runtime: Runtime) -> Checking:
+    """The work of checking the files, to be done in parts.
+
+    Raises:
+        UsageError: a preview is to be made, for which one process is enough.
+    """
+    if config.preview:
+        raise UsageError(
+            f"{named('index.preview', config.preview)}: a preview is indexed by one process; leave it out, or plan "
+            f"without {named('index')}"
+        )
+    return Checking(
+        out, lambda: _checks(config, out, runtime, open_known(config, run_dir)), partial(_list, config, run_dir)
+    )
+
+
+SHARING = Sharing(open_checking, has_listing)
+
+
+def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
+    """Write `corpus/`; where parts have begun, of what they have found."""
+    begun = not config.preview and has_listing(run_dir.root / f"{ARTEFACT}.partial")
+    known, plan, preview_of = open_known(config, run_dir), plan_of(config), None
+    with Guards(plan.limits.memory) as guards:
+        listing, told = (None, list[str]()) if begun else _list(config, run_dir, guards)
+        with (run_dir.resuming if begun else run_dir.writing)(ARTEFACT) as out:
+            checks = _checks(config, out, runtime, known)
+            if listing is None:
+                work = Checking(out, lambda: checks, partial(_list, config, run_dir))
+                listing, told, checked = (
+                    Listing(work.listed.root, (), work.listed.rejected),
+                    list(work.listed.told),
+                    work.joined(),
+                )
+            else:
+                total = checks.expect(listing)
+                checked = checks.of(listing, guards, total=total, preview=config.preview)
+                preview_of = total if 0 < config.preview < total else None
             settled = settled_scaling(run_dir.root)
-            corpus, rejected = build_corpus(listing, checked, out, plan=plan_of(config), guards=guards, settled=settled)
-        save_corpus(corpus, rejected, out)
+            corpus, rejected = build_corpus(listing, checked, out, plan=plan, guards=guards, settled=settled)
+            drop_listing(out)
+            save_corpus(corpus, rejected, out)
     for item in rejected[:20]:
         _log.warning("skipped: %s: %s", item.path, item.reason)
-    preview_of = total if 0 < config.preview < total else None
-    summary = summarize(corpus, rejected, [note for note in told if note], preview_of=preview_of)
+    summary = summarize(corpus, rejected, told, preview_of=preview_of)
     if known.images:
         summary.known = count_known(known, corpus.images)
         _log.info("%d images: %d known, %d new", summary.images, summary.known, summary.images - summary.known)

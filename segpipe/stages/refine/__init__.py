@@ -29,6 +29,7 @@ from segpipe.base import files, parallel
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.geometry import Box, mask_tiles
+from segpipe.base.guarded import Guards
 from segpipe.base.runtime import Runtime
 from segpipe.inference.codes import open_head
 from segpipe.inference.inputs import SegmentInputs, image_crops, refine_tile, split_tile, tile_paths
@@ -59,7 +60,7 @@ from segpipe.store.features import FeatureStore
 from segpipe.store.mask_lines import FOLDER as LINES
 from segpipe.store.mask_lines import drop_lines, join_lines, lines_name, load_lines, save_lines
 from segpipe.store.run_dir import RunDir
-from segpipe.store.shared_work import Sharing
+from segpipe.store.shared_work import Sharing, closed_after
 from segpipe.store.unit_spans import gaps_between, spans_of
 
 NAME = "refine"
@@ -156,12 +157,18 @@ def _threads_restored() -> Iterator[None]:
 
 
 def _refine_all(
-    run_dir: RunDir, inputs: SegmentInputs, out: Path, images: Sequence[int], runtime: Runtime
+    run_dir: RunDir,
+    inputs: SegmentInputs,
+    out: Path,
+    images: Sequence[int],
+    runtime: Runtime,
+    team: Callable[[], Guards],
 ) -> list[dict[str, Any]]:
     """Write the masks of some images that are not there yet; returns their lines of the index.
 
     Workers share the processors by tiles; where there are fewer tiles than workers, each gets several threads. Masks
-    that are there already change in less time than processes take to start: threads of this one do that.
+    that are there already change in less time than processes take to start: threads of this one do that. `team`: as
+    many processes as there are workers, which stay.
     """
     corpus, header, config = inputs.corpus, inputs.features.header, inputs.config
     sides = [tile_side(image_crops(corpus, header, i), config) for i in images]
@@ -178,7 +185,12 @@ def _refine_all(
                 for classes in inputs.clusters.softmax_sizes:
                     prepare(classes)
             refined = parallel.process_map(
-                _refine_one, items, workers=workers, initializer=_start, arguments=(opened, out)
+                _refine_one,
+                items,
+                workers=workers,
+                initializer=_start,
+                arguments=(opened, out),
+                processes=team() if workers > 1 and workers == runtime.workers else None,
             )
         unit = "images" if len(items) == len(sides) else "tiles of images"
         entries = list(runtime.track(refined, total=len(items), unit=unit))
@@ -284,6 +296,24 @@ class Refinement:
             _refuse_certainty_folder(inputs.corpus)
         return inputs
 
+    @cached_property
+    def _team(self) -> Guards:
+        """Processes that refine, one for every worker; they serve all parts that this process does."""
+        inputs = self._inputs
+        opened = partial(
+            open_inputs, self._run_dir, inputs.clusters, replace(inputs.config, threads=1), inputs.reusable
+        )
+        return Guards(None, partial(_start, opened, self._out))
+
+    def close(self) -> None:
+        """End the processes that were begun."""
+        if "_team" in self.__dict__:
+            self._team.close()
+
+    def _refine(self, images: Sequence[int]) -> list[dict[str, Any]]:
+        of = self._run_dir, self._inputs, self._out
+        return _refine_all(*of, images, self._runtime, lambda: self._team)
+
     def lay_out(self) -> None:
         """Write what masks will say of themselves, and those that are known; the header comes last."""
         inputs, run_dir, out = self._inputs, self._run_dir, self._out
@@ -297,8 +327,7 @@ class Refinement:
     def write(self, units: range) -> None:
         """Write the masks of some images, and what the index will say of them."""
         if not load_lines(self._out, units) and len(units):
-            lines = _refine_all(self._run_dir, self._inputs, self._out, units, self._runtime)
-            save_lines(self._out, units, lines)
+            save_lines(self._out, units, self._refine(units))
 
     def names(self, units: range) -> list[str]:
         """The files of some images, of those whose lines are there."""
@@ -312,7 +341,7 @@ class Refinement:
         """Write the masks that nobody has written, and the index; lines of parts are read one part at a time."""
         out, known = self._out, spans_of(self._out / LINES, "jsonl", self.units)
         left = [image for gap in gaps_between(known, self.units) for image in gap]
-        made = _refine_all(self._run_dir, self._inputs, out, left, self._runtime) if left else []
+        made = self._refine(left) if left else []
         tally = Tally(masks.load_header(out)["classes"], crf=self._config.crf)
         masks.save_index(out, tally.count(join_lines(out, known, made, self.units)))
         drop_lines(out)
@@ -325,8 +354,7 @@ SHARING = Sharing(Refinement, masks.has_header)
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Refine the images of a run in several processes; the result does not depend on their number."""
-    with run_dir.resuming(ARTEFACT) as out:
-        work = Refinement(config, run_dir, out, runtime)
+    with run_dir.resuming(ARTEFACT) as out, closed_after(Refinement(config, run_dir, out, runtime)) as work:
         if not masks.has_header(out):
             work.lay_out()
         return work.finish()

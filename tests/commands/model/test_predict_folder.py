@@ -16,6 +16,7 @@ from segpipe.base.geometry import Box
 from segpipe.base.runtime import Runtime
 from segpipe.cli.entry import run_cli
 from segpipe.commands.model import predict as applying
+from segpipe.commands.model.mask_writing import ApplyTask
 from segpipe.commands.model.predict_folder import Applied, apply_to_folder
 from segpipe.stages import export
 from segpipe.store import masks
@@ -53,11 +54,12 @@ def test_what_was_written_is_counted_and_a_folder_belongs_to_one_bundle(
     with applying.open_model(whole[1], Runtime()) as model:
         listing = applying.list_new(str(reef / "bay"), model)
         assert len(listing.paths) == 1
-        assert apply_to_folder(model, listing, out, config, Runtime()) == Applied(1, {"color": 1, "classes": 1}, (), "")
+        task = ApplyTask(model, config, Runtime())
+        assert apply_to_folder(task, "bay", listing, out) == Applied(1, {"color": 1, "classes": 1}, (), "")
         assert len(list((out / "color").rglob("*.png"))) == 1
         other = replace(model, fingerprint="0" * 64)
         with pytest.raises(UsageError, match=rf"{out} holds masks of another bundle; choose another folder, or delete"):
-            apply_to_folder(other, listing, out, config, Runtime())
+            apply_to_folder(replace(task, model=other), "bay", listing, out)
 
 
 def test_an_interrupted_call_goes_on_and_a_changed_file_is_done_again(

@@ -49,8 +49,8 @@ def test_units_in_any_order_by_any_hands(run_dir: RunDir, tmp_path: Path, patche
             assert all((out / name).exists() for name in work.names(units))
         late = opened(config, run_dir, out)
         if not late.round.last:
-            late.close()
-            late.close()  # once more does no harm
+            late.close_round()
+            late.close_round()  # once more does no harm
     tree = opened(config, run_dir, out).finish()
     assert tree.of == 9 * 48
     assert tree.sizes.sum() == 9 * 48
@@ -66,7 +66,7 @@ def test_an_interrupted_attempt_goes_on_and_one_at_other_settings_does_not(
     opened(config, run_dir, partial).lay_out()
     work = opened(config, run_dir, partial)
     work.write(range(work.units))
-    work.close()
+    work.close_round()
     written = {path: path.stat().st_mtime_ns for path in partial.rglob("*.npz")}
     opened(config, run_dir, partial).write(range(3))
     assert {path: path.stat().st_mtime_ns for path in written} == written  # nothing is done twice

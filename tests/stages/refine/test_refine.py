@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
+from segpipe.base import guarded
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Box, Size, five_crops, windows
 from segpipe.base.runtime import Runtime
@@ -23,6 +24,7 @@ from segpipe.store.clusters import save_clusters
 from segpipe.store.corpus import save_corpus
 from segpipe.store.features import CropFeatures, FeatureWriter, create_features
 from segpipe.store.run_dir import RunDir
+from segpipe.store.shared_work import closed_after
 from tests.helpers.digests import sha256_of
 
 MAKERS = {"corpus": "index", "features": "extract", "head": "train", "clusters": "cluster", "masks": "refine"}
@@ -183,8 +185,12 @@ def test_workers_without_an_image_of_their_own_become_threads(
 ) -> None:
     run, _ = make_run(tmp_path)
     seen: list[tuple[int, int]] = []
+    given = workers
 
-    def inline(function: Any, items: Any, *, workers: int, initializer: Any, arguments: Any) -> Iterator[Any]:
+    def inline(
+        function: Any, items: Any, *, workers: int, initializer: Any, arguments: Any, processes: Any
+    ) -> Iterator[Any]:
+        assert (processes is not None) == (1 < workers == given)
         seen.append((workers, arguments[0].args[2].threads))
         initializer(*arguments)
         return map(function, items)
@@ -193,6 +199,26 @@ def test_workers_without_an_image_of_their_own_become_threads(
     refine.run(refine.Config(crf_iterations=1), run, Runtime(workers=workers))
     assert seen == [wanted]
     assert wanted[0] * wanted[1] <= workers
+
+
+def test_parts_of_a_process_share_its_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, _ = make_run(tmp_path)
+    begun, real = list[object](), guarded.Guard.__init__
+
+    def count(self: guarded.Guard, *arguments: Any) -> None:
+        begun.append(self)
+        real(self, *arguments)
+
+    monkeypatch.setattr(guarded.Guard, "__init__", count)
+    out = run.root / "masks.partial"
+    out.mkdir()
+    with closed_after(refine.Refinement(refine.Config(crf=False), run, out, Runtime(workers=2))) as work:
+        work.lay_out()
+        for units in (range(3), range(3, 5)):
+            work.write(units)
+    assert len(begun) == 2
+    assert refine.run(refine.Config(crf=False), run, Runtime()).images == 5
+    assert len(begun) == 2
 
 
 def test_threads_are_as_before_when_the_stage_ends(tmp_path: Path) -> None:

@@ -1,0 +1,164 @@
+"""Checking the files of a corpus: all at once, or listed first and checked by several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+from segpipe.base.guarded import Guards
+from segpipe.base.parallel import thread_map
+from segpipe.base.runtime import Track
+from segpipe.images.even_sample import sample_evenly
+from segpipe.images.frames import Choice
+from segpipe.images.known_files import KnownFiles
+from segpipe.images.listing import BandScene, Listing, make_ids
+from segpipe.images.validate import Limits, check, expect_images, find_images
+from segpipe.records.corpus import Image, Rejected, frame_path, valid_path
+from segpipe.store.corpus import image_of, row_of
+from segpipe.store.listed_files import (
+    FileList,
+    Found,
+    ListedFile,
+    Row,
+    found_names,
+    load_files,
+    load_found,
+    load_listing,
+    pieces_of,
+    rejected_of,
+    rejected_row,
+    save_found,
+    save_listing,
+    unchecked,
+)
+
+Checked = Image | Rejected
+
+
+@dataclass(frozen=True)
+class Checks:
+    """How files are looked at, the same in all processes."""
+
+    choice: Choice
+    limits: Limits
+    known: KnownFiles
+    out: Path
+    """Folder of the corpus."""
+    workers: int
+    track: Track
+
+    def expect(self, listing: Listing) -> int:
+        """About how many images the files of a listing are."""
+        return expect_images(listing, self.choice)
+
+    def of(
+        self, listing: Listing, guards: Guards, *, total: int, ids: Sequence[str] | None = None, preview: int = 0
+    ) -> list[Checked]:
+        """What the files of a listing are, in order.
+
+        Args:
+            listing: the files.
+            guards: processes to decode in.
+            total: images to expect.
+            ids: what the files are called; None: by the names in this listing.
+            preview: take an even sample of so many; 0: all.
+        """
+        look = partial(check, root=listing.root, corpus_dir=self.out, limits=self.limits, guards=guards)
+        look = partial(self.known.check, root=listing.root, look=look)
+        items = find_images(listing, self.choice, self.limits, guards, ids)
+        if preview:
+            items = sample_evenly(items, total=total, count=preview)
+        results = thread_map(look, items, workers=self.workers, ahead=2 * self.workers)
+        return list(self.track(results, total=min(total, preview or total), unit="images"))
+
+
+class Checking:
+    """The files of a corpus while they are checked: listed once, then looked at by one process or several.
+
+    A unit is a listed file, which may be a film. What follows from all files together is made by who finishes.
+    """
+
+    def __init__(
+        self, out: Path, checks: Callable[[], Checks], listed: Callable[[Guards], tuple[Listing, Sequence[str]]]
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            out: folder of the corpus while it is made.
+            checks: how files are looked at.
+            listed: lists the files, with what is to be said of others.
+        """
+        self._out, self._open, self._list = out, checks, listed
+
+    @cached_property
+    def _checks(self) -> Checks:
+        return self._open()
+
+    @cached_property
+    def listed(self) -> FileList:
+        """What the listing says, but for the files."""
+        return load_listing(self._out)
+
+    @property
+    def units(self) -> int:
+        """Listed files."""
+        return self.listed.count
+
+    def lay_out(self) -> None:
+        """List the files."""
+        with Guards(self._checks.limits.memory) as guards:
+            found, told = self._list(guards)
+        layers = {path: scene.layers for path, scene in found.scenes.items()}
+        names = zip(found.paths, make_ids(found.names), strict=True)
+        entries = [ListedFile(path, id_, layers.get(path, ())) for path, id_ in names]
+        save_listing(self._out, FileList(found.root, len(entries), found.rejected, tuple(told)), entries)
+
+    def write(self, units: range) -> None:
+        """Check some files, but for those that were checked, and write what was found a few hundred at a time."""
+        with Guards(self._checks.limits.memory) as guards:
+            for gap in unchecked(self._out, units):
+                for piece in pieces_of(gap):
+                    self._check(piece, guards)
+
+    def _check(self, units: range, guards: Guards) -> None:
+        entries = load_files(self._out, units)
+        scenes = {each.path: BandScene(each.path, each.layers) for each in entries if each.layers}
+        listing = Listing(self.listed.root, tuple(each.path for each in entries), (), scenes=scenes)
+        total = self._checks.expect(listing)
+        found = dict[str, Found]((each.path, []) for each in entries)
+        for one in self._checks.of(listing, guards, total=total, ids=[each.id for each in entries]):
+            found[_file_of(one)].append(_row_of(one))
+        save_found(self._out, units, list(found.values()))
+
+    def names(self, units: range) -> list[str]:
+        """The files that were written of some listed ones."""
+        return list(found_names(self._out, units, _names))
+
+    def joined(self) -> list[Checked]:
+        """What all files are, in order; those that no part has checked are checked now."""
+        self.write(range(self.units))
+        return [_found(row) for rows in load_found(self._out, range(self.units)) for row in rows]
+
+
+def _file_of(found: Checked) -> str:
+    """The listed file that an image or a reason comes from."""
+    return found.moment.video if isinstance(found, Image) and found.moment else found.path
+
+
+def _row_of(found: Checked) -> Row:
+    return rejected_row(found) if isinstance(found, Rejected) else row_of(found, ())
+
+
+def _found(row: Row) -> Checked:
+    return rejected_of(row) or image_of(row)
+
+
+def _names(row: Row) -> Iterator[str]:
+    """The files that were written of what a row speaks of."""
+    found, here = _found(row), Path()
+    if isinstance(found, Image) and found.moment:
+        yield frame_path(here, found.id).as_posix()
+    elif isinstance(found, Image) and found.mosaic:
+        yield valid_path(here, found.id).as_posix()
