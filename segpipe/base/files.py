@@ -15,13 +15,19 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from segpipe.base.errors import UsageError
+from segpipe.base.remote_path import RemotePath, is_url
 
 OUTPUT_MARKER = ".segpipe"
 """File by which a folder says that segpipe made it."""
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
-    """A path or glob that keeps its meaning in another working directory: `..` goes by name, links and globs stay."""
+    """A path or glob that keeps its meaning in another working directory: `..` goes by name, links and globs stay.
+
+    A place on an object store stays as it is.
+    """
+    if is_url(str(path)):
+        return str(RemotePath(path))
     return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  a glob too
 
 

@@ -15,10 +15,11 @@ from pydantic import AfterValidator, model_validator
 
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
-from segpipe.base.errors import SegpipeError, UsageError
+from segpipe.base.errors import SegpipeError, UsageError, named
 from segpipe.base.files import absolute
 from segpipe.base.guarded import Guards
 from segpipe.base.parallel import thread_map
+from segpipe.base.remote_path import is_url
 from segpipe.base.runtime import Runtime
 from segpipe.images.band_math import parse_formula
 from segpipe.images.crop_plan import CropPlan
@@ -228,11 +229,16 @@ def list_files(config: Config, *, skip: Path | None = None) -> Listing:
     Raises:
         UsageError: there are none, or a split is given for a plain folder.
     """
+    stack = stack_of(config)
+    if is_url(config.images) and (config.layout != FOLDER or (stack is not None and (stack.files or stack.beside))):
+        raise UsageError(
+            f"{named('index.images', config.images)}: published layouts and bands in several files are read from "
+            "folders of this machine alone; copy them to one"
+        )
     if config.layout != FOLDER:
         return list_layout(config.images, layout=config.layout, split=config.split)
     if config.split:
         raise UsageError(f"index.split={config.split}: a plain folder has no splits; set index.layout, or leave it out")
-    stack = stack_of(config)
     if stack is None:
         return list_images(config.images, skip=skip, videos=True)
     return group_scenes(list_images(config.images, skip=skip, videos=True, more=BANDS_TOO), stack)
@@ -245,7 +251,9 @@ def input_files(config: Config) -> list[Path]:
 
 
 def _files_of(listing: Listing, path: str) -> list[Path]:
-    own = listing.root / path
+    own = listing.file(path)
+    if listing.objects:
+        return [own, *(listing.file(each) for each in (path + MASK, path + NOTES) if each in listing.objects)]
     scene = listing.scenes.get(path)
     others = [entry.partition("=")[2] for entry in scene.layers] if scene else []
     return [own, *(own.parent / name for name in others if name), *_beside(own)]
