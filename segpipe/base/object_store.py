@@ -22,6 +22,7 @@ from segpipe.base.remote_path import RemotePath
 _TRIES = 4  # of a body, each of which the store's client has tried to get several times
 _PAUSE = 0.25  # seconds, doubled from try to try
 _CHUNK = 1 << 20
+_ROWS = 1000  # asked for at once
 _WAYS = {
     "s3:": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION; AWS_ENDPOINT_URL for other stores than Amazon's",
     "gs:": "GOOGLE_APPLICATION_CREDENTIALS",
@@ -169,23 +170,36 @@ def walk(place: RemotePath) -> Iterator[Stored]:
     """
     obstore, key = _library(), place.key
     with _explained(place, "listed"):
-        for rows in obstore.list(_open(place), prefix=f"{key}/" if key else None, chunk_size=1000):
+        for rows in obstore.list(_open(place), prefix=f"{key}/" if key else None, chunk_size=_ROWS):
             for row in rows:
                 yield _stored(row, row["path"][len(key) + 1 if key else 0 :])
 
 
-def delete(place: RemotePath, names: Sequence[str]) -> None:
+def names(place: RemotePath) -> list[str]:
+    """Names of the objects right below a place, and of the folders of objects there.
+
+    Raises:
+        SegpipeError: they cannot be listed; in a line.
+    """
+    obstore, key = _library(), place.key
+    with _explained(place, "listed"):
+        found = obstore.list_with_delimiter(_open(place), prefix=f"{key}/" if key else None)
+    paths = [*found["common_prefixes"], *(row["path"] for row in found["objects"])]
+    return sorted(path[len(key) + 1 if key else 0 :] for path in paths)
+
+
+def delete(place: RemotePath, gone: Sequence[str]) -> None:
     """Delete objects below a place; one that is gone is no error.
 
     Raises:
         SegpipeError: they cannot be deleted; in a line.
     """
-    obstore = _library()
-    for name in names:
-        with _explained(place / name, "deleted"):
+    keys = [(place / name).key for name in gone]
+    with _explained(place, "deleted"):
+        for start in range(0, len(keys), _ROWS):
             try:
-                obstore.delete(_open(place), (place / name).key)
-            except (obstore.exceptions.NotFoundError, FileNotFoundError):
+                _library().delete(_open(place), keys[start : start + _ROWS])
+            except FileNotFoundError:
                 continue
 
 
