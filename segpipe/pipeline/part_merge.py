@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from segpipe.base.errors import UsageError
 from segpipe.base.parts import spans
 from segpipe.base.runtime import Track
-from segpipe.pipeline.part_work import PartBench, done_part, require_plan, shared_stages
+from segpipe.pipeline.part_work import PartBench, done_part, remote_parts, require_plan, shared_stages
 from segpipe.pipeline.run_settings import Settings, make_runtime
 from segpipe.pipeline.running import carry_names, run_stage, summary_line
 from segpipe.pipeline.steps import Step, step_of
@@ -51,7 +51,10 @@ def merge_parts(run_dir: RunDir, settings: Settings, track: Track, *, verify: bo
             step = step_of(stage, settings, run_dir, run_dir.manifest())
             if step.action != "run":
                 found.append(MergedStage(stage.NAME, None, step.reason))
-            elif not step.key or not (folder := PartFolder(run_dir.root, stage.NAME, step.key)).path.is_dir():
+                continue
+            if step.key and (remote := remote_parts(run_dir, stage, step.key)) is not None:
+                remote.pull()
+            if not step.key or not (folder := PartFolder(run_dir.root, stage.NAME, step.key)).path.is_dir():
                 found.append(MergedStage(stage.NAME, None, "no part is done yet"))
             else:
                 found.append(_close(step, folder, plan, run_dir, settings, track, verify))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from segpipe.pipeline.part_work import LEASE_MINUTES, require_plan, shared_stages
+from segpipe.pipeline.part_work import LEASE_MINUTES, remote_parts, require_plan, shared_stages
 from segpipe.pipeline.run_settings import Settings
 from segpipe.pipeline.steps import step_of
 from segpipe.store.leases import Leases
@@ -49,6 +49,8 @@ def status_of_parts(
         elif not step.key:
             found.append(StageStatus(stage.NAME, "waiting", plan.parts))
         else:
+            if (remote := remote_parts(run_dir, stage, step.key)) is not None:
+                remote.pull_records()
             folder = PartFolder(run_dir.root, stage.NAME, step.key)
             found.append(_open_stage(stage.NAME, folder, plan.parts, 60 * lease_minutes))
     return tuple(found)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from segpipe.base.errors import SegpipeError, UsageError
+from segpipe.base.errors import SegpipeError, UsageError, named
 from segpipe.base.parts import PartNumber, spans
 from segpipe.base.runtime import Track
 from segpipe.base.version import versions
@@ -22,6 +23,7 @@ from segpipe.store.class_names import CLASSES
 from segpipe.store.leases import Leases
 from segpipe.store.part_folder import PartFolder, load_plan, measure, part_name, sum_files
 from segpipe.store.part_taker import PartTaker
+from segpipe.store.remote_parts import RemoteParts
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import UnitsOfWork, shared_folder
 
@@ -45,6 +47,12 @@ class PartBench:
     out: Path
     """Of the artefact while it is made."""
     work: UnitsOfWork
+    remote: RemoteParts | None = None
+    """Of a run on an object store: where others write their parts, and this machine its own."""
+
+    def measure(self, names: Sequence[str]) -> tuple[int, int]:
+        """Number and bytes of the files of parts that are there."""
+        return measure(self.out, names) if self.remote is None else self.remote.measure(names)
 
 
 def shared_stages() -> tuple[Stage, ...]:
@@ -100,6 +108,11 @@ def do_parts(
         raise UsageError(
             f"part {part}: the plan of {run_dir.root} has {bench.parts} parts; give --part {part.number}/{bench.parts} "
             f"or plan anew with `segpipe plan {run_dir.root} --parts {part.count} --overwrite`"
+        )
+    if part is None and bench.remote is not None:
+        raise UsageError(
+            f"{named('part', 'auto')}: {run_dir.place} lies on an object store, where parts have no leases; give each "
+            f"worker its own, such as 1/{bench.parts}"
         )
     if part is None:
         return _take_parts(bench, Leases(bench.folder.path, seconds=60 * lease_minutes))
@@ -166,16 +179,28 @@ def open_bench(run_dir: RunDir, settings: Settings, track: Track, name: str) -> 
     if step.action != "run":
         return None
     config, runtime = settings[name], make_runtime(settings, track)
+    remote = remote_parts(run_dir, stage, step.key)
+
+    def lay_out(folder: Path) -> None:
+        sharing.open(config, run_dir, folder, runtime).lay_out()
+
     out = shared_folder(
         run_dir,
         stage.ARTEFACT,
         step.key,
-        lay_out=lambda folder: sharing.open(config, run_dir, folder, runtime).lay_out(),
+        lay_out=lay_out if remote is None else remote.agreed(lay_out),
         laid_out=sharing.laid_out,
     )
+    if remote is not None:
+        remote.pull_records()
     work = sharing.open(config, run_dir, out, runtime)
     folder = PartFolder(run_dir.root, name, step.key)
-    return PartBench(name, step.key, plan.parts, folder, out, work)
+    return PartBench(name, step.key, plan.parts, folder, out, work, remote)
+
+
+def remote_parts(run_dir: RunDir, stage: Stage, key: str) -> RemoteParts | None:
+    """The parts of a stage on the store that a run lies on; None for a run of this machine."""
+    return None if run_dir.remote is None else RemoteParts(run_dir.remote, stage.ARTEFACT, stage.NAME, key)
 
 
 def done_part(bench: PartBench, number: int, *, verify: bool = False) -> bool:
@@ -191,11 +216,13 @@ def done_part(bench: PartBench, number: int, *, verify: bool = False) -> bool:
         bench.folder.forget(number)
         return False
     names = bench.work.names(range(record.start, record.stop))
-    if measure(bench.out, names) == (record.files, record.bytes) and (
+    if bench.measure(names) == (record.files, record.bytes) and (
         not verify or sum_files(bench.out, names)[2] == record.sha256
     ):
         return True
     bench.folder.forget(number)
+    if bench.remote is not None:
+        bench.remote.forget(f"{part_name(number)}.json")
     for name in names:
         (bench.out / name).unlink(missing_ok=True)
     return False
@@ -211,10 +238,15 @@ def do_part(bench: PartBench, number: int) -> None:
         if bench.folder.done(number, bench.parts) is None:
             reason = str(error) or type(error).__name__
             bench.folder.fail(PartFailure(part=number, reason=reason, host=socket.gethostname(), finished=_now()))
+            if bench.remote is not None:
+                bench.remote.push((), [f"{part_name(number)}.failed"])
             raise
         log.info("%-8s part %s was finished by another meanwhile", bench.stage, PartNumber(number, bench.parts))
         return
     bench.folder.save(record)
+    if bench.remote is not None:
+        bench.remote.push(bench.work.names(units), [f"{part_name(number)}.json"])
+        bench.remote.forget(f"{part_name(number)}.failed")
 
 
 def part_record(bench: PartBench, number: int, started: float) -> PartRecord:

@@ -34,7 +34,7 @@ from segpipe.store.remote_lock import RemoteLock
 
 HEAD, FILES, URL = "run.json", ".files", ".remote"
 _SYNCED, _SYNC = ".remote.json", ".remote.lock"
-_KEPT = (files.OUTPUT_MARKER, URL, _SYNC, ".lock", ".lock.json", ".remote.owner")
+_KEPT = (files.OUTPUT_MARKER, URL, _SYNC, ".lock", ".lock.json", ".remote.owner", "parts")
 _log = logging.getLogger(__name__)
 
 
@@ -106,6 +106,7 @@ class RemoteRun:
 
     def _clear(self, kept: Mapping[str, str]) -> None:
         """Delete all of the copy but artefacts that are still the same, and work that was begun."""
+        (self.copy / "parts" / "plan.json").unlink(missing_ok=True)
         for entry in self.copy.iterdir():
             begun = entry.name.endswith(".partial") or entry.name in _KEPT
             if entry.name in kept or begun:
@@ -250,14 +251,21 @@ class RemoteRun:
 
     def _sweep(self) -> None:
         """Delete objects that the head does not name: of commands that were killed, and of what was replaced."""
-        head = self.head()
-        for artefact in self._makers:
+        head, stages = self.head(), self._manifest().stages
+        for artefact, stage in self._makers.items():
+            closed = f"{stages[stage].key}.partial" if stage in stages else ""
             for version in object_store.names(self.url / artefact):
-                if version != head.folders.get(artefact) and not version.endswith(".partial"):
-                    place = self.url / artefact / version
-                    object_store.delete(place, [each.name for each in object_store.walk(place)])
+                begun = version.endswith(".partial") and version != closed  # parts, which others do just now
+                if version != head.folders.get(artefact) and not begun:
+                    _delete_all(self.url / artefact / version)
+            if closed:
+                _delete_all(self.url / "parts" / stage / stages[stage].key)
         named = set(head.files.values())
         object_store.delete(self.url / FILES, [name for name in object_store.names(self.url / FILES) if name not in named])
 
     def _note(self, etag: str) -> None:
         files.write_json(self.copy / _SYNCED, {"etag": etag})
+
+
+def _delete_all(place: RemotePath) -> None:
+    object_store.delete(place, [each.name for each in object_store.walk(place)])
