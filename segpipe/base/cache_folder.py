@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from segpipe.base.errors import MachineError, UsageError
 
 FOLDER, LIMIT = "SEGPIPE_CACHE", "SEGPIPE_CACHE_GB"
 """Variables of the environment: they say something of the machine, and nothing of a result."""
+RUNS, NOTE = "runs", ".remote"
+"""In the folder: copies of runs, each with a file that says which run it is a copy of."""
 _GIGABYTES = 4.0
 
 
@@ -19,16 +22,38 @@ def cache_folder() -> Path:
     Raises:
         MachineError: it cannot be made, or is another user's.
     """
-    given = os.environ.get(FOLDER)
-    folder = Path(given).expanduser() if given else Path(tempfile.gettempdir()) / f"segpipe-cache-{os.getuid()}"
+    given, folder = os.environ.get(FOLDER), _folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = folder.stat().st_uid
     except OSError as error:
-        raise MachineError(f"{folder} cannot be made ({error.strerror}); let {FOLDER} name a folder with room") from error
+        raise MachineError(
+            f"{folder} cannot be made ({error.strerror}); let {FOLDER} name a folder with room"
+        ) from error
     if not given and owner != os.getuid():
         raise MachineError(f"{folder} is another user's; let {FOLDER} name a folder of yours")
+    return folder
+
+
+def _folder() -> Path:
+    given = os.environ.get(FOLDER)
+    folder = Path(given).expanduser() if given else Path(tempfile.gettempdir()) / f"segpipe-cache-{os.getuid()}"
     return folder.absolute()
+
+
+def by_url(text: str) -> str:
+    """A message in which runs on object stores are called as a person calls them, and not by their copies."""
+    home = str(_folder() / RUNS)
+    if home not in text:
+        return text
+
+    def url(found: re.Match[str]) -> str:
+        try:
+            return Path(home, found[1], NOTE).read_text("utf-8", "surrogateescape").strip()
+        except OSError:
+            return found[0]
+
+    return re.sub(rf"{re.escape(home)}/([^/\s]+\.[0-9a-f]{{16}})", url, text)
 
 
 def cache_bytes() -> int:

@@ -118,9 +118,7 @@ def check_size(path: RemotePath, found: int, listed: int) -> None:
         )
 
 
-def put(
-    path: RemotePath, content: bytes | Path, *, new: bool = False, instead_of: str | None = None
-) -> str:
+def put(path: RemotePath, content: bytes | Path, *, new: bool = False, instead_of: str | None = None) -> str:
     """Write an object, which appears whole.
 
     Args:

@@ -15,6 +15,7 @@ from segpipe.records.part_record import PartPlan
 from segpipe.store.corpus import count_corpus
 from segpipe.store.leases import Leases
 from segpipe.store.part_folder import FOLDER, load_plan, save_plan
+from segpipe.store.remote_parts import forget_records
 from segpipe.store.run_dir import RunDir
 
 log = logging.getLogger(__name__)
@@ -75,5 +76,7 @@ def _forget(run_dir: RunDir) -> None:
                 f"{named('overwrite')}: part {int(part)} of {place.parent.name} is being done by {who}; end it first, "
                 f"or wait until its lease has run out ({LEASE_MINUTES:g} minutes)"
             )
+    if run_dir.remote is not None:
+        forget_records(run_dir.remote)
     if folder.is_dir():
         shutil.rmtree(folder)

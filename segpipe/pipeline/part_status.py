@@ -49,17 +49,18 @@ def status_of_parts(
         elif not step.key:
             found.append(StageStatus(stage.NAME, "waiting", plan.parts))
         else:
+            folder, leases = PartFolder(run_dir.root, stage.NAME, step.key), None
             if (remote := remote_parts(run_dir, stage, step.key)) is not None:
                 remote.pull_records()
-            folder = PartFolder(run_dir.root, stage.NAME, step.key)
-            found.append(_open_stage(stage.NAME, folder, plan.parts, 60 * lease_minutes))
+                leases = remote.leases(seconds=60 * lease_minutes)
+            found.append(_open_stage(stage.NAME, folder, plan.parts, leases, 60 * lease_minutes))
     return tuple(found)
 
 
-def _open_stage(name: str, folder: PartFolder, parts: int, seconds: float) -> StageStatus:
+def _open_stage(name: str, folder: PartFolder, parts: int, leases: Leases | None, seconds: float) -> StageStatus:
     if not folder.path.is_dir():
         return StageStatus(name, "open", parts)
-    records, leases = folder.records(parts), Leases(folder.path, seconds=seconds)
+    records, leases = folder.records(parts), leases or Leases(folder.path, seconds=seconds)
     running = {int(part): who for part, who in leases.running().items() if part.isdecimal()}
     running = {part: who for part, who in running.items() if part not in records}
     failed = {part: each.reason for part, each in folder.failures().items() if part not in {**records, **running}}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from segpipe.base.errors import SegpipeError, UsageError, named
+from segpipe.base.errors import SegpipeError, UsageError
 from segpipe.base.parts import PartNumber, spans
 from segpipe.base.runtime import Track
 from segpipe.base.version import versions
@@ -23,7 +23,7 @@ from segpipe.store.class_names import CLASSES
 from segpipe.store.leases import Leases
 from segpipe.store.part_folder import PartFolder, load_plan, measure, part_name, sum_files
 from segpipe.store.part_taker import PartTaker
-from segpipe.store.remote_parts import RemoteParts
+from segpipe.store.remote_parts import RemoteParts, StoredPartFolder
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import UnitsOfWork, shared_folder
 
@@ -53,6 +53,11 @@ class PartBench:
     def measure(self, names: Sequence[str]) -> tuple[int, int]:
         """Number and bytes of the files of parts that are there."""
         return measure(self.out, names) if self.remote is None else self.remote.measure(names)
+
+    def leases(self, minutes: float) -> Leases:
+        """Those of the parts, for this process."""
+        seconds = 60 * minutes
+        return Leases(self.folder.path, seconds=seconds) if self.remote is None else self.remote.leases(seconds=seconds)
 
 
 def shared_stages() -> tuple[Stage, ...]:
@@ -109,13 +114,8 @@ def do_parts(
             f"part {part}: the plan of {run_dir.root} has {bench.parts} parts; give --part {part.number}/{bench.parts} "
             f"or plan anew with `segpipe plan {run_dir.root} --parts {part.count} --overwrite`"
         )
-    if part is None and bench.remote is not None:
-        raise UsageError(
-            f"{named('part', 'auto')}: {run_dir.place} lies on an object store, where parts have no leases; give each "
-            f"worker its own, such as 1/{bench.parts}"
-        )
     if part is None:
-        return _take_parts(bench, Leases(bench.folder.path, seconds=60 * lease_minutes))
+        return _take_parts(bench, bench.leases(lease_minutes))
     return int(do_given(bench, part.number, lease_minutes=lease_minutes))
 
 
@@ -124,7 +124,7 @@ def do_given(bench: PartBench, number: int, *, lease_minutes: float = LEASE_MINU
     if done_part(bench, number):
         log.info("%-8s part %s was done before", bench.stage, PartNumber(number, bench.parts))
         return False
-    leases = Leases(bench.folder.path, seconds=60 * lease_minutes)
+    leases = bench.leases(lease_minutes)
     leases.take(part_name(number), seize=True)
     with leases.held(part_name(number)):
         do_part(bench, number)
@@ -194,8 +194,15 @@ def open_bench(run_dir: RunDir, settings: Settings, track: Track, name: str) -> 
     if remote is not None:
         remote.pull_records()
     work = sharing.open(config, run_dir, out, runtime)
-    folder = PartFolder(run_dir.root, name, step.key)
+    folder = part_folder(run_dir, stage, step.key)
     return PartBench(name, step.key, plan.parts, folder, out, work, remote)
+
+
+def part_folder(run_dir: RunDir, stage: Stage, key: str) -> PartFolder:
+    """What is known of the parts of a stage at a key."""
+    remote = remote_parts(run_dir, stage, key)
+    root, name = run_dir.root, stage.NAME
+    return PartFolder(root, name, key) if remote is None else StoredPartFolder(remote, root, name, key)
 
 
 def remote_parts(run_dir: RunDir, stage: Stage, key: str) -> RemoteParts | None:

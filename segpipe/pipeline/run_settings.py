@@ -13,7 +13,8 @@ from segpipe.base.config import Layer, Section, before, build, read_sets, read_y
 from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime, Track, no_track
 from segpipe.stages import MAKERS, STAGES, UNLISTED, Stage, accept, cluster, train
-from segpipe.store.remote_run import RemoteRun, copy_of, remote_url
+from segpipe.store.remote_run import RemoteRun
+from segpipe.store.run_copy import remote_url
 from segpipe.store.run_dir import RunDir
 
 Settings = Mapping[str, Section]
@@ -39,7 +40,7 @@ def open_run(root: Path) -> RunDir:
     url = remote_url(root)
     if url is None:
         return RunDir(root, MAKERS, unlisted=UNLISTED)
-    remote = RemoteRun(url, copy_of(url), MAKERS)
+    remote = RemoteRun(url, MAKERS)
     remote.refresh()
     return RunDir(remote.copy, MAKERS, unlisted=UNLISTED, remote=remote)
 

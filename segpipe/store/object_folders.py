@@ -26,7 +26,9 @@ class Copied:
     bytes: int
 
 
-def push_files(folder: Path, names: Iterable[str], place: RemotePath, *, there: Mapping[str, int] | None = None) -> Copied:
+def push_files(
+    folder: Path, names: Iterable[str], place: RemotePath, *, there: Mapping[str, int] | None = None
+) -> Copied:
     """Write files of a folder to a store.
 
     Args:

@@ -1,8 +1,8 @@
 """Parts of a stage of a run on an object store: each machine writes its own, who closes the stage fetches all.
 
-    RUN/<artefact>/<key>.partial/...         what parts wrote, as in the artefact
-    RUN/parts/<stage>/<key>/layout.tar       what all parts agree on: of who was first, whom the store let write it
-    RUN/parts/<stage>/<key>/00003.json       the record of a part; written when its files are there
+RUN/<artefact>/<key>.partial/...         what parts wrote, as in the artefact
+RUN/parts/<stage>/<key>/layout.tar       what all parts agree on: of who was first, whom the store let write it
+RUN/parts/<stage>/<key>/00003.json       the record of a part; written when its files are there
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import io
 import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 from pathlib import Path
 
 from segpipe.base import files, object_store
 from segpipe.base.object_store import Outrun
 from segpipe.store.object_folders import files_below, pull_files, push_files
-from segpipe.store.part_folder import FOLDER
+from segpipe.store.object_leases import ObjectLeases
+from segpipe.store.part_folder import FOLDER, PartFolder, part_name
 from segpipe.store.remote_run import RemoteRun
 from segpipe.store.run_dir import KEY, belongs
 
@@ -84,23 +84,35 @@ class RemoteParts:
         """Delete a record."""
         object_store.delete(self._records, [record])
 
-    @cached_property
     def _sizes(self) -> dict[str, int]:
         return {each.name: each.size for each in object_store.walk(self._files)}
 
     def measure(self, names: Sequence[str]) -> tuple[int, int]:
-        """Number and bytes of those files that are on the store, as it was listed once."""
-        sizes = [self._sizes[name] for name in names if name in self._sizes]
+        """Number and bytes of those files that are on the store."""
+        there = self._sizes()
+        sizes = [there[name] for name in names if name in there]
         return len(sizes), sum(sizes)
 
+    def leases(self, *, seconds: float) -> ObjectLeases:
+        """The leases of the parts, for this process."""
+        return ObjectLeases(self._records, self._folder, seconds=seconds)
+
     def pull_records(self) -> None:
-        """Bring the records of this machine to those of the store."""
-        there = {each.name: each.size for each in object_store.walk(self._records) if each.name != _LAYOUT}
-        for path in self._folder.glob("*.*"):
-            if path.suffix in (".json", ".failed") and path.name not in there:
-                path.unlink()
-        if there:
-            pull_files(self._records, there, self._folder)
+        """Bring the records of this machine to those of the store; what is of this machine alone stays."""
+        there = {each.name: each.size for each in object_store.walk(self._records)}
+        for path in self._folder.glob("*.failed"):
+            if path.name not in there:
+                path.unlink(missing_ok=True)
+        pull_files(self._records, {name: size for name, size in there.items() if _is_record(name)}, self._folder)
+
+    def pull_record(self, record: str) -> bool:
+        """Bring one record to this machine; whether there is one."""
+        try:
+            content, _ = object_store.read(self._records / record)
+        except FileNotFoundError:
+            return False
+        files.write_bytes(self._folder / record, content)
+        return True
 
     def pull(self) -> None:
         """Bring what this machine has of the artefact to what parts have written; nothing where no part was begun."""
@@ -118,8 +130,31 @@ class RemoteParts:
                 return
             files.write_text(self.out / KEY, self._key)
         self.pull_records()
-        lacking = {name: size for name, size in self._sizes.items() if not _has(self.out / name, size)}
+        lacking = {name: size for name, size in self._sizes().items() if not _has(self.out / name, size)}
         pull_files(self._files, lacking, self.out)
+
+
+class StoredPartFolder(PartFolder):
+    """The parts of one stage at one key, as workers see them that share nothing but a store."""
+
+    def __init__(self, remote: RemoteParts, root: Path, stage: str, key: str) -> None:
+        """Name the folder of the copy, and the parts on the store."""
+        super().__init__(root, stage, key)
+        self._remote = remote
+
+    def has(self, number: int) -> bool:
+        """As of `PartFolder`."""
+        return super().has(number) or self._remote.pull_record(f"{part_name(number)}.json")
+
+
+def forget_records(remote: RemoteRun) -> None:
+    """Delete the records of all parts of a run; what they wrote stays, and what they agreed on."""
+    place = remote.url / FOLDER
+    object_store.delete(place, [each.name for each in object_store.walk(place) if _is_record(each.name)])
+
+
+def _is_record(name: str) -> bool:
+    return name.endswith((".json", ".failed")) and not name.startswith(".")
 
 
 def _has(path: Path, size: int) -> bool:

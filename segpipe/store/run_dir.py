@@ -230,10 +230,10 @@ class RunDir:
             MachineError: the directory cannot be written.
             UsageError: it is not a run.
         """
-        with locked(self.root, RUN, earlier=self._begun_before_markers):
-            with nullcontext() if self.remote is None else self.remote.held():
-                self._tidy()
-                yield
+        there = nullcontext() if self.remote is None else self.remote.held()
+        with locked(self.root, RUN, earlier=self._begun_before_markers), there:
+            self._tidy()
+            yield
 
 
 def _seal(values: dict[str, Any]) -> str:

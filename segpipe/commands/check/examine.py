@@ -54,6 +54,9 @@ def examine(run_dir: RunDir, *, deep: bool, track: Track) -> Checked:
         manifest = Manifest() if faults else run_dir.manifest()
         there = [stage for stage in STAGES if (run_dir.root / stage.ARTEFACT).is_dir() or stage.NAME in manifest.stages]
         rows = []
+        if run_dir.remote is not None:
+            for stage in there:
+                run_dir.remote.fetch(stage.ARTEFACT)
         for stage in track(there, total=len(there), unit="directories"):
             found = list(_artefact(stage, run_dir, manifest))
             rows.append((f"{stage.ARTEFACT}/", _count(run_dir.root / stage.ARTEFACT), _state(stage, manifest, found)))

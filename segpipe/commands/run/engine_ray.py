@@ -115,7 +115,7 @@ def _map(run_dir: RunDir, parts: int, stage: str, pool: int, track: Track) -> No
     logging.getLogger("ray").setLevel(logging.ERROR)  # both speak of themselves in many lines
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     DataContext.get_current().enable_progress_bars = False
-    root = str(run_dir.root.absolute())
+    root = str(run_dir.place.absolute())
     rows = [{"part": number, "run": root, "stage": stage} for number in range(1, parts + 1)]
     done = ray.data.from_items(rows, override_num_blocks=parts).map(
         _Actor,
