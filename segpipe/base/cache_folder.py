@@ -27,9 +27,7 @@ def cache_folder() -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = folder.stat().st_uid
     except OSError as error:
-        raise MachineError(
-            f"{folder} cannot be made ({error.strerror}); let {FOLDER} name a folder with room"
-        ) from error
+        raise MachineError(f"{folder} cannot be made ({error.strerror}); let {FOLDER} name another one") from error
     if not given and owner != os.getuid():
         raise MachineError(f"{folder} is another user's; let {FOLDER} name a folder of yours")
     return folder

@@ -19,6 +19,7 @@ from typing import IO, Any
 from segpipe.base.errors import CorpusError, MachineError, SegpipeError, UsageError
 from segpipe.base.remote_path import RemotePath
 
+_RETRIES = 6  # of a request, by the store's client
 _TRIES = 4  # of a body, each of which the store's client has tried to get several times
 _PAUSE = 0.25  # seconds, doubled from try to try
 _CHUNK = 1 << 20
@@ -30,7 +31,10 @@ _WAYS = {
 }
 _STATUS = re.compile(r"\b([45]\d\d) ([A-Z][A-Za-z]+(?: [A-Z][A-Za-z]+)*)")
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|bucket (?:does not|doesn't) exist", re.I)
-_NO_CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google|credential", re.I)
+# where no credentials are given, machines of a cloud are asked for theirs
+_NO_CREDENTIALS = re.compile(
+    r"169\.254\.169\.254|/latest/api/token|metadata\.google|/metadata/identity|credential", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,18 +226,18 @@ def _library() -> Any:
 def _open(path: RemotePath) -> Any:
     if path.bucket.endswith("//"):
         raise UsageError(f"{path} names no bucket; write it as {path.parts[0]}//BUCKET/FOLDER")
-    return _client(path.bucket, os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or "")
+    return _client(path.bucket, os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or "", _RETRIES)
 
 
 @lru_cache(maxsize=16)
-def _client(bucket: str, endpoint: str) -> Any:
+def _client(bucket: str, endpoint: str, retries: int) -> Any:
     from datetime import timedelta
 
     options: dict[str, Any] = {"connect_timeout": "10s", "read_timeout": "30s", "timeout": "3600s"}
     if endpoint.startswith("http://") and bucket.startswith("s3:"):
         options["allow_http"] = True
     retry = {
-        "max_retries": 6,
+        "max_retries": retries,
         "retry_timeout": timedelta(seconds=90),
         "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=5), "base": 2},
     }

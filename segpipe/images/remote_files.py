@@ -17,6 +17,7 @@ import logging
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,7 @@ _RASTERS = (".tif", ".tiff")
 _LARGE = 1 << 28  # bytes of which a person is told
 _PATIENCE = 120.0  # seconds for others to end reading, where all room is theirs
 _NOTED = 4096  # bytes that a copy takes beside its own
-_LOCK, _ETAG, _PART = ".lock", ".etag", ".part"
+_LOCK, _ETAG, _PART, _GONE = ".lock", ".etag", ".part", ".gone."
 
 
 @contextmanager
@@ -160,7 +161,7 @@ class FetchedFiles:
         (self.folder / ".used").write_text(str(used))
 
     def _homes(self) -> list[Path]:
-        return [entry for entry in self.folder.iterdir() if entry.is_dir()]
+        return [entry for entry in self.folder.iterdir() if entry.is_dir() and not entry.name.startswith(_GONE)]
 
     def _delete_oldest(self, most: int) -> int:
         """Delete what was not used for longest and nobody reads, until no more than `most` bytes are left, if possible.
@@ -168,6 +169,8 @@ class FetchedFiles:
         Returns:
             The bytes that are left. They are counted: what is noted is too much where processes were killed.
         """
+        for left in self.folder.glob(f"{_GONE}*"):  # of a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
         homes = [(home.stat().st_mtime, _size(home), home) for home in self._homes()]
         used = sum(size for _, size, _ in homes)
         for _, size, home in sorted(homes):
@@ -180,14 +183,15 @@ class FetchedFiles:
     def forget(self, root: RemotePath, etags: Mapping[str, str]) -> None:
         """As `forget_others`."""
         start = f"{root}/"
-        for home in self._homes():
-            try:
-                url, etag = (home / _ETAG).read_text("utf-8", "surrogateescape").split("\n")
-            except (OSError, ValueError):
-                continue
-            if url.startswith(start) and etags.get(url.removeprefix(start)) != etag:
-                _delete(home)
-        (self.folder / ".used").unlink(missing_ok=True)
+        with _locked(self.folder, fcntl.LOCK_EX):
+            for home in self._homes():
+                try:
+                    url, etag = (home / _ETAG).read_text("utf-8", "surrogateescape").split("\n")
+                except (OSError, ValueError):
+                    continue
+                if url.startswith(start) and etags.get(url.removeprefix(start)) != etag:
+                    _delete(home)
+            (self.folder / ".used").unlink(missing_ok=True)
 
 
 def _size(home: Path) -> int:
@@ -204,7 +208,9 @@ def _delete(home: Path) -> bool:
     """Delete the copy of an object, unless somebody reads or fetches it."""
     try:
         with _locked(home, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            shutil.rmtree(home)
+            gone = home.with_name(f"{_GONE}{uuid.uuid4().hex}")  # who wants it meanwhile makes another one
+            home.rename(gone)
+            shutil.rmtree(gone)
     except BlockingIOError:
         return False
     return True
