@@ -117,15 +117,16 @@ class RemoteLock:
             object_store.delete(self._run, [probe.name])
 
     def _beat(self, ended: threading.Event) -> None:
-        while not ended.wait(self._seconds / _RENEWALS):
-            try:
-                self._etag = object_store.put(self._place, self._said(), instead_of=self._etag)
-            except Outrun:
-                self._lost = not self._is_own()
-            except SegpipeError:  # the next time, or it is lost
-                continue
-            if self._lost:
-                return
+        while not self._lost and not ended.wait(self._seconds / _RENEWALS):
+            self._beat_once()
+
+    def _beat_once(self) -> None:
+        try:
+            self._etag = object_store.put(self._place, self._said(), instead_of=self._etag)
+        except Outrun:
+            self._lost = not self._is_own()
+        except SegpipeError:  # the next time, or it is lost
+            return
 
     def _is_own(self) -> bool:
         """Whether the lock is this one's: a renewal whose answer was lost was done all the same."""

@@ -6,6 +6,7 @@ not finished is on the store.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -113,6 +114,9 @@ class RunCopy:
         now = versions_of(self.manifest(), self.makers)
         same = [name for name, version in head.folders.items() if now.get(name) == version]
         self._clear([*same, *(name.split("/")[0] for name in head.files)])
+        for name in self._small_files():
+            if name not in head.files:
+                (self.root / name).unlink()
         for name, sha256 in head.files.items():
             self._fetch_file(name, sha256)
         self.note(head, etag)
@@ -132,6 +136,10 @@ class RunCopy:
             raise MachineError(
                 f"{self.url}: {name} is gone, which the run names; run the same command again"
             ) from error
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise MachineError(
+                f"{self.url}: {name} has other bytes than the run says; run the command again that made it"
+            )
         files.write_bytes(files.inside(self.root, name), content)
 
     def version(self, artefact: str) -> str | None:

@@ -102,7 +102,7 @@ def test_a_body_that_always_breaks_off_is_said_in_a_line(
 def test_an_object_of_another_size_than_listed_is_said() -> None:
     path = RemotePath("s3://bucket/a.jpg")
     object_store.check_size(path, 7, 7)
-    with pytest.raises(CorpusError, match="3 bytes came of an object that is listed with 7.*upload it again"):
+    with pytest.raises(CorpusError, match=r"3 bytes came of an object that is listed with 7.*upload it again"):
         object_store.check_size(path, 3, 7)
 
 

@@ -44,7 +44,7 @@ def test_a_url_stays_one_where_paths_become_absolute() -> None:
 
 def test_nothing_opens_it_by_mistake() -> None:
     with pytest.raises(UsageError, match="s3://bucket/a lies on an object store"):
-        open(RemotePath("s3://bucket/a"))
+        RemotePath("s3://bucket/a").read_bytes()
     with pytest.raises(UsageError, match="copy it to a folder"):
         RemotePath("s3://bucket/a").is_file()
 

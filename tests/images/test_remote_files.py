@@ -105,7 +105,7 @@ def test_where_readers_take_all_room_it_is_said(
 ) -> None:
     monkeypatch.setattr(remote_files, "_PATIENCE", 0.1)
     fetched = FetchedFiles(tmp_path / "bounded", 2 * SIZE)
-    with fetched.held(photos[0]), pytest.raises(MachineError, match="1.jpg: images that are being read take all"):
+    with fetched.held(photos[0]), pytest.raises(MachineError, match=r"1.jpg: images that are being read take all"):
         fetched.held(photos[1]).__enter__()
     with fetched.held(photos[1]) as file:
         assert file.exists()
