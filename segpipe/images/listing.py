@@ -15,7 +15,7 @@ from segpipe.base.object_store import Stored
 from segpipe.base.outside import read_names
 from segpipe.base.remote_path import ListedObject, RemotePath, is_url
 from segpipe.images import heic
-from segpipe.images.remote_listing import Found, is_object, one_object, walk_objects
+from segpipe.images.remote_listing import FoundObjects, is_object, one_object, walk_objects
 from segpipe.images.tree_walk import ends, inside, refuse_ours, walk
 from segpipe.images.video import ENDINGS as VIDEOS
 from segpipe.images.video import is_video
@@ -168,7 +168,7 @@ def _list_objects(path: RemotePath, endings: tuple[str, ...], *, videos: bool, m
     return replace(_of_objects(path, kept, endings), passed_over=others)
 
 
-def _of_objects(root: RemotePath, found: Found, endings: tuple[str, ...]) -> Listing:
+def _of_objects(root: RemotePath, found: FoundObjects, endings: tuple[str, ...]) -> Listing:
     return replace(_split(root, found.names, found.rejected, endings), objects=found.objects)
 
 

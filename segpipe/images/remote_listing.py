@@ -19,7 +19,7 @@ _ODD = "an object whose name is no path (an empty folder name, . or ..); give it
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundObjects:
     """What lies below a folder."""
 
     names: tuple[str, ...]
@@ -37,12 +37,12 @@ def is_object(path: RemotePath) -> bool:
         return False
 
 
-def one_object(path: RemotePath) -> Found:
+def one_object(path: RemotePath) -> FoundObjects:
     """An object, found in its folder."""
     return _found(path.parent, {path.name: object_store.head(path)}, ())
 
 
-def walk_objects(root: RemotePath, pattern: Sequence[str], endings: tuple[str, ...]) -> Found:
+def walk_objects(root: RemotePath, pattern: Sequence[str], endings: tuple[str, ...]) -> FoundObjects:
     """The objects below `root` whose names match the parts of a glob, without hidden ones and outputs of segpipe.
 
     Copies of earlier bytes of them are deleted from this machine.
@@ -70,6 +70,6 @@ def walk_objects(root: RemotePath, pattern: Sequence[str], endings: tuple[str, .
     return _found(root, kept, odd)
 
 
-def _found(root: RemotePath, objects: Mapping[str, Stored], rejected: Sequence[Rejected]) -> Found:
+def _found(root: RemotePath, objects: Mapping[str, Stored], rejected: Sequence[Rejected]) -> FoundObjects:
     forget_others(root, {name: each.etag for name, each in objects.items()})
-    return Found(tuple(objects), tuple(rejected), objects)
+    return FoundObjects(tuple(objects), tuple(rejected), objects)

@@ -74,6 +74,11 @@ class RemoteRun:
         if version is not None:
             pull_folder(self.url / artefact / version, self.copy / artefact)
 
+    def place_of(self, name: str) -> RemotePath:
+        """Where a file of an artefact lies, or all of it."""
+        artefact, *rest = name.split("/")
+        return self.url / artefact / self._copy.synced()[0].folders.get(artefact, "") / "/".join(rest)
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the run while the block runs, and write at its end what was changed; the copy is locked by the caller.

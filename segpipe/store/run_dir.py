@@ -45,6 +45,10 @@ class RunDir:
         """Where the run lies, as a person names it."""
         return self.root if self.remote is None else self.remote.url
 
+    def shown(self, name: str) -> Path:
+        """Where a person finds a file of a finished artefact, or all of it."""
+        return self.root / name if self.remote is None else self.remote.place_of(name)
+
     def path(self, artefact: str) -> Path:
         """The directory of a finished artefact, whose files were looked at: see `checksums.check_opened`.
 
