@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets everything up and checks the project: style, types, floors, tests. Arguments go to pytest.
-. "$(dirname "${BASH_SOURCE[0]}")/venv.sh" dev,tensorboard,ray
+. "$(dirname "${BASH_SOURCE[0]}")/venv.sh" dev,tensorboard,ray,cloud
 if ! command -v chromium chromium-browser google-chrome >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "installing chromium for the report's test"
   { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 \

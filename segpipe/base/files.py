@@ -15,13 +15,19 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from segpipe.base.errors import UsageError
+from segpipe.base.remote_path import RemotePath, is_url
 
 OUTPUT_MARKER = ".segpipe"
 """File by which a folder says that segpipe made it."""
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
-    """A path or glob that keeps its meaning in another working directory: `..` goes by name, links and globs stay."""
+    """A path or glob that keeps its meaning in another working directory: `..` goes by name, links and globs stay.
+
+    A place on an object store stays as it is.
+    """
+    if is_url(str(path)):
+        return str(RemotePath(path))
     return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  a glob too
 
 
@@ -230,8 +236,11 @@ def stamps(paths: Iterable[str | os.PathLike[str]]) -> str:
     """
     whole, before, encode = hashlib.sha256(b"["), "", json.JSONEncoder(separators=(",", ":")).encode
     for path in paths:
-        stat = os.stat(path)  # noqa: PTH116  a million of them
-        row = encode((os.fspath(path), stat.st_size, stat.st_mtime_ns))
+        if isinstance(path, RemotePath):
+            name, stat = str(path), path.stat()
+        else:
+            name, stat = os.fspath(path), os.stat(path)  # noqa: PTH116  a million of them
+        row = encode((name, stat.st_size, stat.st_mtime_ns))
         whole.update(f"{before}{row}".encode("utf-8", "surrogateescape"))
         before = ","
     whole.update(b"]")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from segpipe.base.cache_folder import by_url
 from segpipe.base.config import Layer
 from segpipe.base.errors import SegpipeError, plainly, warn
 from segpipe.base.options import Command, Declared, Face, declared, make
@@ -73,7 +74,7 @@ def function_of(command: Command) -> Callable[..., Any]:
             options = make(command.options, {**_unasked(command), **values})
             return command.python(options, face) if command.python else command.value(command.work(options, face))
         except SegpipeError as error:
-            error.args = (error.spelled(lambda name, value: _spell(known, name, value)),)
+            error.args = (by_url(error.spelled(lambda name, value: _spell(known, name, value))),)
             raise
 
     call.__name__ = call.__qualname__ = command.name

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
 from segpipe.base.config import Layer, Section, by_field, fits, not_empty, reasons
 from segpipe.base.errors import UsageError, named, plain
+from segpipe.base.remote_path import is_url, place
 from segpipe.base.runtime import Track, no_track
 
 OptionsT = typing.TypeVar("OptionsT", bound="Options")
@@ -31,6 +32,13 @@ class Options(BaseModel):
     )
     _fits = field_validator("*")(fits)
     _given = field_validator("*", mode="before")(not_empty)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _on_a_store(cls, value: Any, info: ValidationInfo) -> Any:
+        """A path on an object store stays one: `Path` takes a slash of its two."""
+        kind = without_none(cls.model_fields[str(info.field_name)].annotation)
+        return place(value) if isinstance(value, str | Path) and kind is Path and is_url(str(value)) else value
 
 
 @dataclass(frozen=True, slots=True)

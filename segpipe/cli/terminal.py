@@ -21,6 +21,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from segpipe.base.cache_folder import by_url
 from segpipe.base.errors import SKIPPED, RenamedWarning
 from segpipe.base.options import Report
 from segpipe.base.printable import printable
@@ -49,7 +50,7 @@ class _Lines(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = printable(self.format(record).rstrip("\n"), keep="\n" if record.name == "py.warnings" else "")
+        text = printable(by_url(self.format(record)).rstrip("\n"), keep="\n" if record.name == "py.warnings" else "")
         if record.levelno >= logging.WARNING:
             text = f"{record.levelname.lower()}: {text}"
         with suppress(OSError):
@@ -106,7 +107,7 @@ def echo(text: str, *, err: bool = False, keep: str = "") -> None:
         keep: characters that are no name's, such as line breaks of a traceback.
     """
     with suppress(BrokenPipeError):
-        click.echo(printable(text, keep=keep), err=err)
+        click.echo(printable(by_url(text), keep=keep), err=err)
 
 
 def say(report: Report, *, quiet: bool) -> int:

@@ -17,6 +17,7 @@ from segpipe.images.crop_plan import CropPlan
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import inspect
 from segpipe.images.mosaics import read_valid, showing
+from segpipe.images.remote_files import local
 from segpipe.images.stacks import open_view
 from segpipe.records.corpus import Image, valid_path
 from segpipe.records.view import scales_of
@@ -55,7 +56,8 @@ def scale_channels(
         deep = [image for image in images if image.depth == depth]
         samples: list[Sample] = []
         for i in sorted(rng.permutation(len(deep))[:_IMAGES]):
-            sample, rng = guards.call(_sample, deep[i], root, corpus_dir, plan, rng)
+            with local(root / deep[i].path) as file:
+                sample, rng = guards.call(_sample, deep[i], file, corpus_dir, plan, rng)
             samples.append(sample)
         values = np.concatenate([sample for sample, _ in samples])
         eight = [all(flags) for flags in zip(*(flags for _, flags in samples), strict=True)]
@@ -71,9 +73,9 @@ def _limits(values: npt.NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _sample(
-    image: Image, root: Path, corpus_dir: Path, plan: CropPlan, rng: np.random.Generator
+    image: Image, path: Path, corpus_dir: Path, plan: CropPlan, rng: np.random.Generator
 ) -> tuple[Sample, np.random.Generator]:
-    path, parts = root / image.path, []
+    parts = []
     container = inspect(path)
     boxes = _boxes(image, corpus_dir, plan, rng)
     with decoding(path), open_view(path, container, image.view) as (stack, bands):

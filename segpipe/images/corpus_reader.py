@@ -8,7 +8,7 @@ is ever decoded here, and none is used in the place of another.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from segpipe.base.geometry import Box, Size
 from segpipe.images.mosaics import open_mosaic
 from segpipe.images.nodata import fingerprint
 from segpipe.images.readers import BadImage, Pixels, read_image
+from segpipe.images.remote_files import local
 from segpipe.records.corpus import Corpus, Image
 
 ReadBox = Callable[[Box], Pixels]
@@ -39,11 +40,11 @@ def read_original(corpus: Corpus, image: Image) -> Pixels:
     """
     if image.mosaic:
         return read_region(corpus, image, Box(0, 0, image.size.height, image.size.width))
-    check_bytes(corpus, image)
-    try:
-        pixels = read_image(corpus.path(image), depth=image.depth, scaling=corpus.scaling, view=corpus.view(image))
-    except BadImage as error:
-        raise changed(corpus, image, error.reason) from error
+    with original_file(corpus, image) as file:
+        try:
+            pixels = read_image(file, depth=image.depth, scaling=corpus.scaling, view=corpus.view(image))
+        except BadImage as error:
+            raise changed(corpus, image, error.reason) from error
     check_size(corpus, image, Size(*pixels.rgb.shape[:2]))
     return pixels
 
@@ -69,29 +70,29 @@ def open_original(corpus: Corpus, image: Image) -> Iterator[ReadBox]:
         pixels = read_original(corpus, image)
         yield pixels.cut
         return
-    check_bytes(corpus, image)
-    path, valid = corpus.path(image), corpus.valid_path(image)
-    if not valid.exists():
-        raise CorpusError(f"{valid} is gone; run `segpipe index` again")
-    check_file(valid)
-    view = replace(corpus.view(image), beside=())  # the picture of valid pixels holds what they say
-    opened = open_mosaic(path, valid, depth=image.depth, scaling=corpus.limits(image), view=view)
-    try:
-        size, read = opened.__enter__()
-    except BadImage as error:
-        raise changed(corpus, image, error.reason) from error
-    try:
-        check_size(corpus, image, size)
+    with original_file(corpus, image) as path:
+        valid = corpus.valid_path(image)
+        if not valid.exists():
+            raise CorpusError(f"{valid} is gone; run `segpipe index` again")
+        check_file(valid)
+        view = replace(corpus.view(image), beside=())  # the picture of valid pixels holds what they say
+        opened = open_mosaic(path, valid, depth=image.depth, scaling=corpus.limits(image), view=view)
+        try:
+            size, read = opened.__enter__()
+        except BadImage as error:
+            raise changed(corpus, image, error.reason) from error
+        try:
+            check_size(corpus, image, size)
 
-        def read_box(box: Box) -> Pixels:
-            try:
-                return read(box)
-            except BadImage as error:
-                raise changed(corpus, image, error.reason) from error
+            def read_box(box: Box) -> Pixels:
+                try:
+                    return read(box)
+                except BadImage as error:
+                    raise changed(corpus, image, error.reason) from error
 
-        yield read_box
-    finally:
-        opened.__exit__(None, None, None)
+            yield read_box
+        finally:
+            opened.__exit__(None, None, None)
 
 
 def read_reduced(corpus: Corpus, image: Image, size: Size) -> npt.NDArray[np.uint8]:
@@ -111,25 +112,40 @@ def read_reduced(corpus: Corpus, image: Image, size: Size) -> npt.NDArray[np.uin
     return picture
 
 
-def check_bytes(corpus: Corpus, image: Image) -> None:
-    """See that an image file is the one that was indexed, by its bytes; of those above 1 GiB by its size.
+@contextmanager
+def original_file(corpus: Corpus, image: Image) -> Iterator[Path]:
+    """Yield a file of this machine with the bytes that were indexed; above 1 GiB their number alone is compared.
 
     Raises:
-        CorpusError: it is not, or it is gone.
+        CorpusError: the file of the corpus has others, or is gone.
     """
     path = corpus.path(image)
-    try:
-        now = path.stat()
-        if now.st_size != image.bytes:
-            raise changed(corpus, image, f"{image.bytes} bytes then, {now.st_size} now")
-        if image.mosaic and image.bytes > _HASHED:
+    for again in (False, True):
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(local(path, fresh=again))
+                _check_bytes(corpus, image, file)
+            except CorpusError:
+                if again or file == path:
+                    raise
+                continue  # a copy of what the store held before
+            except OSError as error:
+                way = _again(image) if image.moment else "name the folder where it is now: `segpipe run FOLDER RUN`"
+                raise CorpusError(
+                    f"{path} cannot be opened any more ({error.strerror or 'it is gone'}); put it back, or {way}"
+                ) from error
+            yield file
             return
-        identity = [_identity(file) for file in (path, *(path.parent / name for name in image.view.files))]
-        found = _sha256(path, image.view.files, *identity)
-    except OSError as error:
-        way = _again(image) if image.moment else "name the folder where it is now: `segpipe run FOLDER RUN`"
-        raise CorpusError(f"{path} cannot be opened any more ({error.strerror}); put it back, or {way}") from error
-    if found != image.sha256:
+
+
+def _check_bytes(corpus: Corpus, image: Image, file: Path) -> None:
+    now = file.stat()
+    if now.st_size != image.bytes:
+        raise changed(corpus, image, f"{image.bytes} bytes then, {now.st_size} now")
+    if image.mosaic and image.bytes > _HASHED:
+        return
+    identity = [_identity(each) for each in (file, *(file.parent / name for name in image.view.files))]
+    if _sha256(file, image.view.files, *identity) != image.sha256:
         what = "it or a file beside it has other bytes" if image.view.files else "as many bytes, but others"
         raise changed(corpus, image, what, force=True)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from segpipe.base import files
+from segpipe.images.remote_files import local
 from segpipe.images.validate import Item
 from segpipe.records.corpus import Corpus, Image, Rejected
 from segpipe.records.view import PLAIN
@@ -38,9 +39,12 @@ class KnownFiles:
         path = root / item.name
         if item.taken is not None or _ending(item.name) in _RASTERS:
             return None
+        if item.size is not None and item.size not in self.sizes:
+            return None
         try:
-            size = path.stat().st_size
-            found = self.images.get((size, files.sha256(path))) if size in self.sizes else None
+            with local(path, size=item.size) as file:
+                size = file.stat().st_size
+                found = self.images.get((size, files.sha256(file))) if size in self.sizes else None
         except OSError:  # `check` says what is wrong with it
             return None
         if found is None or _ending(found.path) != _ending(item.name):

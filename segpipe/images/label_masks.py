@@ -17,6 +17,7 @@ from segpipe.images.decoding import allow_pixels, decoding, memory_for
 from segpipe.images.headers import BadImage, inspect
 from segpipe.images.listing import Listing
 from segpipe.images.photographs import open_photograph
+from segpipe.images.remote_files import local
 from segpipe.images.video import is_video
 
 _log = logging.getLogger(__name__)
@@ -79,7 +80,8 @@ def groups_of_a_name(paths: Sequence[str]) -> list[list[str]]:
 
 def _asked(path: Path, guards: Guards) -> bool:
     try:
-        return bool(guards.call(partial(is_label_mask, path)))
+        with local(path) as file:
+            return bool(guards.call(partial(is_label_mask, file)))
     except (BadImage, Gone):  # `check` says why
         return False
 

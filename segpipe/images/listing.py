@@ -11,8 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segpipe.base.errors import CorpusError, UsageError, named
+from segpipe.base.object_store import Stored
 from segpipe.base.outside import read_names
+from segpipe.base.remote_path import ListedObject, RemotePath, is_url
 from segpipe.images import heic
+from segpipe.images.remote_listing import FoundObjects, is_object, one_object, walk_objects
 from segpipe.images.tree_walk import ends, inside, refuse_ours, walk
 from segpipe.images.video import ENDINGS as VIDEOS
 from segpipe.images.video import is_video
@@ -54,6 +57,19 @@ class Listing:
     """How many pictures and films of other kinds lie beside them, by their ending."""
     scenes: Mapping[str, BandScene] = field(default_factory=dict)
     """Of files of `paths` that are not all of their image: what is."""
+    objects: Mapping[str, Stored] = field(default_factory=dict)
+    """Of a folder on an object store: what it says of each file of `paths`, and of others there."""
+
+    def file(self, path: str) -> Path:
+        """A file of `paths`; of an object its size and ETag are known."""
+        if isinstance(self.root, RemotePath):
+            found = self.objects[path]
+            return ListedObject.of(self.root / path, found.size, found.etag)
+        return self.root / path
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a file on an object store, as it was listed; None for files of this machine."""
+        return self.objects[path].size if path in self.objects else None
 
     @property
     def names(self) -> list[str]:
@@ -94,6 +110,8 @@ def list_images(images: str, *, skip: Path | None = None, videos: bool = False, 
     if not images:
         raise UsageError(f"{named('index.images')} is not set; name a folder of images: `segpipe index IMAGES RUN`")
     endings = readable() + more + (VIDEOS if videos else ())
+    if is_url(images):
+        return _checked(_list_objects(RemotePath(images), endings, videos=videos, more=more), images, endings)
     path = Path(os.path.abspath(Path(images).expanduser()))  # noqa: PTH100  links in the name are kept
     run = os.path.realpath(skip) if skip is not None else None
     if inside(os.path.realpath(path), run):
@@ -114,12 +132,44 @@ def list_images(images: str, *, skip: Path | None = None, videos: bool = False, 
         )
     else:
         listing = _glob(path, run, endings)
+    return _checked(listing, images, endings)
+
+
+def _checked(listing: Listing, images: str, endings: tuple[str, ...]) -> Listing:
+    """A listing that holds an image.
+
+    Raises:
+        CorpusError: it holds none.
+    """
     if not listing.paths:
         reasons = "".join(f"; {r.path}: {r.reason}" for r in listing.rejected[:3])
         others = listing.told_of_others()
         reasons += f"; {others}" if others else ""
         raise CorpusError(f"{images} holds no images ({' '.join(endings)}); name another folder{reasons}")
     return listing
+
+
+def _list_objects(path: RemotePath, endings: tuple[str, ...], *, videos: bool, more: tuple[str, ...]) -> Listing:
+    """As `list_images`, of a folder, object or glob on an object store."""
+    if path.suffix.lower() in _LISTS:
+        raise UsageError(f"{path}: a list of paths is read from this machine alone; name a folder, an object or a glob")
+    parts = path.parts
+    first = next((i for i, part in enumerate(parts) if _WILD.search(part)), len(parts))
+    if first < len(parts):
+        found = walk_objects(RemotePath(*parts[:first]), parts[first:], endings)
+        return _of_objects(RemotePath(*parts[:first]), found, endings)
+    if ends(path.name, endings) and is_object(path):
+        return _of_objects(RemotePath(*parts[:-1]), one_object(path), endings)
+    found = walk_objects(path, ("**", "*"), endings)
+    if not found.objects and not found.rejected:
+        raise UsageError(f"{path}: there is no such object or folder; correct {named('index.images')}")
+    kept = replace(found, names=tuple(name for name in found.names if ends(name, endings)))
+    others = _count_others(found.names, videos=videos, more=more)
+    return replace(_of_objects(path, kept, endings), passed_over=others)
+
+
+def _of_objects(root: RemotePath, found: FoundObjects, endings: tuple[str, ...]) -> Listing:
+    return replace(_split(root, found.names, found.rejected, endings), objects=found.objects)
 
 
 def readable() -> tuple[str, ...]:

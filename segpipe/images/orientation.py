@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from segpipe.base.geometry import Size
 from segpipe.images.headers import BadImage, inspect
+from segpipe.images.remote_files import local
 from segpipe.records.corpus import Corpus, Image
 
 Int64 = npt.NDArray[np.int64]
@@ -17,8 +18,9 @@ def orientation_of(corpus: Corpus, image: Image) -> int:
     if image.mosaic or image.moment is not None:
         return 1
     try:
-        return inspect(corpus.path(image)).orientation
-    except BadImage:  # gone or changed: whatever reads it will say so
+        with local(corpus.path(image)) as file:
+            return inspect(file).orientation
+    except (BadImage, FileNotFoundError):  # gone or changed: whatever reads it will say so
         return 1
 
 

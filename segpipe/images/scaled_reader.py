@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from segpipe.base.geometry import Box, Size
 from segpipe.images import rasters
-from segpipe.images.corpus_reader import changed, check_bytes, check_size
+from segpipe.images.corpus_reader import changed, check_size, original_file
 from segpipe.images.decoding import decoding
 from segpipe.images.headers import BadImage, Container, inspect
 from segpipe.images.mosaics import check_readable
@@ -80,21 +80,20 @@ def read_small(corpus: Corpus, image: Image, scale: int) -> Rgb | None:
     Raises:
         CorpusError: the file is gone, or is not the one that was indexed.
     """
-    path = corpus.path(image)
     if image.mosaic or image.depth != "uint8":
         return None
-    check_bytes(corpus, image)
-    try:
-        with decoding(path):
-            container = inspect(path)
-            if container.kind != "JPEG" or container.raster:
-                return None
-            with open_photograph(path, container) as opened:
-                wide, high = opened.size
-                opened.draft("RGB", (max(1, wide // scale), max(1, high // scale)))
-                rgb = upright(np.asarray(opened.convert("RGB")), container.orientation)
-    except BadImage as error:
-        raise changed(corpus, image, error.reason) from error
+    with original_file(corpus, image) as path:
+        try:
+            with decoding(path):
+                container = inspect(path)
+                if container.kind != "JPEG" or container.raster:
+                    return None
+                with open_photograph(path, container) as opened:
+                    wide, high = opened.size
+                    opened.draft("RGB", (max(1, wide // scale), max(1, high // scale)))
+                    rgb = upright(np.asarray(opened.convert("RGB")), container.orientation)
+        except BadImage as error:
+            raise changed(corpus, image, error.reason) from error
     wanted = -(-image.size.height // scale), -(-image.size.width // scale)
     return rgb if rgb.shape[:2] == wanted else None
 
@@ -106,10 +105,9 @@ def open_scaled(corpus: Corpus, image: Image) -> Iterator[ScaledMosaic]:
     Raises:
         CorpusError: the file is gone, or is not the one that was indexed.
     """
-    check_bytes(corpus, image)
-    path = corpus.path(image)
     view = replace(corpus.view(image), beside=())
     with ExitStack() as stack:
+        path = stack.enter_context(original_file(corpus, image))
         try:
             with decoding(path):
                 container = inspect(path)

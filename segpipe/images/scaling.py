@@ -15,6 +15,7 @@ from segpipe.images.channel_scaling import scale_channels
 from segpipe.images.crop_plan import CropPlan
 from segpipe.images.mosaics import sample_mosaic, showing
 from segpipe.images.readers import sample_values
+from segpipe.images.remote_files import local
 from segpipe.images.scale_groups import NONE_SETTLED, Limits
 from segpipe.records.corpus import Image, valid_path
 from segpipe.records.view import scales_of
@@ -61,7 +62,8 @@ def find_scaling(
         deep = [image for image in images if (image.view.scale or image.depth) == name]
         sample = []
         for i in sorted(rng.permutation(len(deep))[:_IMAGES]):
-            values, rng = guards.call(_sample, deep[i], root, corpus_dir, plan, rng)
+            with local(root / deep[i].path) as file:
+                values, rng = guards.call(_sample, deep[i], file, corpus_dir, plan, rng)
             sample.append(values)
         values = np.concatenate(sample)
         low, high = (float(value) for value in np.percentile(values, _TAILS)) if len(values) else (0.0, 1.0)
@@ -70,10 +72,10 @@ def find_scaling(
 
 
 def _sample(
-    image: Image, root: Path, corpus_dir: Path, plan: CropPlan, rng: np.random.Generator
+    image: Image, path: Path, corpus_dir: Path, plan: CropPlan, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], np.random.Generator]:
     """Values (n,) of an image, of a mosaic from at most 64 of its windows; and `rng` as it is after that."""
-    path, view = root / image.path, replace(image.view, bands=image.view.bands or numbers(plan.bands))
+    view = replace(image.view, bands=image.view.bands or numbers(plan.bands))
     if not image.mosaic:
         return sample_values(path, count=_PIXELS, rng=rng, view=view), rng
     valid = valid_path(corpus_dir, image.id)

@@ -114,6 +114,18 @@ def _is_ours(real: str, names: set[str]) -> bool:
     return {"config.yaml", "corpus"} <= names and os.path.exists(f"{real}/corpus/corpus.jsonl")  # noqa: PTH110
 
 
+def match(pattern: Sequence[str], parts: Sequence[str]) -> bool:
+    """Whether a path matches the parts of a glob.
+
+    >>> match(["**", "*.jpg"], ["a", "b.jpg"]), match(["*.jpg"], ["a", "b.jpg"])
+    (True, False)
+    """
+    states = _spread(pattern, {0})
+    for part in parts:
+        states = _step(pattern, states, part)
+    return len(pattern) in states
+
+
 def _step(pattern: Sequence[str], states: frozenset[int], name: str) -> frozenset[int]:
     """Which parts of a glob can come next after one more path component; `len(pattern)`: it is matched."""
     after = set()

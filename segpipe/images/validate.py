@@ -25,6 +25,7 @@ from segpipe.images.mosaics import is_mosaic, probe_mosaic
 from segpipe.images.nodata import fingerprint
 from segpipe.images.rasters import read_geo
 from segpipe.images.readers import check_pixels, has_collar, probe_image
+from segpipe.images.remote_files import local
 from segpipe.images.stack_plan import StackPlan
 from segpipe.images.stack_views import find_stack
 from segpipe.images.video import BadVideo, is_video
@@ -46,6 +47,8 @@ class Item:
     """The frame, where it is one."""
     layers: tuple[str, ...] = ()
     """The files that hold its bands, where it is not this one alone, see `View.layers`."""
+    size: int | None = None
+    """Bytes, where the object store that it lies on says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +85,11 @@ def find_images(
         if is_video(Path(name)) and limits.stack is not None:
             yield Rejected(name, "a video is red, green and blue; index.bands and its like name other channels")
         elif is_video(Path(name)):
-            with guards.one() as guard:
-                yield from _take_frames(guard, listing.root / name, name, id_, choice, limits)
+            with local(listing.root / name, size=listing.size(name)) as film, guards.one() as guard:
+                yield from _take_frames(guard, film, name, id_, choice, limits)
         else:
             scene = listing.scenes.get(name)
-            yield Item(name, id_) if scene is None else Item(name, id_, layers=scene.layers)
+            yield Item(name, id_, layers=scene.layers if scene else (), size=listing.size(name))
 
 
 def _take_frames(
@@ -142,7 +145,8 @@ def expect_frames(videos: Sequence[Path], choice: Choice) -> Expected:
     with Guards(VIDEO_MEMORY) as guards:
         for path in videos:
             try:
-                found = guards.call(_expect, path, choice)
+                with local(path) as film:
+                    found = guards.call(_expect, film, choice)
             except (BadVideo, Gone):
                 continue
             frames, taken, decoded = frames + found.frames, taken + found.megapixels, decoded + found.decoded
@@ -176,8 +180,9 @@ def check(
     if item.taken is not None:
         return keep_frame(item, item.taken, corpus_dir)
     try:
-        work = partial(_check_file, item, root / item.name, corpus_dir, limits)
-        return work() if guards is None else guards.call(work)
+        with local(root / item.name, size=item.size) as file:
+            work = partial(_check_file, item, file, corpus_dir, limits)
+            return work() if guards is None else guards.call(work)
     except BadImage as error:
         return Rejected(item.name, error.reason)
     except Gone as gone:

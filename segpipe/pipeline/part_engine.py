@@ -107,7 +107,7 @@ def work_by_parts(
 
 
 def _map(bench: PartBench, map_parts: MapParts, run_dir: RunDir, track: Track) -> None:
-    root, name, count = str(run_dir.root.absolute()), bench.stage, bench.parts
+    root, name, count = str(run_dir.place.absolute()), bench.stage, bench.parts
     calls = [PartCall(root, name, bench.key, number) for number in range(1, count + 1)]
     said = track(map_parts(calls), total=count, unit=f"parts of {name}")
     failed = [why for why in said if why]

@@ -10,7 +10,7 @@ from segpipe.base.errors import UsageError
 from segpipe.base.known_sums import KnownSums
 from segpipe.base.runtime import Track
 from segpipe.pipeline.part_rounds import all_seconds, close_round, told_missing
-from segpipe.pipeline.part_work import PartBench, done_part
+from segpipe.pipeline.part_work import PartBench, done_part, remote_parts
 from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_plan
 from segpipe.pipeline.run_settings import Settings, make_runtime
 from segpipe.pipeline.running import carry_names, run_stage, summary_line
@@ -57,7 +57,10 @@ def merge_parts(run_dir: RunDir, settings: Settings, track: Track, *, verify: bo
             step = planned_step(plan, stage, settings, run_dir, run_dir.manifest())
             if step.action != "run":
                 found.append(MergedStage(stage.NAME, None, step.reason))
-            elif not step.key or not _begun(step, run_dir):
+                continue
+            if step.key and (remote := remote_parts(run_dir, stage, step.key)) is not None:
+                remote.pull()
+            if not step.key or not _begun(step, run_dir):
                 found.append(MergedStage(stage.NAME, None, "no part is done yet"))
             else:
                 found.append(_close(step, plan, run_dir, settings, track, verify))

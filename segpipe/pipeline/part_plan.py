@@ -7,6 +7,7 @@ import shutil
 from datetime import UTC, datetime
 
 from segpipe.base.errors import UsageError, named
+from segpipe.base.remote_path import is_url
 from segpipe.base.runtime import Track
 from segpipe.pipeline.part_work import LEASE_MINUTES, lay_out
 from segpipe.pipeline.planned_steps import INDEX, plan_key
@@ -18,6 +19,7 @@ from segpipe.stages import stamps_of
 from segpipe.store.corpus import count_corpus
 from segpipe.store.leases import Leases
 from segpipe.store.part_folder import FOLDER, load_plan, save_plan
+from segpipe.store.remote_parts import forget_records
 from segpipe.store.run_dir import RunDir
 
 log = logging.getLogger(__name__)
@@ -73,6 +75,8 @@ def _list_files(run_dir: RunDir, settings: Settings, track: Track) -> ListedImag
         SegpipeError: there are none, or they cannot be listed.
     """
     stage, plan = BY_NAME[INDEX], load_plan(run_dir.root)
+    if run_dir.remote is not None or is_url(str(getattr(settings[INDEX], "images", ""))):
+        raise UsageError(f"{named('index')}: what lies on an object store is indexed at once; leave it out")
     stamps = stamps_of(stage, settings[INDEX])
     step = step_of(stage, settings, run_dir, run_dir.manifest(), stamps=stamps)
     if step.action != "run":
@@ -99,5 +103,7 @@ def _forget(run_dir: RunDir) -> None:
                 f"{named('overwrite')}: {what} of {place.parent.name} is being done by {who}; end it first, "
                 f"or wait until its lease has run out ({LEASE_MINUTES:g} minutes)"
             )
+    if run_dir.remote is not None:
+        forget_records(run_dir.remote)
     if folder.is_dir():
         shutil.rmtree(folder)

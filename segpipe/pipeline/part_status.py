@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from segpipe.pipeline.part_rounds import CLOSING, open_round
-from segpipe.pipeline.part_work import LEASE_MINUTES
+from segpipe.pipeline.part_work import LEASE_MINUTES, remote_parts
 from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_plan, waits_for
 from segpipe.pipeline.run_settings import Settings
 from segpipe.store.leases import Leases
@@ -55,16 +55,19 @@ def status_of_parts(
             found.append(StageStatus(stage.NAME, "finished", plan.parts, plan.parts))
         else:
             now = open_round(stage, settings, run_dir, step.key)
-            folder = PartFolder(run_dir.root, stage.NAME, now.key(step.key))
-            said = str(now) if now.of > 1 else ""
-            found.append(replace(_open_stage(stage.NAME, folder, plan.parts, 60 * lease_minutes), round=said))
+            folder, leases = PartFolder(run_dir.root, stage.NAME, now.key(step.key)), None
+            if (remote := remote_parts(run_dir, stage, step.key)) is not None:
+                remote.pull_records()
+                leases = remote.leases(seconds=60 * lease_minutes)
+            status = _open_stage(stage.NAME, folder, plan.parts, leases, 60 * lease_minutes)
+            found.append(replace(status, round=str(now) if now.of > 1 else ""))
     return tuple(found)
 
 
-def _open_stage(name: str, folder: PartFolder, parts: int, seconds: float) -> StageStatus:
+def _open_stage(name: str, folder: PartFolder, parts: int, leases: Leases | None, seconds: float) -> StageStatus:
     if not folder.path.is_dir():
         return StageStatus(name, "open", parts)
-    records, leases = folder.records(parts), Leases(folder.path, seconds=seconds)
+    records, leases = folder.records(parts), leases or Leases(folder.path, seconds=seconds)
     held = leases.running()
     running = {int(part): who for part, who in held.items() if part.isdecimal()}
     running = {part: who for part, who in running.items() if part not in records}

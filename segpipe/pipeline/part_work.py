@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +20,12 @@ from segpipe.pipeline.run_settings import Settings, make_runtime
 from segpipe.pipeline.running import names_left
 from segpipe.pipeline.steps import BY_NAME, Step, command_of
 from segpipe.records.part_record import PartFailure, PartRecord
-from segpipe.stages import sharing_of, user_files
+from segpipe.stages import Stage, sharing_of, user_files
 from segpipe.store.class_names import CLASSES
 from segpipe.store.leases import Leases
 from segpipe.store.part_folder import FileSums, PartFolder, measure, part_name, sum_files, sum_of
 from segpipe.store.part_taker import PartTaker
+from segpipe.store.remote_parts import RemoteParts, StoredPartFolder
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import Round, UnitsOfWork, closed_after, round_of, shared_folder
 
@@ -48,6 +49,17 @@ class PartBench:
     out: Path
     """Of the artefact while it is made."""
     work: UnitsOfWork
+    remote: RemoteParts | None = None
+    """Of a run on an object store: where others write their parts, and this machine its own."""
+
+    def measure(self, names: Sequence[str]) -> tuple[int, int]:
+        """Number and bytes of the files of parts that are there."""
+        return measure(self.out, names) if self.remote is None else self.remote.measure(names)
+
+    def leases(self, minutes: float) -> Leases:
+        """Those of the parts, for this process."""
+        seconds = 60 * minutes
+        return Leases(self.folder.path, seconds=seconds) if self.remote is None else self.remote.leases(seconds=seconds)
 
     @property
     def round(self) -> Round:
@@ -98,7 +110,7 @@ def _take_rounds(bench: PartBench | None, reopen: Callable[[], PartBench | None]
     """Take parts of every round; one of the processes that do so closes a round, which opens the next to all."""
     did = 0
     while bench is not None:
-        now, leases = bench, Leases(bench.folder.path, seconds=60 * lease_minutes)
+        now, leases = bench, bench.leases(lease_minutes)
         did += take_parts(now, leases)
         if now.round.last:
             return did
@@ -123,7 +135,7 @@ def do_given(bench: PartBench, number: int, *, lease_minutes: float = LEASE_MINU
     if done_part(bench, number):
         log.info("%-8s part %s was done before", bench.stage, PartNumber(number, bench.parts))
         return False
-    leases = Leases(bench.folder.path, seconds=60 * lease_minutes)
+    leases = bench.leases(lease_minutes)
     leases.take(part_name(number), seize=True)
     with leases.held(part_name(number)):
         do_part(bench, number)
@@ -184,22 +196,47 @@ def open_bench(run_dir: RunDir, settings: Settings, track: Track, name: str) -> 
             f"`segpipe plan {run_dir.root} --parts N --index --overwrite`"
         )
     out, work = lay_out(step, run_dir, settings, track)
-    key = round_of(work).key(step.key)
-    return PartBench(name, key, plan.parts, PartFolder(run_dir.root, name, key), out, work)
+    now, remote = round_of(work), remote_parts(run_dir, stage, step.key)
+    if remote is not None and now.of > 1:
+        raise UsageError(
+            f"{run_dir.place}: {name} is done in rounds, whose parts need a folder that all machines see; do it at "
+            f"once with `segpipe {command_of(stage, run_dir)}`"
+        )
+    folder = part_folder(run_dir, stage, now.key(step.key))
+    return PartBench(name, now.key(step.key), plan.parts, folder, out, work, remote)
 
 
 def lay_out(step: Step, run_dir: RunDir, settings: Settings, track: Track) -> tuple[Path, UnitsOfWork]:
     """The folder in which a stage's artefact is made, laid out where it is not yet; and the work on it."""
     sharing, config, runtime = sharing_of(step.stage), settings[step.stage.NAME], make_runtime(settings, track)
     assert sharing is not None
+    remote = remote_parts(run_dir, step.stage, step.key)
+
+    def lay(folder: Path) -> None:
+        sharing.open(config, run_dir, folder, runtime).lay_out()
+
     out = shared_folder(
         run_dir,
         step.stage.ARTEFACT,
         step.key,
-        lay_out=lambda folder: sharing.open(config, run_dir, folder, runtime).lay_out(),
+        lay_out=lay if remote is None else remote.agreed(lay),
         laid_out=sharing.laid_out,
     )
+    if remote is not None:
+        remote.pull_records()
     return out, sharing.open(config, run_dir, out, runtime)
+
+
+def part_folder(run_dir: RunDir, stage: Stage, key: str) -> PartFolder:
+    """What is known of the parts of a stage at a key."""
+    remote = remote_parts(run_dir, stage, key)
+    root, name = run_dir.root, stage.NAME
+    return PartFolder(root, name, key) if remote is None else StoredPartFolder(remote, root, name, key)
+
+
+def remote_parts(run_dir: RunDir, stage: Stage, key: str) -> RemoteParts | None:
+    """The parts of a stage on the store that a run lies on; None for a run of this machine."""
+    return None if run_dir.remote is None else RemoteParts(run_dir.remote, stage.ARTEFACT, stage.NAME, key)
 
 
 def done_part(bench: PartBench, number: int, *, verify: bool = False) -> bool:
@@ -216,11 +253,13 @@ def done_part(bench: PartBench, number: int, *, verify: bool = False) -> bool:
         return False
     sums = bench.folder.sums(record)
     names = bench.work.names(range(record.start, record.stop)) if sums is None else [name for name, _ in sums]
-    if measure(bench.out, names) == (record.files, record.bytes) and (
+    if bench.measure(names) == (record.files, record.bytes) and (
         not verify or sum_of(sum_files(bench.out, names)[0]) == record.sha256
     ):
         return True
     bench.folder.forget(number)
+    if bench.remote is not None:
+        bench.remote.forget(f"{part_name(number)}.json")
     for name in names:
         (bench.out / name).unlink(missing_ok=True)
     return False
@@ -236,10 +275,15 @@ def do_part(bench: PartBench, number: int) -> None:
         if bench.folder.done(number, bench.parts) is None:
             reason = str(error) or type(error).__name__
             bench.folder.fail(PartFailure(part=number, reason=reason, host=socket.gethostname(), finished=_now()))
+            if bench.remote is not None:
+                bench.remote.push((), [f"{part_name(number)}.failed"])
             raise
         log.info("%-8s part %s was finished by another meanwhile", bench.stage, PartNumber(number, bench.parts))
         return
     bench.folder.save(record, sums)
+    if bench.remote is not None:
+        bench.remote.push([name for name, _ in sums], [f"{part_name(number)}{ending}" for ending in (".sums", ".json")])
+        bench.remote.forget(f"{part_name(number)}.failed")
 
 
 def part_record(bench: PartBench, number: int, started: float) -> tuple[PartRecord, FileSums]:

@@ -13,6 +13,8 @@ from segpipe.base.config import Layer, Section, before, build, read_sets, read_y
 from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime, Track, no_track
 from segpipe.stages import MAKERS, STAGES, UNLISTED, Stage, accept, cluster, train
+from segpipe.store.remote_run import RemoteRun
+from segpipe.store.run_copy import remote_url
 from segpipe.store.run_dir import RunDir
 
 Settings = Mapping[str, Section]
@@ -34,8 +36,13 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 def open_run(root: Path) -> RunDir:
-    """The run directory at `root`, which need not exist yet."""
-    return RunDir(root, MAKERS, unlisted=UNLISTED)
+    """The run directory at `root`, which need not exist yet; of one on an object store the copy on this machine."""
+    url = remote_url(root)
+    if url is None:
+        return RunDir(root, MAKERS, unlisted=UNLISTED)
+    remote = RemoteRun(url, MAKERS)
+    remote.refresh()
+    return RunDir(remote.copy, MAKERS, unlisted=UNLISTED, remote=remote)
 
 
 def existing_run(root: Path) -> RunDir:
@@ -44,9 +51,9 @@ def existing_run(root: Path) -> RunDir:
     Raises:
         UsageError: there is none.
     """
-    if not (root / "config.yaml").exists():
-        raise UsageError(f"{root} is not a run (no config.yaml); begin with `segpipe run IMAGES {root}`")
     run_dir = open_run(root)
+    if not (run_dir.root / "config.yaml").exists():
+        raise UsageError(f"{root} is not a run (no config.yaml); begin with `segpipe run IMAGES {root}`")
     run_dir.settle()
     return run_dir
 

@@ -21,6 +21,7 @@ from segpipe.records.manifest import StageRecord
 from segpipe.stages import STAGES, Stage, not_content, user_files
 from segpipe.store.class_names import CLASSES, clustering, load_naming, speaks_of
 from segpipe.store.corpus import load_rejected
+from segpipe.store.remote_parts import RemoteParts
 from segpipe.store.run_dir import RunDir
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,9 @@ def run_stage(step: Step, settings: Settings, run_dir: RunDir, runtime: Runtime)
     stage, old = step.stage, run_dir.manifest().stages.get(step.stage.NAME)
     if step.reason == FORCED:
         run_dir.record(stage.NAME, None)  # nothing of the old artefact is taken over
+    if run_dir.remote is not None:
+        run_dir.remote.fetch(stage.ARTEFACT)  # of which what is known is taken over
+        RemoteParts(run_dir.remote, stage.ARTEFACT, stage.NAME, step.key).pull()
     fresh = not run_dir.prepare(stage.ARTEFACT, step.key)
     started = time.monotonic()
     try:

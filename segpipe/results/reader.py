@@ -49,11 +49,13 @@ class RunReader:
         Raises:
             UsageError: it is no run, or its manifest is damaged.
         """
+        self.run_dir = pipeline.open_run(root)
+        root = self.run_dir.root
         if not (root / "config.yaml").is_file():
             what = "has no config.yaml" if root.is_dir() else "is a file" if root.exists() else "does not exist"
-            raise UsageError(f"{root} is not a run ({what}); begin one with `segpipe run IMAGES {root}`")
+            named = self.run_dir.place
+            raise UsageError(f"{named} is not a run ({what}); begin one with `segpipe run IMAGES {named}`")
         self.root = root
-        self.run_dir = pipeline.open_run(root)
         self._kept: dict[str, tuple[str, Any]] = {}
         self.finished()
 
@@ -81,6 +83,8 @@ class RunReader:
         """
         artefact, done = pipeline.BY_NAME[stage].ARTEFACT, self.finished()
         path = self.root / artefact
+        if stage in done and self.run_dir.remote is not None:
+            self.run_dir.remote.fetch(artefact)
         if stage in done and path.is_dir():
             return path
         state = f"{artefact}/ is gone from" if stage in done else f"{stage} has not been run on"

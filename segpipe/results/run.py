@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from segpipe.base.errors import SegpipeError, warn
 from segpipe.base.geometry import Box
+from segpipe.base.remote_path import place
 from segpipe.records.legend import Mask
 from segpipe.results import arrays, tables
 from segpipe.results.maps_figure import draw_maps, view_map
@@ -42,7 +43,7 @@ class Run(Mapping[str, dict[str, Any]]):
         Raises:
             UsageError: it is not a run, or its manifest is damaged.
         """
-        self._reader = RunReader(Path(path).expanduser())
+        self._reader = RunReader(place(os.fspath(path)).expanduser())
 
     @property
     def path(self) -> Path:

@@ -19,6 +19,7 @@ from typing import Any
 from segpipe.base import files
 from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Box, Size
+from segpipe.base.remote_path import place
 from segpipe.base.shown import quoted, shorten
 from segpipe.records.corpus import Corpus, Crop, FrameInfo, Image, Rejected
 from segpipe.records.geo import Geo
@@ -58,7 +59,7 @@ def load_corpus(path: Path) -> Corpus:
         wanted = header["images"], header["crops"]
         rows = files.read_jsonl(path / "corpus.jsonl")
         corpus = Corpus(
-            root=Path(header["root"]),
+            root=place(header["root"]),
             images=tuple(image_of(row) for row in rows),
             crops=tuple(Crop(i, box) for i, row in enumerate(rows) for box in boxes_of(row)),
             scaling={depth: (low, high) for depth, (low, high) in header["scaling"].items() if _numbers([low, high])},

@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from segpipe.base.shortage import raise_shortage
 from segpipe.records.manifest import Manifest, StageRecord
 from segpipe.store import transaction
 from segpipe.store.ownership import RUN, claim, locked
+from segpipe.store.remote_run import RemoteRun
 
 KEY = ".key"
 """File by which what is being made of an artefact says whose it is: the key of its stage."""
@@ -39,6 +40,17 @@ class RunDir:
     """From artefacts to patterns of files whose checksums are not listed: see `checksums.write_sums`."""
     known: KnownSums | None = None
     """Checksums of files of the artefact that is being made: parts that wrote them have read them."""
+    remote: RemoteRun | None = None
+    """Of a run on an object store: the run there, of which `root` is the copy on this machine."""
+
+    @property
+    def place(self) -> Path:
+        """Where the run lies, as a person names it."""
+        return self.root if self.remote is None else self.remote.url
+
+    def shown(self, name: str) -> Path:
+        """Where a person finds a file of a finished artefact, or all of it."""
+        return self.root / name if self.remote is None else self.remote.place_of(name)
 
     def path(self, artefact: str) -> Path:
         """The directory of a finished artefact, whose files were looked at: see `checksums.check_opened`.
@@ -73,9 +85,11 @@ class RunDir:
 
     def has(self, artefact: str) -> bool:
         """Whether a finished artefact of this name exists."""
-        return self._find(artefact) is not None
+        return (self.remote is not None and self.remote.has(artefact)) or self._find(artefact) is not None
 
     def _find(self, artefact: str) -> Path | None:
+        if self.remote is not None:
+            self.remote.fetch(artefact)
         homes = [self.root] if self.under is None else [self.root, self.under]
         return next((home / artefact for home in homes if (home / artefact).is_dir()), None)
 
@@ -203,6 +217,8 @@ class RunDir:
         new = manifest.model_copy(update={"stages": stages})
         values = _finite(new.model_dump(mode="json"))
         files.write_json(self.root / "manifest.json", {**values, "sha256": _seal(values)})
+        if self.remote is not None and self.under is None and record is not None:
+            self.remote.publish()
 
     def _tidy(self) -> None:
         """Finish or take back what a process that was killed had begun, and delete its files that were not done."""
@@ -221,7 +237,8 @@ class RunDir:
             MachineError: the directory cannot be written.
             UsageError: it is not a run.
         """
-        with locked(self.root, RUN, earlier=self._begun_before_markers):
+        there = nullcontext() if self.remote is None else self.remote.held()
+        with locked(self.root, RUN, earlier=self._begun_before_markers), there:
             self._tidy()
             yield
 

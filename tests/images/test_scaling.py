@@ -34,6 +34,6 @@ def test_percentiles_of_all_images_together_are_found_in_another_process_with_th
     draws, sample = np.random.default_rng(0), []
     draws.permutation(2)
     for image in images:
-        values, draws = scaling._sample(image, tmp_path, tmp_path, PLAN, draws)
+        values, draws = scaling._sample(image, tmp_path / image.path, tmp_path, PLAN, draws)
         sample.append(values)
     assert found["uint16"] == tuple(np.percentile(np.concatenate(sample), (0.5, 99.5)))

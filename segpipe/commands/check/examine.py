@@ -13,6 +13,7 @@ from segpipe.base import checksums
 from segpipe.base.errors import MachineError, SegpipeError, UsageError
 from segpipe.base.runtime import Track
 from segpipe.images.nodata import fingerprint
+from segpipe.images.remote_files import local
 from segpipe.records.fault import Fault
 from segpipe.records.manifest import Manifest
 from segpipe.stages import STAGES, Stage
@@ -53,6 +54,9 @@ def examine(run_dir: RunDir, *, deep: bool, track: Track) -> Checked:
         manifest = Manifest() if faults else run_dir.manifest()
         there = [stage for stage in STAGES if (run_dir.root / stage.ARTEFACT).is_dir() or stage.NAME in manifest.stages]
         rows = []
+        if run_dir.remote is not None:
+            for stage in there:
+                run_dir.remote.fetch(stage.ARTEFACT)
         for stage in track(there, total=len(there), unit="directories"):
             found = list(_artefact(stage, run_dir, manifest))
             rows.append((f"{stage.ARTEFACT}/", _count(run_dir.root / stage.ARTEFACT), _state(stage, manifest, found)))
@@ -138,9 +142,10 @@ def _images(run_dir: RunDir, track: Track) -> Iterator[Fault]:
         if image.moment is None:
             path = corpus.path(image)
             try:
-                same = fingerprint(path, image.view.beside) == image.sha256
+                with local(path) as file:
+                    same = fingerprint(file, image.view.beside) == image.sha256
             except OSError as error:
-                yield Fault(path, f"it cannot be read ({error.strerror})", "index")
+                yield Fault(path, f"it cannot be read ({error.strerror or 'it is gone'})", "index")
                 continue
             if not same:
                 yield Fault(path, "it has changed since it was indexed", "index")

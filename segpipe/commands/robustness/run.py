@@ -86,7 +86,7 @@ def probe_run(run_dir: RunDir, options: RobustnessOptions, runtime: Runtime) -> 
         for finding in agreement_findings(corruption, level, counts[:, i], resamples=_RESAMPLES, seed=seed)
     ]
     metadata = {
-        "run": run_dir.root.name,
+        "run": run_dir.place.name,
         "backbone": segmenter.header.backbone,
         "classes": setup.legend.classes,
         "images": [each.name for each in results],

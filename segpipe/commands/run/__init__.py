@@ -140,7 +140,7 @@ def _refresh(done: RunDir) -> list[str]:
 
 def _written(done: RunDir, *stages: str) -> list[str]:
     """A line for what each stage leaves for people to open."""
-    return [f"{_WRITTEN[name][0]:8} {done.root / _WRITTEN[name][1]}" for name in stages if _exists(done, name)]
+    return [f"{_WRITTEN[name][0]:8} {done.shown(_WRITTEN[name][1])}" for name in stages if _exists(done, name)]
 
 
 def _exists(done: RunDir, name: str) -> bool:

@@ -21,6 +21,7 @@ from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import SegpipeError, UsageError, named
 from segpipe.base.files import absolute
 from segpipe.base.guarded import Guards
+from segpipe.base.remote_path import is_url
 from segpipe.base.runtime import Runtime
 from segpipe.images.band_math import parse_formula
 from segpipe.images.crop_plan import CropPlan
@@ -231,11 +232,16 @@ def list_files(config: Config, *, skip: Path | None = None) -> Listing:
     Raises:
         UsageError: there are none, or a split is given for a plain folder.
     """
+    stack = stack_of(config)
+    if is_url(config.images) and (config.layout != FOLDER or (stack is not None and (stack.files or stack.beside))):
+        raise UsageError(
+            f"{named('index.images', config.images)}: published layouts and bands in several files are read from "
+            "folders of this machine alone; copy them to one"
+        )
     if config.layout != FOLDER:
         return list_layout(config.images, layout=config.layout, split=config.split)
     if config.split:
         raise UsageError(f"index.split={config.split}: a plain folder has no splits; set index.layout, or leave it out")
-    stack = stack_of(config)
     if stack is None:
         return list_images(config.images, skip=skip, videos=True)
     return group_scenes(list_images(config.images, skip=skip, videos=True, more=BANDS_TOO), stack)
@@ -252,7 +258,7 @@ def accept(config: Config) -> None:
 
 def input_files(config: Config) -> list[Path]:
     """The files found now, without opening them: a file added, changed or gone makes `index` run again."""
-    return [Path(path) for path in files_of(list_files(config))]
+    return [path if isinstance(path, Path) else Path(path) for path in files_of(list_files(config))]
 
 
 def stamps(config: Config) -> str:
@@ -260,8 +266,12 @@ def stamps(config: Config) -> str:
     return files.stamps(files_of(list_files(config)))
 
 
-def files_of(listing: Listing) -> Iterator[str]:
+def files_of(listing: Listing) -> Iterator[str | Path]:
     """The paths of the files of a listing, and of those beside them that say something of them."""
+    if listing.objects:
+        beside = (name for path in listing.paths for name in (path, path + MASK, path + NOTES))
+        yield from (listing.file(name) for name in beside if name in listing.objects)
+        return
     root = os.fspath(listing.root)
     for path in listing.paths:
         own = f"{root.rstrip('/')}/{path}"

@@ -138,7 +138,7 @@ def tell_old(run_dir: RunDir, *, scores: bool, cover: bool) -> None:
         (cover, "cover is of earlier masks or names", "cover"),
     ):
         if old:
-            said = what, command, run_dir.root
+            said = what, command, run_dir.place
             log.warning("the %s and left out of the page; `segpipe %s %s`, then report again", *said)
 
 
@@ -220,7 +220,7 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     best, shown = {k: found.best[k] for k in cards}, {k: top[k] for k in cards}
     wanted = plan_drawing(corpus.crops_of, [image for group in groups.values() for image in group], best, shown)
     data = ReportData(
-        title=config.title or run_dir.root.resolve().name,
+        title=config.title or run_dir.place.resolve().name,
         corpus=corpus,
         rejected=load_rejected(run_dir.path("corpus")),
         header=inputs.features.header,
