@@ -141,7 +141,7 @@ def test_a_plain_command_goes_on_in_the_round_that_is_open(trained: Path, whole:
 def test_who_closes_a_round_and_vanishes_loses_nothing(
     trained: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, real, closed = copied(trained, tmp_path / "run"), TreeGrowth.close, list[int]()
+    run, real, closed = copied(trained, tmp_path / "run"), TreeGrowth.close_round, list[int]()
 
     def close(work: TreeGrowth) -> None:
         closed.append(work.round.number)
@@ -151,7 +151,7 @@ def test_who_closes_a_round_and_vanishes_loses_nothing(
             real(work)
         real(work)
 
-    monkeypatch.setattr(TreeGrowth, "close", close)
+    monkeypatch.setattr(TreeGrowth, "close_round", close)
     with pytest.raises(MachineError, match="the disk is full"):
         do(run, "cluster", "auto")
     assert cluster_status(run).round.startswith("1 of 4")
@@ -164,7 +164,7 @@ def test_who_closes_a_round_and_vanishes_loses_nothing(
 def test_a_round_that_another_closed_meanwhile_is_not_closed_again(
     trained: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, real, close, closed = copied(trained, tmp_path / "run"), close_by_lease, TreeGrowth.close, list[int]()
+    run, real, close, closed = copied(trained, tmp_path / "run"), close_by_lease, TreeGrowth.close_round, list[int]()
     others = list[int]()
 
     def late(*given: Any, **options: Any) -> bool:
@@ -178,7 +178,7 @@ def test_a_round_that_another_closed_meanwhile_is_not_closed_again(
         close(work)
 
     monkeypatch.setattr(part_work, "close_by_lease", late)
-    monkeypatch.setattr(TreeGrowth, "close", noted)
+    monkeypatch.setattr(TreeGrowth, "close_round", noted)
     assert do(run, "cluster", "auto") == 3
     assert others == [0, 9]
     assert closed == [1, 2, 3]

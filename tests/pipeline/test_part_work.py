@@ -61,7 +61,7 @@ def test_parts_in_any_order_are_the_run_done_at_once(clustered: Path, whole: Pat
     run = copied(clustered, tmp_path / "run")
     for part in ("3/3", "1/3", "2/3"):
         assert do(run, "refine", part) == 1
-    assert list(merge(run)) == ["extract", "refine", "export"]
+    assert list(merge(run)) == ["extract", "mine", "cluster", "refine", "export"]
     same(run, whole, "features", "clusters", "masks")
     ours, theirs = (pipeline.existing_run(path).manifest().stages for path in (run, whole))
     for name in ("extract", "refine"):

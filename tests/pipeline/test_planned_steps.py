@@ -37,7 +37,8 @@ def test_index_in_parts_and_what_follows(planned: Path, tmp_path: Path, monkeypa
     run = copied(planned, tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(index, "list_files", None)  # nobody lists again
-        assert waiting(run) == {"index": "open", "extract": "index", "refine": "index", "export": "index"}
+        later = ("extract", "mine", "cluster", "refine", "export")
+        assert waiting(run) == {"index": "open", **dict.fromkeys(later, "index")}
         with pytest.raises(UsageError, match=r"index must come first \(.*\); run `segpipe index IMAGES"):
             do(run, "extract", "1/3")
         assert [do(run, "index", part) for part in ("3/3", "1/3", "3/3")] == [1, 1, 0]
@@ -45,7 +46,8 @@ def test_index_in_parts_and_what_follows(planned: Path, tmp_path: Path, monkeypa
             merge(run)
         assert do(run, "index", "auto") == 1
         assert merge(run)["index"].record is not None
-        assert waiting(run) == {"index": "finished", "extract": "open", "refine": "extract", "export": "refine"}
+        rest = dict.fromkeys(("mine", "cluster", "refine"), "extract")
+        assert waiting(run) == {"index": "finished", "extract": "open", **rest, "export": "refine"}
         assert do(run, "index", "1/3") == 0
         assert do(run, "extract", "auto") == 3
         merge(run)
@@ -91,7 +93,9 @@ def test_other_settings_of_index_are_refused(planned: Path, tmp_path: Path) -> N
 def test_a_plan_without_parts_of_index_says_so(planned: Path) -> None:
     run = plan_reef(planned.parent, "plain", parts=2, images=4)
     plan = planned_steps.require_plan(*settings_of(run))
-    assert [stage.NAME for stage in planned_steps.planned_stages(plan)] == ["extract", "refine", "export"]
+    assert [stage.NAME for stage in planned_steps.planned_stages(plan)] == [
+        *("extract", "mine", "cluster", "refine", "export")
+    ]
     (run / "corpus").rename(run / "elsewhere")
     with pytest.raises(UsageError, match=r"the plan has no parts of index; do it at once with `segpipe index IMAGES"):
         do(run, "index", "1/2")
