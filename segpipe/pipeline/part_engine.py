@@ -18,9 +18,10 @@ from segpipe.base import checksums
 from segpipe.base.config import Layer
 from segpipe.base.errors import MachineError, SegpipeError
 from segpipe.base.runtime import Track, no_track
+from segpipe.pipeline.part_bench import PartBench, open_bench
 from segpipe.pipeline.part_merge import merge_parts
 from segpipe.pipeline.part_plan import make_plan
-from segpipe.pipeline.part_work import PartBench, do_given, open_bench
+from segpipe.pipeline.part_work import do_given
 from segpipe.pipeline.planned_steps import INDEX, plan_key
 from segpipe.pipeline.run_settings import Settings, existing_run, resolve
 from segpipe.pipeline.running import work

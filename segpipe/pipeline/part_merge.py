@@ -9,8 +9,9 @@ from itertools import chain
 from segpipe.base.errors import UsageError
 from segpipe.base.known_sums import KnownSums
 from segpipe.base.runtime import Track
+from segpipe.pipeline.part_bench import PartBench, remote_parts
 from segpipe.pipeline.part_rounds import all_seconds, close_round, told_missing
-from segpipe.pipeline.part_work import PartBench, done_part, remote_parts
+from segpipe.pipeline.part_work import done_part
 from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_plan
 from segpipe.pipeline.run_settings import Settings, make_runtime
 from segpipe.pipeline.running import carry_names, run_stage, summary_line

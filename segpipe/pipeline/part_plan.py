@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from segpipe.base.errors import UsageError, named
 from segpipe.base.remote_path import is_url
 from segpipe.base.runtime import Track
-from segpipe.pipeline.part_work import LEASE_MINUTES, lay_out
+from segpipe.pipeline.part_bench import lay_out
+from segpipe.pipeline.part_work import LEASE_MINUTES
 from segpipe.pipeline.planned_steps import INDEX, plan_key
 from segpipe.pipeline.run_settings import Settings, save_settings
 from segpipe.pipeline.running import work

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from segpipe.pipeline.part_bench import remote_parts
 from segpipe.pipeline.part_rounds import CLOSING, open_round
-from segpipe.pipeline.part_work import LEASE_MINUTES, remote_parts
+from segpipe.pipeline.part_work import LEASE_MINUTES
 from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_plan, waits_for
 from segpipe.pipeline.run_settings import Settings
 from segpipe.store.leases import Leases

@@ -4,8 +4,8 @@ import pytest
 
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import no_track
+from segpipe.pipeline.part_bench import open_bench
 from segpipe.pipeline.part_merge import merge_parts, missing_parts
-from segpipe.pipeline.part_work import open_bench
 from tests.helpers.parted_run import do, merge, plan_reef, settings_of, small_shards
 
 

@@ -16,9 +16,9 @@ from segpipe.base.errors import MachineError, UsageError
 from segpipe.base.parts import PartNumber
 from segpipe.base.runtime import no_track
 from segpipe.pipeline import part_work
+from segpipe.pipeline.part_bench import open_bench
 from segpipe.pipeline.part_rounds import CLOSING, close_by_lease, told_missing, what_comes_next
 from segpipe.pipeline.part_status import StageStatus, status_of_parts
-from segpipe.pipeline.part_work import open_bench
 from segpipe.stages.cluster.tree_rounds import TreeGrowth
 from segpipe.store.leases import Leases
 from segpipe.store.shared_work import Round

@@ -25,7 +25,8 @@ from segpipe.base import checksums, files
 from segpipe.base.parts import PartNumber
 from segpipe.base.runtime import Runtime, no_track
 from segpipe.commands.demo.synthetic import write_reef_corpus
-from segpipe.pipeline.part_work import PartBench, part_record
+from segpipe.pipeline.part_bench import PartBench
+from segpipe.pipeline.part_work import part_record
 from segpipe.records.features import FeatureHeader
 from segpipe.records.part_record import PartRecord
 from segpipe.stages import sharing_of

@@ -24,8 +24,9 @@ from pathlib import Path
 
 from segpipe.base import files
 from segpipe.base.runtime import no_track
+from segpipe.pipeline.part_bench import PartBench
 from segpipe.pipeline.part_merge import missing_parts
-from segpipe.pipeline.part_work import PartBench, do_part
+from segpipe.pipeline.part_work import do_part
 from segpipe.records.part_record import PartPlan
 from segpipe.store.leases import DiskClock, Leases
 from segpipe.store.part_folder import PartFolder, load_plan, part_name, save_plan
