@@ -107,7 +107,8 @@ class FetchedFiles:
                 except FileNotFoundError:
                     continue
         (file.parent / _ETAG).write_text(f"{path}\n{found.etag}", "utf-8", "surrogateescape")
-        file.with_name(_PART).replace(file)  # last: what is called so is whole, and all beside it is there
+        with _locked(self.folder, fcntl.LOCK_EX):  # who counts would find it under neither name
+            file.with_name(_PART).replace(file)  # last: what is called so is whole, and all beside it is there
 
     def _fetch_one(self, path: RemotePath, file: Path, size: int | None) -> Stored:
         def begin(found: Stored) -> None:
