@@ -8,26 +8,22 @@ from pathlib import Path
 
 from segpipe.base import files
 from segpipe.commands.model.mask_writing import MASKS, ApplyTask, Entry, begin_folder, corpus_of, write_masks
-from segpipe.images.listing import BandScene, Listing, make_ids
+from segpipe.images.listing import Listing
 from segpipe.records.corpus import Rejected
 from segpipe.stages import export, index
 from segpipe.stages.export import part_files
 from segpipe.stages.export.formats.source import Source
+from segpipe.stages.index.listed_work import list_out, pending_pieces, some_listed
 from segpipe.store import masks
 from segpipe.store.listed_files import (
     FileList,
-    ListedFile,
     Row,
     found_names,
-    load_files,
     load_found,
     load_listing,
-    pieces_of,
     rejected_of,
     rejected_row,
     save_found,
-    save_listing,
-    unchecked,
 )
 
 FORMATS = "formats"
@@ -57,24 +53,17 @@ class Applying:
         """List the files."""
         listing = self._list()
         begin_folder(self._begun, self._task.model.fingerprint)
-        layers = {path: scene.layers for path, scene in listing.scenes.items()}
-        names = zip(listing.paths, make_ids(listing.names), strict=True)
-        entries = [ListedFile(path, id_, layers.get(path, ())) for path, id_ in names]
-        listed = FileList(listing.root, len(entries), listing.rejected, stamps=stamps_of(listing))
-        save_listing(self._begun, listed, entries)
+        list_out(self._begun, listing, stamps=stamps_of(listing))
 
     def write(self, units: range) -> None:
         """Write masks, and formats with files of an image's own, of those files that nobody has worked on yet."""
-        for gap in unchecked(self._begun, units):
-            for piece in pieces_of(gap):
-                self._segment(piece)
+        for piece in pending_pieces(self._begun, units):
+            self._segment(piece)
 
     def _segment(self, units: range) -> None:
-        entries = load_files(self._begun, units)
-        scenes = {each.path: BandScene(each.path, each.layers) for each in entries if each.layers}
-        listing = Listing(self.listed.root, tuple(each.path for each in entries), (), scenes=scenes)
-        found, done = dict[str, list[Row]]((each.path, []) for each in entries), list[Entry]()
-        for one in write_masks(self._task, listing, self._begun, known={}, ids=[each.id for each in entries]):
+        listing, ids = some_listed(self._begun, self.listed.root, units)
+        found, done = dict[str, list[Row]]((path, []) for path in listing.paths), list[Entry]()
+        for one in write_masks(self._task, listing, self._begun, known={}, ids=ids):
             if isinstance(one, Rejected):
                 found[one.path].append(rejected_row(one))
                 continue

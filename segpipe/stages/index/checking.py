@@ -13,25 +13,21 @@ from segpipe.base.runtime import Track
 from segpipe.images.even_sample import sample_evenly
 from segpipe.images.frames import Choice
 from segpipe.images.known_files import KnownFiles
-from segpipe.images.listing import BandScene, Listing, make_ids
+from segpipe.images.listing import Listing
 from segpipe.images.validate import Limits, check, expect_images, find_images
 from segpipe.records.corpus import Image, Rejected, frame_path, valid_path
+from segpipe.stages.index.listed_work import list_out, pending_pieces, some_listed
 from segpipe.store.corpus import image_of, row_of
 from segpipe.store.listed_files import (
     FileList,
     Found,
-    ListedFile,
     Row,
     found_names,
-    load_files,
     load_found,
     load_listing,
-    pieces_of,
     rejected_of,
     rejected_row,
     save_found,
-    save_listing,
-    unchecked,
 )
 
 Checked = Image | Rejected
@@ -110,25 +106,19 @@ class Checking:
         """List the files."""
         with Guards(self._checks.limits.memory) as guards:
             found, told = self._list(guards)
-        layers = {path: scene.layers for path, scene in found.scenes.items()}
-        names = zip(found.paths, make_ids(found.names), strict=True)
-        entries = [ListedFile(path, id_, layers.get(path, ())) for path, id_ in names]
-        save_listing(self._out, FileList(found.root, len(entries), found.rejected, tuple(told)), entries)
+        list_out(self._out, found, told=told)
 
     def write(self, units: range) -> None:
         """Check some files, but for those that were checked, and write what was found a few hundred at a time."""
         with Guards(self._checks.limits.memory) as guards:
-            for gap in unchecked(self._out, units):
-                for piece in pieces_of(gap):
-                    self._check(piece, guards)
+            for piece in pending_pieces(self._out, units):
+                self._check(piece, guards)
 
     def _check(self, units: range, guards: Guards) -> None:
-        entries = load_files(self._out, units)
-        scenes = {each.path: BandScene(each.path, each.layers) for each in entries if each.layers}
-        listing = Listing(self.listed.root, tuple(each.path for each in entries), (), scenes=scenes)
+        listing, ids = some_listed(self._out, self.listed.root, units)
         total = self._checks.expect(listing)
-        found = dict[str, Found]((each.path, []) for each in entries)
-        for one in self._checks.of(listing, guards, total=total, ids=[each.id for each in entries]):
+        found = dict[str, Found]((path, []) for path in listing.paths)
+        for one in self._checks.of(listing, guards, total=total, ids=ids):
             found[_file_of(one)].append(_row_of(one))
         save_found(self._out, units, list(found.values()))
 

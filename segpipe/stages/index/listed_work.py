@@ -1,0 +1,34 @@
+"""Listed files as the work of several processes: a listing becomes lines on disk, and some lines a listing again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from segpipe.images.listing import BandScene, Listing, make_ids
+from segpipe.store.listed_files import FileList, ListedFile, load_files, pieces_of, save_listing, unchecked
+
+
+def list_out(out: Path, listing: Listing, *, told: Sequence[str] = (), stamps: str = "") -> None:
+    """Write the files of a listing, each with its id among all of them; see `FileList` for the rest."""
+    layers = {path: scene.layers for path, scene in listing.scenes.items()}
+    names = zip(listing.paths, make_ids(listing.names), strict=True)
+    entries = [ListedFile(path, id_, layers.get(path, ())) for path, id_ in names]
+    save_listing(out, FileList(listing.root, len(entries), listing.rejected, tuple(told), stamps), entries)
+
+
+def some_listed(out: Path, root: Path, units: range) -> tuple[Listing, list[str]]:
+    """Some of the files that `list_out` wrote as a listing of their own, and their ids among all.
+
+    Raises:
+        MachineError: the list is damaged.
+    """
+    entries = load_files(out, units)
+    scenes = {each.path: BandScene(each.path, each.layers) for each in entries if each.layers}
+    return Listing(root, tuple(each.path for each in entries), (), scenes=scenes), [each.id for each in entries]
+
+
+def pending_pieces(out: Path, units: range) -> Iterator[range]:
+    """Those of some files in which nobody has looked yet, as many at once as findings are written together."""
+    for gap in unchecked(out, units):
+        yield from pieces_of(gap)

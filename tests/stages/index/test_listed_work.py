@@ -1,0 +1,32 @@
+"""A listing on disk, and some of its files again: ids are those among all, scenes keep their files."""
+
+from pathlib import Path
+
+from segpipe.images.listing import BandScene, Listing
+from segpipe.records.corpus import Rejected
+from segpipe.stages.index.listed_work import list_out, pending_pieces, some_listed
+from segpipe.store.listed_files import load_listing, save_found
+
+
+def test_some_files_are_a_listing_with_the_ids_of_all(tmp_path: Path) -> None:
+    scene = BandScene("dive/s", ("red=s_B04.tif", "nir=s_B08.tif"))
+    paths = ("a.jpg", "a.png", "dive/s_B04.tif")
+    whole = Listing(tmp_path, paths, (Rejected("b.jpg", "empty"),), scenes={paths[2]: scene})
+    list_out(tmp_path / "out", whole, told=["3 passed over"], stamps="0f")
+    listed = load_listing(tmp_path / "out")
+    assert (listed.root, listed.count, listed.rejected) == (tmp_path, 3, whole.rejected)
+    assert (listed.told, listed.stamps) == (("3 passed over",), "0f")
+    some, ids = some_listed(tmp_path / "out", listed.root, range(1, 3))
+    assert (some.root, some.paths, some.rejected) == (tmp_path, paths[1:], ())
+    assert some.scenes[paths[2]].layers == scene.layers
+    every, all_ids = some_listed(tmp_path / "out", listed.root, range(3))
+    assert every.paths == paths
+    assert ids == all_ids[1:]
+    assert len(set(all_ids)) == 3
+
+
+def test_what_nobody_looked_at_is_pending(tmp_path: Path) -> None:
+    list_out(tmp_path, Listing(tmp_path, tuple(f"{i:04}.jpg" for i in range(1200)), ()))
+    assert list(pending_pieces(tmp_path, range(1200))) == [range(500), range(500, 1000), range(1000, 1200)]
+    save_found(tmp_path, range(500, 1000), [[] for _ in range(500)])
+    assert list(pending_pieces(tmp_path, range(100, 1100))) == [range(100, 500), range(1000, 1100)]
