@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
 
 from segpipe.base.errors import UsageError
 from segpipe.base.known_sums import KnownSums
@@ -85,7 +85,7 @@ def _close(step: Step, plan: PartPlan, run_dir: RunDir, settings: Settings, trac
     if not folder.path.is_dir():
         return MergedStage(name, None, f"no part of round {now} is done yet")
     bench = PartBench(name, now.key(step.key), plan.parts, folder, out, work)
-    missing = missing_parts(bench, track, verify=verify)
+    missing, sums = check_parts(bench, track, verify=verify)
     if missing:
         raise UsageError(
             f"{run_dir.root}: {told_missing(name, now, missing, plan.parts)}; do them "
@@ -95,7 +95,6 @@ def _close(step: Step, plan: PartPlan, run_dir: RunDir, settings: Settings, trac
         after = round_of(sharing.open(settings[name], run_dir, out, runtime))
         return MergedStage(name, None, f"round {now} is closed; next: the parts of round {after}", closed=True)
     seconds = all_seconds(run_dir, name, step.key, now, plan)
-    sums = KnownSums(chain.from_iterable(folder.sums(record) or () for record in folder.records(plan.parts).values()))
     record = run_stage(step, settings, replace(run_dir, known=sums), runtime)
     record = record.model_copy(update={"seconds": round(record.seconds + seconds, 3)})
     run_dir.record(name, record)
@@ -103,13 +102,22 @@ def _close(step: Step, plan: PartPlan, run_dir: RunDir, settings: Settings, trac
     return MergedStage(name, record, summary_line(record))
 
 
-def missing_parts(bench: PartBench, track: Track, *, verify: bool = False) -> list[int]:
-    """The parts that were not done, or of which files are not there as they were written.
+def check_parts(bench: PartBench, track: Track, *, verify: bool = False) -> tuple[list[int], KnownSums]:
+    """The parts that were not done, or of which files are not there as they were written; the checksums of the others.
 
     Args:
         bench: of the stage.
         track: shows how far it is.
         verify: read every file, instead of looking at sizes.
     """
-    numbers = track(range(1, bench.parts + 1), total=bench.parts, unit=f"parts of {bench.stage}")
-    return [number for number in numbers if not done_part(bench, number, verify=verify)]
+    numbers, missing = range(1, bench.parts + 1), list[int]()
+
+    def sums() -> Iterator[tuple[str, str]]:  # not kept: there may be a million
+        for number in track(numbers, total=bench.parts, unit=f"parts of {bench.stage}"):
+            if (done := done_part(bench, number, verify=verify)) is None:
+                missing.append(number)
+            else:
+                yield from done.sums
+
+    known = KnownSums(sums())
+    return missing, known

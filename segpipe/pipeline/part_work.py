@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from segpipe.base.errors import SegpipeError, UsageError
@@ -28,6 +29,15 @@ LEASE_MINUTES = 10.0
 """After which a part is taken over whose worker was not heard of."""
 _FAILURES = 3  # of a process after which it ends: its machine is to blame
 _WAIT = 5.0  # seconds between looks at the parts that others have
+
+
+@dataclass(frozen=True, slots=True)
+class DonePart:
+    """A part that was done."""
+
+    record: PartRecord
+    sums: FileSums
+    """Of its files; empty where they are not known any more."""
 
 
 def do_parts(
@@ -90,12 +100,12 @@ def _take_rounds(bench: PartBench | None, reopen: Callable[[], PartBench | None]
 
 
 def _all_done(bench: PartBench) -> bool:
-    return all(done_part(bench, number) for number in range(1, bench.parts + 1))
+    return all(done_part(bench, number) is not None for number in range(1, bench.parts + 1))
 
 
 def do_given(bench: PartBench, number: int, *, lease_minutes: float = LEASE_MINUTES) -> bool:
     """Do a part that a scheduler gave to this process, whoever has its lease; False where it was done before."""
-    if done_part(bench, number):
+    if done_part(bench, number) is not None:
         log.info("%-8s part %s was done before", bench.stage, PartNumber(number, bench.parts))
         return False
     leases = bench.leases(lease_minutes)
@@ -132,8 +142,8 @@ def take_parts(bench: PartBench, leases: Leases) -> int:
     return did
 
 
-def done_part(bench: PartBench, number: int, *, verify: bool = False) -> bool:
-    """Whether a part was done and its files are there; else what is left of it is deleted, so that it is done anew.
+def done_part(bench: PartBench, number: int, *, verify: bool = False) -> DonePart | None:
+    """A part that was done and whose files are there; else None, and what is left of it is deleted, to be done anew.
 
     Args:
         bench: of the stage.
@@ -143,19 +153,19 @@ def done_part(bench: PartBench, number: int, *, verify: bool = False) -> bool:
     record = bench.folder.done(number, bench.parts)
     if record is None:
         bench.folder.forget(number)
-        return False
+        return None
     sums = bench.folder.sums(record)
     names = bench.work.names(range(record.start, record.stop)) if sums is None else [name for name, _ in sums]
     if bench.measure(names) == (record.files, record.bytes) and (
         not verify or sum_of(sum_files(bench.out, names)[0]) == record.sha256
     ):
-        return True
+        return DonePart(record, sums or ())
     bench.folder.forget(number)
     if bench.remote is not None:
         bench.remote.forget(f"{part_name(number)}.json")
     for name in names:
         (bench.out / name).unlink(missing_ok=True)
-    return False
+    return None
 
 
 def do_part(bench: PartBench, number: int) -> None:

@@ -5,7 +5,7 @@ import pytest
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import no_track
 from segpipe.pipeline.part_bench import open_bench
-from segpipe.pipeline.part_merge import merge_parts, missing_parts
+from segpipe.pipeline.part_merge import check_parts, merge_parts
 from tests.helpers.parted_run import do, merge, plan_reef, settings_of, small_shards
 
 
@@ -38,7 +38,7 @@ def test_bytes_that_changed_are_found_and_done_anew(run: Path) -> None:
     shard.write_bytes(good[:100] + bytes([good[100] ^ 1]) + good[101:])
     bench = open_bench(*settings_of(run), no_track, "extract")
     assert bench is not None
-    assert missing_parts(bench, no_track) == []  # of the same size
+    assert check_parts(bench, no_track)[0] == []  # of the same size
     with pytest.raises(UsageError, match="1 of 4 parts of extract are missing: 3;"):
         merge_parts(*settings_of(run), no_track, verify=True)
     assert do(run, "extract", "auto") == 1

@@ -25,7 +25,7 @@ from pathlib import Path
 from segpipe.base import files
 from segpipe.base.runtime import no_track
 from segpipe.pipeline.part_bench import PartBench
-from segpipe.pipeline.part_merge import missing_parts
+from segpipe.pipeline.part_merge import check_parts
 from segpipe.pipeline.part_work import do_part
 from segpipe.records.part_record import PartPlan
 from segpipe.store.leases import DiskClock, Leases
@@ -123,7 +123,7 @@ class Simulation:
         while self._events:
             self.clock.time, _, action = heapq.heappop(self._events)
             action()
-        missing = missing_parts(self.bench, no_track)
+        missing, _ = check_parts(self.bench, no_track)
         twice = sum(count > 1 for count in self.noted.wrote.values())
         hours, ideal = (self.ended - begun) / 3600, self.worked / workers / 3600
         return Outcome(hours, ideal, self.vanished, self.silent, twice, len(missing))
