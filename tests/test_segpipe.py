@@ -41,7 +41,8 @@ def test_the_version_is_that_of_the_installed_package() -> None:
 
 def loaded_by(code: str) -> set[str]:
     """Which of the slow modules a fresh interpreter holds after some code."""
-    slow = {"torch", "faiss", "timm", "numba", "matplotlib", "segpipe.api", "segpipe.pipeline"}
+    slow = {"torch", "faiss", "timm", "numba", "matplotlib", "scipy.stats", "scipy.optimize"}
+    slow |= {"segpipe.api", "segpipe.pipeline"}
     line = f"import sys\n{code}\nprint(*sorted({slow} & set(sys.modules)))"
     return {*subprocess.run([sys.executable, "-c", line], check=True, capture_output=True, text=True).stdout.split()}
 
@@ -49,3 +50,7 @@ def loaded_by(code: str) -> set[str]:
 def test_importing_it_loads_neither_torch_nor_faiss() -> None:
     assert loaded_by("import segpipe; segpipe.__version__; dir(segpipe)") == set()
     assert loaded_by("from segpipe import *; run, Run") == {"segpipe.api", "segpipe.pipeline"}
+
+
+def test_the_command_line_loads_no_slow_library_before_it_has_work() -> None:
+    assert loaded_by("import segpipe.cli.app") - {"segpipe.api", "segpipe.pipeline"} == set()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from segpipe.ops.metrics.bootstrap import resample
 from segpipe.ops.metrics.skewed_interval import outer_interval
@@ -114,8 +114,8 @@ def _with_interval(a: Float64, b: Float64, spread: _Spread) -> CoverDifference:
     if not varies.any():
         return CoverDifference(first, second, low, high, np.zeros(classes, np.bool_), (len(a), len(b)), held)
     scaled = np.abs(spread.draws - found)[:, varies] / error[varies]
-    together = stats.norm.sf(np.quantile(scaled.max(axis=1), _TOGETHER))  # beyond it in one direction
-    limit = spread.factor * stats.t.isf(together, spread.freedom) * error
+    together = special.ndtr(-np.quantile(scaled.max(axis=1), _TOGETHER))  # beyond it in one direction
+    limit = -spread.factor * special.stdtrit(spread.freedom, together) * error
     sure = varies & (np.abs(found) > limit) & ((low > 0) | (high < 0))
     return CoverDifference(first, second, low, high, sure, (len(a), len(b)), held)
 

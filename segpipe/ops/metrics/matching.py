@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 Int64 = npt.NDArray[np.int64]
 
@@ -24,6 +23,8 @@ def match_one_to_one(counts: Int64, *, absent: bool = False) -> Int64:
     Returns:
         (clusters,) class of each cluster, or `NO_CLASS`.
     """
+    from scipy.optimize import linear_sum_assignment  # half a second, that most commands need not wait for
+
     found = np.full(counts.shape[1], NO_CLASS, np.int64)
     if absent:  # clusters in rows, as there: of equally good pairings the same one is found
         cluster, label = linear_sum_assignment(counts.T, maximize=True)

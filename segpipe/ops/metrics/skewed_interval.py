@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from segpipe.ops.metrics.bootstrap import Interval
 
@@ -44,7 +44,7 @@ def outer_interval(
     varies = spread > _NOTHING
     skew = np.nanmean((draws - middle) ** 3, axis=0) / np.where(varies, spread, 1.0) ** 3
     error = np.where(varies, spread * factor, 0.0)
-    reach = np.asarray(stats.t.ppf(1 - _OUTER, np.maximum(freedom, 1)), np.float64)
+    reach = np.asarray(special.stdtrit(np.maximum(freedom, 1), 1 - _OUTER), np.float64)
     low = found - error * np.maximum(reach, _untransformed(reach, skew))
     high = found - error * np.minimum(-reach, _untransformed(-reach, skew))
     return np.clip(low, *ends), np.clip(high, *ends)
