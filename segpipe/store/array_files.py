@@ -20,8 +20,12 @@ _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 _ENCRYPTED = 0x1
 
 
-def load_arrays(path: Path) -> Arrays:
-    """All arrays of an npz file by their names; checksums are compared, pickles and compressed arrays refused.
+def load_arrays(path: Path, *names: str) -> Arrays:
+    """Arrays of an npz file by their names; checksums are compared, pickles and compressed arrays refused.
+
+    Args:
+        path: the file.
+        names: of those that are wanted; all where none is named. What the file lacks is left out.
 
     Raises:
         OSError: the file cannot be read.
@@ -29,7 +33,8 @@ def load_arrays(path: Path) -> Arrays:
     """
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            return {info.filename.removesuffix(".npy"): _array(archive, info) for info in stored_entries(archive)}
+            entries = {info.filename.removesuffix(".npy"): info for info in stored_entries(archive)}
+            return {name: _array(archive, info) for name, info in entries.items() if name in names or not names}
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(str(error)) from error
 

@@ -45,14 +45,14 @@ def save_unit(path: Path, **arrays: npt.NDArray[Any]) -> None:
         np.savez(file, allow_pickle=False, **arrays)
 
 
-def load_unit(path: Path) -> Arrays:
-    """The arrays of a file that was written by `save_unit`.
+def load_unit(path: Path, *names: str) -> Arrays:
+    """The arrays of a file that was written by `save_unit`, or those of these names.
 
     Raises:
         MachineError: it is gone or damaged.
     """
     try:
-        return load_arrays(path)
+        return load_arrays(path, *names)
     except (OSError, ValueError) as error:
         raise_shortage(path, error)
         raise MachineError(

@@ -14,6 +14,7 @@ def test_arrays_come_back_and_are_dropped(tmp_path: Path) -> None:
     found = load_unit(path)
     np.testing.assert_array_equal(found["codes"], [[0, 1, 2], [3, 4, 5]])
     assert (found["codes"].dtype, str(found["name"])) == (np.float16, "a")
+    assert load_unit(path, "name").keys() == {"name"}
     assert load_unit(tmp_path / shared_file("layout"))["nothing"].shape == (0, 4)
     drop_units(tmp_path)
     assert list(tmp_path.iterdir()) == []

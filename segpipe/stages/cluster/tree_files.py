@@ -83,7 +83,7 @@ class TreeFiles:
         """Codes of the sample (m, dim), of all units."""
         found, at = np.empty((int(self.sample.counts.sum()), dim), np.float32), 0
         for unit in range(units):
-            part = load_unit(self._unit(_CODES, unit))["sampled"]
+            part = load_unit(self._unit(_CODES, unit), "sampled")["sampled"]
             found[at : at + len(part)] = part
             at += len(part)
         return found
@@ -92,7 +92,7 @@ class TreeFiles:
         """What is kept of the pool, of all units."""
         names, parts = [field.name for field in fields(PoolCodes)], list[list[Float16]]()
         for unit in range(units):
-            arrays = load_unit(self._unit(_CODES, unit))
+            arrays = load_unit(self._unit(_CODES, unit), *names)
             parts.append([arrays[name] for name in names])
         return PoolCodes(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
