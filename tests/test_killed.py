@@ -3,18 +3,17 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from segpipe.cli.entry import main
 from segpipe.commands.demo.synthetic import write_reef_corpus
-from tests.helpers.places import ROOT
+from tests.helpers.forked import run_forked
+from tests.helpers.killed_child import work_until_killed
 from trials.kills.bench import artefacts as compared
 from trials.kills.bench import verdict
 
-CHILD = ROOT / "tests" / "helpers" / "killed_child.py"
 STAGES = ("index", "extract", "mine", "train", "cluster", "refine", "export", "evaluate", "cover", "report")
 
 
@@ -52,19 +51,18 @@ def reef(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def untouched(reef: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("untouched") / "run"
-    subprocess.run([sys.executable, "-m", "segpipe", *arguments(reef, run)], check=True, timeout=300)
-    return run
+    folder = tmp_path_factory.mktemp("untouched")
+    assert run_forked(main, arguments(reef, folder / "run"), log=folder / "log") == 0
+    return folder / "run"
 
 
 @pytest.mark.parametrize("moment", ["middle", "before", "after"])
 def test_killed_in_every_stage(reef: Path, untouched: Path, tmp_path: Path, moment: str) -> None:
-    run = tmp_path / "run"
+    run, log = tmp_path / "run", tmp_path / "log"
     for stage in STAGES:
-        command = [sys.executable, str(CHILD), stage, moment, *arguments(reef, run)]
-        killed = subprocess.run(command, check=False, timeout=300, capture_output=True, text=True)
-        assert killed.returncode == -signal.SIGKILL, f"{stage}: {killed.stderr}"
-    subprocess.run([sys.executable, "-m", "segpipe", *arguments(reef, run)], check=True, timeout=300)
+        code = run_forked(work_until_killed, stage, moment, arguments(reef, run), log=log)
+        assert code == -signal.SIGKILL, f"{stage}: {log.read_text('utf-8')}"
+    assert run_forked(main, arguments(reef, run), log=log) == 0, log.read_text("utf-8")
     expected, found = artefacts(untouched), artefacts(run)
     assert sorted(found) == sorted(expected)
     differing = [name for name in expected if found[name] != expected[name]]

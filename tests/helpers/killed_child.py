@@ -1,13 +1,11 @@
-"""Runs `segpipe` and kills itself with SIGKILL inside one stage. Started by test_killed.py, never imported.
+"""Runs `segpipe` and kills itself with SIGKILL inside one stage, in a process that `forked` begins.
 
-Usage: python killed_child.py STAGE MOMENT segpipe-arguments...
-MOMENT: `middle` after half of the stage's items, `before` its artefact takes its name, `after` it did but before the
+Moments: `middle` after half of the stage's items, `before` its artefact takes its name, `after` it did but before the
 manifest knows.
 """
 
 import os
 import signal
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -50,6 +48,7 @@ def arm(stage: str, moment: str) -> None:
     running.run_stage = armed
 
 
-if __name__ == "__main__":
-    arm(sys.argv[1], sys.argv[2])
-    main(sys.argv[3:])
+def work_until_killed(stage: str, moment: str, arguments: list[str]) -> None:
+    """Run a command of `segpipe` up to a moment of a stage."""
+    arm(stage, moment)
+    main(arguments)
