@@ -103,7 +103,7 @@ def lay_out(step: Step, run_dir: RunDir, settings: Settings, track: Track) -> tu
         run_dir,
         step.stage.ARTEFACT,
         step.key,
-        lay_out=lay if remote is None else remote.agreed(lay),
+        lay_out=lay if remote is None else remote.agreement.made(lay),
         laid_out=sharing.laid_out,
     )
     if remote is not None:

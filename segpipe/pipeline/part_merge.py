@@ -83,12 +83,13 @@ def _close(step: Step, plan: PartPlan, run_dir: RunDir, settings: Settings, trac
         raise UsageError(f"{run_dir.root}: {out.name} is gone, which parts of {name} were written to; do them again")
     work = sharing.open(settings[name], run_dir, out, runtime)
     now = round_of(work)
+    remote = remote_parts(run_dir, step.stage, step.key, now)
+    work = stored_work(work, remote)
     folder = PartFolder(run_dir.root, name, now.key(step.key))
     if not folder.path.is_dir():
         return MergedStage(name, None, f"no part of round {now} is done yet")
-    if (remote := remote_parts(run_dir, step.stage, step.key, now)) is not None and verify:
+    if remote is not None and verify:
         pull_to_verify(work, remote)
-    work = stored_work(work, remote)
     bench = PartBench(name, now.key(step.key), plan.parts, folder, out, work, remote)
     missing, sums = check_parts(bench, track, verify=verify)
     if missing:

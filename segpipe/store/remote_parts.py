@@ -7,7 +7,7 @@ RUN/parts/<stage>/<key>-2/00003.json     the same of round 2, for a stage in rou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from segpipe.base import files, object_store
@@ -36,11 +36,10 @@ class RemoteParts:
         own = (now or Round()).key(key)
         self._records, self._folder = self._home / own, self._copy / own
         self.agreement = Agreement(self._home / key, self._copy / key, self.out, key)
-        self._known, self._listed = set[str](), dict[str, int]()
-
-    def agreed(self, lay_out: Callable[[Path], None]) -> Callable[[Path], None]:
-        """A function that lays the artefact out as all machines do; see `Agreement.made`."""
-        return self.agreement.made(lay_out)
+        self._known = set[str]()
+        """Records that the store has."""
+        self._listed = dict[str, int]()
+        """Sizes of the files there, as they were listed last."""
 
     def push(self, names: Iterable[str], records: Sequence[str]) -> None:
         """Write the files of units that are there, then records."""

@@ -56,9 +56,10 @@ class StoredRounds:
 
     def close_round(self) -> None:
         """Fetch what all units of the round have written, join it, and open the next round to all machines."""
+        number = self.round.number
         self._remote.pull(self._work.joins())
         self._work.close_round()
-        self._remote.agreement.close(self.round.number, self.closed(self.round.number))
+        self._remote.agreement.close(number, self._work.closed(number))
 
     def closed(self, number: int) -> Sequence[str]:
         """The files that closing a round wrote."""
