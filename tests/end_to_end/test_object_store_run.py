@@ -125,7 +125,10 @@ def test_parts_by_machines_that_share_nothing_but_the_store(
             return work(*arguments, **options)
 
     run = str(url)
-    do("head", segpipe.plan, run, parts=3, images=str(photos), settings=SETTINGS)
+    do("head", segpipe.plan, run, parts=3, images=str(photos), index=True, settings=SETTINGS)
+    do("one", segpipe.index, str(photos), run, part="2/3")
+    do("two", segpipe.index, str(photos), run, part="auto")
+    assert do("head", segpipe.merge, run)["index"]["images"] == 6
     do("one", segpipe.extract, run, part="3/3")
     do("two", segpipe.extract, run, part="1/3")
     assert do("head", segpipe.status, run)["extract"]["done"] == 2
