@@ -29,7 +29,7 @@ Contents = Mapping[str, bytes]
 """Files by their paths below the artefact."""
 
 
-class Agreement:
+class RemoteAgreement:
     """The layout and the closed rounds of one stage at one key."""
 
     def __init__(self, place: RemotePath, folder: Path, out: Path, key: str) -> None:

@@ -16,7 +16,7 @@ from segpipe.base.remote_path import RemotePath
 from segpipe.store.object_folders import pull_files, push_files
 from segpipe.store.object_leases import ObjectLeases
 from segpipe.store.part_folder import FOLDER, PartFolder, part_name
-from segpipe.store.remote_agreement import Agreement
+from segpipe.store.remote_agreement import RemoteAgreement
 from segpipe.store.remote_run import RemoteRun
 from segpipe.store.shared_work import Round
 
@@ -35,7 +35,7 @@ class RemoteParts:
         self._home, self._copy = remote.url / FOLDER / stage, remote.copy / FOLDER / stage
         own = (now or Round()).key(key)
         self._records, self._folder = self._home / own, self._copy / own
-        self.agreement = Agreement(self._home / key, self._copy / key, self.out, key)
+        self.agreement = RemoteAgreement(self._home / key, self._copy / key, self.out, key)
         self._known = set[str]()
         """Records that the store has."""
         self._listed = dict[str, int]()

@@ -16,7 +16,7 @@ from segpipe.cli.entry import run_cli
 from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.images.corpus_reader import read_original
 from segpipe.store.corpus import load_corpus
-from segpipe.store.remote_agreement import Agreement
+from segpipe.store.remote_agreement import RemoteAgreement
 from tests.helpers import killed_push
 from tests.helpers.object_server import SECRET, environment, faulty, keys, new_bucket, upload
 from tests.helpers.parted_run import small_shards
@@ -141,7 +141,7 @@ def test_parts_by_machines_that_share_nothing_but_the_store(
         do(name, segpipe.cluster, run, part=part)
     status = do("head", segpipe.status, run)["cluster"]
     assert (status["done"], status["round"][:6]) == (3, "1 of 4")
-    monkeypatch.setattr(Agreement, "close", killed)
+    monkeypatch.setattr(RemoteAgreement, "close", killed)
     with pytest.raises(Killed):
         do("head", segpipe.merge, run)
     monkeypatch.undo()

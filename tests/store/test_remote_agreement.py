@@ -4,14 +4,14 @@ import pytest
 
 from segpipe.base import object_store
 from segpipe.base.remote_path import RemotePath
-from segpipe.store.remote_agreement import Agreement
+from segpipe.store.remote_agreement import RemoteAgreement
 from segpipe.store.run_dir import KEY
 from tests.helpers.object_server import keys
 
 
-def agreement(place: RemotePath, home: Path) -> Agreement:
+def agreement(place: RemotePath, home: Path) -> RemoteAgreement:
     """Of a machine with a folder of its own."""
-    return Agreement(place, home / "parts", home / "made.partial", "k")
+    return RemoteAgreement(place, home / "parts", home / "made.partial", "k")
 
 
 def begin(place: RemotePath, home: Path, text: str) -> Path:
