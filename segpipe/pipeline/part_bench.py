@@ -12,11 +12,13 @@ from segpipe.pipeline.planned_steps import planned_stages, planned_step, require
 from segpipe.pipeline.run_settings import Settings, make_runtime
 from segpipe.pipeline.running import names_left
 from segpipe.pipeline.steps import BY_NAME, Step, command_of
+from segpipe.pipeline.stored_parts import remote_parts
 from segpipe.stages import Stage, sharing_of, user_files
 from segpipe.store.class_names import CLASSES
 from segpipe.store.leases import Leases
 from segpipe.store.part_folder import PartFolder, measure
 from segpipe.store.remote_parts import RemoteParts, StoredPartFolder
+from segpipe.store.remote_rounds import stored_work
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import Round, UnitsOfWork, round_of, shared_folder
 
@@ -58,6 +60,8 @@ def open_bench(run_dir: RunDir, settings: Settings, track: Track, name: str) -> 
         UsageError: as of `do_parts`.
     """
     stage = BY_NAME[name]
+    if run_dir.remote is not None:
+        run_dir.remote.refresh()  # another machine may have closed the stage since this one looked
     if sharing_of(stage) is None:
         whole = ", ".join(each.NAME for each in shared_stages())
         raise UsageError(f"{name} cannot be done in parts; {whole} can")
@@ -78,14 +82,12 @@ def open_bench(run_dir: RunDir, settings: Settings, track: Track, name: str) -> 
             f"`segpipe plan {run_dir.root} --parts N --index --overwrite`"
         )
     out, work = lay_out(step, run_dir, settings, track)
-    now, remote = round_of(work), remote_parts(run_dir, stage, step.key)
-    if remote is not None and now.of > 1:
-        raise UsageError(
-            f"{run_dir.place}: {name} is done in rounds, whose parts need a folder that all machines see; do it at "
-            f"once with `segpipe {command_of(stage, run_dir)}`"
-        )
-    folder = part_folder(run_dir, stage, now.key(step.key))
-    return PartBench(name, now.key(step.key), plan.parts, folder, out, work, remote)
+    now = round_of(work)
+    remote, key = remote_parts(run_dir, stage, step.key, now), now.key(step.key)
+    if remote is not None:
+        remote.pull_records()
+    folder = part_folder(run_dir, stage, key, remote)
+    return PartBench(name, key, plan.parts, folder, out, stored_work(work, remote), remote)
 
 
 def lay_out(step: Step, run_dir: RunDir, settings: Settings, track: Track) -> tuple[Path, UnitsOfWork]:
@@ -101,21 +103,15 @@ def lay_out(step: Step, run_dir: RunDir, settings: Settings, track: Track) -> tu
         run_dir,
         step.stage.ARTEFACT,
         step.key,
-        lay_out=lay if remote is None else remote.agreed(lay),
+        lay_out=lay if remote is None else remote.agreement.made(lay),
         laid_out=sharing.laid_out,
     )
     if remote is not None:
-        remote.pull_records()
+        remote.agreement.follow_rounds()
     return out, sharing.open(config, run_dir, out, runtime)
 
 
-def part_folder(run_dir: RunDir, stage: Stage, key: str) -> PartFolder:
-    """What is known of the parts of a stage at a key."""
-    remote = remote_parts(run_dir, stage, key)
+def part_folder(run_dir: RunDir, stage: Stage, key: str, remote: RemoteParts | None) -> PartFolder:
+    """What is known of the parts of a stage, or of its round, at a key."""
     root, name = run_dir.root, stage.NAME
     return PartFolder(root, name, key) if remote is None else StoredPartFolder(remote, root, name, key)
-
-
-def remote_parts(run_dir: RunDir, stage: Stage, key: str) -> RemoteParts | None:
-    """The parts of a stage on the store that a run lies on; None for a run of this machine."""
-    return None if run_dir.remote is None else RemoteParts(run_dir.remote, stage.ARTEFACT, stage.NAME, key)

@@ -1,7 +1,7 @@
 """Running stages in parts by an engine: whatever maps part numbers over processes, here or on other machines.
 
 Part numbers are mapped, never data: images are read and files written where the processes are, on a file system that
-all machines share. Nothing of an engine decides on a result.
+all machines share or on an object store. Nothing of an engine decides on a result.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PartCall:
     """A part to be done by some process."""
 
     run: str
-    """Absolute path of the run."""
+    """Absolute path of the run, or its URL."""
     stage: str
     key: str
     """Of the round that is open: what is opened for one does not serve the next."""
@@ -83,7 +83,7 @@ def work_by_parts(
     """Run stages as `pipeline.work` does, those that can be done in parts by an engine; `index` is done here.
 
     Args:
-        run_dir: on a file system that all machines share.
+        run_dir: on a file system that all machines share, or on an object store.
         settings: resolved; they become the run's.
         track: shows how far it is.
         map_parts: the engine.
@@ -133,6 +133,8 @@ def _anew(run_dir: RunDir, settings: Settings, name: str, *, forced: bool) -> It
         return
     with run_dir.lock():
         step = step_of(stage, settings, run_dir, manifest)
+        if run_dir.remote is not None:
+            run_dir.remote.fetch(stage.ARTEFACT)  # the store's is deleted as soon as the run does not name it
         run_dir.record(name, None)  # nothing of the old artefact is taken over
         run_dir.drop_attempt(stage.ARTEFACT, whole=True)
         for folder in (run_dir.root / FOLDER / name).glob(f"{step.key}*"):  # of every round

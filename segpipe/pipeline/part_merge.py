@@ -9,17 +9,19 @@ from dataclasses import dataclass, replace
 from segpipe.base.errors import UsageError
 from segpipe.base.known_sums import KnownSums
 from segpipe.base.runtime import Track
-from segpipe.pipeline.part_bench import PartBench, remote_parts
+from segpipe.pipeline.part_bench import PartBench
 from segpipe.pipeline.part_rounds import all_seconds, close_round, told_missing
 from segpipe.pipeline.part_work import done_part
 from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_plan
 from segpipe.pipeline.run_settings import Settings, make_runtime
 from segpipe.pipeline.running import carry_names, run_stage, summary_line
 from segpipe.pipeline.steps import Step, command_of
+from segpipe.pipeline.stored_parts import remote_parts
 from segpipe.records.manifest import StageRecord
 from segpipe.records.part_record import PartPlan
 from segpipe.stages import sharing_of
 from segpipe.store.part_folder import FOLDER, PartFolder
+from segpipe.store.remote_rounds import pull_to_verify, stored_work
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import round_of
 
@@ -60,7 +62,7 @@ def merge_parts(run_dir: RunDir, settings: Settings, track: Track, *, verify: bo
                 found.append(MergedStage(stage.NAME, None, step.reason))
                 continue
             if step.key and (remote := remote_parts(run_dir, stage, step.key)) is not None:
-                remote.pull()
+                remote.pull_begun()
             if not step.key or not _begun(step, run_dir):
                 found.append(MergedStage(stage.NAME, None, "no part is done yet"))
             else:
@@ -81,10 +83,14 @@ def _close(step: Step, plan: PartPlan, run_dir: RunDir, settings: Settings, trac
         raise UsageError(f"{run_dir.root}: {out.name} is gone, which parts of {name} were written to; do them again")
     work = sharing.open(settings[name], run_dir, out, runtime)
     now = round_of(work)
+    remote = remote_parts(run_dir, step.stage, step.key, now)
+    work = stored_work(work, remote)
     folder = PartFolder(run_dir.root, name, now.key(step.key))
     if not folder.path.is_dir():
         return MergedStage(name, None, f"no part of round {now} is done yet")
-    bench = PartBench(name, now.key(step.key), plan.parts, folder, out, work)
+    if remote is not None and verify:
+        pull_to_verify(work, remote)
+    bench = PartBench(name, now.key(step.key), plan.parts, folder, out, work, remote)
     missing, sums = check_parts(bench, track, verify=verify)
     if missing:
         raise UsageError(

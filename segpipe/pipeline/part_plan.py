@@ -7,7 +7,6 @@ import shutil
 from datetime import UTC, datetime
 
 from segpipe.base.errors import UsageError, named
-from segpipe.base.remote_path import is_url
 from segpipe.base.runtime import Track
 from segpipe.pipeline.part_bench import lay_out
 from segpipe.pipeline.part_work import LEASE_MINUTES
@@ -76,8 +75,6 @@ def _list_files(run_dir: RunDir, settings: Settings, track: Track) -> ListedImag
         SegpipeError: there are none, or they cannot be listed.
     """
     stage, plan = BY_NAME[INDEX], load_plan(run_dir.root)
-    if run_dir.remote is not None or is_url(str(getattr(settings[INDEX], "images", ""))):
-        raise UsageError(f"{named('index')}: what lies on an object store is indexed at once; leave it out")
     stamps = stamps_of(stage, settings[INDEX])
     step = step_of(stage, settings, run_dir, run_dir.manifest(), stamps=stamps)
     if step.action != "run":

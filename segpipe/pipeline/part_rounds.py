@@ -9,6 +9,7 @@ from collections.abc import Callable
 from segpipe.base.parts import PartNumber, spans
 from segpipe.base.runtime import Runtime
 from segpipe.pipeline.run_settings import Settings
+from segpipe.pipeline.stored_parts import stored_round
 from segpipe.records.part_record import PartPlan
 from segpipe.stages import Stage, sharing_of
 from segpipe.store.leases import Leases
@@ -60,6 +61,8 @@ def close_by_lease(stage: str, work: UnitsOfWork, leases: Leases, ready: Callabl
 
 def open_round(stage: Stage, settings: Settings, run_dir: RunDir, key: str) -> Round:
     """The round of a stage that is open, by what lies in the run; the first where nothing does."""
+    if run_dir.remote is not None:
+        return stored_round(stage, key, settings, run_dir)
     sharing, out = sharing_of(stage), run_dir.root / f"{stage.ARTEFACT}.partial"
     if sharing is None or not belongs(out, key) or not sharing.laid_out(out):
         return Round()

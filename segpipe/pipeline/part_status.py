@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from segpipe.pipeline.part_bench import remote_parts
 from segpipe.pipeline.part_rounds import CLOSING, open_round
 from segpipe.pipeline.part_work import LEASE_MINUTES
 from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_plan, waits_for
 from segpipe.pipeline.run_settings import Settings
+from segpipe.pipeline.stored_parts import remote_parts
 from segpipe.store.leases import Leases
 from segpipe.store.part_folder import PartFolder
 from segpipe.store.run_dir import RunDir
@@ -57,7 +57,7 @@ def status_of_parts(
         else:
             now = open_round(stage, settings, run_dir, step.key)
             folder, leases = PartFolder(run_dir.root, stage.NAME, now.key(step.key)), None
-            if (remote := remote_parts(run_dir, stage, step.key)) is not None:
+            if (remote := remote_parts(run_dir, stage, step.key, now)) is not None:
                 remote.pull_records()
                 leases = remote.leases(seconds=60 * lease_minutes)
             status = _open_stage(stage.NAME, folder, plan.parts, leases, 60 * lease_minutes)

@@ -16,12 +16,12 @@ from segpipe.base.version import versions
 from segpipe.pipeline import kept_classes
 from segpipe.pipeline.run_settings import Settings, check_settings, make_runtime, resolve, settings_tried
 from segpipe.pipeline.steps import BY_NAME, FORCED, Step, brought_along, chosen, require, step_of
+from segpipe.pipeline.stored_parts import pull_parts
 from segpipe.records.corpus import Rejected
 from segpipe.records.manifest import StageRecord
 from segpipe.stages import STAGES, Stage, not_content, user_files
 from segpipe.store.class_names import CLASSES, clustering, load_naming, speaks_of
 from segpipe.store.corpus import load_rejected
-from segpipe.store.remote_parts import RemoteParts
 from segpipe.store.run_dir import RunDir
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def run_stage(step: Step, settings: Settings, run_dir: RunDir, runtime: Runtime)
         run_dir.record(stage.NAME, None)  # nothing of the old artefact is taken over
     if run_dir.remote is not None:
         run_dir.remote.fetch(stage.ARTEFACT)  # of which what is known is taken over
-        RemoteParts(run_dir.remote, stage.ARTEFACT, stage.NAME, step.key).pull()
+        pull_parts(stage, step.key, settings, run_dir)
     fresh = not run_dir.prepare(stage.ARTEFACT, step.key)
     started = time.monotonic()
     try:

@@ -2,7 +2,7 @@
 
 In the folder where a corpus, or masks of new images, are made:
 
-.checked/files.jsonl                  a file a line: `path`, `id`, and the `layers` of a scene
+.checked/files.jsonl                  a file a line: `path`, `id`, the `layers` of a scene, `stored`: size and ETag
 .checked/listing.json                 their folder, how many, what cannot be used; written last
 .checked/000000000-000000500.jsonl    what was found in the files 0 up to and without 500
 """
@@ -18,6 +18,7 @@ from typing import Any
 
 from segpipe.base import files
 from segpipe.base.errors import MachineError
+from segpipe.base.remote_path import place
 from segpipe.records.corpus import Rejected
 from segpipe.store.unit_spans import gaps_between, span_name, spans_of
 
@@ -40,6 +41,8 @@ class ListedFile:
     id: str
     layers: tuple[str, ...] = ()
     """The files that hold its bands, where it is not this one alone."""
+    stored: tuple[int, str] | None = None
+    """Bytes and ETag of an object, as its store listed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,7 @@ class FileList:
 
 def save_listing(out: Path, listed: FileList, entries: Sequence[ListedFile]) -> None:
     """Write a listing."""
-    rows = ({"path": e.path, "id": e.id, **({"layers": list(e.layers)} if e.layers else {})} for e in entries)
-    files.write_jsonl(out / FOLDER / _FILES, rows)
+    files.write_jsonl(out / FOLDER / _FILES, map(_row, entries))
     rejected = [[each.path, each.reason] for each in listed.rejected]
     header = {
         "root": str(listed.root),
@@ -68,6 +70,12 @@ def save_listing(out: Path, listed: FileList, entries: Sequence[ListedFile]) -> 
         "stamps": listed.stamps,
     }
     files.write_json(out / FOLDER / _LISTING, header)
+
+
+def _row(entry: ListedFile) -> Row:
+    layers = {"layers": list(entry.layers)} if entry.layers else {}
+    stored = {"stored": list(entry.stored)} if entry.stored else {}
+    return {"path": entry.path, "id": entry.id, **layers, **stored}
 
 
 def has_listing(out: Path) -> bool:
@@ -85,7 +93,7 @@ def load_listing(out: Path) -> FileList:
     try:
         row = files.read_json(path)
         rejected = tuple(Rejected(*each) for each in row["rejected"])
-        return FileList(Path(row["root"]), int(row["files"]), rejected, tuple(row["told"]), row["stamps"])
+        return FileList(place(row["root"]), int(row["files"]), rejected, tuple(row["told"]), row["stamps"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise _damaged(path, error) from error
 
@@ -101,7 +109,8 @@ def load_files(out: Path, units: range) -> list[ListedFile]:
         with path.open("rb") as lines:
             for line in islice(lines, units.start, units.stop):
                 row = files.parse_json(line.decode("utf-8", "surrogateescape"))
-                found.append(ListedFile(row["path"], row["id"], tuple(row.get("layers", ()))))
+                stored = (int(row["stored"][0]), str(row["stored"][1])) if "stored" in row else None
+                found.append(ListedFile(row["path"], row["id"], tuple(row.get("layers", ())), stored))
         if len(found) != len(units):
             raise ValueError(f"{len(found)} lines for {len(units)} files")
     except (OSError, ValueError, LookupError, TypeError) as error:

@@ -1,136 +1,99 @@
 """Parts of a stage of a run on an object store: each machine writes its own, who closes the stage fetches all.
 
 RUN/<artefact>/<key>.partial/...         what parts wrote, as in the artefact
-RUN/parts/<stage>/<key>/layout.tar       what all parts agree on: of who was first, whom the store let write it
 RUN/parts/<stage>/<key>/00003.json       the record of a part; written when its files are there
+RUN/parts/<stage>/<key>-2/00003.json     the same of round 2, for a stage in rounds
 """
 
 from __future__ import annotations
 
-import io
-import shutil
-import tarfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from segpipe.base import files, object_store
-from segpipe.base.object_store import Outrun
-from segpipe.store.object_folders import files_below, pull_files, push_files
+from segpipe.base.parallel import thread_map
+from segpipe.base.remote_path import RemotePath
+from segpipe.store.object_folders import pull_files, push_files
 from segpipe.store.object_leases import ObjectLeases
 from segpipe.store.part_folder import FOLDER, PartFolder, part_name
+from segpipe.store.remote_agreement import RemoteAgreement
 from segpipe.store.remote_run import RemoteRun
-from segpipe.store.run_dir import KEY, belongs
+from segpipe.store.shared_work import Round
 
-_LAYOUT, _AGREED = "layout.tar", ".agreed"
+_SIDE_BY_SIDE = 8
+_PULLED = ".pulled.json"
+"""In a folder of records: the ETags of those that this machine has fetched."""
 
 
 class RemoteParts:
-    """The parts of one stage at one key, on the store and in the copy of the run."""
+    """The parts of one stage at one key, on the store and in the copy of the run; the records are those of a round."""
 
-    def __init__(self, remote: RemoteRun, artefact: str, stage: str, key: str) -> None:
+    def __init__(self, remote: RemoteRun, artefact: str, stage: str, key: str, now: Round | None = None) -> None:
         """Name them; nothing is read."""
         self._key, self.out = key, remote.copy / f"{artefact}.partial"
         self._files = remote.url / artefact / f"{key}.partial"
-        self._records, self._folder = remote.url / FOLDER / stage / key, remote.copy / FOLDER / stage / key
-
-    def agreed(self, lay_out: Callable[[Path], None]) -> Callable[[Path], None]:
-        """A function that lays the artefact out as all machines do: by `lay_out`, if none was there before.
-
-        What this machine has begun otherwise is deleted.
-        """
-        if self.out.is_dir() and not self._is_agreed():
-            _drop(self.out)
-
-        def agree(own: Path) -> None:
-            if self._unpack(own):
-                return
-            lay_out(own)
-            try:
-                etag = object_store.put(self._records / _LAYOUT, _packed(own), new=True)
-                self._note(etag)
-            except Outrun:
-                shutil.rmtree(own)
-                own.mkdir()
-                self._unpack(own)
-
-        return agree
-
-    def _is_agreed(self) -> bool:
-        note = self._folder / _AGREED
-        try:
-            return note.exists() and files.read_text(note) == object_store.head(self._records / _LAYOUT).etag
-        except FileNotFoundError:
-            return False
-
-    def _note(self, etag: str) -> None:
-        files.write_text(self._folder / _AGREED, etag)
-
-    def _unpack(self, own: Path) -> bool:
-        try:
-            content, found = object_store.read(self._records / _LAYOUT)
-        except FileNotFoundError:
-            return False
-        with tarfile.open(fileobj=io.BytesIO(content)) as packed:
-            packed.extractall(own, filter="data")
-        self._note(found.etag)
-        return True
+        self._home, self._copy = remote.url / FOLDER / stage, remote.copy / FOLDER / stage
+        own = (now or Round()).key(key)
+        self._records, self._folder = self._home / own, self._copy / own
+        self.agreement = RemoteAgreement(self._home / key, self._copy / key, self.out, key)
+        self._known = set[str]()
+        """Records that the store has."""
+        self._listed = dict[str, int]()
+        """Sizes of the files there, as they were listed last."""
 
     def push(self, names: Iterable[str], records: Sequence[str]) -> None:
         """Write the files of units that are there, then records."""
-        push_files(self.out, [name for name in names if (self.out / name).exists()], self._files)
+        there = [name for name in names if (self.out / name).exists()]
+        push_files(self.out, there, self._files)
+        if self._listed:
+            self._listed |= {name: (self.out / name).stat().st_size for name in there}
         push_files(self._folder, records, self._records)
+        self._known |= set(records)
 
     def forget(self, record: str) -> None:
         """Delete a record."""
         object_store.delete(self._records, [record])
+        self._known.discard(record)
 
-    def _sizes(self) -> dict[str, int]:
-        return {each.name: each.size for each in object_store.walk(self._files)}
+    def sizes(self, names: Sequence[str]) -> dict[str, int]:
+        """Sizes of those files that are on the store, which is listed once, and anew where one was not there yet."""
+        if not self._listed or any(name not in self._listed for name in names):
+            self._listed = {each.name: each.size for each in object_store.walk(self._files)}
+        return {name: self._listed[name] for name in names if name in self._listed}
 
     def measure(self, names: Sequence[str]) -> tuple[int, int]:
         """Number and bytes of those files that are on the store."""
-        there = self._sizes()
-        sizes = [there[name] for name in names if name in there]
-        return len(sizes), sum(sizes)
+        sizes = self.sizes(names)
+        return len(sizes), sum(sizes.values())
 
     def leases(self, *, seconds: float) -> ObjectLeases:
         """The leases of the parts, for this process."""
         return ObjectLeases(self._records, self._folder, seconds=seconds)
 
     def pull_records(self) -> None:
-        """Bring the records of this machine to those of the store; what is of this machine alone stays."""
-        there = {each.name: each.size for each in object_store.walk(self._records)}
-        for path in self._folder.glob("*.failed"):
-            if path.name not in there:
-                path.unlink(missing_ok=True)
-        pull_files(self._records, {name: size for name, size in there.items() if _is_record(name)}, self._folder)
+        """Bring the records of this machine to those of the store."""
+        self._known = _pull_records(self._records, self._folder)
 
-    def pull_record(self, record: str) -> bool:
-        """Bring one record to this machine; whether there is one."""
-        try:
-            content, _ = object_store.read(self._records / record)
-        except FileNotFoundError:
+    def has(self, record: str) -> bool:
+        """Whether the store has a record; it is fetched, where it was not there when all were."""
+        if record not in self._known and _pull_record(self._records, record, self._folder):
+            self._known.add(record)
+        return record in self._known
+
+    def pull_begun(self) -> bool:
+        """Bring what all machines agree on, and the records of all rounds; False where no part was begun."""
+        if not self.agreement.follow():
             return False
-        files.write_bytes(self._folder / record, content)
+        for name in object_store.names(self._home):
+            if name.partition("-")[0] == self._key:
+                _pull_records(self._home / name, self._copy / name)
         return True
 
-    def pull(self) -> None:
-        """Bring what this machine has of the artefact to what parts have written; nothing where no part was begun."""
-        if self.out.is_dir() and not self._is_agreed():
-            try:
-                object_store.head(self._records / _LAYOUT)
-            except FileNotFoundError:
-                return
-            _drop(self.out)
-        if not (belongs(self.out, self._key) and self._is_agreed()):
-            _drop(self.out)
-            self.out.mkdir(parents=True)
-            if not self._unpack(self.out):
-                self.out.rmdir()
-                return
-            files.write_text(self.out / KEY, self._key)
-        self.pull_records()
-        lacking = {name: size for name, size in self._sizes().items() if not _has(self.out / name, size)}
+    def pull(self, names: Sequence[str] | None = None) -> None:
+        """Bring files that parts have written, these or all, where this machine lacks them."""
+        every = {each.name: each.size for each in object_store.walk(self._files)} if names is None else {}
+        wanted = every if names is None else self.sizes([name for name in names if not (self.out / name).exists()])
+        lacking = {name: size for name, size in wanted.items() if not _has(self.out / name, size)}
         pull_files(self._files, lacking, self.out)
 
 
@@ -143,8 +106,8 @@ class StoredPartFolder(PartFolder):
         self._remote = remote
 
     def has(self, number: int) -> bool:
-        """As of `PartFolder`."""
-        return super().has(number) or self._remote.pull_record(f"{part_name(number)}.json")
+        """Whether a part has a record on the store: what this machine alone has is of a worker that was killed."""
+        return self._remote.has(f"{part_name(number)}.json")
 
 
 def forget_records(remote: RemoteRun) -> None:
@@ -153,22 +116,36 @@ def forget_records(remote: RemoteRun) -> None:
     object_store.delete(place, [each.name for each in object_store.walk(place) if _is_record(each.name)])
 
 
+def _pull_records(place: RemotePath, folder: Path) -> set[str]:
+    """Fetch the records of a place that this machine has not yet, or has otherwise; their names."""
+    there = {each.name: each for each in object_store.walk(place) if _is_record(each.name)}
+    for path in folder.glob("*.failed"):
+        if path.name not in there:
+            path.unlink(missing_ok=True)
+    try:
+        pulled = files.read_json(folder / _PULLED)
+    except (OSError, ValueError):
+        pulled = {}
+    new = [name for name, each in there.items() if pulled.get(name) != each.etag or not (folder / name).exists()]
+    came = list(thread_map(lambda name: _pull_record(place, name, folder), new, workers=_SIDE_BY_SIDE, ahead=32))
+    gone = {name for name, found in zip(new, came, strict=True) if not found}  # since they were listed
+    if new:
+        files.write_json(folder / _PULLED, {name: each.etag for name, each in there.items()})
+    return set(there) - gone
+
+
+def _pull_record(place: RemotePath, name: str, folder: Path) -> bool:
+    try:
+        content, _ = object_store.read(place / name)
+    except FileNotFoundError:
+        return False
+    files.write_bytes(folder / name, content)
+    return True
+
+
 def _is_record(name: str) -> bool:
     return name.endswith((".json", ".sums", ".failed")) and not name.startswith(".")
 
 
 def _has(path: Path, size: int) -> bool:
     return path.exists() and path.stat().st_size == size
-
-
-def _drop(folder: Path) -> None:
-    (folder / KEY).unlink(missing_ok=True)  # first: half deleted it must not be taken for a beginning
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _packed(folder: Path) -> bytes:
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w") as packed:
-        for name in files_below(folder):
-            packed.add(folder / name, name)
-    return made.getvalue()

@@ -8,13 +8,13 @@
 Commands work on a copy (`store.run_copy`). What a command opens is fetched, an artefact at a time. What a stage
 finished is written: its files first, then the head. A command that is killed before leaves the run as it was; its copy
 on this machine goes on from there. Objects that the head does not name are deleted by the next command that holds the
-run.
+run; what parts have left, by the next that closes their stage or begins it otherwise.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from filelock import FileLock, Timeout
@@ -29,6 +29,7 @@ from segpipe.store.ownership import RUN
 from segpipe.store.remote_lock import RemoteLock
 from segpipe.store.run_copy import FILES, HEAD, OWNER, SYNC, RunCopy, copy_of, load_head
 
+PARTS, _PARTIAL = "parts", ".partial"
 _log = logging.getLogger(__name__)
 
 
@@ -45,6 +46,7 @@ class RemoteRun:
         self.url, self.copy = url, copy_of(url)
         self._copy = RunCopy(url, self.copy, makers)
         self._lock = RemoteLock(url, self.copy / OWNER)
+        self._begun = dict[str, list[str]]()  # names of what parts have left, by place
 
     def refresh(self) -> None:
         """Bring the copy to what the store has now, unless a command on this machine works on it.
@@ -100,7 +102,7 @@ class RemoteRun:
         if self._copy.synced()[1]:
             return
         there = (name for name in object_store.names(self.url) if not name.startswith("."))
-        others = [name for name in there if name not in (*self._copy.makers, "parts")]
+        others = [name for name in there if name not in (*self._copy.makers, PARTS)]
         if others:
             raise UsageError(
                 f"{self.url} is no run of segpipe and holds other objects ({', '.join(sorted(others)[:3])}); choose "
@@ -144,16 +146,29 @@ class RemoteRun:
         Of parts those stay whose stage is not closed yet: others do them just now.
         """
         head, stages = self._copy.synced()[0], self._copy.manifest().stages
+        parts = self.url / PARTS
+        self._begun = {f"{PARTS}/{stage}": object_store.names(parts / stage) for stage in object_store.names(parts)}
         for artefact, stage in self._copy.makers.items():
-            closed = f"{stages[stage].key}.partial" if stage in stages else ""
-            for version in object_store.names(self.url / artefact):
-                begun = version.endswith(".partial") and version != closed
-                if version != head.folders.get(artefact) and not begun:
+            there = object_store.names(self.url / artefact)
+            self._begun[artefact] = [version for version in there if version.endswith(_PARTIAL)]
+            for version in there:
+                if version != head.folders.get(artefact) and not version.endswith(_PARTIAL):
                     _delete_all(self.url / artefact / version)
-            if closed:
-                _delete_all(self.url / "parts" / stage / stages[stage].key)
+            if stage in stages:
+                self._drop(artefact, stages[stage].key.__eq__)
         named, home = set(head.files.values()), self.url / FILES
         object_store.delete(home, [name for name in object_store.names(home) if name not in named])
+
+    def drop_attempts(self, artefact: str, *, kept: str = "") -> None:
+        """Delete what parts have left of an artefact at other keys than `kept`, when the run was taken; it is held."""
+        self._drop(artefact, kept.__ne__)
+
+    def _drop(self, artefact: str, goes: Callable[[str], bool]) -> None:
+        """Delete what parts have left of an artefact, at those keys that go."""
+        for place in (artefact, f"{PARTS}/{self._copy.makers[artefact]}"):
+            for name in self._begun.get(place, ()):
+                if goes(name.removesuffix(_PARTIAL).partition("-")[0]):  # records of a round have its number too
+                    _delete_all(self.url / place / name)
 
 
 def _delete_all(place: RemotePath) -> None:

@@ -109,6 +109,7 @@ class RunCopy:
             return  # what the copy has besides is of a command that was killed, and goes on from there
         if head is None:  # the run was deleted there
             self._clear([])
+            (self.root / "parts" / "plan.json").unlink(missing_ok=True)
             self.note(RemoteHead(), "")
             return
         now = versions_of(self.manifest(), self.makers)
@@ -123,7 +124,6 @@ class RunCopy:
 
     def _clear(self, kept: Collection[str]) -> None:
         """Delete all but what is kept, and work that was begun."""
-        (self.root / "parts" / "plan.json").unlink(missing_ok=True)
         for entry in self.root.iterdir():
             if entry.name in kept or entry.name in _KEPT or entry.name.endswith(".partial"):
                 continue

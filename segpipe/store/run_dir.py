@@ -168,6 +168,8 @@ class RunDir:
         """
         partial, final = self.root / f"{artefact}.partial", self.root / artefact
         mark = partial / KEY
+        if self.remote is not None:
+            self.remote.drop_attempts(artefact, kept=key)
         if not partial.exists() and belongs(final, key):  # killed between the last two steps of `resuming`
             final.rename(partial)
         if partial.exists() and not belongs(partial, key):
@@ -182,6 +184,8 @@ class RunDir:
     def drop_attempt(self, artefact: str, *, whole: bool) -> None:
         """Delete what an attempt that failed has left: all of it, or only where it had not written anything yet."""
         partial = self.root / f"{artefact}.partial"
+        if whole and self.remote is not None:
+            self.remote.drop_attempts(artefact)
         if partial.is_dir() and (whole or {entry.name for entry in partial.iterdir()} <= {KEY}):
             (partial / KEY).unlink(missing_ok=True)  # first: half deleted it must not be taken for a beginning
             shutil.rmtree(partial)

@@ -94,8 +94,20 @@ class RoundsOfWork(UnitsOfWork, Protocol):
         """The round that is this object's."""
         ...
 
+    def needs(self, units: range) -> Sequence[str]:
+        """The files that `write` reads for these units, of what units wrote in earlier rounds."""
+        ...
+
+    def joins(self) -> Sequence[str]:
+        """The files of units that are read by who closes the round; where it is the last, by the stage itself."""
+        ...
+
     def close_round(self) -> None:
         """Join what all units of the round have written, which is not the last; the next one is open then."""
+        ...
+
+    def closed(self, number: int) -> Sequence[str]:
+        """The files that closing a round wrote, which all units of later ones read."""
         ...
 
 

@@ -16,13 +16,16 @@ from segpipe.cli.entry import run_cli
 from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.images.corpus_reader import read_original
 from segpipe.store.corpus import load_corpus
+from segpipe.store.remote_agreement import RemoteAgreement
 from tests.helpers import killed_push
 from tests.helpers.object_server import SECRET, environment, faulty, keys, new_bucket, upload
 from tests.helpers.parted_run import small_shards
 from tests.helpers.quick_run import CLASSICAL, SMALL
 from tests.helpers.stored_run import machine
 
-SETTINGS: dict[str, Any] = {**SMALL, **CLASSICAL}
+ROUNDS = {"cluster.patches": 200, "cluster.prototypes": 16, "cluster.n_init": 2, "cluster.max_iter": 10}
+"""A sample of part of the patches, so that clusters take four rounds."""
+SETTINGS: dict[str, Any] = {**SMALL, **CLASSICAL, **ROUNDS}
 MADE = {"extract": "features", "mine": "pairs", "train": "head", "cluster": "clusters", "refine": "masks"}
 
 
@@ -61,6 +64,14 @@ def sums_there(url: RemotePath) -> dict[str, str]:
     """Those of a run on a store, as another machine fetches it."""
     opened = segpipe.open(str(url))
     return {name: checksums.checksum(opened._reader.folder(stage)) for stage, name in MADE.items()}
+
+
+class Killed(BaseException):
+    """What ends a process."""
+
+
+def killed(*_: Any) -> None:
+    raise Killed
 
 
 def files_of(folder: Path) -> Iterator[bytes]:
@@ -107,12 +118,17 @@ def rows(table: Any) -> list[dict[str, Any]]:
 def test_parts_by_machines_that_share_nothing_but_the_store(
     folder: Path, photos: RemotePath, url: RemotePath, tmp_path: Path
 ) -> None:
+    monkeypatch = pytest.MonkeyPatch()
+
     def do(name: str, work: Any, *arguments: Any, **options: Any) -> Any:
         with machine(tmp_path, name), small_shards():
             return work(*arguments, **options)
 
     run = str(url)
-    do("head", segpipe.plan, run, parts=3, images=str(photos), settings=SETTINGS)
+    do("head", segpipe.plan, run, parts=3, images=str(photos), index=True, settings=SETTINGS)
+    do("one", segpipe.index, str(photos), run, part="2/3")
+    do("two", segpipe.index, str(photos), run, part="auto")
+    assert do("head", segpipe.merge, run)["index"]["images"] == 6
     do("one", segpipe.extract, run, part="3/3")
     do("two", segpipe.extract, run, part="1/3")
     assert do("head", segpipe.status, run)["extract"]["done"] == 2
@@ -120,7 +136,28 @@ def test_parts_by_machines_that_share_nothing_but_the_store(
         do("three", segpipe.merge, run)
     do("two", segpipe.extract, run, part="auto")
     do("head", segpipe.merge, run)
-    do("one", segpipe.run, str(photos), run, start="mine", stop="cluster")
+    do("one", segpipe.run, str(photos), run, start="mine", stop="train")
+    for name, part in (("one", "1/3"), ("two", "2/3"), ("one", "3/3")):
+        do(name, segpipe.cluster, run, part=part)
+    status = do("head", segpipe.status, run)["cluster"]
+    assert (status["done"], status["round"][:6]) == (3, "1 of 4")
+    monkeypatch.setattr(RemoteAgreement, "close", killed)
+    with pytest.raises(Killed):
+        do("head", segpipe.merge, run)
+    monkeypatch.undo()
+    assert do("two", segpipe.status, run)["cluster"]["round"][:6] == "1 of 4"
+    do("head", segpipe.merge, run)  # what it had closed and could not say
+    assert do("two", segpipe.status, run)["cluster"]["round"][:6] == "2 of 4"
+    do("new", segpipe.cluster, run, part="2/3")
+    begun = next((tmp_path / "cache-new").glob("runs/*/clusters.partial/.units"))
+    assert sorted(path.relative_to(begun).as_posix() for path in begun.rglob("*.npz")) == [
+        "centers-1.npz",
+        "counts-2/000000001.npz",
+        "every/000000001.npz",
+        "layout.npz",
+    ]
+    do("two", segpipe.cluster, run, part="auto")
+    do("head", segpipe.merge, run, verify=True)
     do("two", segpipe.refine, run, part="2/3")
     do("new", segpipe.refine, run)  # does what parts have left, and closes it
     assert do("other", sums_there, url) == sums(folder / "run")

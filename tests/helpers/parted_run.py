@@ -13,6 +13,7 @@ import pytest
 from segpipe import pipeline
 from segpipe.base.options import Face, make
 from segpipe.base.parts import parse_part
+from segpipe.base.remote_path import is_url, place
 from segpipe.base.runtime import no_track
 from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.commands.plan import COMMAND as PLAN
@@ -41,13 +42,14 @@ def settings_of(run: Path) -> tuple[RunDir, Any]:
 
 
 def plan_reef(folder: Path, run: str, *, parts: int, images: int = IMAGES, **more: Any) -> Path:
-    """A run of a drawn reef that is indexed and planned."""
+    """A run of a drawn reef that is indexed and planned, in a folder or at a URL."""
     if not (folder / "images").exists():
         write_reef_corpus(folder, images=images, seed=3)
-    given = {"run": folder / run, "parts": parts, "images": str(folder / "images"), **more}
+    place_of = place(run) if is_url(run) else folder / run
+    given = {"run": place_of, "parts": parts, "images": str(folder / "images"), **more}
     layers = (pipeline.run_settings.Layer("", SETTINGS),)
     PLAN.work(make(PLAN.options, given), Face(layers=layers))
-    return folder / run
+    return place_of
 
 
 def do(run: Path, stage: str, part: str, **options: Any) -> int:

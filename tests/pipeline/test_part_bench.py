@@ -1,4 +1,4 @@
-"""Opening a bench: refused without a plan or an earlier stage, or for what is done in rounds of a run on a store."""
+"""Opening a bench: refused without a plan or an earlier stage; of the round that is open, in a folder or a store."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from segpipe.store.part_folder import PartFolder
 from segpipe.store.remote_parts import StoredPartFolder
 from segpipe.store.remote_run import RemoteRun
 from segpipe.store.shared_work import Round
+from tests.helpers.object_server import keys
 from tests.helpers.parted_run import plan_reef, settings_of
 
 
@@ -49,20 +50,22 @@ def test_a_bench_is_of_the_round_that_is_open(planned: Path, monkeypatch: pytest
     assert again.key == f"{bench.key}-2"
 
 
-def test_rounds_of_a_run_on_a_store_are_refused(planned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bench_of_a_run_on_a_store_is_of_its_round_there(
+    planned: Path, bucket: RemotePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_dir, settings = settings_of(planned)
     bench = open_bench(run_dir, settings, no_track, "extract")
     assert bench is not None
-    url = RemotePath("s3://survey/run")
-    monkeypatch.setenv("SEGPIPE_CACHE", str(planned.parent / "cache"))
-    remote = RemoteRun(url, run_dir.makers)
+    remote = RemoteRun(bucket / "run", run_dir.makers)
     monkeypatch.setattr(part_bench, "lay_out", lambda *_: (bench.out, bench.work))
     there = replace(run_dir, remote=remote)
-    found = open_bench(there, settings, no_track, "extract")
-    assert found is not None
-    assert found.remote is not None
-    monkeypatch.setattr(part_bench, "round_of", lambda _: Round(1, 4, "codes"))
-    with pytest.raises(UsageError, match=r"s3://survey/run: extract is done in rounds, whose parts need a folder"):
-        open_bench(there, settings, no_track, "extract")
-    assert isinstance(part_folder(there, BY_NAME["extract"], "0f"), StoredPartFolder)
-    assert type(part_folder(run_dir, BY_NAME["extract"], "0f")) is PartFolder
+    for now in (Round(), Round(2, 4, "counts")):
+        monkeypatch.setattr(part_bench, "round_of", lambda _, now=now: now)
+        found = open_bench(there, settings, no_track, "extract")
+        assert found is not None
+        assert found.remote is not None
+        assert isinstance(found.folder, StoredPartFolder)
+        found.remote.leases(seconds=60).take("00001")
+    own = [f"parts/extract/{key}/00001.lease" for key in (bench.key, f"{bench.key}-2")]
+    assert sorted(keys(bucket / "run")) == sorted(own)
+    assert type(part_folder(run_dir, BY_NAME["extract"], "0f", None)) is PartFolder

@@ -9,16 +9,20 @@ from segpipe.records.part_record import PartFailure, PartRecord
 from segpipe.store.part_folder import PartFolder
 from segpipe.store.remote_parts import RemoteParts, StoredPartFolder, forget_records
 from segpipe.store.remote_run import RemoteRun
-from segpipe.store.shared_work import shared_folder
+from segpipe.store.shared_work import Round, shared_folder
 from tests.helpers.object_server import keys
 from tests.helpers.stored_run import MAKERS, machine, open_there
 
 
-def parts_of(url: RemotePath) -> RemoteParts:
-    """Of the features, as this machine sees them."""
+def remote_of(url: RemotePath) -> RemoteRun:
     remote = open_there(url).remote
     assert remote is not None
-    return RemoteParts(remote, "features", "extract", "k")
+    return remote
+
+
+def parts_of(url: RemotePath) -> RemoteParts:
+    """Of the features, as this machine sees them."""
+    return RemoteParts(remote_of(url), "features", "extract", "k")
 
 
 def layer(text: str) -> Callable[[Path], None]:
@@ -36,7 +40,7 @@ def begin(url: RemotePath, text: str) -> RemoteParts:
     def laid_out(folder: Path) -> bool:
         return (folder / "store.zarr" / "agreed").exists()
 
-    out = shared_folder(run_dir, "features", "k", lay_out=parts.agreed(layer(text)), laid_out=laid_out)
+    out = shared_folder(run_dir, "features", "k", lay_out=parts.agreement.made(layer(text)), laid_out=laid_out)
     assert out == parts.out
     return parts
 
@@ -53,35 +57,6 @@ def write(url: RemotePath, parts: RemoteParts, number: int) -> None:
     parts.push([f"shard{number}", "nothing to say"], [f"{number:05}.json"])
 
 
-def test_all_machines_agree_with_the_first(bucket: RemotePath, tmp_path: Path) -> None:
-    url = bucket / "run"
-    with machine(tmp_path, "one"):
-        one = begin(url, "first")
-    with machine(tmp_path, "two"):
-        plain = parts_of(url).out
-        plain.mkdir()
-        (plain / "begun").write_text("by itself")
-        two = begin(url, "second")
-        assert not (plain / "begun").exists()
-    assert [(parts.out / "store.zarr" / "agreed").read_text() for parts in (one, two)] == ["first", "first"]
-
-
-def test_of_two_at_once_one_lays_out(bucket: RemotePath, tmp_path: Path) -> None:
-    url = bucket / "run"
-    with machine(tmp_path, "one"):
-        mine = parts_of(url)
-
-        def slow(folder: Path) -> None:
-            with machine(tmp_path, "two"):
-                begin(url, "faster")
-            layer("slower")(folder)
-
-        own = tmp_path / "own"
-        own.mkdir()
-        mine.agreed(slow)(own)
-    assert (own / "store.zarr" / "agreed").read_text() == "faster"
-
-
 def test_who_closes_the_stage_has_what_all_wrote(bucket: RemotePath, tmp_path: Path) -> None:
     url = bucket / "run"
     for number, name in ((1, "one"), (3, "two")):
@@ -90,21 +65,23 @@ def test_who_closes_the_stage_has_what_all_wrote(bucket: RemotePath, tmp_path: P
     with machine(tmp_path, "three"):
         parts = parts_of(url)
         assert parts.measure(["shard1", "shard2", "shard3"]) == (2, 8)
+        assert parts.pull_begun()
         parts.pull()
         folder = PartFolder(open_there(url).root, "extract", "k")
         assert sorted(folder.records(3)) == [1, 3]
         assert sorted(path.name for path in parts.out.iterdir()) == [".key", "shard1", "shard3", "store.zarr"]
+        assert [parts.has(name) for name in ("00001.json", "00002.json")] == [True, False]
         parts.forget("00001.json")
-        parts.pull()
+        assert not parts.has("00001.json")
     assert "parts/extract/k/00001.json" not in keys(url)
 
 
 def test_where_nothing_was_begun_nothing_is_fetched(bucket: RemotePath) -> None:
     parts = parts_of(bucket / "run")
-    parts.pull()
+    assert not parts.pull_begun()
     assert not parts.out.exists()
     parts.out.mkdir()
-    parts.pull()
+    assert not parts.pull_begun()
     assert parts.out.exists()  # this machine's own, of which others need not know
 
 
@@ -122,12 +99,39 @@ def test_a_worker_sees_the_parts_of_others(bucket: RemotePath, tmp_path: Path) -
         assert folder.done(1, 3) == record(1)
         parts.pull_records()
         assert folder.failures()[2].reason == "why"
-        assert not parts.pull_record("00003.json")
         parts.forget("00002.failed")
         parts.pull_records()
         assert folder.failures() == {}
         with parts.leases(seconds=60).held("00003"):
             pass
+
+
+def test_records_are_of_a_round_and_fetched_once(
+    bucket: RemotePath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, read, asked = bucket / "run", object_store.read, list[str]()
+    with machine(tmp_path, "one"):
+        begin(url, "one")
+        of_two = RemoteParts(remote_of(url), "features", "extract", "k", Round(2, 3))
+        for number in (1, 2):
+            PartFolder(open_there(url).root, "extract", "k-2").save(record(number))
+            of_two.push((), [f"0000{number}.json"])
+    assert "parts/extract/k-2/00001.json" in keys(url)
+
+    def noted(path: RemotePath) -> tuple[bytes, object_store.Stored]:
+        asked.extend([path.name] if path.name != "run.json" else [])
+        return read(path)
+
+    with machine(tmp_path, "two"):
+        monkeypatch.setattr(object_store, "read", noted)
+        assert parts_of(url).pull_begun()
+        remote = RemoteParts(remote_of(url), "features", "extract", "k", Round(2, 3))
+        assert sorted(asked) == ["00001.json", "00002.json", "layout.tar"]
+        of_two.forget("00002.json")
+        remote.pull_records()
+        folder = StoredPartFolder(remote, remote_of(url).copy, "extract", "k-2")
+        assert [folder.has(number) for number in (1, 2)] == [True, False]  # although this machine has both
+        assert asked[3:] == ["00002.json"]
 
 
 def test_records_are_forgotten_and_what_was_agreed_is_not(bucket: RemotePath, monkeypatch: pytest.MonkeyPatch) -> None:

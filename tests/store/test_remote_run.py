@@ -78,6 +78,34 @@ def test_killed_while_it_writes_the_old_run_stands_and_the_same_command_goes_on(
     assert len(object_store.names(url / "corpus")) == 1
 
 
+def test_what_parts_left_is_deleted_where_their_stage_is_closed_or_begun_otherwise(
+    bucket: RemotePath, tmp_path: Path
+) -> None:
+    url, left = bucket / "run", ("features/old.partial/a", "parts/extract/old/layout.tar", "parts/extract/old-2/1.json")
+    mine = ("features/k.partial/a", "parts/extract/k/layout.tar", "parts/extract/k-2/1.json", "corpus/k.partial/a")
+
+    def write(names: tuple[str, ...]) -> None:
+        for name in names:
+            object_store.put(url / name, b".")
+
+    def partial() -> list[str]:
+        return [name for name in keys(url) if ".partial" in name or name.startswith("parts/")]
+
+    write((*left, *mine))
+    run_dir = open_there(url)
+    with run_dir.lock():
+        assert partial() == sorted((*left, *mine))  # others may be at any of them
+        run_dir.prepare("features", "k")
+        assert partial() == sorted(mine)
+    with run_dir.lock():
+        finish(run_dir, "features", "vectors")
+    write(left)
+    with run_dir.lock():
+        assert partial() == sorted((*left, "corpus/k.partial/a"))
+        run_dir.drop_attempt("features", whole=True)  # the stage is up to date
+        assert partial() == ["corpus/k.partial/a"]
+
+
 def test_two_commands_cannot_hold_it(bucket: RemotePath, tmp_path: Path) -> None:
     url = bucket / "run"
     with machine(tmp_path, "one"), open_there(url).lock():

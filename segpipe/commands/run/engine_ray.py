@@ -39,7 +39,7 @@ def run_on_ray(
     """Run stages as `work_by_parts` does, on a Ray cluster.
 
     Args:
-        run_dir: on a file system that all machines of the cluster share.
+        run_dir: on a file system that all machines of the cluster share, or on an object store.
         settings: resolved; they become the run's.
         track: shows how far it is.
         stages: the first and the last.

@@ -68,6 +68,19 @@ class TreeFiles:
         kinds = [f"{_COUNTS}-{number}"] if number > 1 else [_CODES] if self.sample.whole else [_EVERY, _CODES]
         return [unit_file(kind, unit) for kind in kinds]
 
+    def needs(self, number: int, unit: int) -> list[str]:
+        """What a unit reads in a round, of what it wrote in earlier ones."""
+        return [unit_file(_EVERY, unit)] if number > 1 else []
+
+    def joins(self, number: int, unit: int, *, last: bool) -> list[str]:
+        """What is read of a unit by who closes a round."""
+        counted = [unit_file(f"{_COUNTS}-{number}", unit)] if number > 1 else []
+        return counted + ([unit_file(_CODES, unit)] if number == 1 or last else [])
+
+    def closed(self, number: int) -> list[str]:
+        """What closing a round writes."""
+        return [shared_file(f"{_CENTERS}-{number}")]
+
     def save_codes(self, unit: int, codes: ShardCodes) -> None:
         """Write what is kept of a shard in the first round."""
         if not self.sample.whole:

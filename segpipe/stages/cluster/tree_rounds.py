@@ -96,6 +96,19 @@ class TreeGrowth:
         """The files of some shards in this round."""
         return [name for unit in units for name in self._files.names(self.round.number, unit)]
 
+    def needs(self, units: range) -> list[str]:
+        """The codes that some shards wrote in the first round, where this one counts among them."""
+        return [name for unit in units for name in self._files.needs(self.round.number, unit)]
+
+    def joins(self) -> list[str]:
+        """What was found in all shards and is read by who closes the round."""
+        number, last = self.round.number, self.round.last
+        return [name for unit in range(self.units) for name in self._files.joins(number, unit, last=last)]
+
+    def closed(self, number: int) -> list[str]:
+        """The centers that were found when a round was closed."""
+        return self._files.closed(number)
+
     def lay_out(self) -> None:
         """Draw the sample; or take the tree of an earlier run where it still holds.
 

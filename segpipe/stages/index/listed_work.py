@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from segpipe.base.object_store import Stored
 from segpipe.images.listing import BandScene, Listing, make_ids
 from segpipe.store.listed_files import FileList, ListedFile, load_files, pieces_of, save_listing, unchecked
 
@@ -13,7 +14,8 @@ def list_out(out: Path, listing: Listing, *, told: Sequence[str] = (), stamps: s
     """Write the files of a listing, each with its id among all of them; see `FileList` for the rest."""
     layers = {path: scene.layers for path, scene in listing.scenes.items()}
     names = zip(listing.paths, make_ids(listing.names), strict=True)
-    entries = [ListedFile(path, id_, layers.get(path, ())) for path, id_ in names]
+    stored = {path: (found.size, found.etag) for path, found in listing.objects.items()}
+    entries = [ListedFile(path, id_, layers.get(path, ()), stored.get(path)) for path, id_ in names]
     save_listing(out, FileList(listing.root, len(entries), listing.rejected, tuple(told), stamps), entries)
 
 
@@ -25,7 +27,9 @@ def some_listed(out: Path, root: Path, units: range) -> tuple[Listing, list[str]
     """
     entries = load_files(out, units)
     scenes = {each.path: BandScene(each.path, each.layers) for each in entries if each.layers}
-    return Listing(root, tuple(each.path for each in entries), (), scenes=scenes), [each.id for each in entries]
+    objects = {each.path: Stored(each.path, *each.stored, modified=0) for each in entries if each.stored}
+    paths, ids = tuple(each.path for each in entries), [each.id for each in entries]
+    return Listing(root, paths, (), scenes=scenes, objects=objects), ids
 
 
 def pending_pieces(out: Path, units: range) -> Iterator[range]:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from segpipe.base.object_store import Stored
+from segpipe.base.remote_path import RemotePath
 from segpipe.images.listing import BandScene, Listing
 from segpipe.records.corpus import Rejected
 from segpipe.stages.index.listed_work import list_out, pending_pieces, some_listed
@@ -23,6 +25,17 @@ def test_some_files_are_a_listing_with_the_ids_of_all(tmp_path: Path) -> None:
     assert every.paths == paths
     assert ids == all_ids[1:]
     assert len(set(all_ids)) == 3
+
+
+def test_objects_keep_what_their_store_says(tmp_path: Path) -> None:
+    root, names = RemotePath("s3://reef/photos"), ("a.jpg", "b.jpg")
+    objects = {name: Stored(name, 7 + i, f"etag {i}", 12.5) for i, name in enumerate(names)}
+    list_out(tmp_path, Listing(root, names, (), objects=objects))
+    listed = load_listing(tmp_path)
+    assert isinstance(listed.root, RemotePath)
+    some, _ = some_listed(tmp_path, listed.root, range(1, 2))
+    assert (some.size("b.jpg"), some.size("a.jpg")) == (8, None)
+    assert some.file("b.jpg").stat() == Listing(root, names, (), objects=objects).file("b.jpg").stat()
 
 
 def test_what_nobody_looked_at_is_pending(tmp_path: Path) -> None:
