@@ -18,8 +18,8 @@ from segpipe.pipeline.steps import BY_NAME, step_of
 from segpipe.records.part_record import ListedImages, PartPlan
 from segpipe.stages import stamps_of
 from segpipe.store.corpus import count_corpus
-from segpipe.store.leases import Leases
 from segpipe.store.part_folder import FOLDER, load_plan, save_plan
+from segpipe.store.part_taker import told_running
 from segpipe.store.remote_parts import forget_records
 from segpipe.store.run_dir import RunDir
 
@@ -95,15 +95,12 @@ def _forget(run_dir: RunDir) -> None:
         UsageError: parts are being done.
     """
     folder = run_dir.root / FOLDER
-    for place in sorted(path for path in folder.glob("*/*") if path.is_dir()):
-        running = Leases(place, seconds=60 * LEASE_MINUTES).running()
-        if running:
-            part, who = next(iter(running.items()))
-            what = f"part {int(part)}" if part.isdecimal() else "a round"
-            raise UsageError(
-                f"{named('overwrite')}: {what} of {place.parent.name} is being done by {who}; end it first, "
-                f"or wait until its lease has run out ({LEASE_MINUTES:g} minutes)"
-            )
+    places = sorted(path for path in folder.glob("*/*") if path.is_dir())
+    if running := told_running(places, seconds=60 * LEASE_MINUTES):
+        raise UsageError(
+            f"{named('overwrite')}: {running}; end it first, or wait until its lease has run out "
+            f"({LEASE_MINUTES:g} minutes)"
+        )
     if run_dir.remote is not None:
         forget_records(run_dir.remote)
     if folder.is_dir():

@@ -166,7 +166,8 @@ def found_names(out: Path, units: range, names: Callable[[Row], Iterable[str]]) 
 
 
 def drop_listing(out: Path) -> None:
-    """Delete all of it, once the corpus is written."""
+    """Delete all of it, once what it was for is written."""
+    (out / FOLDER / _LISTING).unlink(missing_ok=True)  # first: half deleted it must not be taken for one
     shutil.rmtree(out / FOLDER, ignore_errors=True)
 
 

@@ -362,8 +362,8 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
                 preview_of = total if 0 < config.preview < total else None
             settled = settled_scaling(run_dir.root)
             corpus, rejected = build_corpus(listing, checked, out, plan=plan, guards=guards, settled=settled)
-            drop_listing(out)
             save_corpus(corpus, rejected, out)
+            drop_listing(out)  # not before: killed here, this goes on from what parts have found
     for item in rejected[:20]:
         _log.warning("skipped: %s: %s", item.path, item.reason)
     summary = summarize(corpus, rejected, told, preview_of=preview_of)
