@@ -78,7 +78,11 @@ def _close(step: Step, plan: PartPlan, run_dir: RunDir, settings: Settings, trac
     sharing, out = sharing_of(step.stage), run_dir.root / f"{step.stage.ARTEFACT}.partial"
     assert sharing is not None
     if not sharing.laid_out(out):
-        raise UsageError(f"{run_dir.root}: {out.name} is gone, which parts of {name} were written to; do them again")
+        way = " --index" if plan.listed else ""
+        raise UsageError(
+            f"{run_dir.root}: {out.name} is gone, which parts of {name} were written to; do them again, or plan anew "
+            f"what there is now with `segpipe plan {run_dir.root} --parts {plan.parts}{way} --overwrite`"
+        )
     work = sharing.open(settings[name], run_dir, out, runtime)
     now = round_of(work)
     folder = PartFolder(run_dir.root, name, now.key(step.key))

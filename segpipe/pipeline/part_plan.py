@@ -52,11 +52,12 @@ def make_plan(
     with run_dir.lock():
         key, root = plan_key(run_dir, settings, listed), run_dir.root
         old = None if overwrite else load_plan(root)
-        if old is not None and (old.key, old.parts) == (key, parts):
+        same = old is not None and (old.key == key or (listed is None and _is_of_this(old, run_dir, settings)))
+        if old is not None and same and old.parts == parts:
             log.info("plan     of %d parts was there", parts)
             return old
         if old is not None:
-            differs = f"{old.parts} parts" if old.key == key else "another corpus or other settings of extract"
+            differs = f"{old.parts} parts" if same else "another corpus or other settings of extract"
             raise UsageError(
                 f"{root} has a plan already, for {differs}; where nothing runs, replace it by "
                 f"`segpipe plan {root} --parts {parts}{' --index' if index else ''} --overwrite`"
@@ -67,6 +68,14 @@ def make_plan(
         plan = PartPlan(parts=parts, key=key, units=units, made=made, listed=listed)
         save_plan(root, plan)
     return plan
+
+
+def _is_of_this(plan: PartPlan, run_dir: RunDir, settings: Settings) -> bool:
+    """Whether the files that a plan listed are those of the corpus that the run has now, settings too."""
+    if plan.listed is None or plan.key != plan_key(run_dir, settings, plan.listed):
+        return False
+    made = run_dir.manifest().stages.get(INDEX)
+    return made is not None and made.parts.get("files") == plan.listed.stamps
 
 
 def _list_files(run_dir: RunDir, settings: Settings, track: Track) -> ListedImages | None:

@@ -22,7 +22,7 @@ from segpipe.images.listing import Listing
 from segpipe.pipeline.part_bench import PartBench
 from segpipe.pipeline.part_work import LEASE_MINUTES, do_given, take_parts
 from segpipe.store.leases import Leases
-from segpipe.store.listed_files import has_listing, load_found, load_listing, rejected_of, unchecked
+from segpipe.store.listed_files import has_listing, is_gone, load_found, load_listing, rejected_of, unchecked
 from segpipe.store.ownership import APPLIED, claim
 from segpipe.store.part_folder import PartFolder
 from segpipe.store.part_taker import told_running
@@ -148,7 +148,10 @@ def parts_left(task: ApplyTask, images: str, out: Path, listing: Listing) -> App
     if not (belongs(begun, key_of(task, images)) and has_listing(begun)):
         return None
     work = Applying(task, begun, lambda: listing)
-    return work if work.listed.stamps == stamps_of(listing) else None
+    if work.listed.stamps != stamps_of(listing):
+        return None
+    found = (row for rows in load_found(begun, range(work.units)) for row in rows)
+    return None if any(map(is_gone, found)) else work  # here it is there: the listing is the same
 
 
 def known_entries(begun: Path) -> dict[str, Entry]:
