@@ -15,7 +15,7 @@ from segpipe.pipeline.steps import BY_NAME, Step, command_of
 from segpipe.stages import Stage, sharing_of, user_files
 from segpipe.store.class_names import CLASSES
 from segpipe.store.leases import Leases
-from segpipe.store.part_folder import PartFolder, measure
+from segpipe.store.part_folder import CLOSED, PartFolder, measure
 from segpipe.store.remote_parts import RemoteParts, StoredPartFolder
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import Round, UnitsOfWork, round_of, shared_folder
@@ -44,6 +44,12 @@ class PartBench:
         """Those of the parts, for this process."""
         seconds = 60 * minutes
         return Leases(self.folder.path, seconds=seconds) if self.remote is None else self.remote.leases(seconds=seconds)
+
+    def note_closing(self, seconds: float) -> None:
+        """Note how long it took to close the round."""
+        self.folder.note_closing(seconds)
+        if self.remote is not None:
+            self.remote.push((), [CLOSED])
 
     @property
     def round(self) -> Round:

@@ -94,7 +94,8 @@ def _take_rounds(bench: PartBench | None, reopen: Callable[[], PartBench | None]
 
         looked = False
         while not looked and bench is not None and bench.key == now.key:
-            looked = close_by_lease(now.stage, now.work, leases, ready, wait=min(_WAIT, leases.seconds / 4))
+            wait = min(_WAIT, leases.seconds / 4)
+            looked = close_by_lease(now.stage, now.work, leases, ready, wait=wait, noted=now.note_closing)
             bench = reopen()
     return did
 

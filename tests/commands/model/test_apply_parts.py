@@ -126,9 +126,10 @@ def test_killed_while_masks_are_moved_it_is_done_again(
             yield folder
             raise SystemExit
 
-    with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr(transaction, "staged", staged)
+    monkeypatch.setattr(transaction, "staged", staged)
+    with pytest.raises(SystemExit):
         typed(command(whole[1], images, out))
+    monkeypatch.undo()
     assert run_cli(command(whole[1], images, out)) == 4
     assert made(out) == once
 
