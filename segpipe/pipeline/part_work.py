@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from segpipe.base.errors import SegpipeError, UsageError
 from segpipe.base.parts import PartNumber, spans
 from segpipe.base.runtime import Track
+from segpipe.base.shortage import of_machine
 from segpipe.base.version import versions
 from segpipe.pipeline.part_bench import PartBench, open_bench
 from segpipe.pipeline.part_rounds import close_by_lease, what_comes_next
@@ -177,7 +178,8 @@ def do_part(bench: PartBench, number: int) -> None:
         record, sums = part_record(bench, number, started)
     except Exception as error:
         if bench.folder.done(number, bench.parts) is None:
-            reason = str(error) or type(error).__name__
+            said = error if isinstance(error, SegpipeError) else of_machine(error) or error
+            reason = str(said) or type(error).__name__
             bench.folder.fail(PartFailure(part=number, reason=reason, host=socket.gethostname(), finished=_now()))
             if bench.remote is not None:
                 bench.remote.push((), [f"{part_name(number)}.failed"])
