@@ -127,14 +127,15 @@ def _is_own(found: re.Match[str]) -> bool:
 def _in_use(found: re.Match[str], path: Path) -> bool:
     """Whether the process that was writing a file may still be at it; those of other machines cannot be asked."""
     if found[2] in (None, _machine()):
-        return _alive(int(found[1]))
+        return alive(int(found[1]))
     try:
         return time.time() - path.stat().st_mtime < _LONG
     except FileNotFoundError:
         return False
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether a process of this machine, of whatever user, runs."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -10,7 +10,7 @@ from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Track
 from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_before, require_plan, shared_stages
 from segpipe.pipeline.run_settings import Settings, make_runtime
-from segpipe.pipeline.running import names_left
+from segpipe.pipeline.running import names_left, refuse_others
 from segpipe.pipeline.steps import BY_NAME, Step, command_of
 from segpipe.stages import Stage, sharing_of, user_files
 from segpipe.store.class_names import CLASSES
@@ -98,6 +98,7 @@ def lay_out(step: Step, run_dir: RunDir, settings: Settings, track: Track) -> tu
     """The folder in which a stage's artefact is made, laid out where it is not yet; and the work on it."""
     sharing, config, runtime = sharing_of(step.stage), settings[step.stage.NAME], make_runtime(settings, track)
     assert sharing is not None
+    refuse_others(run_dir, step)
     remote = remote_parts(run_dir, step.stage, step.key)
 
     def lay(folder: Path) -> None:

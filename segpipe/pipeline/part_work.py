@@ -18,7 +18,7 @@ from segpipe.pipeline.part_bench import PartBench, open_bench
 from segpipe.pipeline.part_rounds import close_by_lease, what_comes_next
 from segpipe.pipeline.run_settings import Settings
 from segpipe.records.part_record import PartFailure, PartRecord
-from segpipe.store.leases import Leases
+from segpipe.store.leases import MINUTES, Leases
 from segpipe.store.part_folder import FileSums, part_name, sum_files, sum_of
 from segpipe.store.part_taker import PartTaker
 from segpipe.store.run_dir import RunDir
@@ -26,7 +26,7 @@ from segpipe.store.shared_work import closed_after
 
 log = logging.getLogger(__name__)
 
-LEASE_MINUTES = 10.0
+LEASE_MINUTES = MINUTES
 """After which a part is taken over whose worker was not heard of."""
 _FAILURES = 3  # of a process after which it ends: its machine is to blame
 _WAIT = 5.0  # seconds between looks at the parts that others have

@@ -24,6 +24,8 @@ from typing import Any, Protocol
 from segpipe.base import files
 
 ENDING = ".lease"
+MINUTES = 10.0
+"""Without renewal after which a lease runs out, where nobody says otherwise."""
 _RENEWALS = 4  # within the time after which a lease runs out
 
 
@@ -189,6 +191,16 @@ class Leases:
             if fresh:
                 found[path.name.removesuffix(ENDING)] = _owner(path)
         return found
+
+
+def has_ended(owner: str) -> bool:
+    """Whether a worker is a process of this machine that is there no more; of other machines nobody knows.
+
+    >>> has_ended("elsewhere:1:0f")
+    False
+    """
+    host, _, rest = owner.rpartition(":")[0].rpartition(":")
+    return host == socket.gethostname() and rest.isdecimal() and not files.alive(int(rest))
 
 
 def _owner(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from segpipe.store.leases import Leases
+from segpipe.store.leases import Leases, has_ended
 from segpipe.store.part_folder import PartFolder, part_name
 
 
@@ -58,6 +58,8 @@ def told_running(folders: Iterable[Path], *, seconds: float) -> str:
     """
     for folder in folders:
         for name, who in Leases(folder, seconds=seconds).running().items():
+            if has_ended(who):
+                continue
             what = f"part {int(name)}" if name.isdecimal() else "a round"
             return f"{what} of {folder.parent.name} is being done by {who}"
     return ""

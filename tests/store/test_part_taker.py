@@ -1,3 +1,5 @@
+import os
+import socket
 from pathlib import Path
 
 from segpipe.store.leases import Leases
@@ -39,3 +41,8 @@ def test_what_is_being_done_is_told(tmp_path: Path) -> None:
         assert leases.take(name)
         assert told_running(folders, seconds=60) == f"{told} is being done by a:1:x"
         leases.give_back(name)
+    for pid, told in (("99999999", ""), (str(os.getpid()), "part 1 of cluster is being done by ")):
+        ours = Leases(folders[1], seconds=60, owner=f"{socket.gethostname()}:{pid}:x")
+        assert ours.take("00001")
+        assert told_running(folders, seconds=60) == (told and f"{told}{ours.owner}")  # who was killed here has ended
+        ours.give_back("00001")

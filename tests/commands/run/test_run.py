@@ -253,9 +253,7 @@ def test_a_script_from_standard_input_may_use_several_processes(photos: Path, tm
     assert (done.stdout, done.returncode) == ("3\n", 0), done.stderr
 
 
-def test_a_preview_holds_for_one_command(
-    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_preview_holds_for_one_command(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     command = ["run", str(photos), str(run), "--backbone", "classical", "--extract.input_size", "64", "-q"]
     for given, images in ((["--preview", "9"], 3), (["--preview", "2"], 2), ([], 3), (["--set", "index.preview=1"], 1)):
