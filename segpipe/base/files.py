@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -57,6 +59,14 @@ def atomic(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+def folder_beside(path: Path) -> Path:
+    """A name beside `path` for a folder that takes the name `path` once all is in it; `sweep` knows it.
+
+    It differs from call to call: several threads may make the same folder, of which one gives the name.
+    """
+    return path.with_name(f".{digest(path.name)}.{os.getpid()}.{_machine()}.tmp-{uuid.uuid4().hex[:8]}")
+
+
 _BESIDE = re.compile(r"\.[0-9a-f]{16}\.(\d+)(?:\.([0-9a-f]{8}))?\.tmp.*", re.DOTALL)
 """What `atomic` calls a file that is being written, with its process and machine (earlier versions named no machine).
 
@@ -82,11 +92,17 @@ def is_beside(name: str) -> bool:
 
 
 def sweep(folder: Path) -> None:
-    """Delete what processes that were killed inside `atomic` left in a folder and below it.
+    """Delete what processes that were killed inside `atomic` left in a folder and below it, and of `folder_beside`.
 
-    Files of processes that are alive stay, but for those of this one: call it before anything is written.
+    Files of processes that are alive stay, but for those of this one: call it before anything is written. Folders of
+    this one stay too, which gives them their name under the lock of the run.
     """
-    for place, _, names in os.walk(folder):
+    for place, folders, names in os.walk(folder):
+        for name in [name for name in folders if is_beside(name)]:
+            folders.remove(name)
+            found = _BESIDE.fullmatch(name)
+            if found and not _in_use(found, Path(place, name)):
+                shutil.rmtree(Path(place, name), ignore_errors=True)
         for name in names:
             found = _BESIDE.fullmatch(name)
             if found and (_is_own(found) or not _in_use(found, Path(place, name))):
@@ -111,14 +127,15 @@ def _is_own(found: re.Match[str]) -> bool:
 def _in_use(found: re.Match[str], path: Path) -> bool:
     """Whether the process that was writing a file may still be at it; those of other machines cannot be asked."""
     if found[2] in (None, _machine()):
-        return _alive(int(found[1]))
+        return alive(int(found[1]))
     try:
         return time.time() - path.stat().st_mtime < _LONG
     except FileNotFoundError:
         return False
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether a process of this machine, of whatever user, runs."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

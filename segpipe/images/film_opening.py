@@ -15,6 +15,7 @@ from segpipe.base.errors import CorpusError
 from segpipe.base.files import absolute
 from segpipe.images.muting import quiet_opencv
 from segpipe.images.video_header import film_behind_cover, find_container
+from segpipe.records.corpus import GONE
 
 ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".wmv")
 _LARGEST = 1 << 27  # pixels of a frame: four times 8K
@@ -60,7 +61,7 @@ def open_film(path: Path) -> Iterator[Any]:
         BadVideo: no such file, of an unknown kind, cut short before its index, or of frames too large.
     """
     if not path.is_file():
-        raise BadVideo(path, "not a file" if path.exists() else "there is no such file")
+        raise BadVideo(path, "not a file" if path.exists() else GONE)
     if find_container(path) is None:
         raise BadVideo(path, f"not a video by its content; read are {', '.join(ENDINGS)} as cameras write them")
     film = film_behind_cover(path)

@@ -18,6 +18,7 @@ from segpipe.base.shortage import raise_shortage
 from segpipe.images import heic, jp2, matfile, tiff_header
 from segpipe.images.container import ByteReader, Container, sized
 from segpipe.images.tiff_header import exif_orientation
+from segpipe.records.corpus import GONE
 
 __all__ = ["BadImage", "Container", "inspect"]
 
@@ -43,7 +44,7 @@ def inspect(path: Path) -> Container:
     """
     try:
         if not path.is_file():
-            raise BadImage(path, "not a file" if path.exists() else "there is no such file")
+            raise BadImage(path, "not a file" if path.exists() else GONE)
         length = path.stat().st_size
         if length == 0:
             raise BadImage(path, "empty file (0 bytes)")

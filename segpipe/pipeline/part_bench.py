@@ -10,13 +10,13 @@ from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Track
 from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_before, require_plan, shared_stages
 from segpipe.pipeline.run_settings import Settings, make_runtime
-from segpipe.pipeline.running import names_left
+from segpipe.pipeline.running import names_left, refuse_others
 from segpipe.pipeline.steps import BY_NAME, Step, command_of
 from segpipe.pipeline.stored_parts import remote_parts
 from segpipe.stages import Stage, sharing_of, user_files
 from segpipe.store.class_names import CLASSES
 from segpipe.store.leases import Leases
-from segpipe.store.part_folder import PartFolder, measure
+from segpipe.store.part_folder import CLOSED, PartFolder, measure
 from segpipe.store.remote_parts import RemoteParts, StoredPartFolder
 from segpipe.store.remote_rounds import stored_work
 from segpipe.store.run_dir import RunDir
@@ -46,6 +46,12 @@ class PartBench:
         """Those of the parts, for this process."""
         seconds = 60 * minutes
         return Leases(self.folder.path, seconds=seconds) if self.remote is None else self.remote.leases(seconds=seconds)
+
+    def note_closing(self, seconds: float) -> None:
+        """Note how long it took to close the round."""
+        self.folder.note_closing(seconds)
+        if self.remote is not None:
+            self.remote.push((), [CLOSED])
 
     @property
     def round(self) -> Round:
@@ -94,6 +100,7 @@ def lay_out(step: Step, run_dir: RunDir, settings: Settings, track: Track) -> tu
     """The folder in which a stage's artefact is made, laid out where it is not yet; and the work on it."""
     sharing, config, runtime = sharing_of(step.stage), settings[step.stage.NAME], make_runtime(settings, track)
     assert sharing is not None
+    refuse_others(run_dir, step)
     remote = remote_parts(run_dir, step.stage, step.key)
 
     def lay(folder: Path) -> None:

@@ -79,8 +79,13 @@ def _close(step: Step, plan: PartPlan, run_dir: RunDir, settings: Settings, trac
     name, runtime = step.stage.NAME, make_runtime(settings, track)
     sharing, out = sharing_of(step.stage), run_dir.root / f"{step.stage.ARTEFACT}.partial"
     assert sharing is not None
+    run_dir.take_back(step.stage.ARTEFACT, step.key)
     if not sharing.laid_out(out):
-        raise UsageError(f"{run_dir.root}: {out.name} is gone, which parts of {name} were written to; do them again")
+        way = " --index" if plan.listed else ""
+        raise UsageError(
+            f"{run_dir.root}: {out.name} is gone, which parts of {name} were written to; do them again, or plan anew "
+            f"what there is now with `segpipe plan {run_dir.root} --parts {plan.parts}{way} --overwrite`"
+        )
     work = sharing.open(settings[name], run_dir, out, runtime)
     now = round_of(work)
     remote = remote_parts(run_dir, step.stage, step.key, now)
@@ -97,7 +102,7 @@ def _close(step: Step, plan: PartPlan, run_dir: RunDir, settings: Settings, trac
             f"{run_dir.root}: {told_missing(name, now, missing, plan.parts)}; do them "
             f"with `segpipe {command_of(step.stage, run_dir)} --part {missing[0]}/{plan.parts}` or `--part auto`"
         )
-    if close_round(name, work):
+    if close_round(name, work, bench.note_closing):
         after = round_of(sharing.open(settings[name], run_dir, out, runtime))
         return MergedStage(name, None, f"round {now} is closed; next: the parts of round {after}", closed=True)
     seconds = all_seconds(run_dir, name, step.key, now, plan)

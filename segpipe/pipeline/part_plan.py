@@ -17,8 +17,8 @@ from segpipe.pipeline.steps import BY_NAME, step_of
 from segpipe.records.part_record import ListedImages, PartPlan
 from segpipe.stages import stamps_of
 from segpipe.store.corpus import count_corpus
-from segpipe.store.leases import Leases
 from segpipe.store.part_folder import FOLDER, load_plan, save_plan
+from segpipe.store.part_taker import told_running
 from segpipe.store.remote_parts import forget_records
 from segpipe.store.run_dir import RunDir
 
@@ -51,11 +51,12 @@ def make_plan(
     with run_dir.lock():
         key, root = plan_key(run_dir, settings, listed), run_dir.root
         old = None if overwrite else load_plan(root)
-        if old is not None and (old.key, old.parts) == (key, parts):
+        same = old is not None and (old.key == key or (listed is None and _is_of_this(old, run_dir, settings)))
+        if old is not None and same and old.parts == parts:
             log.info("plan     of %d parts was there", parts)
             return old
         if old is not None:
-            differs = f"{old.parts} parts" if old.key == key else "another corpus or other settings of extract"
+            differs = f"{old.parts} parts" if same else "another corpus or other settings of extract"
             raise UsageError(
                 f"{root} has a plan already, for {differs}; where nothing runs, replace it by "
                 f"`segpipe plan {root} --parts {parts}{' --index' if index else ''} --overwrite`"
@@ -66,6 +67,14 @@ def make_plan(
         plan = PartPlan(parts=parts, key=key, units=units, made=made, listed=listed)
         save_plan(root, plan)
     return plan
+
+
+def _is_of_this(plan: PartPlan, run_dir: RunDir, settings: Settings) -> bool:
+    """Whether the files that a plan listed are those of the corpus that the run has now, settings too."""
+    if plan.listed is None or plan.key != plan_key(run_dir, settings, plan.listed):
+        return False
+    made = run_dir.manifest().stages.get(INDEX)
+    return made is not None and made.parts.get("files") == plan.listed.stamps
 
 
 def _list_files(run_dir: RunDir, settings: Settings, track: Track) -> ListedImages | None:
@@ -92,15 +101,12 @@ def _forget(run_dir: RunDir) -> None:
         UsageError: parts are being done.
     """
     folder = run_dir.root / FOLDER
-    for place in sorted(path for path in folder.glob("*/*") if path.is_dir()):
-        running = Leases(place, seconds=60 * LEASE_MINUTES).running()
-        if running:
-            part, who = next(iter(running.items()))
-            what = f"part {int(part)}" if part.isdecimal() else "a round"
-            raise UsageError(
-                f"{named('overwrite')}: {what} of {place.parent.name} is being done by {who}; end it first, "
-                f"or wait until its lease has run out ({LEASE_MINUTES:g} minutes)"
-            )
+    places = sorted(path for path in folder.glob("*/*") if path.is_dir())
+    if running := told_running(places, seconds=60 * LEASE_MINUTES):
+        raise UsageError(
+            f"{named('overwrite')}: {running}; end it first, or wait until its lease has run out "
+            f"({LEASE_MINUTES:g} minutes)"
+        )
     if run_dir.remote is not None:
         forget_records(run_dir.remote)
     if folder.is_dir():

@@ -23,8 +23,8 @@ CLOSING = "close"
 """What the lease is called of who closes a round."""
 
 
-def close_round(stage: str, work: UnitsOfWork) -> Round | None:
-    """Close the round that a work is of, all of whose units are written.
+def close_round(stage: str, work: UnitsOfWork, noted: Callable[[float], None]) -> Round | None:
+    """Close the round that a work is of, all of whose units are written; `noted` is told the seconds that it took.
 
     Returns:
         The round, or None where it is the last: the stage itself joins what was written in that.
@@ -32,12 +32,22 @@ def close_round(stage: str, work: UnitsOfWork) -> Round | None:
     found = in_rounds(work)
     if found is None or found.round.last:
         return None
+    started = time.monotonic()
     found.close_round()
+    noted(time.monotonic() - started)
     log.info("%-8s round %s is closed", stage, found.round)
     return found.round
 
 
-def close_by_lease(stage: str, work: UnitsOfWork, leases: Leases, ready: Callable[[], bool], *, wait: float) -> bool:
+def close_by_lease(
+    stage: str,
+    work: UnitsOfWork,
+    leases: Leases,
+    ready: Callable[[], bool],
+    *,
+    wait: float,
+    noted: Callable[[float], None],
+) -> bool:
     """Close a round where nobody else does it now; else wait a moment for who does.
 
     Args:
@@ -46,6 +56,7 @@ def close_by_lease(stage: str, work: UnitsOfWork, leases: Leases, ready: Callabl
         leases: where the round's parts have theirs.
         ready: whether the files of all parts are there, as their records say.
         wait: seconds until the next look.
+        noted: told the seconds that closing took.
 
     Returns:
         Whether the round is closed now, or has parts to do anew.
@@ -55,7 +66,7 @@ def close_by_lease(stage: str, work: UnitsOfWork, leases: Leases, ready: Callabl
         return False
     with leases.held(CLOSING):
         if ready():
-            close_round(stage, work)
+            close_round(stage, work, noted)
     return True
 
 
@@ -70,10 +81,11 @@ def open_round(stage: Stage, settings: Settings, run_dir: RunDir, key: str) -> R
 
 
 def all_seconds(run_dir: RunDir, stage: str, key: str, last: Round, plan: PartPlan) -> float:
-    """Seconds that the parts of all rounds took, up to the last."""
+    """Seconds that the parts of all rounds took, up to the last, and closing those before it."""
     rounds = (Round(number, last.of) for number in range(1, last.of + 1))
-    folders = (PartFolder(run_dir.root, stage, each.key(key)) for each in rounds)
-    return sum(record.seconds for folder in folders for record in folder.records(plan.parts).values())
+    folders = [PartFolder(run_dir.root, stage, each.key(key)) for each in rounds]
+    parts = sum(record.seconds for folder in folders for record in folder.records(plan.parts).values())
+    return parts + sum(folder.closing_seconds for folder in folders)
 
 
 def what_comes_next(part: PartNumber, now: Round, run_dir: RunDir, done: int) -> str:

@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from segpipe.base.errors import SegpipeError, UsageError
 from segpipe.base.parts import PartNumber, spans
 from segpipe.base.runtime import Track
+from segpipe.base.shortage import of_machine
 from segpipe.base.version import versions
 from segpipe.pipeline.part_bench import PartBench, open_bench
 from segpipe.pipeline.part_rounds import close_by_lease, what_comes_next
 from segpipe.pipeline.run_settings import Settings
 from segpipe.records.part_record import PartFailure, PartRecord
-from segpipe.store.leases import Leases
+from segpipe.store.leases import MINUTES, Leases
 from segpipe.store.part_folder import FileSums, part_name, sum_files, sum_of
 from segpipe.store.part_taker import PartTaker
 from segpipe.store.run_dir import RunDir
@@ -25,7 +26,7 @@ from segpipe.store.shared_work import closed_after
 
 log = logging.getLogger(__name__)
 
-LEASE_MINUTES = 10.0
+LEASE_MINUTES = MINUTES
 """After which a part is taken over whose worker was not heard of."""
 _FAILURES = 3  # of a process after which it ends: its machine is to blame
 _WAIT = 5.0  # seconds between looks at the parts that others have
@@ -94,7 +95,8 @@ def _take_rounds(bench: PartBench | None, reopen: Callable[[], PartBench | None]
 
         looked = False
         while not looked and bench is not None and bench.key == now.key:
-            looked = close_by_lease(now.stage, now.work, leases, ready, wait=min(_WAIT, leases.seconds / 4))
+            wait = min(_WAIT, leases.seconds / 4)
+            looked = close_by_lease(now.stage, now.work, leases, ready, wait=wait, noted=now.note_closing)
             bench = reopen()
     return did
 
@@ -176,7 +178,8 @@ def do_part(bench: PartBench, number: int) -> None:
         record, sums = part_record(bench, number, started)
     except Exception as error:
         if bench.folder.done(number, bench.parts) is None:
-            reason = str(error) or type(error).__name__
+            said = error if isinstance(error, SegpipeError) else of_machine(error) or error
+            reason = str(said) or type(error).__name__
             bench.folder.fail(PartFailure(part=number, reason=reason, host=socket.gethostname(), finished=_now()))
             if bench.remote is not None:
                 bench.remote.push((), [f"{part_name(number)}.failed"])

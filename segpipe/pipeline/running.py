@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from segpipe.base import checksums, files
-from segpipe.base.errors import UsageError
+from segpipe.base.errors import LockedError, UsageError
 from segpipe.base.runtime import Runtime, Track
 from segpipe.base.version import versions
 from segpipe.pipeline import kept_classes
@@ -22,6 +22,9 @@ from segpipe.records.manifest import StageRecord
 from segpipe.stages import STAGES, Stage, not_content, user_files
 from segpipe.store.class_names import CLASSES, clustering, load_naming, speaks_of
 from segpipe.store.corpus import load_rejected
+from segpipe.store.leases import MINUTES
+from segpipe.store.part_folder import FOLDER
+from segpipe.store.part_taker import told_running
 from segpipe.store.run_dir import RunDir
 
 log = logging.getLogger(__name__)
@@ -37,8 +40,13 @@ def _identity(stage: Stage, run_dir: RunDir, key: str) -> str:
 
 
 def run_stage(step: Step, settings: Settings, run_dir: RunDir, runtime: Runtime) -> StageRecord:
-    """Run one stage whose inputs are finished, and write it into the manifest."""
+    """Run one stage whose inputs are finished, and write it into the manifest.
+
+    Raises:
+        LockedError: parts of it are being done with other settings, or of other images.
+    """
     stage, old = step.stage, run_dir.manifest().stages.get(step.stage.NAME)
+    refuse_others(run_dir, step)
     if step.reason == FORCED:
         run_dir.record(stage.NAME, None)  # nothing of the old artefact is taken over
     if run_dir.remote is not None:
@@ -104,13 +112,31 @@ def run(
     for stage in stages:
         carry_names(stage, run_dir, runtime)
         step = step_of(stage, settings, run_dir, run_dir.manifest(), force=stage.NAME in force)
-        if step.action == "skip":
+        if step.action == "skip" and not _told_parts(run_dir, stage):
             run_dir.drop_attempt(stage.ARTEFACT, whole=True)  # at other settings, which were taken back
         if step.action != "run":
             yield step, None
             continue
         told(step)
         yield step, run_stage(step, settings, run_dir, runtime)
+
+
+def refuse_others(run_dir: RunDir, step: Step) -> None:
+    """See that nobody does parts of a stage at another key: what they write would lie among what is made now.
+
+    Raises:
+        LockedError: somebody does.
+    """
+    if running := _told_parts(run_dir, step.stage, but=step.key):
+        raise LockedError(
+            f"{run_dir.root}: {running}, with other settings or of other images; wait for it, or end it first"
+        )
+
+
+def _told_parts(run_dir: RunDir, stage: Stage, *, but: str = "") -> str:
+    """Which part of a stage is being done, at whatever key `but` one; empty where none is."""
+    folders = sorted((run_dir.root / FOLDER / stage.NAME).glob("*"))
+    return told_running((f for f in folders if not (but and f.name.startswith(but))), seconds=60 * MINUTES)
 
 
 def carry_names(stage: Stage, run_dir: RunDir, runtime: Runtime) -> None:

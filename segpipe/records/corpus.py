@@ -215,6 +215,10 @@ def valid_path(corpus_dir: Path, image_id: str) -> Path:
     return files.inside(corpus_dir / "valid", f"{image_id}.tif")
 
 
+GONE = "there is no such file"
+"""The reason of a listed file that was not there when it was to be opened; on another machine, or later, it may be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """A file that was skipped, and why."""

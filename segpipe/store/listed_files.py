@@ -19,7 +19,7 @@ from typing import Any
 from segpipe.base import files
 from segpipe.base.errors import MachineError
 from segpipe.base.remote_path import place
-from segpipe.records.corpus import Rejected
+from segpipe.records.corpus import GONE, Rejected
 from segpipe.store.unit_spans import gaps_between, span_name, spans_of
 
 FOLDER = ".checked"
@@ -175,7 +175,8 @@ def found_names(out: Path, units: range, names: Callable[[Row], Iterable[str]]) 
 
 
 def drop_listing(out: Path) -> None:
-    """Delete all of it, once the corpus is written."""
+    """Delete all of it, once what it was for is written."""
+    (out / FOLDER / _LISTING).unlink(missing_ok=True)  # first: half deleted it must not be taken for one
     shutil.rmtree(out / FOLDER, ignore_errors=True)
 
 
@@ -191,6 +192,11 @@ def rejected_row(found: Rejected) -> Row:
 def rejected_of(row: Row) -> Rejected | None:
     """The reason in such a row; None in that of an image."""
     return Rejected(*row["rejected"]) if "rejected" in row else None
+
+
+def is_gone(row: Row) -> bool:
+    """Whether a row says that a file was not there any more: on another machine, or later, it may be."""
+    return "rejected" in row and row["rejected"][1] == GONE
 
 
 def _damaged(path: Path, error: Exception) -> MachineError:

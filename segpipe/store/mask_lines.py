@@ -1,11 +1,11 @@
 """Lines of masks' index that parts have left: what the index will say of their images, so that nobody looks again.
 
-masks.partial/.lines/000000000-000000500.jsonl   of the images 0 up to and without 500, once all their masks are there
+masks.partial/.lines/000000000-000000500.jsonl   of the images 0 up to and without 500, once all their masks are there;
+deleted once the stage is recorded
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,3 @@ def join_lines(out: Path, known: list[range], made: list[Line], images: int) -> 
         yield from (next(rest) for _ in range(end, each.start))
         yield from load_lines(out, each) if len(each) else ()
         end = each.stop
-
-
-def drop_lines(out: Path) -> None:
-    """Delete them, once the index is written."""
-    shutil.rmtree(out / FOLDER, ignore_errors=True)

@@ -4,6 +4,7 @@ RUN/parts/plan.json                    how many parts there are; written once, w
 RUN/parts/<stage>/<key>/00003.json     part 3 was done: what it wrote, how long it took, where
 RUN/parts/<stage>/<key>/00003.sums     the checksum of every file that part 3 wrote, a line each
 RUN/parts/<stage>/<key>/00003.failed   why part 3 was not done by the last that tried
+RUN/parts/<stage>/<key>/closed.json    the round was closed, and how long that took
 RUN/parts/<stage>/<key>/00003.lease    part 3 is being done; see `store.leases`
 """
 
@@ -24,6 +25,8 @@ from segpipe.base.errors import UsageError
 from segpipe.records.part_record import PartFailure, PartPlan, PartRecord
 
 FOLDER = "parts"
+CLOSED = "closed.json"
+"""What is noted of who closed a round."""
 _DONE, _SUMS, _FAILED = ".json", ".sums", ".failed"
 _FORMAT = 1
 
@@ -122,6 +125,18 @@ class PartFolder:
     def fail(self, failure: PartFailure) -> None:
         """Note why a part was not done."""
         _write(self.path / f"{part_name(failure.part)}{_FAILED}", failure)
+
+    def note_closing(self, seconds: float) -> None:
+        """Note that the round was closed, and how long that took."""
+        files.write_json(self.path / CLOSED, {"seconds": round(seconds, 3)})
+
+    @property
+    def closing_seconds(self) -> float:
+        """How long closing the round took; 0 where it is not known."""
+        try:
+            return float(files.read_json(self.path / CLOSED)["seconds"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return 0.0
 
     def forget(self, number: int) -> None:
         """Delete the record of a part: its files are not what it says, or it says nothing."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
-from segpipe.store.leases import Leases
+from segpipe.store.leases import Leases, has_ended
 from segpipe.store.part_folder import PartFolder, part_name
 
 
@@ -45,3 +47,19 @@ class PartTaker:
     def drop(self, number: int) -> None:
         """Look at a part no more."""
         self._left.pop(number, None)
+
+
+def told_running(folders: Iterable[Path], *, seconds: float) -> str:
+    """What is being done in the first of some folders of parts in which anybody works; empty where nobody does.
+
+    Args:
+        folders: of the parts of a stage at a key each.
+        seconds: without renewal after which a lease runs out.
+    """
+    for folder in folders:
+        for name, who in Leases(folder, seconds=seconds).running().items():
+            if has_ended(who):
+                continue
+            what = f"part {int(name)}" if name.isdecimal() else "a round"
+            return f"{what} of {folder.parent.name} is being done by {who}"
+    return ""

@@ -19,12 +19,20 @@ from segpipe.base.errors import UsageError
 from segpipe.base.known_sums import KnownSums
 from segpipe.base.shortage import raise_shortage
 from segpipe.records.manifest import Manifest, StageRecord
-from segpipe.store import transaction
+from segpipe.store import listed_files, mask_lines, transaction, unit_files
 from segpipe.store.ownership import RUN, claim, locked
 from segpipe.store.remote_run import RemoteRun
 
 KEY = ".key"
 """File by which what is being made of an artefact says whose it is: the key of its stage."""
+_NOTES = {
+    "corpus": listed_files.FOLDER,
+    "pairs": unit_files.FOLDER,
+    "clusters": unit_files.FOLDER,
+    "masks": mask_lines.FOLDER,
+    "export": ".parts",
+}
+"""By artefact the folder of what its making goes on from; like the key it stays until the stage is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +156,15 @@ class RunDir:
         partial.mkdir(parents=True, exist_ok=True)
         (partial / checksums.NAME).unlink(missing_ok=True)  # of an attempt that was killed at its end
         yield partial
-        checksums.write_sums(partial, without=(KEY, *self.unlisted.get(artefact, ())), known=self.known)
+        notes = [f"{_NOTES[artefact]}/*"] if artefact in _NOTES else []
+        checksums.write_sums(partial, without=(KEY, *notes, *self.unlisted.get(artefact, ())), known=self.known)
         if self.makers.get(artefact) in self.manifest().stages:
             self.record(self.makers[artefact], None)  # not before: until here the old artefact stands
         if final.exists():
             if old.exists():
                 shutil.rmtree(old)
             final.rename(old)
-        partial.rename(final)
-        (final / KEY).unlink(missing_ok=True)  # not before: without it the work of a process killed here was lost
+        partial.rename(final)  # with its key: without it the work of a process killed before `record` was lost
         files.sync(self.root)
         shutil.rmtree(old, ignore_errors=True)
 
@@ -166,12 +174,11 @@ class RunDir:
         Returns:
             Whether an earlier attempt with this key has left something to go on from.
         """
-        partial, final = self.root / f"{artefact}.partial", self.root / artefact
+        partial = self.root / f"{artefact}.partial"
         mark = partial / KEY
         if self.remote is not None:
             self.remote.drop_attempts(artefact, kept=key)
-        if not partial.exists() and belongs(final, key):  # killed between the last two steps of `resuming`
-            final.rename(partial)
+        self.take_back(artefact, key)
         if partial.exists() and not belongs(partial, key):
             mark.unlink(missing_ok=True)  # first: half deleted it must not be taken for a beginning
             shutil.rmtree(partial)
@@ -180,6 +187,19 @@ class RunDir:
         if not begun:
             files.write_text(mark, key)
         return begun
+
+    def take_back(self, artefact: str, key: str) -> None:
+        """Let an artefact that is whole be one that is made: who made it was killed before it was recorded."""
+        partial, final = self.root / f"{artefact}.partial", self.root / artefact
+        if not partial.exists() and belongs(final, key):
+            final.rename(partial)
+
+    def clear_notes(self, artefact: str) -> None:
+        """Delete from a finished artefact what its making could have gone on from."""
+        final = self.root / artefact
+        (final / KEY).unlink(missing_ok=True)  # first: what is half deleted is not gone on from
+        if artefact in _NOTES:
+            shutil.rmtree(final / _NOTES[artefact], ignore_errors=True)
 
     def drop_attempt(self, artefact: str, *, whole: bool) -> None:
         """Delete what an attempt that failed has left: all of it, or only where it had not written anything yet."""
@@ -221,6 +241,8 @@ class RunDir:
         new = manifest.model_copy(update={"stages": stages})
         values = _finite(new.model_dump(mode="json"))
         files.write_json(self.root / "manifest.json", {**values, "sha256": _seal(values)})
+        for artefact in [name for name, maker in self.makers.items() if maker == stage and record is not None]:
+            self.clear_notes(artefact)
         if self.remote is not None and self.under is None and record is not None:
             self.remote.publish()
 
@@ -231,6 +253,7 @@ class RunDir:
         for stage, artefact in ((stage, artefact) for artefact, stage in self.makers.items()):
             if stage in self.manifest().stages:
                 shutil.rmtree(self.root / f"{artefact}.old", ignore_errors=True)
+                self.clear_notes(artefact)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

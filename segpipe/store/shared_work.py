@@ -10,7 +10,6 @@ closes the round by joining what they wrote, and the next round begins.
 from __future__ import annotations
 
 import shutil
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -146,7 +145,7 @@ def shared_folder(
     folder = run_dir.root / f"{artefact}.partial"
     if belongs(folder, key) and laid_out(folder):
         return folder
-    own = run_dir.root / f".{artefact}.{uuid.uuid4().hex[:8]}.begun"
+    own = files.folder_beside(folder)
     own.mkdir()
     try:
         lay_out(own)

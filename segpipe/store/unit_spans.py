@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 _NAME = re.compile(r"(\d{9})-(\d{9})")
@@ -33,6 +33,21 @@ def spans_of(folder: Path, ending: str, count: int) -> list[range]:
             ranges.append(range(start, stop))
             end = stop
     return ranges
+
+
+def runs_of(units: Iterable[int]) -> Iterator[range]:
+    """Neighbors among some units, which are in order, as ranges.
+
+    >>> list(runs_of([1, 2, 5]))
+    [range(1, 3), range(5, 6)]
+    """
+    run = range(0)
+    for unit in units:
+        if run and unit != run.stop:
+            yield run
+        run = range(run.start, unit + 1) if run and unit == run.stop else range(unit, unit + 1)
+    if run:
+        yield run
 
 
 def gaps_between(known: Sequence[range], count: int) -> Iterator[range]:

@@ -95,3 +95,14 @@ def test_lines_that_are_no_objects_are_value_errors_with_their_number(tmp_path: 
         files.read_json(tmp_path / "a.jsonl")
     files.write_json(tmp_path / "a.json", {"é": [1]})
     assert files.read_json(tmp_path / "a.json") == {"é": [1]}
+
+
+def test_folders_that_were_being_made_are_swept_once_their_process_has_ended(tmp_path: Path) -> None:
+    ours, theirs = files.folder_beside(tmp_path / "a"), files.folder_beside(tmp_path / "a")
+    theirs = theirs.with_name(theirs.name.replace(f".{os.getpid()}.", ".99999999."))
+    for folder in (ours, theirs):
+        folder.mkdir()
+        (folder / "half").touch()
+        assert files.is_beside(folder.name)
+    files.sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [ours.name]

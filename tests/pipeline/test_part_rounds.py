@@ -21,6 +21,7 @@ from segpipe.pipeline.part_rounds import CLOSING, close_by_lease, told_missing, 
 from segpipe.pipeline.part_status import StageStatus, status_of_parts
 from segpipe.stages.cluster.tree_rounds import TreeGrowth
 from segpipe.store.leases import Leases
+from segpipe.store.part_folder import PartFolder
 from segpipe.store.shared_work import Round
 from tests.helpers.parted_run import artefact, copied, do, merge, plan_reef, replan, settings_of, small_shards
 
@@ -115,6 +116,10 @@ def test_mine_and_cluster_in_parts_are_what_one_process_makes(
         assert ours[name].summary == theirs[name].summary
         assert ours[name].artefact == theirs[name].artefact
     assert cluster_status(run).state == "finished"
+    folders = [path.parent for path in (run / "parts" / "cluster").glob("*/closed.json")]
+    closing = [PartFolder(run, "cluster", folder.name).closing_seconds for folder in folders]
+    assert len(closing) == 3
+    assert ours["cluster"].seconds > sum(closing) > 0
 
 
 def test_more_parts_than_shards_by_leases(trained: Path, whole: Path, tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ import pytest
 
 import segpipe
 from segpipe import pipeline
-from segpipe.base.errors import MachineError, UsageError
+from segpipe.base.errors import LockedError, MachineError, UsageError
+from segpipe.base.runtime import no_track
 from segpipe.pipeline import part_work
 from segpipe.pipeline.part_bench import PartBench
+from segpipe.store.leases import Leases
 from segpipe.store.part_folder import PartFolder
 from segpipe.store.run_dir import RunDir
 from tests.helpers.parted_run import artefact, between, copied, do, merge, plan_reef, settings_of, small_shards
@@ -248,6 +250,14 @@ def test_leftovers_of_other_settings_make_room(planned: Path, whole: Path, tmp_p
     (run / "features.partial" / "store.zarr" / "done" / "c" / "0").unlink(missing_ok=True)
     for record in run.glob("parts/extract/*/*.json"):
         record.unlink()
+    other = Leases(run / "parts" / "extract" / "another", seconds=60)
+    assert other.take("00002")  # its files would lie among those of this one
+    told = "part 2 of extract is being done by .*, with other settings or of other images; wait for it"
+    with pytest.raises(LockedError, match=told):
+        do(run, "extract", "1/3")
+    with pytest.raises(LockedError, match=told):
+        pipeline.work(*settings_of(run), no_track, start="extract", stop="extract")
+    other.give_back("00002")
     with small_shards():
         assert do(run, "extract", "auto") == 3
     merge(run)

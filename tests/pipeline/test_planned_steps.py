@@ -53,6 +53,7 @@ def test_index_in_parts_and_what_follows(planned: Path, tmp_path: Path, monkeypa
         merge(run)
     plan = planned_steps.require_plan(*settings_of(run))
     assert make_plan(*settings_of(run), no_track, 3, index=True) == plan
+    assert make_plan(*settings_of(run), no_track, 3) == plan
     assert not (run / "corpus.partial").exists()
     assert make_plan(*settings_of(once), no_track, 3, index=True).listed is None  # it was finished at once
     assert artefact(run, "corpus") == artefact(once, "corpus")

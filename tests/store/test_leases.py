@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segpipe.store.leases import Leases
+from segpipe.store.leases import DiskClock, Leases
 from trials.many_parts import HandClock
 
 
@@ -110,3 +110,14 @@ def test_a_file_that_is_only_just_written_is_somebodys(tmp_path: Path) -> None:
     mine = Leases(tmp_path, seconds=60)
     assert not mine.take("a")
     assert mine.running() == {"a": ""}
+
+
+def test_who_may_only_read_sees_who_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = Leases(tmp_path, seconds=60)
+    assert mine.take("a")
+
+    def refused(*given: object, **named: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(DiskClock, "write", refused)
+    assert Leases(tmp_path, seconds=60).running() == {"a": mine.owner}

@@ -5,7 +5,6 @@ import pytest
 from segpipe.base.errors import MachineError
 from segpipe.store.mask_lines import (
     FOLDER,
-    drop_lines,
     join_lines,
     lines_name,
     load_lines,
@@ -27,8 +26,6 @@ def test_lines_of_parts_and_of_others_come_in_order(tmp_path: Path) -> None:
     assert left == [0, 3, 4, 5, 9]
     made = [{"id": image} for image in left]
     assert list(join_lines(tmp_path, known, made, 10)) == lines(range(10))
-    drop_lines(tmp_path)
-    assert spans_of(tmp_path / FOLDER, "jsonl", 10) == []
     assert list(join_lines(tmp_path, [], lines(range(2)), 2)) == lines(range(2))
 
 

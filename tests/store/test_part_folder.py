@@ -49,6 +49,10 @@ def test_records_and_failures_by_part(tmp_path: Path) -> None:
     assert folder.records(3) == {2: record(2)}
     folder.forget(2)
     assert folder.done(2, 3) is None
+    assert folder.closing_seconds == 0
+    folder.note_closing(1.5)
+    assert folder.closing_seconds == 1.5
+    assert folder.records(3) == {}
 
 
 def test_records_of_another_plan_or_changed_ones_do_not_count(tmp_path: Path) -> None:

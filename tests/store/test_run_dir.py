@@ -44,7 +44,10 @@ def test_an_artefact_appears_whole_or_not_at_all(run_dir: RunDir) -> None:
     with run_dir.writing("pairs") as out:
         assert [path.name for path in out.iterdir()] == [".key"]
         (out / "b").write_text("whole")
+    assert names(run_dir.path("pairs")) == [".key", "b"]
+    run_dir.record("mine", RECORD.model_copy(update={"checksum": checksums.checksum(run_dir.root / "pairs")}))
     assert names(run_dir.path("pairs")) == ["b"]
+    (run_dir.root / "manifest.json").unlink()
     assert [path.name for path in run_dir.root.iterdir()] == ["pairs"]
 
 
@@ -62,6 +65,7 @@ def test_a_new_artefact_replaces_the_old_one(run_dir: RunDir) -> None:
         run_dir.prepare("pairs", text)
         with run_dir.writing("pairs") as out:
             (out / text).write_text(text)
+        run_dir.clear_notes("pairs")
     assert names(run_dir.path("pairs")) == ["new"]
 
 
@@ -249,11 +253,21 @@ def test_a_folder_whose_marker_was_being_written_is_still_an_empty_one(run_dir: 
 
 def test_what_was_whole_but_not_recorded_is_taken_up_again(run_dir: RunDir) -> None:
     run_dir.prepare("pairs", "key")
-    (run_dir.root / "pairs.partial" / "a").write_text("whole")
-    (run_dir.root / "pairs.partial").rename(run_dir.root / "pairs")  # killed before the key was removed
-    run_dir.prepare("pairs", "key")
-    with run_dir.resuming("pairs") as out:
-        assert (out / "a").read_text() == "whole"
+    notes = run_dir.root / "pairs.partial" / ".units" / "found"
+    notes.mkdir(parents=True)
+    (notes / "0.npz").touch()
+    for text in ("half", "whole"):
+        with run_dir.resuming("pairs") as out:
+            (out / "a").write_text(text)
+        assert list(checksums.read_sums(run_dir.root / "pairs")) == ["a"]
+        assert (run_dir.root / "pairs" / ".units" / "found" / "0.npz").exists()
+        run_dir.prepare("pairs", "key")  # who made it was killed before it was recorded
+        assert names(run_dir.root / "pairs.partial") == [".key", ".units", "a"]
+    run_dir.take_back("pairs", "other key")
+    with run_dir.resuming("pairs"):
+        pass
+    run_dir.take_back("pairs", "other key")
+    run_dir.record("mine", RECORD.model_copy(update={"checksum": checksums.checksum(run_dir.root / "pairs")}))
     assert names(run_dir.path("pairs")) == ["a"]
 
 

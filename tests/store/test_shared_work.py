@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from segpipe.base.errors import LockedError
+from segpipe.base.files import is_beside
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import Round, closed_after, round_of, shared_folder
 
@@ -24,7 +25,7 @@ def run_dir(tmp_path: Path) -> RunDir:
 
 
 def names(run_dir: RunDir) -> list[str]:
-    return sorted(path.name for path in run_dir.root.iterdir() if "things" in path.name)
+    return sorted(path.name for path in run_dir.root.iterdir() if "things" in path.name or is_beside(path.name))
 
 
 def test_who_comes_first_lays_out_and_others_take_it(run_dir: RunDir) -> None:

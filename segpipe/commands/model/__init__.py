@@ -78,6 +78,8 @@ def _apply(options: ApplyOptions, face: Face) -> Applied | PartsDone:
 def _report(done: Applied | PartsDone, options: ApplyOptions) -> Report:
     from segpipe.commands.model.apply_parts import PartsDone  # loaded by now
 
+    if isinstance(done, PartsDone) and done.closed:
+        return Report([f"apply    {options.out} is finished, of files that are the same now: there was nothing to do"])
     if isinstance(done, PartsDone):
         left = f"{counted(done.left, 'file')} left" if done.left else "all are done: without --part it ends the work"
         return Report([f"apply    did {counted(done.parts, 'part')}; {left}"])

@@ -8,10 +8,10 @@ OUT/.begun/parts/      which parts are done or being done
 from __future__ import annotations
 
 import shutil
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from segpipe.base import files
 from segpipe.base.errors import UsageError, named
@@ -22,9 +22,10 @@ from segpipe.images.listing import Listing
 from segpipe.pipeline.part_bench import PartBench
 from segpipe.pipeline.part_work import LEASE_MINUTES, do_given, take_parts
 from segpipe.store.leases import Leases
-from segpipe.store.listed_files import has_listing, load_found, load_listing, rejected_of, unchecked
+from segpipe.store.listed_files import has_listing, is_gone, load_found, load_listing, rejected_of, unchecked
 from segpipe.store.ownership import APPLIED, claim
 from segpipe.store.part_folder import PartFolder
+from segpipe.store.part_taker import told_running
 from segpipe.store.run_dir import KEY, belongs
 
 BEGUN = ".begun"
@@ -39,6 +40,19 @@ def key_of(task: ApplyTask, images: str) -> str:
     return files.digest([task.model.fingerprint, images, task.every, task.config.identity()])
 
 
+def call_of(task: ApplyTask, images: str, listing: Listing) -> dict[str, str]:
+    """By what OUT says of which call it is: that of `key_of`, and the files as they were."""
+    return {"call": key_of(task, images), "files": stamps_of(listing)}
+
+
+def facts_of(out: Path) -> dict[str, Any]:
+    """What OUT says of the call that was finished there; nothing where none was, or it is damaged."""
+    try:
+        return files.read_json(out / MODEL)
+    except (OSError, ValueError):
+        return {}
+
+
 @dataclass(frozen=True, slots=True)
 class PartsDone:
     """What one process did."""
@@ -46,6 +60,8 @@ class PartsDone:
     parts: int
     left: int
     """Files of the whole call that are not done yet, by whomever."""
+    closed: bool = False
+    """Whether OUT was finished before: by the same call, of files that are the same now."""
 
 
 def apply_parts(
@@ -71,6 +87,8 @@ def apply_parts(
         UsageError: another call was begun there, or it holds other things.
         SegpipeError: parts failed.
     """
+    if not (out / BEGUN).exists() and facts_of(out).items() >= call_of(task, images, listed()).items():
+        return PartsDone(0, 0, closed=True)
     bench = open_parts(task, images, out, listed, part)
     if part is None:
         did = take_parts(bench, Leases(bench.folder.path, seconds=60 * lease_minutes))
@@ -97,7 +115,7 @@ def open_parts(
     begun, key = out / BEGUN, key_of(task, images)
     claim(out, APPLIED, earlier=lambda: (out / MODEL).is_file())
     if not begun.exists():
-        own = out / f".{uuid.uuid4().hex[:8]}.begun"
+        own = files.folder_beside(begun)
         Applying(task, own, listed).lay_out()
         files.write_text(own / KEY, key)
         try:
@@ -122,18 +140,16 @@ def parts_left(task: ApplyTask, images: str, out: Path, listing: Listing) -> App
         UsageError: parts are being done.
     """
     begun = out / BEGUN
-    for folder in sorted((begun / "parts" / STAGE).glob("*")):
-        running = Leases(folder, seconds=60 * LEASE_MINUTES).running()
-        if running:
-            name, who = next(iter(running.items()))
-            raise UsageError(
-                f"{out}: part {int(name)} is being done by {who}; wait for it, or until its lease has run out "
-                f"({LEASE_MINUTES:g} minutes)"
-            )
+    folders = sorted((begun / "parts" / STAGE).glob("*"))
+    if running := told_running(folders, seconds=60 * LEASE_MINUTES):
+        raise UsageError(f"{out}: {running}; wait for it, or until its lease has run out ({LEASE_MINUTES:g} minutes)")
     if not (belongs(begun, key_of(task, images)) and has_listing(begun)):
         return None
     work = Applying(task, begun, lambda: listing)
-    return work if work.listed.stamps == stamps_of(listing) else None
+    if work.listed.stamps != stamps_of(listing):
+        return None
+    found = (row for rows in load_found(begun, range(work.units)) for row in rows)
+    return None if any(map(is_gone, found)) else work  # here it is there: the listing is the same
 
 
 def known_entries(begun: Path) -> dict[str, Entry]:

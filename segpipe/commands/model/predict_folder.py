@@ -13,7 +13,7 @@ from typing import Any
 from segpipe.base import files
 from segpipe.base.errors import CorpusError, UsageError
 from segpipe.base.geometry import Size, tiles
-from segpipe.commands.model.apply_parts import BEGUN, known_entries, parts_left
+from segpipe.commands.model.apply_parts import BEGUN, call_of, known_entries, parts_left
 from segpipe.commands.model.apply_work import FORMATS
 from segpipe.commands.model.mask_writing import (
     CORPUS,
@@ -35,7 +35,9 @@ from segpipe.stages.export import part_files
 from segpipe.stages.export.formats.pictures import draw_legend
 from segpipe.stages.index.summary import notes_of
 from segpipe.store import masks, transaction
+from segpipe.store.listed_files import drop_listing
 from segpipe.store.ownership import APPLIED, locked
+from segpipe.store.run_dir import KEY
 
 _log = logging.getLogger(__name__)
 _REJECTED = "rejected.jsonl"
@@ -110,7 +112,7 @@ def _apply(task: ApplyTask, images: str, listing: Listing, out: Path) -> Applied
         written |= export.write_formats(config, source, folder)
         files.write_jsonl(folder / _REJECTED, ({"path": r.path, "reason": r.reason} for r in rejected))
     part_files.drop_notes(exported)
-    _finish(out, model, earlier)
+    _finish(out, model, earlier, call_of(task, images, listing))
     return Applied(len(done), {name: written[name] for name in wanted}, tuple(rejected), model.bundle.guided)
 
 
@@ -162,16 +164,18 @@ def _made_before(out: Path, model: Model) -> list[str]:
     return [name for name in made if isinstance(name, str)]
 
 
-def _finish(out: Path, model: Model, earlier: Sequence[str]) -> None:
+def _finish(out: Path, model: Model, earlier: Sequence[str], call: Mapping[str, str]) -> None:
     """Put all that was made in its place, and take away what an earlier call made."""
     begun = out / BEGUN
     made = sorted([MASKS, *(entry.name for entry in (begun / FORMATS).iterdir())])
     gone = [name for name in earlier if name not in made]
     with transaction.staged(out, whole=made, gone=gone) as folder:
-        (begun / JOURNAL).unlink(missing_ok=True)  # first: it speaks of masks that lie elsewhere in a moment
+        (begun / KEY).unlink(missing_ok=True)  # first: these speak of masks that lie elsewhere in a moment
+        (begun / JOURNAL).unlink(missing_ok=True)
+        drop_listing(begun)
         (begun / MASKS).rename(folder / MASKS)
         for entry in (begun / FORMATS).iterdir():
             entry.rename(folder / entry.name)
-        facts = {"sha256": model.fingerprint, "backbone": model.bundle.header.backbone, "made": made}
+        facts = {"sha256": model.fingerprint, "backbone": model.bundle.header.backbone, "made": made, **call}
         files.write_json(folder / MODEL, facts)
     shutil.rmtree(begun)

@@ -75,6 +75,7 @@ COMMAND = Command(
     examples=EXAMPLES,
     files={
         "RUN/parts/plan.json": "how many parts there are, for which corpus and settings",
+        "RUN/parts/*/*/closed.json": "a round was closed, and how many seconds that took",
         "RUN/parts/*/*/*.json": "a part that was done: what it wrote, counts, checksum, seconds, versions, host",
         "RUN/parts/*/*/*.sums": "the checksum of every file that a part wrote, a line each",
         "RUN/parts/*/*/*.failed": "why a part was not done by the last that tried",

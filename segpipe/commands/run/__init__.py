@@ -70,6 +70,7 @@ def _resolve(run_dir: RunDir, options: Options, face: Face) -> Mapping[str, Any]
 def _run(options: RunOptions, face: Face) -> Any:
     run_dir = pipeline.open_run(options.run)
     settings = _resolve(run_dir, options, face)
+    _keep_others(run_dir, settings, options)
     choice: dict[str, Any] = {"start": options.start, "stop": options.stop, "force": options.force}
     if options.dry_run:
         from segpipe.commands.run.dry_run import expect
@@ -91,6 +92,23 @@ def _run(options: RunOptions, face: Face) -> Any:
     else:
         pipeline.work(run_dir, settings, face.track, **choice)
     return run_dir
+
+
+def _keep_others(run_dir: RunDir, settings: Mapping[str, Any], options: RunOptions) -> None:
+    """Refuse a preview that would throw away what was computed of all images.
+
+    Raises:
+        UsageError: the run is of more images, and no preview.
+    """
+    stages, wanted = run_dir.manifest().stages, settings["index"].preview
+    if not wanted or options.start not in (None, "index") or not {"index", "extract"} <= stages.keys():
+        return
+    said = stages["index"].summary
+    if said.get("preview_of") is None and said.get("images", 0) > wanted:
+        raise UsageError(
+            f"{named('preview', wanted)}: {run_dir.root} is of all {said['images']} images, and what was made of the "
+            "others would be lost; choose another RUN for the preview, or leave it out"
+        )
 
 
 def _report_run(done: Any, options: RunOptions) -> Report:

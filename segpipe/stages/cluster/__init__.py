@@ -236,7 +236,6 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
         save_clusters(found.model, out / "clusters.npz")
         if found.guide is not None:
             save_guide(found.guide, out / GUIDE)
-        drop_units(out)
     return Summary(
         wanted=config.k,
         k=found.model.clusters,

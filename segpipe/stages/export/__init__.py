@@ -132,7 +132,6 @@ class Exporting:
         config = self._formats(per_image=False)
         with part_files.moved_in(out) as (folder, _):  # not half of them where it is interrupted: links do not give way
             made |= part_files.load_kept(out) | (write_formats(config, self._source, folder) if config.formats else {})
-        part_files.drop_notes(out)
         return Summary(images=self.units, files={name: made[name] for name in self._config.formats})
 
 

@@ -39,7 +39,7 @@ from segpipe.stages.index.summary import FORMAT as FORMAT
 from segpipe.stages.index.summary import Summary, summarize, told_of_labels
 from segpipe.store.corpus import load_corpus, save_corpus
 from segpipe.store.kept import settled_scaling
-from segpipe.store.listed_files import drop_listing, has_listing
+from segpipe.store.listed_files import has_listing
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import Sharing
 
@@ -362,7 +362,6 @@ def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
                 preview_of = total if 0 < config.preview < total else None
             settled = settled_scaling(run_dir.root)
             corpus, rejected = build_corpus(listing, checked, out, plan=plan, guards=guards, settled=settled)
-            drop_listing(out)
             save_corpus(corpus, rejected, out)
     for item in rejected[:20]:
         _log.warning("skipped: %s: %s", item.path, item.reason)

@@ -16,7 +16,7 @@ from segpipe.images.known_files import KnownFiles
 from segpipe.images.listing import Listing
 from segpipe.images.validate import Limits, check, expect_images, find_images
 from segpipe.records.corpus import Image, Rejected, frame_path, valid_path
-from segpipe.stages.index.listed_work import list_out, pending_pieces, some_listed
+from segpipe.stages.index.listed_work import gone_ranges, list_out, pending_pieces, some_listed
 from segpipe.store.corpus import image_of, row_of
 from segpipe.store.listed_files import (
     FileList,
@@ -112,24 +112,28 @@ class Checking:
         """Check some files, but for those that were checked, and write what was found a few hundred at a time."""
         with Guards(self._checks.limits.memory) as guards:
             for piece in pending_pieces(self._out, units):
-                self._check(piece, guards)
+                save_found(self._out, piece, self._look(piece, guards))
 
-    def _check(self, units: range, guards: Guards) -> None:
+    def _look(self, units: range, guards: Guards) -> list[Found]:
         listing, ids = some_listed(self._out, self.listed.root, units)
         total = self._checks.expect(listing)
         found = dict[str, Found]((path, []) for path in listing.paths)
         for one in self._checks.of(listing, guards, total=total, ids=ids):
             found[_file_of(one)].append(_row_of(one))
-        save_found(self._out, units, list(found.values()))
+        return list(found.values())
 
     def names(self, units: range) -> list[str]:
         """The files that were written of some listed ones."""
         return list(found_names(self._out, units, _names))
 
     def joined(self) -> list[Checked]:
-        """What all files are, in order; those that no part has checked are checked now."""
+        """What all files are, in order; those that no part has checked, or has not found, are checked now."""
         self.write(range(self.units))
-        return [_found(row) for rows in load_found(self._out, range(self.units)) for row in rows]
+        found = load_found(self._out, range(self.units))
+        with Guards(self._checks.limits.memory) as guards:
+            for again in list(gone_ranges(found)):
+                found[again.start : again.stop] = self._look(again, guards)
+        return [_found(row) for rows in found for row in rows]
 
 
 def _file_of(found: Checked) -> str:

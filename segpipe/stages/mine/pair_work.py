@@ -23,7 +23,7 @@ from segpipe.store.features import FeatureStore
 from segpipe.store.neighbor_index import load_index, save_index
 from segpipe.store.pairs import save_pairs
 from segpipe.store.run_dir import RunDir
-from segpipe.store.unit_files import FOLDER, drop_units, load_unit, save_unit, shared_file, unit_file
+from segpipe.store.unit_files import FOLDER, load_unit, save_unit, shared_file, unit_file
 
 _LAYOUT, _FOUND, _INDEX = "layout", "found", "index.faiss"
 
@@ -127,7 +127,6 @@ class Pairing:
         parts = (load_unit(self._out / unit_file(_FOUND, unit)) for unit in range(self.units))
         pairs = self._search.join((part["neighbors"], part["scores"]) for part in parts)
         save_pairs(pairs, self._out)
-        drop_units(self._out)
         _, blank = knn.unit_rows(self._vectors)
         seen = pairs.scores[~blank]
         return Summary(

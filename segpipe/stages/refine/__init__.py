@@ -58,7 +58,7 @@ from segpipe.store.corpus import count_corpus, load_corpus
 from segpipe.store.crop_keys import MASK_KEYS, save_keys
 from segpipe.store.features import FeatureStore
 from segpipe.store.mask_lines import FOLDER as LINES
-from segpipe.store.mask_lines import drop_lines, join_lines, lines_name, load_lines, save_lines
+from segpipe.store.mask_lines import join_lines, lines_name, load_lines, save_lines
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import Sharing, closed_after
 from segpipe.store.unit_spans import gaps_between, spans_of
@@ -344,7 +344,6 @@ class Refinement:
         made = self._refine(left) if left else []
         tally = Tally(masks.load_header(out)["classes"], crf=self._config.crf)
         masks.save_index(out, tally.count(join_lines(out, known, made, self.units)))
-        drop_lines(out)
         save_made(out, origin_of(self._config, self._run_dir), self._clusters.splits)
         return tally.summary()
 

@@ -6,13 +6,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from segpipe.base.errors import UsageError
 from segpipe.cli.entry import run_cli
 from segpipe.commands.model.predict import Segment
+from segpipe.store import transaction
 from segpipe.store.leases import Leases
 from tests.helpers.films import write_film
 
@@ -59,10 +63,17 @@ def test_parts_are_one_call(
     whole: tuple[Path, Path], images: Path, once: dict[str, bytes], tmp_path: Path, order: tuple[str, ...]
 ) -> None:
     out = tmp_path / "out"
+    name = sorted(images.glob("reef*.jpg"))[0]
     for part in order:
+        if part == "auto":  # where one of the listed files is not seen
+            name.rename(tmp_path / name.name)
         assert run_cli(command(whole[1], images, out, "--part", part)) == 0
         assert not (out / "masks").exists()
+    if (tmp_path / name.name).exists():
+        (tmp_path / name.name).rename(name)
     assert run_cli(command(whole[1], images, out)) == 4
+    assert made(out) == once
+    assert run_cli(command(whole[1], images, out, "--part", order[-1])) == 0  # a worker that comes late
     assert made(out) == once
 
 
@@ -103,13 +114,33 @@ def test_files_that_changed_since_the_parts_are_done_again(
     assert made(out) == made(tmp_path / "fresh")
 
 
+def test_killed_while_masks_are_moved_it_is_done_again(
+    whole: tuple[Path, Path], images: Path, once: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, real = tmp_path / "out", transaction.staged
+    assert run_cli(command(whole[1], images, out, "--part", "auto")) == 0
+
+    @contextmanager
+    def staged(root: Path, **names: Any) -> Iterator[Path]:
+        with real(root, **names) as folder:
+            yield folder
+            raise SystemExit
+
+    monkeypatch.setattr(transaction, "staged", staged)
+    with pytest.raises(SystemExit):
+        typed(command(whole[1], images, out))
+    monkeypatch.undo()
+    assert run_cli(command(whole[1], images, out)) == 4
+    assert made(out) == once
+
+
 def test_it_is_not_joined_while_parts_are_done(whole: tuple[Path, Path], images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run_cli(command(whole[1], images, out, "--part", "1/2")) == 0
     (folder,) = (out / ".begun" / "parts" / "apply").glob("*")
     leases = Leases(folder, seconds=60, owner="a:1:x")
     assert leases.take("00002")
-    with pytest.raises(UsageError, match=r"part 2 is being done by a:1:x; wait for it"):
+    with pytest.raises(UsageError, match=r"part 2 of apply is being done by a:1:x; wait for it"):
         typed(command(whole[1], images, out))
     leases.give_back("00002")
     assert run_cli(command(whole[1], images, out)) == 4

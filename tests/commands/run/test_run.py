@@ -253,7 +253,7 @@ def test_a_script_from_standard_input_may_use_several_processes(photos: Path, tm
     assert (done.stdout, done.returncode) == ("3\n", 0), done.stderr
 
 
-def test_a_preview_holds_for_one_command(photos: Path, tmp_path: Path) -> None:
+def test_a_preview_holds_for_one_command(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     command = ["run", str(photos), str(run), "--backbone", "classical", "--extract.input_size", "64", "-q"]
     for given, images in ((["--preview", "9"], 3), (["--preview", "2"], 2), ([], 3), (["--set", "index.preview=1"], 1)):
@@ -261,6 +261,11 @@ def test_a_preview_holds_for_one_command(photos: Path, tmp_path: Path) -> None:
         assert open_run(run).manifest().stages["index"].summary["images"] == images
     assert run_cli([*command, "--from", "extract", "--to", "extract"]) == 0  # of the images that are there
     assert open_run(run).manifest().stages["extract"].summary["crops"] == 1
+    assert run_cli([*command, "--to", "extract"]) == 0
+    capsys.readouterr()
+    assert run_cli([*command, "--to", "extract", "--preview", "2"]) == 2
+    assert "is of all 3 images, and what was made of the others would be lost" in capsys.readouterr().err
+    assert open_run(run).manifest().stages["extract"].summary["crops"] == 3
 
 
 def test_classes_that_are_not_there_cannot_be_kept(

@@ -11,14 +11,20 @@ from segpipe.base.runtime import Runtime
 from segpipe.plots.overlay import overlay
 from segpipe.records.palette import class_colors
 from segpipe.stages import export
+from segpipe.stages.export import part_files
 from segpipe.store import masks
 from segpipe.store.run_dir import RunDir
 from tests.helpers.export_run import CLASSES, SIZES
 
 
 def _tree(root: Path) -> dict[str, bytes]:
-    found = (path for path in sorted(root.rglob("*")) if path.is_file() and path.name != "SHA256SUMS")
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
+    found = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
+    kept = {
+        name: path
+        for name, path in found.items()
+        if path.name != "SHA256SUMS" and not name.startswith(part_files.FOLDER)
+    }
+    return {name: path.read_bytes() for name, path in kept.items()}
 
 
 def test_every_format_is_written_for_every_image(run_dir: RunDir) -> None:

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from segpipe.base.errors import MachineError
 from segpipe.base.object_store import Stored
 from segpipe.base.remote_path import RemotePath
 from segpipe.images.listing import BandScene, Listing
@@ -13,6 +16,7 @@ from segpipe.store.listed_files import load_listing, save_found
 def test_some_files_are_a_listing_with_the_ids_of_all(tmp_path: Path) -> None:
     scene = BandScene("dive/s", ("red=s_B04.tif", "nir=s_B08.tif"))
     paths = ("a.jpg", "a.png", "dive/s_B04.tif")
+    (tmp_path / "empty").mkdir()
     whole = Listing(tmp_path, paths, (Rejected("b.jpg", "empty"),), scenes={paths[2]: scene})
     list_out(tmp_path / "out", whole, told=["3 passed over"], stamps="0f")
     listed = load_listing(tmp_path / "out")
@@ -25,6 +29,9 @@ def test_some_files_are_a_listing_with_the_ids_of_all(tmp_path: Path) -> None:
     assert every.paths == paths
     assert ids == all_ids[1:]
     assert len(set(all_ids)) == 3
+    for root in (tmp_path / "unmounted", tmp_path / "empty"):
+        with pytest.raises(MachineError, match="there is nothing any more where files were listed; mount it"):
+            some_listed(tmp_path / "out", root, range(3))
 
 
 def test_objects_keep_what_their_store_says(tmp_path: Path) -> None:
