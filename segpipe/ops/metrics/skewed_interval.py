@@ -5,7 +5,11 @@ small by sqrt((n - 1) / n), they end like a normal distribution and not like Stu
 such as a class that few images show, they are too short on the long side (Hesterberg, 2015, The American Statistician
 69, 371-386). Student's t mends the first two. For the third, Hall (1992, Journal of the Royal Statistical Society B 54,
 221-228) transforms t so that it is not skewed. The interval is the outer one of both, because with few samples the
-skewness itself is hardly known. Both need the error and the skewness of the estimate, which draws give of any estimate.
+skewness itself is hardly known. Both need the error and the skewness of the estimate, which draws give of any estimate;
+of n samples the skewness too is too small, by (n - 2) / sqrt(n (n - 1)) (Joanes and Gill, 1998, The Statistician 47).
+
+What none of the samples holds does not vary in any draw. How many would hold it is bounded by the exact binomial
+interval (Clopper and Pearson, 1934, Biometrika 26).
 """
 
 from __future__ import annotations
@@ -25,7 +29,13 @@ _EVEN = 1e-4  # skewness below which it corrects nothing that a draw more would 
 
 
 def outer_interval(
-    draws: Float64, found: Float64, *, freedom: Float64 | float, factor: Float64 | float, ends: tuple[float, float]
+    draws: Float64,
+    found: Float64,
+    *,
+    freedom: Float64 | float,
+    factor: Float64 | float,
+    ends: tuple[float, float],
+    count: int,
 ) -> Interval:
     """The 95% interval of estimates.
 
@@ -35,6 +45,7 @@ def outer_interval(
         freedom: (k,) degrees of freedom of their standard error: n - 1 of one sample of n, Welch's of two.
         factor: (k,) by which the draws' standard deviation is too small: sqrt(n / (n - 1)) of one sample.
         ends: the least and the most that an estimate can be.
+        count: samples, of the smaller one where there are two.
 
     Returns:
         (k,) low and (k,) high; where nothing varies both are the estimate.
@@ -42,7 +53,7 @@ def outer_interval(
     middle = np.nanmean(draws, axis=0)
     spread = np.nanstd(draws, axis=0)
     varies = spread > _NOTHING
-    skew = np.nanmean((draws - middle) ** 3, axis=0) / np.where(varies, spread, 1.0) ** 3
+    skew = np.nanmean((draws - middle) ** 3, axis=0) / np.where(varies, spread, 1.0) ** 3 * _unbiased(count)
     error = np.where(varies, spread * factor, 0.0)
     reach = np.asarray(stats.t.ppf(1 - _OUTER, np.maximum(freedom, 1)), np.float64)
     low = found - error * np.maximum(reach, _untransformed(reach, skew))
@@ -52,7 +63,22 @@ def outer_interval(
 
 def one_sample(draws: Float64, found: Float64, count: int, *, ends: tuple[float, float]) -> Interval:
     """As `outer_interval`, of one sample of `count`, two at least."""
-    return outer_interval(draws, found, freedom=count - 1, factor=float(np.sqrt(count / (count - 1))), ends=ends)
+    factor = float(np.sqrt(count / (count - 1)))
+    return outer_interval(draws, found, freedom=count - 1, factor=factor, ends=ends, count=count)
+
+
+def unseen_end(count: int) -> float:
+    """The upper end of the 95% interval of the share of samples that hold what none of `count` does.
+
+    >>> round(unseen_end(5), 2), round(unseen_end(40), 2)
+    (0.52, 0.09)
+    """
+    return float(1 - _OUTER ** (1 / count))
+
+
+def _unbiased(count: int) -> float:
+    """By which the skewness of so many samples is too small; two have none."""
+    return float(np.sqrt(count * (count - 1)) / (count - 2)) if count > 2 else 1.0
 
 
 def _untransformed(even: Float64, skew: Float64) -> Float64:

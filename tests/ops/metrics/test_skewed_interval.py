@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from segpipe.ops.metrics.bootstrap import Interval, interval, resample
-from segpipe.ops.metrics.skewed_interval import one_sample, outer_interval
+from segpipe.ops.metrics.skewed_interval import one_sample, outer_interval, unseen_end
 
 EVERYWHERE = (-np.inf, np.inf)
 
@@ -86,11 +86,28 @@ def test_it_reaches_further_on_the_long_side() -> None:
     np.testing.assert_allclose([-mirrored[1], -mirrored[0]], [low, high])
 
 
+@pytest.mark.parametrize("count", [4, 9])
+def test_the_long_end_is_halls_transformation_with_the_unbiased_skewness(count: int) -> None:
+    values = np.random.default_rng(count).exponential(size=(count, 1))
+    _, high = of_mean(values, draws=200_000)
+    error = values.std(ddof=1) / np.sqrt(count)
+    skew = stats.skew(values[:, 0], bias=False) / np.sqrt(count)
+    t = (values.mean() - high[0]) / error
+    even = -stats.t.ppf(0.975, count - 1)
+    # of t + skew t^2 / 3 + skew^2 t^3 / 27 + skew / 6 = ((1 + skew t / 3)^3 - 1) / skew + skew / 6
+    assert t == pytest.approx(3 / skew * (np.cbrt(1 + skew * (even - skew / 6)) - 1), rel=0.02)
+
+
+@pytest.mark.parametrize("count", [2, 7, 40])
+def test_how_many_hold_what_none_holds_is_the_exact_binomial_interval(count: int) -> None:
+    assert unseen_end(count) == pytest.approx(stats.binomtest(0, count).proportion_ci(0.95, "exact").high)
+
+
 def test_ends_and_what_does_not_vary() -> None:
     draws = np.stack(
         [np.linspace(0.08, 0.12, 101), np.full(101, 0.3), np.r_[np.nan, np.linspace(0.4, 0.6, 100)]], axis=1
     )
-    low, high = outer_interval(draws, np.array([0.1, 0.3, 0.5]), freedom=1, factor=np.sqrt(2), ends=(0, 1))
+    low, high = outer_interval(draws, np.array([0.1, 0.3, 0.5]), freedom=1, factor=np.sqrt(2), ends=(0, 1), count=2)
     assert (low[0], low[1], high[1]) == (0, 0.3, 0.3)
     assert high[0] == pytest.approx(0.1 + stats.t.ppf(0.975, 1) * np.sqrt(2) * draws[:, 0].std())
     assert np.isfinite([low[2], high[2]]).all()
