@@ -107,7 +107,9 @@ def independent_difference(first: Float64, second: Float64, *, draws: int, seed:
 def _with_interval(a: Float64, b: Float64, spread: _Spread) -> CoverDifference:
     first, second = _shares(a.sum(axis=0)), _shares(b.sum(axis=0))
     found, classes = second - first, len(first)
-    low, high = outer_interval(spread.draws, found, freedom=spread.freedom, factor=spread.factor, ends=(-1.0, 1.0), count=min(len(a), len(b)))
+    low, high = outer_interval(
+        spread.draws, found, freedom=spread.freedom, factor=spread.factor, ends=(-1.0, 1.0), count=min(len(a), len(b))
+    )
     error = spread.draws.std(axis=0)
     varies = error > _NOTHING
     held = _holding(a, b)

@@ -43,9 +43,7 @@ def shares_where_held(amounts: Float64) -> Float64:
     return np.asarray(np.divide(amounts.sum(axis=0), totals, out=np.full(amounts.shape[1], np.nan), where=totals > 0))
 
 
-def bootstrap_shares(
-    amounts: Float64, *, draws: int, seed: int, where_held: Float64 | None = None
-) -> Interval | None:
+def bootstrap_shares(amounts: Float64, *, draws: int, seed: int, where_held: Float64 | None = None) -> Interval | None:
     """95% interval of the share of each class, by resampling images.
 
     A class that none of these images holds does not vary however they are drawn; its interval reaches to the share of
