@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from segpipe.ops.metrics.bootstrap import resample
 from segpipe.ops.metrics.matching import NO_CLASS
-from segpipe.ops.metrics.skewed_interval import one_sample
+from segpipe.ops.metrics.skewed_interval import jackknife_skewness, one_sample
 from segpipe.records.scores import Confusion
 
 Float64 = npt.NDArray[np.float64]
@@ -153,5 +153,7 @@ def bootstrap(
     drawn = np.stack([np.concatenate(values) for values in (accuracy, miou)], axis=1)
     whole = pooled(images)
     found = np.array([whole.accuracy(), whole.miou(absent=absent)])
-    low, high = one_sample(drawn, found, len(images.tp), ends=(0.0, 1.0))
+    others = ClassCounts(*(each.sum(axis=0) - each for each in (images.tp, images.support, images.predicted)))
+    skew = jackknife_skewness(np.stack([others.accuracy(), others.miou(absent=absent)], axis=1))
+    low, high = one_sample(drawn, found, len(images.tp), ends=(0.0, 1.0), skew=skew)
     return (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.ops.metrics.bootstrap import AT_ONCE, Interval, resample
-from segpipe.ops.metrics.skewed_interval import one_sample, unseen_end
+from segpipe.ops.metrics.skewed_interval import jackknife_skewness, one_sample, unseen_end
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -64,7 +64,8 @@ def bootstrap_shares(amounts: Float64, *, draws: int, seed: int, where_held: Flo
     if len(held) < 2:
         return None
     drawn = np.concatenate([_part(times @ held) for times in resample(len(held), draws=draws, seed=seed)])
-    low, high = one_sample(drawn, shares(held), len(held), ends=_SHARE)
+    skew = jackknife_skewness(_part(held.sum(axis=0) - held))
+    low, high = one_sample(drawn, shares(held), len(held), ends=_SHARE, skew=skew)
     if where_held is None:
         return low, high
     unseen = ~(held > 0).any(axis=0)

@@ -38,8 +38,8 @@ _WHOLE = (
     "class, or where the mask holds no data, count as errors and are never dropped. mIoU is the mean over the classes "
     "that labelled pixels have. Intervals: 95%, by images drawn again (Student's t and Hall's correction), the "
     "matching kept fixed. The baseline is k-means on the projected backbone features, refined like the masks. Probes: "
-    "vectors read bilinearly at labelled pixels drawn uniformly (up to {drawn} per image), cross-validated by image in up to "
-    "{folds} folds, pooled; linear: logistic regression on standardised vectors; k-NN: cosine, {neighbors} "
+    "vectors read bilinearly at labelled pixels drawn uniformly (up to {drawn} per image), cross-validated by image in "
+    "up to {folds} folds, pooled; linear: logistic regression on standardised vectors; k-NN: cosine, {neighbors} "
     "neighbours."
 )
 _PUBLISHED = (

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segpipe.ops.metrics.bootstrap import resample
-from segpipe.ops.metrics.skewed_interval import one_sample
+from segpipe.ops.metrics.skewed_interval import jackknife_skewness, one_sample
 from segpipe.stages.cover.estimators import (
     bootstrap_calibrated,
     bootstrap_calibrated_site,
@@ -99,7 +99,9 @@ def test_an_interval_is_that_of_samples_drawn_one_by_one(amounts, seed) -> None:
     assert (times.sum(axis=1) == len(held)).all()
     drawn = np.array([np.repeat(held, row.astype(int), axis=0).sum(axis=0) for row in times])
     drawn = drawn / drawn.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(found, one_sample(drawn, shares(held), len(held), ends=(0, 1)), atol=1e-12)
+    others = np.array([shares(np.delete(held, i, axis=0)) for i in range(len(held))])
+    wanted = one_sample(drawn, shares(held), len(held), ends=(0, 1), skew=jackknife_skewness(others))
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
     assert (found[0] >= 0).all()
     assert (found[1] <= 1 + 1e-12).all()
     if (held == held[0]).all():
