@@ -38,7 +38,6 @@ def outer_interval(
     freedom: Float64 | float,
     factor: Float64 | float,
     ends: tuple[float, float],
-    count: int,
     skew: Float64 | None = None,
 ) -> Interval:
     """The 95% interval of estimates.
@@ -49,7 +48,6 @@ def outer_interval(
         freedom: (k,) degrees of freedom of their standard error: n - 1 of one sample of n, Welch's of two.
         factor: (k,) by which the draws' standard deviation is too small: sqrt(n / (n - 1)) of one sample.
         ends: the least and the most that an estimate can be.
-        count: samples, of the smaller one where there are two.
         skew: (k,) of the estimates, as of `jackknife_skewness`; None: that of the draws.
 
     Returns:
@@ -59,7 +57,7 @@ def outer_interval(
     spread = np.nanstd(draws, axis=0)
     varies = spread > _NOTHING
     if skew is None:
-        skew = np.nanmean((draws - middle) ** 3, axis=0) / np.where(varies, spread, 1.0) ** 3 * _unbiased(count)
+        skew = np.nanmean((draws - middle) ** 3, axis=0) / np.where(varies, spread, 1.0) ** 3
     error = np.where(varies, spread * factor, 0.0)
     reach = np.asarray(stats.t.ppf(1 - _OUTER, np.maximum(freedom, 1)), np.float64)
     low = found - error * np.maximum(reach, _untransformed(reach, skew))
@@ -72,7 +70,7 @@ def one_sample(
 ) -> Interval:
     """As `outer_interval`, of one sample of `count`, two at least."""
     factor = float(np.sqrt(count / (count - 1)))
-    return outer_interval(draws, found, freedom=count - 1, factor=factor, ends=ends, count=count, skew=skew)
+    return outer_interval(draws, found, freedom=count - 1, factor=factor, ends=ends, skew=skew)
 
 
 def jackknife_skewness(without: Float64) -> Float64:
