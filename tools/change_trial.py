@@ -4,6 +4,7 @@ Usage: python tools/change_trial.py [REPEATS]   default 100
 
 Maps of the same ground: every border of both maps is bent by about a pixel, as a segmentation bends it. Photographs:
 views of a larger ground, other ones at each date. Changes: a tenth of the coral bleached, sand moved over rubble, none.
+The changed area is that of the whole ground and of corners of it, of four blocks and more.
 What networks do to them is not in it: that is what the tests of the whole command see on a few.
 """
 
@@ -28,6 +29,7 @@ SAND, CORAL, ALGAE, RUBBLE, DEAD = range(5)
 CLASSES, SIDE, BLOCK = 5, 640, 64
 NAMES = ("sand", "coral", "algae", "rubble", "dead coral")
 VIEW, VIEWS, DRAWS = 160, (6, 12, 20, 40), 400
+CORNERS = (128, 192, 320, SIDE)
 
 
 def draw(rng: np.random.Generator) -> Labels:
@@ -66,10 +68,11 @@ def bent(labels: Labels, rng: np.random.Generator) -> Labels:
 
 def ground_of(first: Labels, second: Labels) -> Ground:
     """The two maps, compared."""
-    ground = Ground("a", "b", GroundLink(None, None), None, Box(0, 0, SIDE, SIDE), None)
+    side = len(first)
+    ground = Ground("a", "b", GroundLink(None, None), None, Box(0, 0, side, side), None)
     sure = change_certainty(first, second, CLASSES, tolerance=2.0)
-    for top in range(0, SIDE, BLOCK):
-        for left in range(0, SIDE, BLOCK):
+    for top in range(0, side, BLOCK):
+        for left in range(0, side, BLOCK):
             part = slice(top, top + BLOCK), slice(left, left + BLOCK)
             ground.blocks.append(count_transitions(first[part], second[part], CLASSES))
             ground.certain.append(
@@ -117,14 +120,18 @@ class Tally:
         return "".join(f"{scale * value:8.1f}" for value in self.held) + f"{scale * self.called:9.1f}"
 
 
-def repeat(seed: int, name: str, change: Change, tallies: dict[str, Tally]) -> bool:
-    """One repetition; whether the changed area lay in its interval."""
+def repeat(seed: int, name: str, change: Change, tallies: dict[str, Tally]) -> list[bool]:
+    """One repetition; whether the changed area of each of `CORNERS` lay in its interval."""
     rng = np.random.default_rng((seed, len(name)))
     before = draw(rng)
     after = change(before, rng)
-    ground = ground_of(bent(before, rng), bent(after, rng))
-    part = changed_part([ground], None, draws=DRAWS, seed=seed)
-    counts = np.array(ground.blocks, np.float64)
+    maps = bent(before, rng), bent(after, rng)
+    held = []
+    for side in CORNERS:
+        ground = ground_of(*(labels[:side, :side] for labels in maps))
+        part = changed_part([ground], None, draws=DRAWS, seed=seed)
+        held.append(bool(part.low <= float((before != after)[:side, :side].mean()) <= part.high))
+    counts = np.array(ground.blocks, np.float64)  # of the whole
     found = paired_difference(counts.sum(axis=2), counts.sum(axis=1), draws=DRAWS, seed=seed)
     tallies["maps"].take(found, shares(after) - shares(before))
     views = [photograph(bent(labels, rng), rng) for labels in (before, after)]
@@ -133,7 +140,7 @@ def repeat(seed: int, name: str, change: Change, tallies: dict[str, Tally]) -> b
     for few in VIEWS:
         apart = independent_difference(views[0][:few], views[1][:few], draws=DRAWS, seed=seed)
         tallies[f"{few} photographs"].take(apart, shown)
-    return bool(part.low <= float((before != after).mean()) <= part.high)
+    return held
 
 
 def main() -> None:
@@ -143,7 +150,8 @@ def main() -> None:
     for name, change in (("coral bleached", bleach), ("sand moved", move_sand), ("none", lambda labels, rng: labels)):
         tallies = {what: Tally() for what in ("maps", *(f"{few} photographs" for few in VIEWS))}
         area = [repeat(seed, name, change, tallies) for seed in range(repeats)]
-        print(f"{name:15} {'area':15}{100 * float(np.mean(area)):8.1f}")
+        for side, held in zip(CORNERS, np.mean(area, axis=0), strict=True):
+            print(f"{name:15} {f'area {side} x {side}':15}{100 * held:8.1f}")
         for what, tally in tallies.items():
             print(f"{name:15} {what:15}{tally.line()}", flush=True)
 

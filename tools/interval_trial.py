@@ -4,7 +4,8 @@ Usage: python tools/interval_trial.py [REPEATS]   default 1000
 
 Four classes: what is left, one that varies like a gamma distribution from photograph to photograph, one that 15 of 100
 photographs hold, and one that varies like a lognormal distribution. For 5 to 40 photographs it prints of 100 how often
-the interval of `cover` holds each, and how often plain percentiles of the same resamples do.
+the interval of `cover` holds each, and how often plain percentiles of the same resamples do. They are of one site; 40
+photographs of other sites say how much of them classes cover that no photograph of this one shows.
 """
 
 import sys
@@ -13,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.ops.metrics.bootstrap import interval, resample
-from segpipe.stages.cover.estimators import bootstrap_shares
+from segpipe.stages.cover.estimators import bootstrap_shares, shares_where_held
 
 Float64 = npt.NDArray[np.float64]
 
 NAMES = ("even", "gamma", "in 15%", "lognormal")
 COUNTS = (5, 10, 20, 40)
-PIXELS, DRAWS = 5000.0, 400
+PIXELS, DRAWS, OTHERS = 5000.0, 400, 40
 
 
 def photographs(rng: np.random.Generator, count: int) -> Float64:
@@ -52,7 +53,9 @@ def main() -> None:
         held = np.zeros((2, len(NAMES)))
         for seed in range(repeats):
             amounts = photographs(np.random.default_rng((seed, count)), count)
-            own = bootstrap_shares(amounts, draws=DRAWS, seed=seed)
+            others = photographs(np.random.default_rng((seed, count, 1)), OTHERS)
+            where_held = shares_where_held(np.concatenate([amounts, others]))
+            own = bootstrap_shares(amounts, draws=DRAWS, seed=seed, where_held=where_held)
             assert own is not None
             for row, (low, high) in enumerate((percentiles(amounts, seed), own)):
                 held[row] += (low <= truth) & (truth <= high)

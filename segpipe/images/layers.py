@@ -67,7 +67,7 @@ class BandLayer(Protocol):
         ...
 
     def missing(self, place: int) -> float | None:
-        """The value of a band that means no data; None where none does."""
+        """The value of a band that means no data, as `read` gives it; None where none does."""
         ...
 
 
@@ -113,8 +113,7 @@ class RasterLayer:
 
     def missing(self, place: int) -> float | None:
         """As of `BandLayer`."""
-        stated = self._bands([place]).nodata[0]
-        return None if stated is None else float(stated)
+        return rasters.stated_value(self.dataset, self.container, self._bands([place]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,6 +265,15 @@ def data_of(pixels: npt.NDArray[Any], container: Container, bands: Bands) -> npt
     return (pixels.ravel() if missing is None else pixels[~missing]).astype(np.float32)
 
 
+def stated_value(dataset: Any, container: Container, bands: Bands) -> float | None:
+    """The no-data value of the first band as `read_values` gives it; None where none does."""
+    stated, dtype = bands.nodata[0], np.dtype(dataset.dtypes[0])
+    if stated is None or not container.white_is_zero or dtype.kind not in "iu":
+        return None if stated is None else float(stated)
+    limits = np.iinfo(dtype)
+    return float(limits.max + limits.min - stated)
+
+
 def _turned(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Whole numbers whose largest is black as if it were white, and back."""
     limits = np.iinfo(values.dtype)

@@ -119,9 +119,10 @@ class Stack(rasters.Composed):
     @property
     def missing(self) -> tuple[float | None, ...]:
         """The value of each channel that means no data; None where none does, and of formulas."""
-        return tuple(
-            self.layers[each[0]].missing(each[1]) if isinstance(each, tuple) else None for each in self.channels
-        )
+        return tuple(self._stated(each) if isinstance(each, tuple) else None for each in self.channels)
+
+    def _stated(self, place: Place) -> float | None:
+        return self.layers[place[0]].missing(place[1])
 
     @property
     def dtypes(self) -> tuple[str, ...]:
@@ -149,21 +150,33 @@ class Stack(rasters.Composed):
     def values(self, box: Box) -> tuple[Values, Bools | None]:
         """Channels (h, w, n) of a box, and which pixels are valid (h, w); None for all.
 
-        A pixel is no image where all files say so, or one where `any_band`.
+        A pixel is no image where all files say so, or one where `any_band`; and where no channel, or not each where
+        `any_band`, has a value.
         """
         read: dict[Place, Values] = {}
-        masks: list[Bools | None] = []
+        masks: dict[int, Bools | None] = {}
         for i, places in self._used().items():
-            found, valid = self._near(i, places, box)
+            found, masks[i] = self._near(i, places, box)
             read |= {(i, j): found[..., n] for n, j in enumerate(places)}
-            masks.append(valid)
-        some = [mask for mask in masks if mask is not None]
-        whole = self._compose(read)
-        if not self.any_band:
-            return whole, np.asarray(np.logical_or.reduce(some)) if len(some) == len(masks) else None
-        if whole.dtype.kind == "f":
-            some.append(np.asarray(np.isfinite(whole).all(axis=-1)))
-        return whole, np.asarray(np.logical_and.reduce(some)) if some else None
+        some = [mask for mask in masks.values() if mask is not None]
+        whole = self._compose(read, masks)
+        if self.any_band:
+            if whole.dtype.kind == "f":
+                some.append(np.asarray(np.isfinite(whole).all(axis=-1)))
+            return whole, np.asarray(np.logical_and.reduce(some)) if some else None
+        said = np.asarray(np.logical_or.reduce(some)) if len(some) == len(masks) else None
+        if not self.inputs:
+            return whole, said
+        valued = self._valued(whole)
+        return whole, valued if said is None else said & valued
+
+    def _valued(self, whole: Values) -> Bools:
+        """The pixels (h, w) of which some channel has a value: what formulas read alone is none."""
+        found = np.zeros(whole.shape[:2], np.bool_)
+        for n, stated in enumerate(self.missing):
+            own = whole[..., n]
+            found |= np.isfinite(own) if stated is None else np.isfinite(own) & (own != np.float32(stated))
+        return found
 
     def _near(self, i: int, places: Sequence[int], box: Box) -> tuple[Values, Bools | None]:
         """Bands of a layer in a box of the first file's grid; missing samples of floats are NaN."""
@@ -189,14 +202,24 @@ class Stack(rasters.Composed):
                 some = rows[nearest(size.height, box.height)], cols[nearest(size.width, box.width)]
                 found = layer.read(places, near)[0][some[0][:, None], some[1]]
             read |= {(i, j): found[..., n] for n, j in enumerate(places)}
-        return self._compose(read)
+        return self._compose(read, {})
 
-    def _compose(self, read: Mapping[Place, Values]) -> Values:
+    def _compose(self, read: Mapping[Place, Values], masks: Mapping[int, Bools | None]) -> Values:
         dtype = np.dtype(self.dtypes[0])
-        bands = {name: read[place].astype(np.float32) for name, place in self.inputs.items()}
+        bands = {name: self._numbers(read[place], place, masks.get(place[0])) for name, place in self.inputs.items()}
         parts = [each.compute(bands) if isinstance(each, Formula) else read[each] for each in self.channels]
         with np.errstate(invalid="ignore", over="ignore"):  # of float64 beyond float32
             return np.stack([part.astype(dtype, copy=False) for part in parts], axis=-1)
+
+    def _numbers(self, band: Values, place: Place, valid: Bools | None) -> npt.NDArray[np.float32]:
+        """A band as formulas take it: NaN where it has no data, or its file no image."""
+        stated = self._stated(place)
+        numbers = band.astype(np.float32)
+        if stated is not None:
+            numbers[band == stated] = np.nan
+        if valid is not None:
+            numbers[~valid] = np.nan
+        return numbers
 
 
 def make_stack(layers: Sequence[BandLayer], view: View) -> Stack:

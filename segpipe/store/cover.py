@@ -57,19 +57,20 @@ _COLUMNS = (
 
 
 def _rows(part: Part) -> Iterable[list[Any]]:
+    whole = sum(row.area or 0.0 for row in part.shares)
     for row in part.shares:
-        low, high = (_number(_scaled(row, end)) for end in (row.low, row.high))
+        low, high = (_number(_scaled(row, end, whole)) for end in (row.low, row.high))
         yield [
             part.name, part.images, row.number, row.name, _number(row.share), _number(row.low), _number(row.high),
             row.pixels, _number(row.area), low, high, part.note,
         ]  # fmt: skip
 
 
-def _scaled(row: Share, end: float | None) -> float | None:
+def _scaled(row: Share, end: float | None, whole: float) -> float | None:
     """An end of the interval as an area: the ground that was photographed is known, how it is shared out is not."""
-    if end is None or row.area is None or not row.share:
-        return 0.0 if end == 0 and row.area is not None else None
-    return row.area / row.share * end
+    if end is None or row.area is None:
+        return None
+    return row.area / row.share * end if row.share else whole * end
 
 
 def _save_correction(found: Correction, classes: Sequence[str], directory: Path) -> None:

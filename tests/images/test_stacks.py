@@ -82,6 +82,37 @@ def test_a_pixel_is_no_image_where_all_files_say_so_or_any(tmp_path: Path) -> No
     assert (~strict[:, 0]).tolist() == [True] * 6 + [False] * 2
 
 
+@pytest.mark.parametrize("fill", [0, -9999])
+def test_a_formula_has_no_value_where_an_integer_band_has_no_data_or_it_divides_by_zero(
+    tmp_path: Path, fill: int
+) -> None:
+    red = np.array([[[4, fill, 4, fill, -2, 5]]], np.int16).repeat(2, axis=1)
+    nir = np.array([[[8, 8, fill, fill, 2, 5]]], np.int16).repeat(2, axis=1)
+    write_bands(tmp_path / "a.tif", np.concatenate([red, nir]), ("B04", "B08"), nodata=fill)
+    math = ("ndvi=(B08-B04)/(B08+B04)",)
+    wanted = [1 / 3, np.nan, np.nan, np.nan, np.nan, 0]
+    for channels, any_band, good in (
+        (("ndvi",), False, [1, 0, 0, 0, 0, 1]),
+        (("ndvi", "B08"), False, [1, 1, 0, 0, 1, 1]),  # the near infrared is looked at too, and shows something
+        (("ndvi", "B08"), True, [1, 0, 0, 0, 0, 1]),
+    ):
+        values, valid, _ = whole(tmp_path / "a.tif", View(channels=channels, math=math, any_band=any_band))
+        np.testing.assert_allclose(values[..., 0], [wanted, wanted], rtol=1e-6)
+        np.testing.assert_array_equal(valid, [good, good])
+
+
+def test_a_formula_has_no_value_where_the_file_of_a_band_says_that_there_is_no_image(tmp_path: Path) -> None:
+    rgba = np.full((2, 3, 4), 10, np.uint8)
+    rgba[:, 1, 3] = 0
+    Pillow.fromarray(rgba).save(tmp_path / "a.png")
+    write_bands(tmp_path / "a_heat.tif", np.full((1, 2, 3), 30, np.uint16))
+    layers = ("=", "heat=a_heat.tif")
+    values, valid, _ = whole(tmp_path / "a.png", View(channels=("heat", "x"), math=("x=heat/red",), layers=layers))
+    assert valid is not None
+    assert valid.all()
+    np.testing.assert_array_equal(values[0], [[30, 3], [30, np.nan], [30, 3]])
+
+
 def test_a_photograph_and_a_thermal_image_are_one_image_as_displayed(tmp_path: Path) -> None:
     rgb = np.random.default_rng(1).integers(0, 256, (30, 40, 3), np.uint8)
     exif = Pillow.Exif()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Literal
@@ -83,6 +84,27 @@ def _windows(read: ReadBox, other: ReadBox, box: Box, link: GroundLink, size: Si
                 continue
             own = cv2.cvtColor(here.rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
             yield window_shift(*(np.where(both, each, each[both].mean()).astype(np.float32) for each in (own, gray)))
+
+
+def seen_larger(first: SurveyDate, second: SurveyDate, pair: tuple[int, int], link: GroundLink, box: Box) -> float:
+    """How many times as large the network saw the ground at the second date as at the first, along a side.
+
+    It sees every crop at about the same area: that of a small raster, looked at as a whole, or of coarser pixels is
+    less of what others' crops show.
+
+    Args:
+        first: a date.
+        second: the other date.
+        pair: index of the image at each.
+        link: of the two.
+        box: of the first: the common ground.
+    """
+    sides = []
+    for survey, image in zip((first, second), pair, strict=True):
+        crop = survey.corpus.crops[survey.corpus.crops_of[image][0]].box
+        sides.append(math.sqrt(crop.height * crop.width))
+    larger = sides[0] * link.scale(box) / sides[1]
+    return larger if math.isfinite(larger) and larger > 0 else 1.0  # where coordinates say nothing of the middle
 
 
 def _starts(start: int, length: int, side: int) -> list[int]:

@@ -13,6 +13,7 @@ from segpipe.commands.change.options import NAMES
 from segpipe.commands.change.survey import SurveyDate
 from segpipe.images.id_lookup import ImageNames
 from segpipe.ops.change.ground_grid import GroundLink, linkable
+from segpipe.pipeline import log
 from segpipe.records.corpus import Image
 
 _FIRST = ("imagea", "a", "first", "before", "image1")
@@ -70,17 +71,21 @@ def _by_table(path: Path, first: SurveyDate, second: SurveyDate) -> list[tuple[i
         raise UsageError(f"{path}:{line}: needs two columns, the images of the first and of the second date")
     at = [column_of(header, _FIRST), column_of(header, _SECOND)]
     places = [0 if at[0] is None else at[0], 1 if at[1] is None else at[1]]
-    names = [ImageNames(side.corpus.images) for side in (first, second)]
+    names = [_Names(side) for side in (first, second)]
+    if all(known.find(header[place]) for known, place in zip(names, places, strict=True)):
+        raise UsageError(f"{path}:{line}: this row names images; put a first line such as before,after above it")
     used: list[dict[int, int]] = [{}, {}]
-    found = []
+    found, unknown = [], list[str]()
     for line, fields in rows:
         pair = []
-        for side, (survey, known) in enumerate(zip((first, second), names, strict=True)):
-            text = fields[places[side]]
-            fits = [i for i in known.find(text) if i in survey.images]
+        for known, place in zip(names, places, strict=True):
+            fits = known.find(fields[place])
             if len(fits) > 1:
-                raise UsageError(f"{path}:{line}: {quoted(text)} fits {len(fits)} images; give more of its path")
+                raise UsageError(
+                    f"{path}:{line}: {quoted(fields[place])} fits {len(fits)} images; give more of its path"
+                )
             pair += fits
+            unknown += [] if fits else [f"{fields[place]} on line {line}"]
         if len(pair) < 2:
             continue
         for side, image in enumerate(pair):
@@ -96,7 +101,20 @@ def _by_table(path: Path, first: SurveyDate, second: SurveyDate) -> list[tuple[i
             f"no row of {path} belongs to images of both dates; ids look like {first.corpus.images[0].id} and "
             f"{second.corpus.images[0].id}"
         )
+    if unknown:
+        log.warning("%s: %d names fit no image of their date, such as %s", path, len(unknown), unknown[0])
     return found
+
+
+class _Names:
+    """Finds the images of a date by their names."""
+
+    def __init__(self, survey: SurveyDate) -> None:
+        self._names, self._own = ImageNames(survey.corpus.images), frozenset(survey.images)
+
+    def find(self, text: str) -> list[int]:
+        """Indices of those that `text` may mean."""
+        return [i for i in self._names.find(text) if i in self._own]
 
 
 def _by_ground(first: SurveyDate, second: SurveyDate) -> list[ImagePair]:

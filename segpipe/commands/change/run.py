@@ -127,6 +127,7 @@ def _facts(found: Comparison, said: Sequence[str]) -> dict[str, Any]:
                 "second": ground.second,
                 "box": asdict(ground.box),
                 "pixel_m2": ground.pixel,
+                "seen_larger": ground.larger,
                 "shift": None if ground.shift is None else asdict(ground.shift),
             }
             for ground in found.grounds

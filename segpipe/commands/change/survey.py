@@ -18,6 +18,7 @@ from segpipe.base.geometry import Box
 from segpipe.base.shown import quoted, shorten
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.images.id_lookup import ImageNames
+from segpipe.pipeline import log
 from segpipe.records.corpus import Corpus
 from segpipe.records.legend import Legend
 from segpipe.stages.cover.estimates import FOLDER, TOP, Counted, count_images
@@ -95,7 +96,8 @@ def split_dates(both: SurveyDate, options: ChangeOptions) -> tuple[SurveyDate, S
             f"or {named('date_pattern', '(20[0-9][0-9])')}"
         )
     pattern = None if options.date_pattern is None else _pattern(options.date_pattern)
-    found = _by_table(options.dates, both) if pattern is None else _by_pattern(pattern, both)
+    said = _by_table(options.dates, both) if pattern is None else _by_pattern(pattern, both)
+    found = {image: name for image, name in said.items() if name}
     names = sorted(set(found.values()))
     if len(names) != 2:
         some = shorten(", ".join(names)) or "none"
@@ -104,6 +106,9 @@ def split_dates(both: SurveyDate, options: ChangeOptions) -> tuple[SurveyDate, S
             f"{named('dates')} or {named('date_pattern')} that finds two"
         )
     sides = [tuple(i for i in both.images if found.get(i) == name) for name in names]
+    left = [both.corpus.images[i].id for i in both.images if i not in found]
+    if left:
+        log.warning("%d images have no date and are left out, such as %s", len(left), left[0])
     first, second = (
         SurveyDate(both.run_dir, both.corpus, images, both.index, both.legend, name, pattern)
         for images, name in zip(sides, names, strict=True)
@@ -138,8 +143,11 @@ def _by_table(path: Path | None, both: SurveyDate) -> dict[int, str]:
             raise UsageError(
                 f"{path}:{line}: {quoted(fields[image_at])} fits {len(fits)} images; give more of its path"
             )
-        if fits:
-            found[fits[0]] = fields[date_at]
+        if fits and found.setdefault(fits[0], fields[date_at]) != fields[date_at]:
+            raise UsageError(
+                f"{path}:{line}: {quoted(fields[image_at])} is of {quoted(fields[date_at])} here and of "
+                f"{quoted(found[fits[0]])} above; an image is of one date"
+            )
     return found
 
 

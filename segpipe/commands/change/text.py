@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from segpipe.base.shown import counted
@@ -12,6 +13,7 @@ from segpipe.ops.metrics.doubt import SELDOM
 
 _NAMED = 4  # classes that a sentence names
 _LITTLE = 1.0  # points below which nobody asks for more images
+_LARGER = 1.25  # times as large as at the other date, from which classes may differ for that alone
 
 
 def sentences(found: Comparison) -> list[str]:
@@ -31,6 +33,8 @@ def sentences(found: Comparison) -> list[str]:
             f"borders that lie a little wrong nor drift explain, and {part.high:.1%}."
         )
     said += [_aligned(ground) for ground in found.grounds[:_NAMED]]
+    zoomed = [ground for ground in found.grounds if abs(math.log(ground.larger)) > math.log(_LARGER)]
+    said += [_zoomed(ground) for ground in zoomed[:_NAMED]]
     if not found.pairs and all(any(s.corpus.images[i].geo for i in s.images) for s in found.surveys):
         said.append(
             "No rasters of both dates share ground: their coordinates lie apart, or one date names no coordinate "
@@ -106,6 +110,15 @@ def _aligned(ground: Ground) -> str:
     return (
         f"{ground.first}: {ground.second} lay {shift.rows:+.2f} rows and {shift.cols:+.2f} columns off; that was taken "
         f"away ({shift.used} of {shift.windows} windows agree to {shift.spread:.2f} pixels)."
+    )
+
+
+def _zoomed(ground: Ground) -> str:
+    larger = ground.larger
+    how = f"{larger:.1f} times larger" if larger > 1 else f"{1 / larger:.1f} times smaller"
+    return (
+        f"The network saw {ground.second} {how} than {ground.first}, which alone may turn one class into another: cut "
+        "both rasters alike, or bring them to one pixel size and look through windows (index.crops=windows)."
     )
 
 

@@ -1,7 +1,8 @@
 """Difference of cover between two dates, and how sure it is.
 
 What was sampled are images, sites or blocks of ground: these are drawn again with replacement (Efron, 1979), those that
-both dates share together. The draws' error and skewness give the interval: see `ops.metrics.skewed_interval`.
+both dates share together. Their error, and the skewness when units are left out one by one, give the interval: see
+`ops.metrics.skewed_interval`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from scipy import special
 
 from segpipe.ops.metrics.bootstrap import resample
-from segpipe.ops.metrics.skewed_interval import outer_interval
+from segpipe.ops.metrics.skewed_interval import jackknife_skewness, outer_interval
 
 Float64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -56,6 +57,8 @@ class _Spread:
     """(classes,) degrees of freedom of its standard error."""
     factor: Float64
     """(classes,) by which the draws' standard deviation is too small."""
+    skew: Float64
+    """(classes,) skewness of the difference."""
 
 
 def paired_difference(first: Float64, second: Float64, *, draws: int, seed: int) -> CoverDifference:
@@ -73,9 +76,9 @@ def paired_difference(first: Float64, second: Float64, *, draws: int, seed: int)
     if count < 2:
         return _without_interval(a, b)
     parts = [_shares(times @ b) - _shares(times @ a) for times in resample(count, draws=draws, seed=seed)]
-    spread = _Spread(
-        np.concatenate(parts), np.full(classes, count - 1.0), np.full(classes, np.sqrt(count / (count - 1)))
-    )
+    skew = jackknife_skewness(_without_each(b) - _without_each(a))
+    factor = np.full(classes, np.sqrt(count / (count - 1)))
+    spread = _Spread(np.concatenate(parts), np.full(classes, count - 1.0), factor, skew)
     return _with_interval(a, b, spread)
 
 
@@ -101,13 +104,18 @@ def independent_difference(first: Float64, second: Float64, *, draws: int, seed:
     true = [values * count / (count - 1) for values, count in zip(drawn, counts, strict=True)]
     total = true[0] + true[1]
     freedom = total**2 / (true[0] ** 2 / (counts[0] - 1) + true[1] ** 2 / (counts[1] - 1))
-    return _with_interval(sides[0], sides[1], _Spread(own[1] - own[0], freedom, np.sqrt(total / (drawn[0] + drawn[1]))))
+    third = [jackknife_skewness(_without_each(rows)) * each**1.5 for rows, each in zip(sides, true, strict=True)]
+    factor = np.sqrt(total / (drawn[0] + drawn[1]))
+    spread = _Spread(own[1] - own[0], freedom, factor, (third[1] - third[0]) / total**1.5)
+    return _with_interval(sides[0], sides[1], spread)
 
 
 def _with_interval(a: Float64, b: Float64, spread: _Spread) -> CoverDifference:
     first, second = _shares(a.sum(axis=0)), _shares(b.sum(axis=0))
     found, classes = second - first, len(first)
-    low, high = outer_interval(spread.draws, found, freedom=spread.freedom, factor=spread.factor, ends=(-1.0, 1.0))
+    low, high = outer_interval(
+        spread.draws, found, freedom=spread.freedom, factor=spread.factor, ends=(-1.0, 1.0), skew=spread.skew
+    )
     error = spread.draws.std(axis=0)
     varies = error > _NOTHING
     held = _holding(a, b)
@@ -129,6 +137,11 @@ def _without_interval(a: Float64, b: Float64) -> CoverDifference:
 
 def _holding(a: Float64, b: Float64) -> Int64:
     return np.asarray(np.maximum((a > 0).sum(axis=0), (b > 0).sum(axis=0)), np.int64)
+
+
+def _without_each(amounts: Float64) -> Float64:
+    """Shares (units, classes) with each of the units left out."""
+    return _shares(amounts.sum(axis=0) - amounts)
 
 
 def _shares(amounts: Float64) -> Float64:

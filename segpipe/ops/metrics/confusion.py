@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.metrics.bootstrap import interval, resample
+from segpipe.ops.metrics.bootstrap import resample
 from segpipe.ops.metrics.matching import NO_CLASS
+from segpipe.ops.metrics.skewed_interval import jackknife_skewness, one_sample
 from segpipe.records.scores import Confusion
 
 Float64 = npt.NDArray[np.float64]
@@ -127,9 +128,11 @@ def pooled(images: ClassCounts) -> ClassCounts:
 def bootstrap(
     images: ClassCounts, *, resamples: int, seed: int, absent: bool = False
 ) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    """95% percentile intervals of accuracy and mIoU over images drawn with replacement (Efron, 1979).
+    """95% intervals of accuracy and mIoU, by images drawn with replacement (Efron, 1979): see `skewed_interval`.
 
-    The matching that made the tallies stays fixed; the mean IoU of a resample is over the classes it holds.
+    The matching that made the tallies stays fixed; the mean IoU of a resample is over the classes it holds. Neither
+    score is a mean over images, but their draws give error and skewness all the same; percentiles of the draws hold the
+    truth of 10 images in 86 to 90 of 100 (`tools/score_trial.py`).
 
     Args:
         images: tallies of images, fields (images, classes).
@@ -147,5 +150,10 @@ def bootstrap(
         drawn = ClassCounts(weights @ images.tp, weights @ images.support, weights @ images.predicted)
         accuracy.append(drawn.accuracy())
         miou.append(drawn.miou(absent=absent))
-    ends = [interval(np.concatenate(values)) for values in (accuracy, miou)]
-    return (float(ends[0][0]), float(ends[0][1])), (float(ends[1][0]), float(ends[1][1]))
+    drawn = np.stack([np.concatenate(values) for values in (accuracy, miou)], axis=1)
+    whole = pooled(images)
+    found = np.array([whole.accuracy(), whole.miou(absent=absent)])
+    others = ClassCounts(*(each.sum(axis=0) - each for each in (images.tp, images.support, images.predicted)))
+    skew = jackknife_skewness(np.stack([others.accuracy(), others.miou(absent=absent)], axis=1))
+    low, high = one_sample(drawn, found, len(images.tp), ends=(0.0, 1.0), skew=skew)
+    return (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.ops.metrics.bootstrap import AT_ONCE, Interval, resample
-from segpipe.ops.metrics.skewed_interval import one_sample
+from segpipe.ops.metrics.skewed_interval import jackknife_skewness, one_sample, unseen_end
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -37,22 +37,40 @@ def _part(amounts: Float64) -> Float64:
     return np.asarray(np.divide(amounts, total, out=np.full(amounts.shape, np.nan), where=total > 0))
 
 
-def bootstrap_shares(amounts: Float64, *, draws: int, seed: int) -> Interval | None:
+def shares_where_held(amounts: Float64) -> Float64:
+    """Share of each class in the images (images, classes) that hold it, (classes,); NaN where none does."""
+    totals = (amounts > 0).T @ amounts.sum(axis=1)
+    return np.asarray(np.divide(amounts.sum(axis=0), totals, out=np.full(amounts.shape[1], np.nan), where=totals > 0))
+
+
+def bootstrap_shares(amounts: Float64, *, draws: int, seed: int, where_held: Float64 | None = None) -> Interval | None:
     """95% interval of the share of each class, by resampling images.
+
+    A class that none of these images holds does not vary however they are drawn; its interval reaches to the share of
+    images that may hold it times its share in images that do.
 
     Args:
         amounts: as in `shares`; rows without any amount take no part.
         draws: how many samples.
         seed: of the draws.
+        where_held: (classes,) as of `shares_where_held`, of these and other images; None: classes that none of these
+            holds are taken to be nowhere.
 
     Returns:
-        (classes,) low and (classes,) high; None for fewer than two images, whose spread nobody knows.
+        (classes,) low and (classes,) high, NaN for a class that no image is known to hold; None for fewer than two
+        images, whose spread nobody knows.
     """
     held = amounts[amounts.sum(axis=1) > 0]
     if len(held) < 2:
         return None
     drawn = np.concatenate([_part(times @ held) for times in resample(len(held), draws=draws, seed=seed)])
-    return one_sample(drawn, shares(held), len(held), ends=_SHARE)
+    skew = jackknife_skewness(_part(held.sum(axis=0) - held))
+    low, high = one_sample(drawn, shares(held), len(held), ends=_SHARE, skew=skew)
+    if where_held is None:
+        return low, high
+    unseen = ~(held > 0).any(axis=0)
+    low = np.where(unseen & np.isnan(where_held), np.nan, low)
+    return low, np.where(unseen, unseen_end(len(held)) * where_held, high)
 
 
 @dataclass(frozen=True, slots=True)

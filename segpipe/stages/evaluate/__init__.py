@@ -49,7 +49,7 @@ from segpipe.store.scores import save_counts, save_points, save_scores
 NAME = "evaluate"
 ARTEFACT = "scores"
 NEEDS = ("index", "extract", "train", "cluster", "refine")
-FORMAT = 1
+FORMAT = 2
 FILES = {
     "scores.json": (
         "accuracy and mIoU with 95% intervals, IoU of each class, many-to-one scores, probes, the k-means "

@@ -36,10 +36,11 @@ _WHOLE = (
     "Whole images at their own size. One global one-to-one (Hungarian) matching of clusters and classes over all "
     "labelled pixels; many-to-one gives each cluster its most frequent class. Labelled pixels in a cluster without a "
     "class, or where the mask holds no data, count as errors and are never dropped. mIoU is the mean over the classes "
-    "that labelled pixels have. Intervals: 95% percentile bootstrap over images, the matching kept fixed. The baseline "
-    "is k-means on the projected backbone features, refined like the masks. Probes: vectors read bilinearly at "
-    "labelled pixels drawn uniformly (up to {drawn} per image), cross-validated by image in up to "
-    "{folds} folds, pooled; linear: logistic regression on standardised vectors; k-NN: cosine, {neighbors} neighbours."
+    "that labelled pixels have. Intervals: 95%, by images drawn again (Student's t and Hall's correction), the "
+    "matching kept fixed. The baseline is k-means on the projected backbone features, refined like the masks. Probes: "
+    "vectors read bilinearly at labelled pixels drawn uniformly (up to {drawn} per image), cross-validated by image in "
+    "up to {folds} folds, pooled; linear: logistic regression on standardised vectors; k-NN: cosine, {neighbors} "
+    "neighbours."
 )
 _PUBLISHED = (
     "As STEGO (Hamilton et al., ICLR 2022) published: short side scaled to 320 pixels by nearest neighbour, images and "
@@ -48,10 +49,10 @@ _PUBLISHED = (
     "where refine.crf is on, which sees the colors as BGR. One global one-to-one (Hungarian) matching of clusters and "
     "classes over all labelled pixels; many-to-one gives each cluster its most frequent class. mIoU is the mean over "
     "the classes that labelled pixels have; a class in no label to which a cluster is matched counts as 0, as in "
-    "STEGO's metric. Pixels of clusters without a class count as errors. Intervals: 95% percentile bootstrap over "
-    "images, the matching kept fixed. The baseline is k-means on the projected backbone features of the same crops, "
-    "treated like the codes. Probes, not STEGO's: vectors read "
-    "bilinearly at labelled pixels drawn uniformly (up to {drawn} per image), cross-validated by image in up to "
+    "STEGO's metric. Pixels of clusters without a class count as errors. Intervals: 95%, by images drawn again "
+    "(Student's t and Hall's correction), the matching kept fixed. The baseline is k-means on the projected backbone "
+    "features of the same crops, treated like the codes. Probes, not STEGO's: vectors read bilinearly at "
+    "labelled pixels drawn uniformly (up to {drawn} per image), cross-validated by image in up to "
     "{folds} folds, pooled; linear: logistic regression on standardised vectors; k-NN: cosine, {neighbors} neighbours."
 )
 PROTOCOLS: Mapping[str, str] = {"whole": _WHOLE, "published": _PUBLISHED}

@@ -3,10 +3,12 @@
 import numpy as np
 
 from segpipe.base.geometry import Box, Size
-from segpipe.commands.change.alignment import box_of, measure_shift, warped
+from segpipe.commands.change.alignment import box_of, measure_shift, seen_larger, warped
 from segpipe.images.corpus_reader import open_original
 from segpipe.ops.change.ground_grid import GroundLink
+from segpipe.records.geo import Geo
 from tests.commands.change.conftest import SHIFT, SameGround
+from tests.helpers.two_dates import named_survey
 
 
 def link_of(ground: SameGround) -> GroundLink:
@@ -41,6 +43,14 @@ def test_a_window_of_the_second_mosaic_on_the_grid_of_the_first(same_ground: Sam
     assert held[:, 6:].all()
     assert not none.any()
     assert not outside.any()
+
+
+def test_how_large_ground_was_seen() -> None:
+    first = named_survey({"a": [1]}, side=100, geo={"a": Geo("", (2, 0, 0, 0, -2, 200))})
+    second = named_survey({"b": [1]}, side=50, geo={"b": Geo("", (1, 0, 50, 0, -1, 150))})
+    link, box = GroundLink(*(side.corpus.images[0].geo for side in (first, second))), Box(25, 25, 25, 25)
+    assert abs(seen_larger(first, second, (0, 0), link, box) - 4) < 1e-9  # 50 m at the second date, 200 m at the first
+    assert seen_larger(first, first, (0, 0), GroundLink(None, None), box) == 1
 
 
 def test_boxes_of_places() -> None:

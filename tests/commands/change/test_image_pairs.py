@@ -34,10 +34,16 @@ def test_images_of_one_id() -> None:
     assert find_pairs(first, second, "names") == [ImagePair(1, 2, placed=False)]
 
 
-def test_a_table_of_pairs(tmp_path: Path) -> None:
+def test_a_table_of_pairs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     table = tmp_path / "pairs.csv"
     table.write_text("plot,after,before\n1,z/b,a\n2,c.jpg,b.jpg\n3,nowhere,c\n")
     assert find_pairs(FIRST, SECOND, str(table)) == [ImagePair(0, 0, placed=False), ImagePair(1, 1, placed=False)]
+    assert "pairs.csv: 1 names fit no image of their date, such as nowhere on line 4" in caplog.text
+    table.write_text("vorher;nachher\r\na;z/b\r\n", "utf-8-sig")
+    assert find_pairs(FIRST, SECOND, str(table)) == [ImagePair(0, 0, placed=False)]
+    table.write_text("a;z/b\nb;c\n")
+    with pytest.raises(UsageError, match=r"pairs\.csv:1: this row names images; put a first line such as before,after"):
+        find_pairs(FIRST, SECOND, str(table))
     table.write_text("one,two\na,z/b\na,c\n")
     with pytest.raises(UsageError, match=r"pairs\.csv:3: 'a' stands on line 2 too; an image belongs to one pair"):
         find_pairs(FIRST, SECOND, str(table))

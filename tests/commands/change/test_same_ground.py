@@ -1,5 +1,7 @@
 """Transitions of two class maps of the same ground."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -55,6 +57,17 @@ def test_what_drift_makes_is_taken_off_the_lower_end(same_ground: SameGround) ->
     assert isinstance(part, ChangedPart)
     assert part.low < 0.005
     assert part.share == changed_part([found], None, draws=100, seed=0).share
+
+
+def test_grounds_of_other_resolutions_count_by_their_area() -> None:
+    link, kept, moved = GroundLink(None, None), np.diag([60, 40]), np.array([[0, 60], [40, 0]])
+    grounds = [
+        Ground(name, "b", link, None, Box(0, 0, 10, 10), pixel, 1.0, [counts], [np.zeros((2, 2), np.int64)])
+        for name, counts, pixel in (("coarse", kept, 4.0), ("fine", moved, 1.0))
+    ]
+    assert changed_part(grounds, None, draws=100, seed=0).share == 0.2
+    unknown = [replace(grounds[0], pixel=None), grounds[1]]
+    assert changed_part(unknown, None, draws=100, seed=0).share == 0.5
 
 
 def test_small_maps_are_kept_for_the_page(same_ground: SameGround) -> None:

@@ -32,11 +32,19 @@ def test_dates_by_pattern(both: SurveyDate) -> None:
     assert counted.pixels.tolist() == [[60, 40]] * 5
 
 
-def test_dates_by_table(both: SurveyDate, tmp_path: Path) -> None:
+def test_dates_by_table(both: SurveyDate, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     table = tmp_path / "dates.csv"
     table.write_text("image,date\n2023/north/a,before\n2024/north/a.jpg,late\n2024/south/b,late\nnowhere,x\n")
     first, second = split_dates(both, options(dates=table))
     assert (first.name, first.images, second.name, second.images) == ("before", (0,), "late", (2, 3))
+    assert "2 images have no date and are left out, such as 2023/south/b" in caplog.text
+    table.write_text(
+        "image;date\r\n2023/north/a;1\r\n2024/north/a;2\r\nother/c;\r\n2023/north/a.jpg;2\r\n", "utf-8-sig"
+    )
+    with pytest.raises(UsageError, match=r"dates\.csv:5: '2023/north/a.jpg' is of '2' here and of '1' above"):
+        split_dates(both, options(dates=table))
+    table.write_text("image;date\r\n2023/north/a;1\r\n2024/north/a;2\r\nother/c;\r\n", "utf-8-sig")
+    assert [side.images for side in split_dates(both, options(dates=table))] == [(0,), (2,)]
     table.write_text("image,date\na,2023\n")
     with pytest.raises(UsageError, match=r"dates\.csv:2: 'a' fits 2 images; give more of its path"):
         split_dates(both, options(dates=table))

@@ -68,8 +68,11 @@ def test_rasters_that_lie_apart_are_told() -> None:
 
 def test_ground_and_its_alignment(same_ground: SameGround) -> None:
     given = make(ChangeOptions, {"run_a": "r", "second": "s", "out": "o", "n_resamples": 100})
-    said = sentences(compare(same_ground.surveys, None, given, no_track, out=None))
+    found = compare(same_ground.surveys, None, given, no_track, out=None)
+    said = sentences(found)
     assert "square meters) is of another class; between" in said[-2]
     assert said[-1].startswith("mosaic: mosaic lay +7.3")
+    told = sentences(replace(found, grounds=(replace(found.grounds[0], larger=1.78),)))
+    assert told[-1].startswith("The network saw mosaic 1.8 times larger than mosaic, which alone may turn one class")
     plain = compare(same_ground.surveys, None, given.model_copy(update={"align": "none"}), no_track, out=None)
     assert sentences(plain)[-1] == "mosaic: laid over mosaic by coordinates alone."

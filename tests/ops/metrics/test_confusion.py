@@ -10,6 +10,7 @@ from torchmetrics.functional.classification import multiclass_jaccard_index
 
 from segpipe.ops.metrics import bootstrap, matching
 from segpipe.ops.metrics import confusion as metrics
+from segpipe.ops.metrics.skewed_interval import jackknife_skewness, one_sample
 from segpipe.records.scores import confusion_of, join
 
 NODATA = 255
@@ -95,7 +96,7 @@ def test_tally_of_images_is_what_each_image_alone_gives():
 
 
 def test_bootstrap_agrees_with_a_plain_loop():
-    """Resampled by concatenating images, against the interval of many more draws; and the same again by seed."""
+    """Scores of images put together, a draw at a time, and the interval of such draws; the same again by seed."""
     rng = np.random.default_rng(0)
     scenes = [scene(rng, classes=3, clusters=3, ignored=share) for share in rng.random(30)]
     for labels, found in scenes:  # make images differ in quality
@@ -103,6 +104,7 @@ def test_bootstrap_agrees_with_a_plain_loop():
         found[right & (labels >= 0)] = labels[right & (labels >= 0)]
     counts = join([confusion_of(count(labels, found, 3, 3)) for labels, found in scenes])
     images = metrics.tally(counts, np.arange(3))
+    fields = np.stack([images.tp, images.support, images.predicted])
     found = metrics.bootstrap(images, resamples=4000, seed=1)
     assert found == metrics.bootstrap(images, resamples=4000, seed=1)
     draws = []
@@ -114,7 +116,12 @@ def test_bootstrap_agrees_with_a_plain_loop():
         draws.append(
             (sk.accuracy_score(labels, guess), sk.jaccard_score(labels, guess, labels=range(3), average="macro"))
         )
-    np.testing.assert_allclose(found, np.percentile(draws, (2.5, 97.5), axis=0).T, atol=0.03)
+    whole = metrics.pooled(images)
+    rest = [metrics.pooled(metrics.ClassCounts(*np.delete(fields, i, axis=1))) for i in range(len(scenes))]
+    skew = jackknife_skewness(np.array([(each.accuracy(), each.miou()) for each in rest]))
+    found_whole = np.array([whole.accuracy(), whole.miou()])
+    ends = one_sample(np.array(draws), found_whole, len(scenes), ends=(0, 1), skew=skew)
+    np.testing.assert_allclose(found, np.transpose(ends), atol=0.03)
     assert found[0][0] < metrics.pooled(images).accuracy() < found[0][1]
 
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from segpipe.ops.metrics.bootstrap import Interval, interval, resample
-from segpipe.ops.metrics.skewed_interval import one_sample, outer_interval
+from segpipe.ops.metrics.skewed_interval import jackknife_skewness, one_sample, outer_interval, unseen_end
 
 EVERYWHERE = (-np.inf, np.inf)
 
@@ -84,6 +84,27 @@ def test_it_reaches_further_on_the_long_side() -> None:
     assert high[0] - found > 1.5 * (found - low[0])
     mirrored = of_mean(-values)
     np.testing.assert_allclose([-mirrored[1], -mirrored[0]], [low, high])
+
+
+@pytest.mark.parametrize("count", [3, 9])
+def test_the_long_end_is_halls_transformation_with_the_unbiased_skewness(count: int) -> None:
+    values = np.random.default_rng(count).exponential(size=(count, 1))
+    skew = stats.skew(values[:, 0], bias=False) / np.sqrt(count)
+    left_out = (values.sum() - values) / (count - 1)
+    np.testing.assert_allclose(jackknife_skewness(left_out), [skew])
+    draws = draws_of(values, 200_000, 0)
+    error = values.std(ddof=1) / np.sqrt(count)
+    even = -stats.t.ppf(0.975, count - 1)
+    # of t + skew t^2 / 3 + skew^2 t^3 / 27 + skew / 6 = ((1 + skew t / 3)^3 - 1) / skew + skew / 6
+    wanted = values.mean() - error * 3 / skew * (np.cbrt(1 + skew * (even - skew / 6)) - 1)
+    _, high = one_sample(draws, values.mean(axis=0), count, ends=EVERYWHERE, skew=np.array([skew]))
+    assert high[0] == pytest.approx(wanted, rel=0.02)
+    assert jackknife_skewness(np.ones((4, 2))).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("count", [2, 7, 40])
+def test_how_many_hold_what_none_holds_is_the_exact_binomial_interval(count: int) -> None:
+    assert unseen_end(count) == pytest.approx(stats.binomtest(0, count).proportion_ci(0.95, "exact").high)
 
 
 def test_ends_and_what_does_not_vary() -> None:

@@ -7,18 +7,33 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segpipe.ops.metrics.bootstrap import resample
-from segpipe.ops.metrics.skewed_interval import one_sample
+from segpipe.ops.metrics.skewed_interval import jackknife_skewness, one_sample
 from segpipe.stages.cover.estimators import (
     bootstrap_calibrated,
     bootstrap_calibrated_site,
     bootstrap_shares,
     calibrate,
     shares,
+    shares_where_held,
 )
 
 AMOUNTS = st.tuples(st.integers(2, 8), st.integers(1, 4)).flatmap(
     lambda shape: arrays(np.float64, shape, elements=st.integers(0, 50).map(float))
 )
+
+
+def test_a_class_that_no_image_of_a_site_holds_may_be_in_others() -> None:
+    everywhere = np.array([[8, 2, 0, 0], [6, 0, 0, 4], [10, 0, 0, 0], [30, 10, 0, 0]], np.float64)
+    where_held = shares_where_held(everywhere)
+    np.testing.assert_array_equal(where_held, [54 / 70, 12 / 50, np.nan, 4 / 10])
+    site = everywhere[[0, 2, 3]]
+    plain, found = (bootstrap_shares(site, draws=50, seed=0, where_held=known) for known in (None, where_held))
+    assert plain is not None
+    assert found is not None
+    np.testing.assert_array_equal(np.array(found)[:, :2], np.array(plain)[:, :2])
+    np.testing.assert_array_equal(np.array(plain)[:, 2:], 0)
+    np.testing.assert_array_equal(found[0][2:], [np.nan, 0])
+    np.testing.assert_allclose(found[1][2:], [np.nan, (1 - 0.025 ** (1 / 3)) * 0.4])
 
 
 def slow_calibrate(mapped: list[float], counts: list[list[int]]) -> tuple[list[float], list[float]]:
@@ -84,7 +99,9 @@ def test_an_interval_is_that_of_samples_drawn_one_by_one(amounts, seed) -> None:
     assert (times.sum(axis=1) == len(held)).all()
     drawn = np.array([np.repeat(held, row.astype(int), axis=0).sum(axis=0) for row in times])
     drawn = drawn / drawn.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(found, one_sample(drawn, shares(held), len(held), ends=(0, 1)), atol=1e-12)
+    others = np.array([shares(np.delete(held, i, axis=0)) for i in range(len(held))])
+    wanted = one_sample(drawn, shares(held), len(held), ends=(0, 1), skew=jackknife_skewness(others))
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
     assert (found[0] >= 0).all()
     assert (found[1] <= 1 + 1e-12).all()
     if (held == held[0]).all():

@@ -37,7 +37,7 @@ def test_scores_of_two_images_are_those_found_by_hand() -> None:
     assert found.weak == ["0"]  # nine pixels; coral has ten, all of them in its cluster
     assert found.per_class_iou == {"sand": pytest.approx(9 / 12), "coral": pytest.approx(10 / 12), "absent": None}
     assert (found.accuracy, found.miou) == (pytest.approx(19 / 24), pytest.approx((9 / 12 + 10 / 12) / 2))
-    assert found.accuracy_ci == (pytest.approx(5 / 8), pytest.approx(14 / 16))  # a quarter draws one image twice
+    assert found.accuracy_ci == (0, 1)  # of two images nobody knows how much others would differ
     assert scores.many_to_one.accuracy == pytest.approx(22 / 24)
     assert scores.many_to_one.miou == pytest.approx((1 + 10 / 12) / 2)
     assert (scores.baseline_kmeans.accuracy, scores.baseline_kmeans.miou) == (0.5, 0.25)
@@ -61,7 +61,7 @@ def test_by_the_published_protocol_a_class_in_no_label_is_matched_and_counts() -
     assert found.matching == {"0": "sand", "1": "coral", "2": "absent"}
     assert found.per_class_iou == {"sand": pytest.approx(9 / 12), "coral": pytest.approx(10 / 12), "absent": 0}
     assert (found.accuracy, found.miou) == (pytest.approx(19 / 24), pytest.approx((9 / 12 + 10 / 12) / 3))
-    assert found.miou_ci == (pytest.approx((1 / 4 + 1) / 3), pytest.approx((1 + 6 / 8) / 2))  # one image twice
+    assert found.miou_ci == (0, 1)
     assert (scores.baseline_kmeans.matching, scores.baseline_kmeans.miou) == ({"0": "sand"}, 0.25)
     assert scores.unmatched.absent_classes == ["absent"]
     lines = score_images(["a", "bay/b"], images)
