@@ -64,9 +64,11 @@ def main() -> None:
                 images = judged(np.random.default_rng((seed, count)), count, holding)
                 own = bootstrap(images, resamples=DRAWS, seed=seed)
                 assert own is not None
-                for row, (low, high) in enumerate((percentiles(images, seed), np.transpose(own))):
-                    held[row] += (low <= truth) & (truth <= high)
-            shown = (f"{plain:9.1f} {own:6.1f}" for plain, own in 100 * held.T / repeats)
+                plain = percentiles(images, seed)
+                held[0] += (plain[0] <= truth) & (truth <= plain[1])
+                ends = np.array(own)
+                held[1] += (ends[:, 0] <= truth) & (truth <= ends[:, 1])
+            shown = (f"{by_rank:9.1f} {by_error:6.1f}" for by_rank, by_error in 100 * held.T / repeats)
             print(f"{name:15}{count:7}", *shown, flush=True)
 
 
