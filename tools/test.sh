@@ -11,4 +11,4 @@ ruff check .
 ruff format --check .
 mypy
 lint-imports
-exec python -m pytest -n "${SEGPIPE_TEST_WORKERS:-2}" --dist worksteal "$@"
+exec python -m pytest -n "${SEGPIPE_TEST_WORKERS:-2}" --dist worksteal --durations=60 --durations-min=5 "$@"
