@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import shutil
 from datetime import UTC, datetime
+from itertools import chain
 
 from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Track
 from segpipe.pipeline.part_bench import lay_out
 from segpipe.pipeline.part_work import LEASE_MINUTES
-from segpipe.pipeline.planned_steps import INDEX, plan_key
+from segpipe.pipeline.planned_steps import INDEX, plan_key, shared_stages
 from segpipe.pipeline.run_settings import Settings, save_settings
 from segpipe.pipeline.running import work
 from segpipe.pipeline.steps import BY_NAME, step_of
+from segpipe.pipeline.stored_parts import leases_of
 from segpipe.records.part_record import ListedImages, PartPlan
 from segpipe.stages import stamps_of
 from segpipe.store.corpus import count_corpus
@@ -100,9 +102,10 @@ def _forget(run_dir: RunDir) -> None:
     Raises:
         UsageError: parts are being done.
     """
-    folder = run_dir.root / FOLDER
-    places = sorted(path for path in folder.glob("*/*") if path.is_dir())
-    if running := told_running(places, seconds=60 * LEASE_MINUTES):
+    folder, seconds = run_dir.root / FOLDER, 60 * LEASE_MINUTES
+    if running := told_running(
+        each for stage in shared_stages() for each in leases_of(run_dir, stage, seconds=seconds)
+    ):
         raise UsageError(
             f"{named('overwrite')}: {running}; end it first, or wait until its lease has run out "
             f"({LEASE_MINUTES:g} minutes)"

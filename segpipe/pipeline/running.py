@@ -16,14 +16,13 @@ from segpipe.base.version import versions
 from segpipe.pipeline import kept_classes
 from segpipe.pipeline.run_settings import Settings, check_settings, make_runtime, resolve, settings_tried
 from segpipe.pipeline.steps import BY_NAME, FORCED, Step, brought_along, chosen, require, step_of
-from segpipe.pipeline.stored_parts import pull_parts
+from segpipe.pipeline.stored_parts import leases_of, pull_parts
 from segpipe.records.corpus import Rejected
 from segpipe.records.manifest import StageRecord
 from segpipe.stages import STAGES, Stage, not_content, user_files
 from segpipe.store.class_names import CLASSES, clustering, load_naming, speaks_of
 from segpipe.store.corpus import load_rejected
 from segpipe.store.leases import MINUTES
-from segpipe.store.part_folder import FOLDER
 from segpipe.store.part_taker import told_running
 from segpipe.store.run_dir import RunDir
 
@@ -135,8 +134,7 @@ def refuse_others(run_dir: RunDir, step: Step) -> None:
 
 def _told_parts(run_dir: RunDir, stage: Stage, *, but: str = "") -> str:
     """Which part of a stage is being done, at whatever key `but` one; empty where none is."""
-    folders = sorted((run_dir.root / FOLDER / stage.NAME).glob("*"))
-    return told_running((f for f in folders if not (but and f.name.startswith(but))), seconds=60 * MINUTES)
+    return told_running(leases_of(run_dir, stage, seconds=60 * MINUTES, but=but))
 
 
 def carry_names(stage: Stage, run_dir: RunDir, runtime: Runtime) -> None:

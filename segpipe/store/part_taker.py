@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 from segpipe.store.leases import Leases, has_ended
 from segpipe.store.part_folder import PartFolder, part_name
@@ -49,17 +48,16 @@ class PartTaker:
         self._left.pop(number, None)
 
 
-def told_running(folders: Iterable[Path], *, seconds: float) -> str:
-    """What is being done in the first of some folders of parts in which anybody works; empty where nobody does.
+def told_running(leases: Iterable[tuple[str, Leases]]) -> str:
+    """What is being done at the first of some places where anybody works; empty where nobody does.
 
     Args:
-        folders: of the parts of a stage at a key each.
-        seconds: without renewal after which a lease runs out.
+        leases: of the parts of a stage at a key each, and the stage's name.
     """
-    for folder in folders:
-        for name, who in Leases(folder, seconds=seconds).running().items():
+    for stage, held in leases:
+        for name, who in held.running().items():
             if has_ended(who):
                 continue
             what = f"part {int(name)}" if name.isdecimal() else "a round"
-            return f"{what} of {folder.parent.name} is being done by {who}"
+            return f"{what} of {stage} is being done by {who}"
     return ""

@@ -7,7 +7,9 @@ from segpipe.base.remote_path import RemotePath
 from segpipe.pipeline import stored_parts
 from segpipe.pipeline.run_settings import resolve
 from segpipe.pipeline.steps import BY_NAME
-from segpipe.pipeline.stored_parts import pull_parts, remote_parts, stored_round
+from segpipe.pipeline.stored_parts import leases_of, pull_parts, remote_parts, stored_round
+from segpipe.store.leases import Leases
+from segpipe.store.part_taker import told_running
 from segpipe.store.run_dir import KEY, RunDir
 from segpipe.store.shared_work import Round, Sharing
 from tests.helpers.stored_run import MAKERS, machine, open_there
@@ -29,6 +31,21 @@ def test_a_run_in_a_folder_has_none_of_them(tmp_path: Path) -> None:
     assert stored_round(EXTRACT, "k", resolve(run_dir), run_dir) == Round()
     pull_parts(EXTRACT, "k", resolve(run_dir), run_dir)
     assert not (tmp_path / "run").exists()
+
+
+def test_who_works_at_another_key_is_found_wherever_the_run_lies(bucket: RemotePath, tmp_path: Path) -> None:
+    for run_dir in (open_there(bucket / "run"), RunDir(tmp_path / "run", MAKERS)):
+        owners = {}
+        for key in ("aa-2", "bb"):
+            parts = remote_parts(run_dir, EXTRACT, key)
+            plain = Leases(run_dir.root / "parts" / "extract" / key, seconds=60)
+            held = plain if parts is None else parts.leases(seconds=60)
+            assert held.take("00003")
+            owners[key] = held.owner
+        for but, who in (("aa", owners["bb"]), ("bb", owners["aa-2"])):
+            told = told_running(leases_of(run_dir, EXTRACT, seconds=60, but=but))
+            assert told == f"part 3 of extract is being done by {who}"
+        assert told_running(leases_of(run_dir, BY_NAME["mine"], seconds=60)) == ""
 
 
 def test_another_machine_sees_the_round_and_goes_on_from_there(bucket: RemotePath, tmp_path: Path) -> None:

@@ -34,15 +34,16 @@ def test_one_that_was_dropped_is_not_taken_again(tmp_path: Path) -> None:
 
 
 def test_what_is_being_done_is_told(tmp_path: Path) -> None:
-    folders = [PartFolder(tmp_path, "extract", "k").path, PartFolder(tmp_path, "cluster", "k-2").path]
-    assert told_running(folders, seconds=60) == ""
-    leases = Leases(folders[1], seconds=60, owner="a:1:x")
+    folders = {stage: PartFolder(tmp_path, stage, "k").path for stage in ("extract", "cluster")}
+    places = [(stage, Leases(folder, seconds=60)) for stage, folder in folders.items()]
+    assert told_running(places) == ""
+    leases = Leases(folders["cluster"], seconds=60, owner="a:1:x")
     for name, told in (("00012", "part 12 of cluster"), ("close", "a round of cluster")):
         assert leases.take(name)
-        assert told_running(folders, seconds=60) == f"{told} is being done by a:1:x"
+        assert told_running(places) == f"{told} is being done by a:1:x"
         leases.give_back(name)
     for pid, told in (("99999999", ""), (str(os.getpid()), "part 1 of cluster is being done by ")):
-        ours = Leases(folders[1], seconds=60, owner=f"{socket.gethostname()}:{pid}:x")
+        ours = Leases(folders["cluster"], seconds=60, owner=f"{socket.gethostname()}:{pid}:x")
         assert ours.take("00001")
-        assert told_running(folders, seconds=60) == (told and f"{told}{ours.owner}")  # who was killed here has ended
+        assert told_running(places) == (told and f"{told}{ours.owner}")  # who was killed here has ended
         ours.give_back("00001")

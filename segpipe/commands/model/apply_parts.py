@@ -141,7 +141,7 @@ def parts_left(task: ApplyTask, images: str, out: Path, listing: Listing) -> App
     """
     begun = out / BEGUN
     folders = sorted((begun / "parts" / STAGE).glob("*"))
-    if running := told_running(folders, seconds=60 * LEASE_MINUTES):
+    if running := told_running((STAGE, Leases(folder, seconds=60 * LEASE_MINUTES)) for folder in folders):
         raise UsageError(f"{out}: {running}; wait for it, or until its lease has run out ({LEASE_MINUTES:g} minutes)")
     if not (belongs(begun, key_of(task, images)) and has_listing(begun)):
         return None
