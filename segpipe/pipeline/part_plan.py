@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 from datetime import UTC, datetime
-from itertools import chain
 
 from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Track
