@@ -106,18 +106,19 @@ class Tally:
     """How often the truth lay in the interval of each class, and how often any class was called."""
 
     def __init__(self) -> None:
-        self.held, self.called, self.count = np.zeros(CLASSES), 0, 0
+        self.held, self.given, self.called, self.count = np.zeros(CLASSES), np.zeros(CLASSES), 0, 0
 
     def take(self, found: CoverDifference, truth: npt.NDArray[np.float64]) -> None:
         """One repetition more."""
         self.held += (found.low <= truth) & (truth <= found.high)
+        self.given += np.isfinite(found.low)
         self.called += bool(found.sure.any())
         self.count += 1
 
     def line(self) -> str:
-        """Of 100 repetitions."""
-        scale = 100 / self.count
-        return "".join(f"{scale * value:8.1f}" for value in self.held) + f"{scale * self.called:9.1f}"
+        """Of 100 intervals of each class, and of 100 repetitions; a class that no photograph shows has no interval."""
+        each = "".join(f"{value:8.1f}" for value in 100 * self.held / np.maximum(self.given, 1))
+        return f"{each}{100 * self.called / self.count:9.1f}"
 
 
 def repeat(seed: int, name: str, change: Change, tallies: dict[str, Tally]) -> list[bool]:

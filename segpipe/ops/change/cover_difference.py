@@ -119,6 +119,7 @@ def _with_interval(a: Float64, b: Float64, spread: _Spread) -> CoverDifference:
     error = spread.draws.std(axis=0)
     varies = error > _NOTHING
     held = _holding(a, b)
+    low, high = (np.where(held > 0, end, np.nan) for end in (low, high))  # others may hold what none of these does
     if not varies.any():
         return CoverDifference(first, second, low, high, np.zeros(classes, np.bool_), (len(a), len(b)), held)
     scaled = np.abs(spread.draws - found)[:, varies] / error[varies]
@@ -154,7 +155,8 @@ def judge(low: Float64, high: Float64, sure: Bools, by_light: Float64) -> list[s
 
     `more` and `less`: it is real as far as these images tell. `within noise`: its interval holds 0. `may be chance`:
     its own interval does not, but of so many classes one such comes up by chance. `may be light`: it is no larger than
-    what the common drift of features makes of the first date's images. `no interval`: one unit alone.
+    what the common drift of features makes of the first date's images. `no interval`: one unit alone, or none
+    holds the class.
 
     Args:
         low: (classes,) ends of the intervals.

@@ -107,3 +107,15 @@ def test_what_may_be_said() -> None:
     sure, light = np.array([0, 1, 1, 0, 0, 1], bool), np.array([0, 0, 0.2, 0, 0, -0.32])
     said = judge(low, high, sure, light)
     assert said == ["within noise", "more", "less", "may be chance", "no interval", "may be light"]
+
+
+def test_what_no_image_of_either_date_holds_has_no_interval() -> None:
+    rng = np.random.default_rng(5)
+    first, second = (np.c_[photographs(rng, BASE, 12), np.zeros(12)] for _ in range(2))
+    for found in (
+        independent_difference(first, second, draws=100, seed=0),
+        paired_difference(first, second, draws=100, seed=0),
+    ):
+        assert np.isnan([found.low[5], found.high[5]]).all()
+        assert np.isfinite([found.low[:5], found.high[:5]]).all()
+        assert judge(found.low, found.high, found.sure, np.zeros(6))[5] == "no interval"
