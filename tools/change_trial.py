@@ -117,7 +117,8 @@ class Tally:
 
     def line(self) -> str:
         """Of 100 intervals of each class, and of 100 repetitions; a class that no photograph shows has no interval."""
-        each = "".join(f"{value:8.1f}" for value in 100 * self.held / np.maximum(self.given, 1))
+        parts = zip(self.held, self.given, strict=True)
+        each = "".join(f"{100 * held / given:8.1f}" if given else f"{'-':>8}" for held, given in parts)
         return f"{each}{100 * self.called / self.count:9.1f}"
 
 

@@ -1,8 +1,6 @@
 """Images added, removed and renamed: only what is new is computed, and the bytes are those of a run from nothing."""
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,11 +12,11 @@ from segpipe.base.runtime import no_track
 from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.store.features import FeatureStore
 from segpipe.store.run_dir import RunDir
-from tests.helpers.places import ROOT
+from tests.helpers.forked import run_forked
+from tests.helpers.killed_child import work_until_killed
 from tests.helpers.quick_run import CLASSICAL, SMALL
 
 QUICK = {**SMALL, **CLASSICAL, "refine.crf": False}
-CHILD = ROOT / "tests" / "helpers" / "killed_child.py"
 
 
 @pytest.fixture
@@ -83,10 +81,9 @@ def test_killed_in_the_middle_it_ends_with_the_same_bytes(photos: Path, tmp_path
     run_dir = pipeline.open_run(tmp_path / "run")
     segpipe.run(photos, tmp_path / "run", settings=QUICK, stop="refine")
     change(photos)
-    command = [sys.executable, str(CHILD), "extract", "middle", "run", str(photos), str(run_dir.root)]
-    options = ["--keep-classes", "--to", "refine", "-q"]
-    killed = subprocess.run([*command, *options], check=False, timeout=300, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    command, log = ["run", str(photos), str(run_dir.root), "--keep-classes", "--to", "refine", "-q"], tmp_path / "log"
+    code = run_forked(work_until_killed, "extract", "middle", command, log=log)
+    assert code == -signal.SIGKILL, log.read_text("utf-8")
     assert (run_dir.root / "features.partial").exists()
     segpipe.run(photos, tmp_path / "run", stop="refine")  # which classes are kept is written in the run
     assert contents(run_dir) == contents(from_nothing(tmp_path / "fresh", photos, run_dir))
