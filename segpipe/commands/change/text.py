@@ -137,7 +137,8 @@ def drift_sentence(found: Comparison) -> str:
     return (
         f"Features drift: all classes together moved by {drift.size:.2f} of the spread within classes "
         f"({drift.noise:.2f} between two halves of the first date), as light, season, depth or a camera make it; alone "
-        f"it would change {name} by {points(float(drift.by_light[place]))} points."
+        f"it would change {name} by {points(float(drift.by_light[place]))} points. What light does to each class by "
+        "itself comes on top: compare with what is left after --harmonize."
     )
 
 
