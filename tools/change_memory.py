@@ -18,6 +18,7 @@ from rasterio.crs import CRS
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from scale import peak
 from segpipe import pipeline
 from segpipe.base.geometry import Size, tiles
 from segpipe.base.options import make
@@ -88,11 +89,8 @@ def measure(home: Path) -> None:
     shift = ground.shift
     assert shift is not None
     assert part is not None
-    # not ru_maxrss: that begins with what the process that drew held
-    (held,) = (row for row in Path("/proc/self/status").read_text("utf-8").splitlines() if row.startswith("VmHWM"))
-    peak = int(held.split()[1]) / 1024
     print(
-        f"{ground.box.width} x {ground.box.height}: {time.monotonic() - started:.0f} s, peak {peak:.0f} MB; shift "
+        f"{ground.box.width} x {ground.box.height}: {time.monotonic() - started:.0f} s, peak {peak():.0f} MB; shift "
         f"{shift.rows:+.2f} {shift.cols:+.2f}; changed {part.share:.2%} ({part.low:.2%} to {part.high:.2%})",
         flush=True,
     )

@@ -128,7 +128,7 @@ def check_parts(bench: PartBench, track: Track, *, verify: bool = False) -> tupl
             if (done := done_part(bench, number, verify=verify)) is None:
                 missing.append(number)
             else:
-                yield from done.sums
+                yield from done
 
     known = KnownSums(sums())
     return missing, known

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Track
 from segpipe.pipeline.part_bench import lay_out
-from segpipe.pipeline.part_work import LEASE_MINUTES
 from segpipe.pipeline.planned_steps import INDEX, plan_key, shared_stages
 from segpipe.pipeline.run_settings import Settings, save_settings
 from segpipe.pipeline.running import work
@@ -18,6 +17,7 @@ from segpipe.pipeline.stored_parts import leases_of
 from segpipe.records.part_record import ListedImages, PartPlan
 from segpipe.stages import stamps_of
 from segpipe.store.corpus import count_corpus
+from segpipe.store.leases import LEASE_MINUTES
 from segpipe.store.part_folder import FOLDER, load_plan, save_plan
 from segpipe.store.part_taker import told_running
 from segpipe.store.remote_parts import forget_records

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from segpipe.pipeline.part_rounds import CLOSING, open_round
-from segpipe.pipeline.part_work import LEASE_MINUTES
 from segpipe.pipeline.planned_steps import planned_stages, planned_step, require_plan, waits_for
 from segpipe.pipeline.run_settings import Settings
 from segpipe.pipeline.stored_parts import remote_parts
-from segpipe.store.leases import Leases
+from segpipe.store.leases import LEASE_MINUTES, Leases
 from segpipe.store.part_folder import PartFolder
 from segpipe.store.run_dir import RunDir
 

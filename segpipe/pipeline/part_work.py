@@ -6,7 +6,6 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from segpipe.base.errors import SegpipeError, UsageError
@@ -18,7 +17,7 @@ from segpipe.pipeline.part_bench import PartBench, open_bench
 from segpipe.pipeline.part_rounds import close_by_lease, what_comes_next
 from segpipe.pipeline.run_settings import Settings
 from segpipe.records.part_record import PartFailure, PartRecord
-from segpipe.store.leases import MINUTES, Leases
+from segpipe.store.leases import LEASE_MINUTES, Leases
 from segpipe.store.part_folder import FileSums, part_name, sum_files, sum_of
 from segpipe.store.part_taker import PartTaker
 from segpipe.store.run_dir import RunDir
@@ -26,19 +25,8 @@ from segpipe.store.shared_work import closed_after
 
 log = logging.getLogger(__name__)
 
-LEASE_MINUTES = MINUTES
-"""After which a part is taken over whose worker was not heard of."""
 _FAILURES = 3  # of a process after which it ends: its machine is to blame
 _WAIT = 5.0  # seconds between looks at the parts that others have
-
-
-@dataclass(frozen=True, slots=True)
-class DonePart:
-    """A part that was done."""
-
-    record: PartRecord
-    sums: FileSums
-    """Of its files; empty where they are not known any more."""
 
 
 def do_parts(
@@ -144,8 +132,10 @@ def take_parts(bench: PartBench, leases: Leases) -> int:
     return did
 
 
-def done_part(bench: PartBench, number: int, *, verify: bool = False) -> DonePart | None:
-    """A part that was done and whose files are there; else None, and what is left of it is deleted, to be done anew.
+def done_part(bench: PartBench, number: int, *, verify: bool = False) -> FileSums | None:
+    """The checksums of a part that was done and whose files are there, none where they are not known any more.
+
+    Where it was not done, or files are not there, None: what is left of it is deleted, so that it is done anew.
 
     Args:
         bench: of the stage.
@@ -161,7 +151,7 @@ def done_part(bench: PartBench, number: int, *, verify: bool = False) -> DonePar
     if bench.measure(names) == (record.files, record.bytes) and (
         not verify or sum_of(sum_files(bench.out, names)[0]) == record.sha256
     ):
-        return DonePart(record, sums or ())
+        return sums or ()
     bench.folder.forget(number)
     if bench.remote is not None:
         bench.remote.forget(f"{part_name(number)}.json")

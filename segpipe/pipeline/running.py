@@ -19,10 +19,10 @@ from segpipe.pipeline.steps import BY_NAME, FORCED, Step, brought_along, chosen,
 from segpipe.pipeline.stored_parts import leases_of, pull_parts
 from segpipe.records.corpus import Rejected
 from segpipe.records.manifest import StageRecord
-from segpipe.stages import STAGES, Stage, not_content, user_files
+from segpipe.stages import STAGES, Stage, not_content, sharing_of, user_files
 from segpipe.store.class_names import CLASSES, clustering, load_naming, speaks_of
 from segpipe.store.corpus import load_rejected
-from segpipe.store.leases import MINUTES
+from segpipe.store.leases import LEASE_MINUTES
 from segpipe.store.part_taker import told_running
 from segpipe.store.run_dir import RunDir
 
@@ -134,7 +134,9 @@ def refuse_others(run_dir: RunDir, step: Step) -> None:
 
 def _told_parts(run_dir: RunDir, stage: Stage, *, but: str = "") -> str:
     """Which part of a stage is being done, at whatever key `but` one; empty where none is."""
-    return told_running(leases_of(run_dir, stage, seconds=60 * MINUTES, but=but))
+    if sharing_of(stage) is None:  # where a run lies on a store each look is a request
+        return ""
+    return told_running(leases_of(run_dir, stage, seconds=60 * LEASE_MINUTES, but=but))
 
 
 def carry_names(stage: Stage, run_dir: RunDir, runtime: Runtime) -> None:

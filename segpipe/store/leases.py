@@ -24,7 +24,7 @@ from typing import Any, Protocol
 from segpipe.base import files
 
 ENDING = ".lease"
-MINUTES = 10.0
+LEASE_MINUTES = 10.0
 """Without renewal after which a lease runs out, where nobody says otherwise."""
 _RENEWALS = 4  # within the time after which a lease runs out
 

@@ -19,8 +19,10 @@ class StoredRounds:
             remote: its parts on the store.
         """
         self._work, self._remote = work, remote
-        for number in range(1, work.round.number):
-            if number not in remote.agreement.closed():
+        earlier = range(1, work.round.number)
+        said = remote.agreement.closed() if earlier else []
+        for number in earlier:
+            if number not in said:
                 remote.agreement.close(number, work.closed(number))
 
     @property

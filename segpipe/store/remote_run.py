@@ -26,10 +26,11 @@ from segpipe.base.remote_path import RemotePath
 from segpipe.records.remote_head import RemoteHead
 from segpipe.store.object_folders import pull_folder, push_folder
 from segpipe.store.ownership import RUN
+from segpipe.store.part_folder import FOLDER
 from segpipe.store.remote_lock import RemoteLock
 from segpipe.store.run_copy import FILES, HEAD, OWNER, SYNC, RunCopy, copy_of, load_head
 
-PARTS, _PARTIAL = "parts", ".partial"
+_PARTIAL = ".partial"
 _log = logging.getLogger(__name__)
 
 
@@ -102,7 +103,7 @@ class RemoteRun:
         if self._copy.synced()[1]:
             return
         there = (name for name in object_store.names(self.url) if not name.startswith("."))
-        others = [name for name in there if name not in (*self._copy.makers, PARTS)]
+        others = [name for name in there if name not in (*self._copy.makers, FOLDER)]
         if others:
             raise UsageError(
                 f"{self.url} is no run of segpipe and holds other objects ({', '.join(sorted(others)[:3])}); choose "
@@ -146,8 +147,8 @@ class RemoteRun:
         Of parts those stay whose stage is not closed yet: others do them just now.
         """
         head, stages = self._copy.synced()[0], self._copy.manifest().stages
-        parts = self.url / PARTS
-        self._begun = {f"{PARTS}/{stage}": object_store.names(parts / stage) for stage in object_store.names(parts)}
+        parts = self.url / FOLDER
+        self._begun = {f"{FOLDER}/{stage}": object_store.names(parts / stage) for stage in object_store.names(parts)}
         for artefact, stage in self._copy.makers.items():
             there = object_store.names(self.url / artefact)
             self._begun[artefact] = [version for version in there if version.endswith(_PARTIAL)]
@@ -165,7 +166,7 @@ class RemoteRun:
 
     def _drop(self, artefact: str, goes: Callable[[str], bool]) -> None:
         """Delete what parts have left of an artefact, at those keys that go."""
-        for place in (artefact, f"{PARTS}/{self._copy.makers[artefact]}"):
+        for place in (artefact, f"{FOLDER}/{self._copy.makers[artefact]}"):
             for name in self._begun.get(place, ()):
                 if goes(name.removesuffix(_PARTIAL).partition("-")[0]):  # records of a round have its number too
                     _delete_all(self.url / place / name)

@@ -20,8 +20,8 @@ from segpipe.commands.model.apply_work import Applying, stamps_of
 from segpipe.commands.model.mask_writing import MODEL, ApplyTask, Entry, read_journal
 from segpipe.images.listing import Listing
 from segpipe.pipeline.part_bench import PartBench
-from segpipe.pipeline.part_work import LEASE_MINUTES, do_given, take_parts
-from segpipe.store.leases import Leases
+from segpipe.pipeline.part_work import do_given, take_parts
+from segpipe.store.leases import LEASE_MINUTES, Leases
 from segpipe.store.listed_files import has_listing, is_gone, load_found, load_listing, rejected_of, unchecked
 from segpipe.store.ownership import APPLIED, claim
 from segpipe.store.part_folder import PartFolder

@@ -12,9 +12,9 @@ from pydantic import create_model
 from segpipe import pipeline
 from segpipe.base.config import metavar_of, short_flags
 from segpipe.base.options import Options, argument, option
-from segpipe.pipeline.part_work import LEASE_MINUTES
 from segpipe.stages import STAGES, Stage, sharing_of
 from segpipe.stages.export.settings import formats_option, only_option
+from segpipe.store.leases import LEASE_MINUTES
 
 IMAGES = (
     "a folder of photographs, mosaics and videos (walked recursively), one file, a glob in quotes, or a text file of "

@@ -11,7 +11,7 @@ from segpipe.base.options import Command, Face, Options, Report, argument, optio
 from segpipe.base.parts import spans
 from segpipe.base.tables import plain_table
 from segpipe.pipeline.part_status import StageStatus, status_of_parts
-from segpipe.pipeline.part_work import LEASE_MINUTES
+from segpipe.store.leases import LEASE_MINUTES
 
 
 class StatusOptions(Options):
