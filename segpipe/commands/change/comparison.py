@@ -15,11 +15,11 @@ from segpipe.base.runtime import Track
 from segpipe.commands.change.alignment import measure_shift
 from segpipe.commands.change.change_map import moved_geo, plain_map, write_cog, write_polygons
 from segpipe.commands.change.cover_change import CoverChange, cover_change
+from segpipe.commands.change.drift_masks import Light
 from segpipe.commands.change.image_pairs import ImagePair, find_pairs
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.same_ground import ChangedPart, Ground, changed_part, compare_ground, plan_ground
 from segpipe.commands.change.survey import SurveyDate
-from segpipe.ops.change.feature_drift import FeatureDrift
 from segpipe.ops.change.ground_grid import GroundLink
 from segpipe.pipeline import log
 from segpipe.stages.export.formats.sanitize import unique
@@ -55,7 +55,8 @@ class Comparison:
     """Ids of images of the first date whose pairs agree on no shift, so that no pixels correspond."""
     cover: CoverChange
     changed: ChangedPart | None
-    drift: FeatureDrift | None
+    light: Light | None
+    """None where it is not known."""
 
     @property
     def transitions(self) -> list[Transition]:
@@ -76,7 +77,7 @@ class Comparison:
 
 def compare(
     surveys: tuple[SurveyDate, SurveyDate],
-    drift: FeatureDrift | None,
+    light: Light | None,
     options: ChangeOptions,
     track: Track,
     *,
@@ -86,7 +87,7 @@ def compare(
 
     Args:
         surveys: the two dates, in the same classes.
-        drift: of the features between them; None where it is not known.
+        light: what light, season or depth could have made; None where it is not known.
         options: how.
         track: shows how far the work is.
         out: where change maps are written; None: none are.
@@ -97,13 +98,13 @@ def compare(
     pairs = find_pairs(*surveys, options.pairs)
     grounds, unaligned = _grounds(surveys, pairs, options, track)
     grounds = _compare_grounds(surveys, grounds, options, track, out)
-    moves = drift.moves if drift is not None and drift.seen else None
-    by_light = np.zeros(surveys[0].legend.classes) if moves is None else moves.sum(axis=0) - moves.sum(axis=1)
-    cover = cover_change(surveys, pairs, [] if unaligned else grounds, by_light, options)
+    effect = None if light is None else light.effect
+    cover = cover_change(surveys, pairs, [] if unaligned else grounds, effect, options)
     changed = None
     if grounds:
+        moves = None if effect is None else effect.most_moves
         changed = changed_part(grounds, moves, draws=options.n_resamples, seed=options.seed)
-    return Comparison(surveys, tuple(pairs), tuple(grounds), tuple(unaligned), cover, changed, drift)
+    return Comparison(surveys, tuple(pairs), tuple(grounds), tuple(unaligned), cover, changed, light)
 
 
 def _grounds(

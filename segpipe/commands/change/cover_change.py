@@ -13,6 +13,7 @@ from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.same_ground import Ground
 from segpipe.commands.change.survey import SurveyDate
 from segpipe.ops.change.cover_difference import CoverDifference, independent_difference, judge, paired_difference
+from segpipe.ops.change.light_effect import LightEffect
 from segpipe.stages.cover.estimates import Counted
 
 ALL = "all"
@@ -39,7 +40,10 @@ class ChangeRow:
     verdict: str
     """See `ops.change.cover_difference.judge`."""
     by_light: float
-    """The difference that the common drift of features alone would make."""
+    """The difference that the common drift of features alone makes."""
+    light_low: float
+    """Least difference that light could make: see `ops.change.light_effect`."""
+    light_high: float
     first_units: int
     """What was drawn again."""
     second_units: int
@@ -78,8 +82,11 @@ class _Units:
 class CoverTable:
     """Makes the rows of all sites."""
 
-    def __init__(self, names: Sequence[str], by_light: Float64, options: ChangeOptions) -> None:
-        self._names, self._by_light, self._options = names, by_light, options
+    def __init__(self, names: Sequence[str], effect: LightEffect | None, options: ChangeOptions) -> None:
+        self._names, self._options = names, options
+        nothing = np.zeros(len(names))
+        self._by_light = nothing if effect is None else effect.by_light
+        self._light = (nothing, nothing) if effect is None else effect.range
 
     def of_pairs(self, sites: Sequence[str], first: Float64, second: Float64) -> list[ChangeRow]:
         """Rows of units (n, classes) that both dates hold: pairs of images, or blocks of ground.
@@ -122,7 +129,7 @@ class CoverTable:
         return {"draws": self._options.n_resamples, "seed": self._options.seed}
 
     def _rows(self, site: str, found: CoverDifference) -> list[ChangeRow]:
-        words = judge(found.low, found.high, found.sure, self._by_light)
+        words = judge(found, self._light)
         return [
             ChangeRow(
                 site=site,
@@ -135,6 +142,8 @@ class CoverTable:
                 high=_known(found.high[k]),
                 verdict=words[k],
                 by_light=float(self._by_light[k]),
+                light_low=float(self._light[0][k]),
+                light_high=float(self._light[1][k]),
                 first_units=found.units[0],
                 second_units=found.units[1],
                 holding=int(found.holding[k]),
@@ -151,7 +160,7 @@ def cover_change(
     surveys: tuple[SurveyDate, SurveyDate],
     pairs: Sequence[ImagePair],
     grounds: Sequence[Ground],
-    by_light: Float64,
+    effect: LightEffect | None,
     options: ChangeOptions,
 ) -> CoverChange:
     """The table of cover at both dates.
@@ -164,12 +173,12 @@ def cover_change(
         surveys: the two dates.
         pairs: of images.
         grounds: what rasters of the same ground show; none where pixels of some pairs do not correspond.
-        by_light: (classes,) what the drift of features alone makes.
+        effect: of light on the second date; None: none.
         options: sites, unit, resamples.
     """
     counted = surveys[0].count(options), surveys[1].count(options)
     names = surveys[0].legend.names
-    table = CoverTable(names, by_light, options)
+    table = CoverTable(names, effect, options)
     places = {image.id: i for i, image in enumerate(surveys[0].corpus.images)}
     if grounds:
         many = len(grounds) >= _PAIRS

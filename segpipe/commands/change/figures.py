@@ -24,7 +24,7 @@ def change_plot(rows: Sequence[ChangeRow], colors: Sequence[str], names: tuple[s
     caption = (
         f"Left: share of each class at {names[0]} (ring) and at {names[1]} (dot). Right: the difference in percentage "
         "points with its 95% interval; filled where it is real as far as these images tell, open where it is within "
-        "noise or doubtful. The gray bar is what the common drift of features alone would make."
+        "noise or doubtful. The gray bar is what light could make."
     )
     return Plot("Cover at both dates", _draw(rows, colors, names, svg), caption, wide=True)
 
@@ -63,8 +63,9 @@ def _shares(axes: Any, rows: Sequence[ChangeRow], colors: Sequence[str]) -> None
 def _differences(axes: Any, rows: Sequence[ChangeRow], colors: Sequence[str]) -> None:
     axes.axvline(0, color=INK, linewidth=0.8)
     for place, row in enumerate(rows):
-        if row.by_light:
-            axes.barh([place], [100 * row.by_light], height=0.6, color=RULE)
+        if row.light_high > row.light_low:
+            width = 100 * (row.light_high - row.light_low)
+            axes.barh([place], [width], left=[100 * row.light_low], height=0.6, color=RULE)
         if row.difference is None:
             continue
         if row.low is not None and row.high is not None:

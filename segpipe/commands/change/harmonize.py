@@ -76,7 +76,7 @@ def harmonize(surveys: tuple[SurveyDate, SurveyDate], options: ChangeOptions, tr
     drift = drift_between(first, found, seed=options.seed)
     if drift is None:
         raise UsageError(f"{run_b.root}: its features are of another kind than those of {run_a.root}; run both again")
-    _shifted_model(run_a, model, settings, drift.shift)
+    shifted_model(run_a, model, settings, drift.shift)
     pipeline.keep_classes(run_b, settings, model)
     pipeline.work(run_b, settings, track, stop="refine")
     return replace(open_survey(run_b, first.legend, second.name), without=second.without, shift=drift.shift)
@@ -149,7 +149,7 @@ def _write_raster(corpus: Corpus, image: Image, table: Rgb, path: Path) -> None:
             file.write(np.moveaxis(bands, -1, 0), window=Window(box.left, box.top, box.width, box.height))
 
 
-def _shifted_model(run_a: RunDir, model: RunDir, settings: pipeline.Settings, shift: npt.NDArray[np.float32]) -> None:
+def shifted_model(run_a: RunDir, model: RunDir, settings: pipeline.Settings, shift: npt.NDArray[np.float32]) -> None:
     """Head and clusters of a run in a directory of their own, the head's mean moved by the shift of the features.
 
     A head takes its mean away first, so that moving it takes the shift away from every patch.

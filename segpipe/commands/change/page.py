@@ -103,7 +103,7 @@ def build_page(found: Comparison, plain: Comparison | None, how: Pairs) -> Chang
     sites = {row.site: list[TableRow]() for row in rows}
     for row in rows:
         interval = f"{points(row.low)} to {points(row.high)}" if row.low is not None else "–"
-        light = points(row.by_light) if row.by_light else ""
+        light = f"{points(row.light_low)} to {points(row.light_high)}" if row.light_high > row.light_low else ""
         sites[row.site].append(TableRow(row, colors[row.number], points(row.difference), interval, light))
     return ChangePage(
         title=f"Change from {dates[0]} to {dates[1]}",
@@ -158,7 +158,7 @@ def _before(plain: Comparison, found: Comparison) -> Alternative:
         (a.name, f"{points(a.difference)} ({a.verdict})", f"{points(b.difference)} ({b.verdict})")
         for a, b in zip(plain.cover.whole, found.cover.whole, strict=True)
     ]
-    sizes = [each.drift.size for each in (plain, found) if each.drift is not None]
+    sizes = [each.light.drift.size for each in (plain, found) if each.light is not None]
     said = [f"Drift of features: {sizes[0]:.2f} before, {sizes[1]:.2f} after."] if len(sizes) == 2 else []
     return Alternative(rows, said)
 

@@ -11,13 +11,13 @@ from typing import Any
 from segpipe import pipeline
 from segpipe.base import files
 from segpipe.base.csv_files import csv_text
-from segpipe.base.runtime import Track
+from segpipe.base.runtime import Track, make_runtime
 from segpipe.base.version import versions
 from segpipe.commands.change.comparison import MAP, POLYGONS, Comparison, compare
 from segpipe.commands.change.cover_change import ChangeRow
+from segpipe.commands.change.drift_masks import Light, measure_light
 from segpipe.commands.change.figures import change_png
 from segpipe.commands.change.harmonize import harmonize
-from segpipe.commands.change.light_drift import drift_between
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.page import build_page, render
 from segpipe.commands.change.second_date import open_surveys
@@ -27,8 +27,8 @@ from segpipe.store.ownership import CHANGED, locked
 
 _FACTS = "change.json"
 _COVER = (
-    "site", "class", "name", "share_a", "share_b", "difference", "low", "high", "verdict", "by_drift", "units_a",
-    "units_b", "units_holding",
+    "site", "class", "name", "share_a", "share_b", "difference", "low", "high", "verdict", "by_drift", "by_drift_low",
+    "by_drift_high", "units_a", "units_b", "units_holding",
 )  # fmt: skip
 
 
@@ -58,11 +58,12 @@ def change(options: ChangeOptions, track: Track) -> ChangeResult:
         shutil.rmtree(out / MAP, ignore_errors=True)
         (out / POLYGONS).unlink(missing_ok=True)
         surveys = open_surveys(run_a, options, track)
+        runtime = make_runtime(options.device, options.workers, track)
         plain = None
         if options.harmonize:
-            plain = compare(surveys, drift_between(*surveys, seed=options.seed), options, track, out=None)
+            plain = compare(surveys, measure_light(*surveys, runtime, seed=options.seed), options, track, out=None)
             surveys = surveys[0], harmonize(surveys, options, track)
-        found = compare(surveys, drift_between(*surveys, seed=options.seed), options, track, out=out)
+        found = compare(surveys, measure_light(*surveys, runtime, seed=options.seed), options, track, out=out)
         return _write(out, found, plain, options)
 
 
@@ -111,7 +112,6 @@ def _settings(options: ChangeOptions, found: Comparison) -> list[tuple[str, Any]
 
 def _facts(found: Comparison, said: Sequence[str]) -> dict[str, Any]:
     """Everything in numbers."""
-    drift = found.drift
     return {
         "said": list(said),
         "dates": [survey.name for survey in found.surveys],
@@ -132,12 +132,11 @@ def _facts(found: Comparison, said: Sequence[str]) -> dict[str, Any]:
             }
             for ground in found.grounds
         ],
-        "drift": None
-        if drift is None
-        else {
-            "size": drift.size,
-            "noise": drift.noise,
-            "shared": drift.shared,
-            "by_drift": drift.by_light.tolist(),
-        },
+        "drift": None if found.light is None else _drift_facts(found.light),
     }
+
+
+def _drift_facts(light: Light) -> dict[str, Any]:
+    drift, effect = light.drift, light.effect
+    by_drift = None if effect is None else effect.by_light.tolist()
+    return {"size": drift.size, "noise": drift.noise, "shared": drift.shared, "by_drift": by_drift}

@@ -84,7 +84,7 @@ def _seen(found: Comparison) -> str:
 def _doubtful(rows: Sequence[ChangeRow]) -> str:
     parts = []
     for word, why in (
-        ("may be light", "no more than the drift of features could make"),
+        ("may be light", "light could make it, by the drift of features"),
         ("may be chance", "one of so many classes differs as much by chance"),
     ):
         names = [row.name for row in rows if row.verdict == word]
@@ -124,21 +124,21 @@ def _zoomed(ground: Ground) -> str:
 
 def drift_sentence(found: Comparison) -> str:
     """What light, season or depth could have made; empty where it was not measured."""
-    drift = found.drift
-    if drift is None:
+    if found.light is None:
         return ""
-    if not drift.seen:
+    drift, effect = found.light.drift, found.light.effect
+    if effect is None:
         return (
             f"Features do not drift: all classes together moved by {drift.size:.2f} of the spread within classes, and "
             f"two halves of the first date differ by {drift.noise:.2f}."
         )
-    place = int(abs(drift.by_light).argmax())
+    place = int(abs(effect.by_light).argmax())
     name = found.surveys[0].legend.names[place]
     return (
         f"Features drift: all classes together moved by {drift.size:.2f} of the spread within classes "
-        f"({drift.noise:.2f} between two halves of the first date), as light, season, depth or a camera make it; alone "
-        f"it would change {name} by {points(float(drift.by_light[place]))} points. What light does to each class by "
-        "itself comes on top: compare with what is left after --harmonize."
+        f"({drift.noise:.2f} between two halves of the first date), as light, season, depth or a camera make it; it "
+        f"changes {name} in masks of the second date by {points(float(effect.by_light[place]))} points, and classes "
+        f"moved by themselves {drift.unevenness:.1f} times as far. --harmonize takes the light away."
     )
 
 

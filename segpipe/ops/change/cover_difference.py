@@ -34,8 +34,9 @@ class CoverDifference:
     low: Float64
     """Lower end of the 95% interval of second - first; NaN where there is none."""
     high: Float64
-    sure: Bools
-    """Whether the difference is not 0 for all classes looked at together, at 98%."""
+    limit: Float64
+    """(classes,) how far from what it is to differ from the difference lies, where all classes are looked at together,
+    at 98%; infinite where it does not vary."""
     units: tuple[int, int]
     """What was drawn again, of each date."""
     holding: Int64
@@ -45,6 +46,12 @@ class CoverDifference:
     def difference(self) -> Float64:
         """Second minus first."""
         return self.second - self.first
+
+    @property
+    def sure(self) -> Bools:
+        """(classes,) whether the difference is not 0, by its own interval and by that of all classes together."""
+        with np.errstate(invalid="ignore"):
+            return ((self.low > 0) | (self.high < 0)) & (np.abs(self.difference) > self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +127,19 @@ def _with_interval(a: Float64, b: Float64, spread: _Spread) -> CoverDifference:
     varies = error > _NOTHING
     held = _holding(a, b)
     low, high = (np.where(held > 0, end, np.nan) for end in (low, high))  # others may hold what none of these does
+    limit = np.full(classes, np.inf)
     if not varies.any():
-        return CoverDifference(first, second, low, high, np.zeros(classes, np.bool_), (len(a), len(b)), held)
+        return CoverDifference(first, second, low, high, limit, (len(a), len(b)), held)
     scaled = np.abs(spread.draws - found)[:, varies] / error[varies]
     together = special.ndtr(-np.quantile(scaled.max(axis=1), _TOGETHER))  # beyond it in one direction
-    limit = -spread.factor * special.stdtrit(spread.freedom, together) * error
-    sure = varies & (np.abs(found) > limit) & ((low > 0) | (high < 0))
-    return CoverDifference(first, second, low, high, sure, (len(a), len(b)), held)
+    reach = -spread.factor * special.stdtrit(spread.freedom, together) * error
+    return CoverDifference(first, second, low, high, np.where(varies, reach, limit), (len(a), len(b)), held)
 
 
 def _without_interval(a: Float64, b: Float64) -> CoverDifference:
     nothing = np.full(a.shape[1], np.nan)
     first, second = _shares(a.sum(axis=0)), _shares(b.sum(axis=0))
-    nowhere = np.zeros(a.shape[1], np.bool_)
+    nowhere = np.full(a.shape[1], np.inf)
     return CoverDifference(first, second, nothing, nothing, nowhere, (len(a), len(b)), _holding(a, b))
 
 
@@ -150,28 +157,30 @@ def _shares(amounts: Float64) -> Float64:
     return np.asarray(np.divide(amounts, total, out=np.full(amounts.shape, np.nan), where=total > 0))
 
 
-def judge(low: Float64, high: Float64, sure: Bools, by_light: Float64) -> list[str]:
+def judge(found: CoverDifference, light: tuple[Float64, Float64] | None = None) -> list[str]:
     """What may be said of the difference of each class, in a word or two.
 
     `more` and `less`: it is real as far as these images tell. `within noise`: its interval holds 0. `may be chance`:
-    its own interval does not, but of so many classes one such comes up by chance. `may be light`: it is no larger than
-    what the common drift of features makes of the first date's images. `no interval`: one unit alone, or none
-    holds the class.
+    its own interval does not, but of so many classes one such comes up by chance. `may be light`: it is not more than
+    noise once what light could have made is taken away. `no interval`: one unit alone, or none holds the class.
 
     Args:
-        low: (classes,) ends of the intervals.
-        high: (classes,)
-        sure: (classes,) of `CoverDifference`.
-        by_light: (classes,) the difference that the drift alone makes; 0 where it is not known.
+        found: the difference.
+        light: (classes,) least and most of the difference that light could have made; both hold 0. None: no drift.
     """
+    nothing = np.zeros(len(found.first))
     words = []
-    for least, most, certain, drift in zip(low, high, sure, by_light, strict=True):
-        if not np.isfinite(least):
+    for difference, low, high, limit, sure, least, most in zip(
+        found.difference, found.low, found.high, found.limit, found.sure, *(light or (nothing, nothing)), strict=True
+    ):
+        if not np.isfinite(low):
             words.append("no interval")
-        elif least <= 0 <= most:
+        elif low <= 0 <= high:
             words.append("within noise")
-        elif least - max(0.0, drift) <= 0 <= most - min(0.0, drift):
+        elif not sure:
+            words.append("may be chance")
+        elif min(low, difference - limit) <= most and max(high, difference + limit) >= least:
             words.append("may be light")
         else:
-            words.append(("more" if least > 0 else "less") if certain else "may be chance")
+            words.append("more" if low > 0 else "less")
     return words

@@ -34,13 +34,11 @@ class FeatureDrift:
     """The same between two halves of the first date's images: what is measured where nothing drifts."""
     shared: float
     """Of how the classes' means moved the share that all have in common, 0 to 1."""
-    moves: Float64
-    """(classes, classes) shares of the first date's patches by their class, and by that which the shift makes of it."""
 
     @property
-    def by_light(self) -> Float64:
-        """(classes,) difference of cover that the shift alone makes of the first date's patches."""
-        return np.asarray(self.moves.sum(axis=0) - self.moves.sum(axis=1))
+    def unevenness(self) -> float:
+        """How far classes moved by themselves, in multiples of the shift (root mean square)."""
+        return float(np.sqrt((1 - self.shared) / self.shared)) if self.shared > 0 else 0.0
 
     @property
     def seen(self) -> bool:
@@ -62,7 +60,7 @@ def measure_drift(
     """
     shift, size, shared = _common_shift(first, second, assign, classes)
     _, noise, _ = _common_shift(first[halves], first[~halves], assign, classes)
-    return FeatureDrift(shift, size, noise, shared, _effect(first, shift, assign, classes))
+    return FeatureDrift(shift, size, noise, shared)
 
 
 def _common_shift(first: Float32, second: Float32, assign: Assign, classes: int) -> tuple[Float32, float, float]:
@@ -96,11 +94,3 @@ def _sums(features: Float32, labels: Int64, classes: int) -> tuple[Float64, Floa
     means = sums / np.maximum(counts, 1)[:, None]
     squares = float((features[held].astype(np.float64) ** 2).sum()) - float((counts[:, None] * means**2).sum())
     return counts, means, max(0.0, squares) / max(1.0, counts.sum())
-
-
-def _effect(features: Float32, shift: Float32, assign: Assign, classes: int) -> Float64:
-    """(classes, classes) shares of patches by class without and with the shift."""
-    was, now = assign(features), assign(np.asarray(features + shift, np.float32))
-    held = (was >= 0) & (now >= 0)
-    counts = np.bincount(was[held] * classes + now[held], minlength=classes**2).reshape(classes, classes)
-    return np.asarray(counts / max(1, counts.sum()), np.float64)

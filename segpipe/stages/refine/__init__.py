@@ -14,16 +14,12 @@ Masks that are there and differ by splits alone are taken as the start: only pix
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
-
-import cv2
-from threadpoolctl import threadpool_limits
 
 from segpipe.base import files, parallel
 from segpipe.base.cost import Cost, Work
@@ -44,6 +40,7 @@ from segpipe.records.palette import nodata
 from segpipe.stages.refine.refine_settings import Config as Config
 from segpipe.stages.refine.refine_settings import segment_config
 from segpipe.stages.refine.tally import Summary, Tally
+from segpipe.stages.refine.threads import take_one_thread, threads_restored
 from segpipe.store import masks
 from segpipe.store.certainty import (
     FOLDER,
@@ -114,12 +111,8 @@ _worker: tuple[SegmentInputs, Path] | None = None  # of this worker process, set
 
 
 def _start(opened: Callable[[], SegmentInputs], out: Path) -> None:
-    import torch
-
     global _worker
-    torch.set_num_threads(1)  # workers share the processors by images
-    cv2.setNumThreads(1)
-    threadpool_limits(1)
+    take_one_thread()
     _worker = opened(), out
 
 
@@ -142,20 +135,6 @@ def _refine_one(item: tuple[int, Box]) -> dict[str, Any]:
     return line | (describe_certainty(mask, *maps, classes=classes) if maps else {})
 
 
-@contextmanager
-def _threads_restored() -> Iterator[None]:
-    """Put this process's thread counts back afterwards: with one worker `_start` runs here."""
-    import torch
-
-    of_torch, of_cv2 = torch.get_num_threads(), cv2.getNumThreads()
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(of_torch)
-        cv2.setNumThreads(of_cv2)
-
-
 def _refine_all(
     run_dir: RunDir,
     inputs: SegmentInputs,
@@ -173,7 +152,7 @@ def _refine_all(
     corpus, header, config = inputs.corpus, inputs.features.header, inputs.config
     sides = [tile_side(image_crops(corpus, header, i), config) for i in images]
     items = [(i, t) for i, side in zip(images, sides, strict=True) for t in mask_tiles(corpus.images[i].size, side)]
-    with _threads_restored():
+    with threads_restored():
         workers = max(1, min(runtime.workers, len(items)))
         config = replace(config, threads=max(1, runtime.workers // workers))
         opened = partial(open_inputs, run_dir, inputs.clusters, config, inputs.reusable)

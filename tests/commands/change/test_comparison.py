@@ -8,8 +8,10 @@ import pytest
 from segpipe.base.options import make
 from segpipe.base.runtime import no_track
 from segpipe.commands.change.comparison import Comparison, Transition, compare
+from segpipe.commands.change.drift_masks import Light
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.ops.change.feature_drift import FeatureDrift
+from segpipe.ops.change.light_effect import light_effect
 from tests.commands.change.conftest import SHIFT, SameGround
 from tests.helpers.two_dates import named_survey
 
@@ -48,11 +50,14 @@ def test_by_coordinates_alone(same_ground: SameGround) -> None:
 
 def test_photographs_have_no_common_ground() -> None:
     date = named_survey({f"{i}": [40 + i, 60 - i] for i in range(8)})
-    drift = FeatureDrift(np.zeros(3, np.float32), 1.0, 0.1, 1.0, np.array([[0.2, 0.3], [0.0, 0.5]]))
-    found = compare((date, date), drift, options(), no_track, out=None)
+    drift = FeatureDrift(np.zeros(3, np.float32), 1.0, 0.1, 1.0)
+    effect = light_effect([np.array([[20, 30], [0, 50]])], drift.unevenness)
+    found = compare((date, date), Light(drift, effect), options(), no_track, out=None)
     assert isinstance(found, Comparison)
     assert (found.grounds, found.transitions, found.changed) == ((), [], None)
     assert [row.by_light for row in found.cover.whole] == pytest.approx([-0.3, 0.3])
+    assert [row.light_low for row in found.cover.whole] == pytest.approx([-0.3, 0.0])
+    assert [row.light_high for row in found.cover.whole] == pytest.approx([0.0, 0.3])
     pairs = compare((date, date), None, options(pairs="names", align="none"), no_track, out=None)
     assert len(pairs.unaligned) == 8
     assert pairs.cover.unit == "pairs of images"

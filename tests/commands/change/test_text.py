@@ -7,9 +7,11 @@ import numpy as np
 from segpipe.base.options import make
 from segpipe.base.runtime import no_track
 from segpipe.commands.change.comparison import Comparison, compare
+from segpipe.commands.change.drift_masks import Light
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.text import drift_sentence, sentences
 from segpipe.ops.change.feature_drift import FeatureDrift
+from segpipe.ops.change.light_effect import light_effect
 from segpipe.records.geo import Geo
 from tests.commands.change.conftest import SameGround
 from tests.helpers.two_dates import named_survey
@@ -45,16 +47,18 @@ def test_a_class_that_few_images_hold_is_named() -> None:
 
 def test_drift_and_what_it_could_make() -> None:
     found = comparison(300)
-    drift = FeatureDrift(np.zeros(2, np.float32), 0.5, 0.1, 0.9, np.array([[0.3, 0.1], [0.0, 0.6]]))
-    assert "alone it would change class 0 by -10.0 points" in drift_sentence(replace(found, drift=drift))
-    calm = replace(drift, size=0.15)
-    assert drift_sentence(replace(found, drift=calm)).startswith("Features do not drift: all classes together moved")
+    drift = FeatureDrift(np.zeros(2, np.float32), 0.5, 0.1, 0.8)
+    light = Light(drift, light_effect([np.array([[30, 10], [0, 60]])], drift.unevenness))
+    said = drift_sentence(replace(found, light=light))
+    assert "changes class 0 in masks of the second date by -10.0 points, and classes moved by themselves 0.5" in said
+    calm = Light(replace(drift, size=0.15), None)
+    assert drift_sentence(replace(found, light=calm)).startswith("Features do not drift: all classes together moved")
     assert drift_sentence(found) == ""
     rows = tuple(replace(row, verdict="may be light") for row in found.cover.rows)
-    said = sentences(replace(found, cover=replace(found.cover, rows=rows, alone=("a", "b")), unaligned=("p",)))
-    assert said[1] == "Doubtful: class 0, class 1: no more than the drift of features could make."
-    assert said[2].startswith("1 pair of photographs could not be laid over each other, such as p")
-    assert said[3] == "Left out: 2 sites that one date has alone, such as a."
+    told = sentences(replace(found, cover=replace(found.cover, rows=rows, alone=("a", "b")), unaligned=("p",)))
+    assert told[1] == "Doubtful: class 0, class 1: light could make it, by the drift of features."
+    assert told[2].startswith("1 pair of photographs could not be laid over each other, such as p")
+    assert told[3] == "Left out: 2 sites that one date has alone, such as a."
 
 
 def test_rasters_that_lie_apart_are_told() -> None:

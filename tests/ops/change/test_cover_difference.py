@@ -104,9 +104,16 @@ def test_a_class_that_never_varies_is_sure_of_nothing() -> None:
 
 def test_what_may_be_said() -> None:
     low, high = np.array([-0.1, 0.02, -0.3, 0.02, np.nan, -0.4]), np.array([0.1, 0.06, -0.1, 0.06, np.nan, -0.3])
-    sure, light = np.array([0, 1, 1, 0, 0, 1], bool), np.array([0, 0, 0.2, 0, 0, -0.32])
-    said = judge(low, high, sure, light)
-    assert said == ["within noise", "more", "less", "may be chance", "no interval", "may be light"]
+    limit, second = np.array([0.15, 0.03, 0.15, 0.05, np.inf, 0.07]), np.array([0.5, 0.54, 0.3, 0.54, 0.5, 0.15])
+    found = CoverDifference(np.full(6, 0.5), second, low, high, limit, (9, 9), np.full(6, 9))
+    assert found.sure.tolist() == [False, True, True, False, False, True]
+    plain = ["within noise", "more", "less", "may be chance", "no interval"]
+    assert judge(found) == [*plain, "less"]
+    least, most = np.array([0, 0, 0, -0.5, 0, -0.32]), np.array([0.5, 0, 0.2, 0.5, 0.9, 0])
+    assert judge(found, (least, most)) == [*plain, "may be light"]
+    # -0.35 less -0.29 is outside of its own interval, and within that of all classes together
+    assert judge(found, (np.where(least < -0.3, -0.29, least), most))[5] == "may be light"
+    assert judge(found, (np.where(least < -0.3, -0.27, least), most))[5] == "less"
 
 
 def test_what_no_image_of_either_date_holds_has_no_interval() -> None:
@@ -118,4 +125,4 @@ def test_what_no_image_of_either_date_holds_has_no_interval() -> None:
     ):
         assert np.isnan([found.low[5], found.high[5]]).all()
         assert np.isfinite([found.low[:5], found.high[:5]]).all()
-        assert judge(found.low, found.high, found.sure, np.zeros(6))[5] == "no interval"
+        assert judge(found)[5] == "no interval"

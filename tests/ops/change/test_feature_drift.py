@@ -5,6 +5,8 @@ import numpy.typing as npt
 
 from segpipe.ops.change.cover_difference import independent_difference, judge
 from segpipe.ops.change.feature_drift import FeatureDrift, measure_drift
+from segpipe.ops.change.light_effect import light_effect
+from segpipe.ops.change.transition import count_transitions
 
 Float32 = npt.NDArray[np.float32]
 CENTERS = np.random.default_rng(0).normal(size=(4, 12)).astype(np.float32) * 2
@@ -32,15 +34,13 @@ def test_a_shift_of_all_classes_is_found() -> None:
     assert found.shared > 0.8
     assert np.abs(found.shift - 0.5).max() < 0.2
     assert abs(found.size - 0.5) < 0.1  # 0.5 in each of 12 directions, in which patches spread by 1
-    np.testing.assert_allclose(found.moves.sum(), 1)
-    assert abs(found.by_light.sum()) < 1e-9
+    assert abs(found.unevenness**2 - (1 / found.shared - 1)) < 1e-9
 
 
 def test_more_of_a_class_is_no_drift() -> None:
     rng = np.random.default_rng(2)
     found = drift(patches(rng, np.array([400, 300, 200, 100])), patches(rng, np.array([100, 300, 200, 400])))
     assert found.size < 0.12
-    assert np.abs(found.by_light).max() < 0.02
 
 
 def test_without_patches_in_common_nothing_is_said() -> None:
@@ -49,6 +49,7 @@ def test_without_patches_in_common_nothing_is_said() -> None:
     assert found.size == 0
     assert not found.shift.any()
     assert not found.seen
+    assert found.unevenness == 0
     assert drift(np.empty((0, 12), np.float32), patches(rng, np.array([5, 5, 5, 5]))).size == 0
 
 
@@ -64,7 +65,9 @@ def test_where_light_alone_changed_false_alarms_are_few() -> None:
             pools.append(np.concatenate(images))
         difference = independent_difference(dates[0], dates[1], draws=300, seed=seed)
         found = measure_drift(pools[0], pools[1], assign, 4, halves=np.arange(len(pools[0])) % 200 < 100)
-        said = judge(difference.low, difference.high, difference.sure, found.by_light)
+        second = pools[1].reshape(24, 100, -1)
+        counts = [count_transitions(assign(each - found.shift), assign(each), 4) for each in second]
+        said = judge(difference, light_effect(counts, found.unevenness).range)
         alarms += any(word in ("more", "less") for word in said)
         noticed += found.seen
     assert noticed == repeats

@@ -1,0 +1,64 @@
+"""What light makes of class maps: those of the same images with the drift of features in them, and without it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+_ERRORS = 2.0  # standard errors of a sample of maps
+
+
+@dataclass(frozen=True, slots=True)
+class LightEffect:
+    """What the drift makes of the second date's maps."""
+
+    moves: Float64
+    """(classes, classes) shares of pixels by their class without the drift (rows) and with it (columns)."""
+    error: Float64
+    """(classes,) standard error of `by_light`, of a sample of maps."""
+    unevenness: float
+    """How much more or less light can make than the drift that classes share: see `FeatureDrift`."""
+
+    @property
+    def by_light(self) -> Float64:
+        """(classes,) difference of cover that the drift alone makes."""
+        return np.asarray(self.moves.sum(axis=0) - self.moves.sum(axis=1))
+
+    @property
+    def range(self) -> tuple[Float64, Float64]:
+        """(classes,) least and most difference that light could make, from nothing to more than the common drift.
+
+        Light moves each class by itself as well, bright ones further than dark ones: by `unevenness` of the drift that
+        they share, whose effect is taken to be larger by as much.
+        """
+        found = self.by_light
+        reach = np.abs(found) * self.unevenness + _ERRORS * self.error
+        return np.minimum(0, found - reach), np.maximum(0, found + reach)
+
+    @property
+    def most_moves(self) -> Float64:
+        """`moves`, larger by as much as classes move by themselves."""
+        return self.moves * (1 + self.unevenness)
+
+
+def light_effect(counts: Sequence[Int64], unevenness: float) -> LightEffect:
+    """What the drift makes of maps, from those of a sample.
+
+    Args:
+        counts: of every map (classes, classes) pixels by their class without the drift (rows) and with it.
+        unevenness: of the drift.
+    """
+    maps = np.array(counts, np.float64)
+    total = maps.sum()
+    moves = maps.sum(axis=0) / max(total, 1.0)
+    found = moves.sum(axis=0) - moves.sum(axis=1)
+    # the error of a ratio of sums (Cochran 1977, equation 2.39)
+    own = maps.sum(axis=1) - maps.sum(axis=2) - maps.sum(axis=(1, 2))[:, None] * found
+    few = len(maps) / max(1, len(maps) - 1)
+    return LightEffect(moves, np.sqrt(few * (own**2).sum(axis=0)) / max(total, 1.0), unevenness)
