@@ -100,7 +100,7 @@ def _seldom(found: Comparison) -> str:
     if not names:
         return ""
     some = f"{', '.join(names[:_NAMED])}{' and others' if len(names) > _NAMED else ''}"
-    return f"Held by fewer than {SELDOM} {found.cover.unit}, so that intervals tend to be too narrow: {some}."
+    return f"Held by fewer than {SELDOM} {found.cover.unit}, so that intervals are rough: {some}."
 
 
 def _aligned(ground: Ground) -> str:

@@ -7,14 +7,23 @@ both dates share together. Their error, and the skewness when units are left out
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from segpipe.ops.metrics.bootstrap import resample
-from segpipe.ops.metrics.skewed_interval import jackknife_skewness, outer_interval
+from segpipe.ops.metrics.bootstrap import Interval, resample
+from segpipe.ops.metrics.doubt import seldom_held
+from segpipe.ops.metrics.skewed_interval import (
+    difference_ends,
+    jackknife_skewness,
+    one_sample,
+    outer_interval,
+    unseen_end,
+    with_seldom,
+)
 
 Float64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -86,7 +95,9 @@ def paired_difference(first: Float64, second: Float64, *, draws: int, seed: int)
     skew = jackknife_skewness(_without_each(b) - _without_each(a))
     factor = np.full(classes, np.sqrt(count / (count - 1)))
     spread = _Spread(np.concatenate(parts), np.full(classes, count - 1.0), factor, skew)
-    return _with_interval(a, b, spread)
+    found = _with_interval(a, b, spread)
+    low, high = with_seldom((found.low, found.high), found.difference, a + b)
+    return replace(found, low=low, high=high)
 
 
 def independent_difference(first: Float64, second: Float64, *, draws: int, seed: int) -> CoverDifference:
@@ -114,7 +125,25 @@ def independent_difference(first: Float64, second: Float64, *, draws: int, seed:
     third = [jackknife_skewness(_without_each(rows)) * each**1.5 for rows, each in zip(sides, true, strict=True)]
     factor = np.sqrt(total / (drawn[0] + drawn[1]))
     spread = _Spread(own[1] - own[0], freedom, factor, (third[1] - third[0]) / total**1.5)
-    return _with_interval(sides[0], sides[1], spread)
+    found = _with_interval(sides[0], sides[1], spread)
+    low, high = _with_seldom_side(found, sides, own)
+    return replace(found, low=low, high=high)
+
+
+def _with_seldom_side(found: CoverDifference, sides: Sequence[Float64], draws: Sequence[Float64]) -> Interval:
+    """Ends of differences, moved out where few units of a date hold the class, or none while some of the other do."""
+    both = np.concatenate(list(sides))
+    where_held = both.sum(axis=0) / np.maximum((both > 0).T @ both.sum(axis=1), _NOTHING)
+    ends, seldom = list[Interval](), np.zeros(both.shape[1], np.bool_)
+    for rows, drawn in zip(sides, draws, strict=True):
+        share, unseen = _shares(rows.sum(axis=0)), ~(rows > 0).any(axis=0)
+        plain = one_sample(drawn, share, len(rows), ends=(0.0, 1.0), skew=jackknife_skewness(_without_each(rows)))
+        low, high = with_seldom(plain, share, rows)
+        ends.append((low, np.where(unseen, unseen_end(len(rows)) * where_held, high)))
+        seldom |= unseen | seldom_held(rows)
+    low, high = difference_ends(found.first, found.second, (ends[0], ends[1]))
+    low, high = np.minimum(found.low, np.maximum(low, -1.0)), np.maximum(found.high, np.minimum(high, 1.0))
+    return np.where(seldom, low, found.low), np.where(seldom, high, found.high)
 
 
 def _with_interval(a: Float64, b: Float64, spread: _Spread) -> CoverDifference:

@@ -40,4 +40,4 @@ def doubt(amounts: Float64, kind: str, names: Sequence[str]) -> str:
     if not rare:
         return few
     named = ", ".join(rare[:_NAMED]) + (f" and {len(rare) - _NAMED} more" if len(rare) > _NAMED else "")
-    return (few and f"{few}; ") + f"too narrow where fewer than {SELDOM} {kind}s hold a class: {named}"
+    return (few and f"{few}; ") + f"rough where fewer than {SELDOM} {kind}s hold a class: {named}"

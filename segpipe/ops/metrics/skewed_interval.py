@@ -11,8 +11,8 @@ estimates with one sample left out each, gives a skewness without chance (Efron,
 Statistical Association 82, 171-185). Of n samples it is too small by (n - 2) / sqrt(n (n - 1)) (Joanes and Gill, 1998,
 The Statistician 47, 183-189).
 
-What none of the samples holds does not vary in any draw. How many would hold it is bounded by the exact binomial
-interval (Clopper and Pearson, 1934, Biometrika 26).
+What none of the samples holds does not vary in any draw, and what a few hold varies as those few do. How many would
+hold it is bounded by the exact binomial interval (Clopper and Pearson, 1934, Biometrika 26).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from scipy import special
 
 from segpipe.ops.metrics.bootstrap import Interval
+from segpipe.ops.metrics.doubt import seldom_held
 
 Float64 = npt.NDArray[np.float64]
 
@@ -91,6 +92,50 @@ def unseen_end(count: int) -> float:
     (0.52, 0.09)
     """
     return float(1 - _OUTER ** (1 / count))
+
+
+def with_seldom(ends: Interval, found: Float64, amounts: Float64) -> Interval:
+    """Ends of shares, moved out where fewer than `doubt.SELDOM` samples hold something.
+
+    A share is the part of the samples that hold something, times how much those hold. Of the first the ends are those
+    of Clopper and Pearson; of the second those of a mean of amounts that vary like an exponential distribution, which
+    are chi-squared (2 k degrees of freedom, of k samples). As ratios of what was found both are joined as if they were
+    errors at right angles, on a logarithmic scale.
+
+    Args:
+        ends: (k,) low and high.
+        found: (k,) shares, or differences of shares.
+        amounts: (samples, k) of which these are shares.
+    """
+    count, held = len(amounts), (amounts > 0).sum(axis=0)
+    seldom = seldom_held(amounts)
+    some = np.where(seldom, held, 1)
+    least = special.betaincinv(some, count - some + 1, _OUTER) * count / some, some / special.gammainccinv(some, _OUTER)
+    most = (
+        special.betaincinv(some + 1, np.maximum(count - some, 1), 1 - _OUTER) * count / some,
+        some / special.gammaincinv(some, _OUTER),
+    )
+    low, high = ends
+    by = np.exp(-np.hypot(*np.log(least))), np.exp(np.hypot(*np.log(most)))
+    moved = np.clip([found * ratio for ratio in by], -1.0, 1.0)
+    low = np.where(seldom, np.minimum(low, moved.min(axis=0)), low)
+    return low, np.where(seldom, np.maximum(high, moved.max(axis=0)), high)
+
+
+def difference_ends(first: Float64, second: Float64, ends: tuple[Interval, Interval]) -> Interval:
+    """Ends of second - first from those of each, of samples that have nothing to do with each other.
+
+    Both are joined as if they were errors at right angles (MOVER: Zou and Donner, 2008, Statistics in Medicine 27,
+    1693-1702, equation 3; of proportions with Wilson's intervals that is Newcombe's tenth method, 1998).
+
+    Args:
+        first: (k,) estimates.
+        second: (k,)
+        ends: (k,) low and high of the first, and of the second.
+    """
+    (low_a, high_a), (low_b, high_b) = ends
+    found = second - first
+    return found - np.hypot(second - low_b, high_a - first), found + np.hypot(high_b - second, first - low_a)
 
 
 def _unbiased(count: int) -> float:

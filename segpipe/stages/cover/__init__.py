@@ -53,7 +53,7 @@ NAME = "cover"
 ARTEFACT = "cover"
 NEEDS = ("index", "refine")
 USER_FILES = (CLASSES,)
-FORMAT = 5
+FORMAT = 6
 FILES = {
     "cover_images.csv": "share, pixels and area of each class in each image",
     "cover_sites.csv": "the same by site, with 95% intervals",

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.ops.metrics.bootstrap import AT_ONCE, Interval, resample
-from segpipe.ops.metrics.skewed_interval import jackknife_skewness, one_sample, unseen_end
+from segpipe.ops.metrics.skewed_interval import jackknife_skewness, one_sample, unseen_end, with_seldom
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -47,7 +47,7 @@ def bootstrap_shares(amounts: Float64, *, draws: int, seed: int, where_held: Flo
     """95% interval of the share of each class, by resampling images.
 
     A class that none of these images holds does not vary however they are drawn; its interval reaches to the share of
-    images that may hold it times its share in images that do.
+    images that may hold it times its share in images that do. Of one that few hold: see `with_seldom`.
 
     Args:
         amounts: as in `shares`; rows without any amount take no part.
@@ -65,7 +65,8 @@ def bootstrap_shares(amounts: Float64, *, draws: int, seed: int, where_held: Flo
         return None
     drawn = np.concatenate([_part(times @ held) for times in resample(len(held), draws=draws, seed=seed)])
     skew = jackknife_skewness(_part(held.sum(axis=0) - held))
-    low, high = one_sample(drawn, shares(held), len(held), ends=_SHARE, skew=skew)
+    found = shares(held)
+    low, high = with_seldom(one_sample(drawn, found, len(held), ends=_SHARE, skew=skew), found, held)
     if where_held is None:
         return low, high
     unseen = ~(held > 0).any(axis=0)

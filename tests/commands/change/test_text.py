@@ -39,7 +39,7 @@ def test_a_class_that_few_images_hold_is_named() -> None:
     found = comparison(400)
     rows = tuple(replace(row, holding=4 if row.number == 1 else row.holding) for row in found.cover.rows)
     said = sentences(replace(found, cover=replace(found.cover, rows=rows)))
-    assert said[1] == "Held by fewer than 5 images, so that intervals tend to be too narrow: class 1."
+    assert said[1] == "Held by fewer than 5 images, so that intervals are rough: class 1."
     few = comparison(400, count=3)
     assert few.cover.whole[0].holding == 3
     assert len(sentences(few)) == 1  # of three images all hold it

@@ -71,6 +71,23 @@ def test_a_class_that_few_plots_hold_and_a_skewed_one_are_held_too() -> None:
     assert held >= 2 * 91, held
 
 
+def test_a_class_that_is_new_and_rare_is_held_in_few_photographs() -> None:
+    """None hold it at the first date, and three of ten at the second, varying amounts."""
+    rng, held, given = np.random.default_rng(6), 0, 0
+    amounts = np.random.default_rng(7).exponential(0.02, 100_000) * (np.random.default_rng(8).random(100_000) < 0.3)
+    truth = float(amounts.mean())
+    for seed in range(200):
+        first, second = (np.c_[rng.dirichlet(8 * BASE, size=6), np.zeros(6)] for _ in range(2))
+        second[:, 5] = rng.choice(amounts, 6)
+        second[:, 0] *= 1 - second[:, 5]
+        second /= second.sum(axis=1, keepdims=True)
+        found = independent_difference(first, second, draws=300, seed=seed)
+        given += bool(np.isfinite(found.low[5]))
+        held += bool(found.low[5] <= truth <= found.high[5])
+        assert not found.sure[5] or found.holding[5] > 3
+    assert held >= 0.93 * given, (held, given)
+
+
 def test_shares_and_units() -> None:
     first, second = np.array([[3.0, 1], [1, 3], [0, 0]]), np.array([[1.0, 3], [0, 4], [5, 5]])
     found = paired_difference(first, second, draws=200, seed=0)

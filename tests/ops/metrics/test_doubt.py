@@ -23,7 +23,7 @@ def test_many_images_that_all_hold_a_class_leave_no_doubt() -> None:
 
 def test_a_class_that_few_of_them_hold_is_named() -> None:
     assert seldom_held(amounts(12, coral=4, clam=1)).tolist() == [False, True, False, True, False]
-    assert doubt(amounts(12, coral=4), "scene", NAMES) == "too narrow where fewer than 5 scenes hold a class: coral"
+    assert doubt(amounts(12, coral=4), "scene", NAMES) == "rough where fewer than 5 scenes hold a class: coral"
     said = doubt(amounts(12, coral=4, algae=1, clam=1, urchin=2), "image", NAMES)
     assert said.endswith("hold a class: coral, algae, clam and 1 more")
 
@@ -31,5 +31,5 @@ def test_a_class_that_few_of_them_hold_is_named() -> None:
 def test_few_images() -> None:
     assert doubt(amounts(3), "site", NAMES) == "3 sites: rough intervals"
     assert doubt(amounts(6, clam=2), "image", NAMES) == (
-        "6 images: rough intervals; too narrow where fewer than 5 images hold a class: clam"
+        "6 images: rough intervals; rough where fewer than 5 images hold a class: clam"
     )

@@ -8,7 +8,14 @@ import pytest
 from scipy import stats
 
 from segpipe.ops.metrics.bootstrap import Interval, interval, resample
-from segpipe.ops.metrics.skewed_interval import jackknife_skewness, one_sample, outer_interval, unseen_end
+from segpipe.ops.metrics.skewed_interval import (
+    difference_ends,
+    jackknife_skewness,
+    one_sample,
+    outer_interval,
+    unseen_end,
+    with_seldom,
+)
 
 EVERYWHERE = (-np.inf, np.inf)
 
@@ -115,3 +122,54 @@ def test_ends_and_what_does_not_vary() -> None:
     assert (low[0], low[1], high[1]) == (0, 0.3, 0.3)
     assert high[0] == pytest.approx(0.1 + stats.t.ppf(0.975, 1) * np.sqrt(2) * draws[:, 0].std())
     assert np.isfinite([low[2], high[2]]).all()
+
+
+@pytest.mark.parametrize(("count", "held"), [(6, 1), (6, 4), (50, 3)])
+def test_what_few_hold_reaches_to_the_exact_ends_of_how_many_and_how_much(count: int, held: int) -> None:
+    amounts = np.zeros((count, 1))
+    amounts[:held] = 0.01
+    found = amounts.mean(axis=0)
+    low, high = with_seldom((found, found), found, amounts)
+    many = stats.binomtest(held, count).proportion_ci(0.95, "exact")
+    much = stats.gamma(held, scale=1 / held).ppf([0.975, 0.025])  # of a mean of exponential amounts
+    for end, share, mean, sign in ((low, many.low, much[0], -1), (high, many.high, much[1], 1)):
+        wanted = np.exp(sign * np.hypot(np.log(share / (held / count)), np.log(mean)))
+        assert end[0] == pytest.approx(min(1, found[0] * wanted))
+    less = with_seldom((-found, -found), -found, amounts)
+    np.testing.assert_allclose([-less[1], -less[0]], [low, high])
+
+
+def test_what_many_hold_or_none_keeps_its_ends() -> None:
+    amounts = np.array([[1.0, 1, 0]] * 5 + [[1.0, 0, 0]])
+    ends = np.full(3, 0.1), np.full(3, 0.6)
+    np.testing.assert_array_equal(with_seldom(ends, amounts.mean(axis=0), amounts), ends)
+    three = np.ones((3, 1))  # all that there are
+    np.testing.assert_array_equal(with_seldom((np.ones(1), np.ones(1)), np.ones(1), three), np.ones((2, 1)))
+
+
+def test_it_holds_what_a_third_of_few_samples_hold() -> None:
+    """Six samples, of which each holds an exponential amount with a probability of 0.3."""
+    rng, wide, narrow = np.random.default_rng(0), [], []
+    for seed in range(20):
+        values = np.where(rng.random((6, 200)) < 0.3, rng.exponential(size=(6, 200)) * 0.01, 0.0)
+        seen = values.any(axis=0)
+        found = values.mean(axis=0)
+        plain = one_sample(draws_of(values, 400, seed), found, 6, ends=(0, 1))
+        moved = with_seldom(plain, found, values)
+        for ends, held in ((moved, wide), (plain, narrow)):
+            held.append(((ends[0] <= 0.003) & (ends[1] >= 0.003))[seen])
+    assert np.concatenate(wide).mean() > 0.95
+    assert np.concatenate(narrow).mean() < 0.93
+
+
+def test_the_ends_of_a_difference_are_newcombes() -> None:
+    """Newcombe (1998, Statistics in Medicine 17, 873-890), table II, method 10."""
+    for (more, of), (less, out_of), wanted in (
+        ((56, 70), (48, 80), (0.0524, 0.3339)),
+        ((9, 10), (3, 10), (0.1705, 0.8090)),
+    ):
+        shares = np.array([less / out_of]), np.array([more / of])
+        ends = [stats.binomtest(*each).proportion_ci(0.95, "wilson") for each in ((less, out_of), (more, of))]
+        both = [(np.array([each.low]), np.array([each.high])) for each in ends]
+        low, high = difference_ends(*shares, (both[0], both[1]))
+        assert (low[0], high[0]) == pytest.approx(wanted, abs=5e-5)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segpipe.ops.metrics.bootstrap import resample
+from segpipe.ops.metrics.doubt import seldom_held
 from segpipe.ops.metrics.skewed_interval import jackknife_skewness, one_sample
 from segpipe.stages.cover.estimators import (
     bootstrap_calibrated,
@@ -101,7 +102,10 @@ def test_an_interval_is_that_of_samples_drawn_one_by_one(amounts, seed) -> None:
     drawn = drawn / drawn.sum(axis=1, keepdims=True)
     others = np.array([shares(np.delete(held, i, axis=0)) for i in range(len(held))])
     wanted = one_sample(drawn, shares(held), len(held), ends=(0, 1), skew=jackknife_skewness(others))
-    np.testing.assert_allclose(found, wanted, atol=1e-12)
+    often = ~seldom_held(held)
+    np.testing.assert_allclose(np.array(found)[:, often], np.array(wanted)[:, often], atol=1e-12)
+    assert (found[0] <= wanted[0]).all()
+    assert (found[1] >= wanted[1]).all()
     assert (found[0] >= 0).all()
     assert (found[1] <= 1 + 1e-12).all()
     if (held == held[0]).all():
