@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from segpipe import pipeline
 from segpipe.base import parallel
+from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box, mask_tiles
 from segpipe.base.runtime import Runtime
 from segpipe.commands.change.light_drift import drift_between
@@ -17,18 +17,20 @@ from segpipe.commands.change.survey import SurveyDate
 from segpipe.inference.inputs import SegmentInputs, image_crops, refine_tile
 from segpipe.inference.segmenter import tile_side
 from segpipe.ops.change.feature_drift import FeatureDrift
-from segpipe.ops.change.light_effect import LightEffect, light_effect
+from segpipe.ops.change.light_effect import LightEffect, anything, light_effect
 from segpipe.ops.change.transition import count_transitions
+from segpipe.ops.maps.segment_config import SegmentConfig
+from segpipe.pipeline import log
 from segpipe.stages import refine
-from segpipe.stages.refine.refine_settings import segment_config
 from segpipe.stages.refine.threads import take_one_thread, threads_restored
+from segpipe.store import masks
 from segpipe.store.clusters import open_clusters
-from segpipe.store.masks import Mask
 from segpipe.store.run_dir import RunDir
 
 _TILES = 40  # images, or tiles of mosaics, whose masks are made again
 
 Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Light:
 
     drift: FeatureDrift
     effect: LightEffect | None
-    """None where features do not drift."""
+    """None where features do not drift; that of `anything` where no image of the second date can be read."""
 
 
 def measure_light(first: SurveyDate, second: SurveyDate, runtime: Runtime, *, seed: int) -> Light | None:
@@ -49,8 +51,6 @@ def measure_light(first: SurveyDate, second: SurveyDate, runtime: Runtime, *, se
         runtime: workers and progress.
         seed: of the samples.
 
-    Raises:
-        CorpusError: an image file of the second date is gone or has changed.
     """
     drift = drift_between(first, second, seed=seed)
     if drift is None:
@@ -61,12 +61,11 @@ def measure_light(first: SurveyDate, second: SurveyDate, runtime: Runtime, *, se
 def measure_effect(survey: SurveyDate, drift: FeatureDrift, runtime: Runtime, *, seed: int) -> LightEffect:
     """What a drift makes of the masks of a date, by a seeded sample of images or tiles of mosaics.
 
-    Raises:
-        CorpusError: an image file is gone or has changed.
+    Files that are gone or have changed are told and take no part.
     """
     run_dir, legend = survey.run_dir, survey.legend
     items = _sample(survey, open_without(run_dir, drift.shift), seed)
-    counts = []
+    counts, lost = list[Int64](), list[str]()
     with threads_restored():
         made = parallel.process_map(
             _refine_one,
@@ -77,8 +76,13 @@ def measure_effect(survey: SurveyDate, drift: FeatureDrift, runtime: Runtime, *,
         )
         tracked = runtime.track(made, total=len(items), unit="masks without drift")
         for (image, tile), mask in zip(items, tracked, strict=True):
-            counts.append(count_transitions(legend.read(mask), survey.labels(image, tile), legend.classes))
-    return light_effect(counts, drift.unevenness)
+            if isinstance(mask, str):
+                lost.append(mask)
+            else:
+                counts.append(count_transitions(legend.read(mask), survey.labels(image, tile), legend.classes))
+    if lost:
+        log.warning("what light makes is measured on %d of %d masks: %s", len(counts), len(items), lost[0])
+    return light_effect(counts, drift.unevenness) if counts else anything(legend.classes)
 
 
 def open_without(run_dir: RunDir, shift: Float32) -> SegmentInputs:
@@ -89,9 +93,8 @@ def open_without(run_dir: RunDir, shift: Float32) -> SegmentInputs:
     Raises:
         UsageError: an artefact is damaged.
     """
-    clusters, settings = open_clusters(run_dir), pipeline.resolve(run_dir)["refine"]
-    assert isinstance(settings, refine.Config)
-    config = replace(segment_config(settings, clusters), certainty=False)
+    clusters = open_clusters(run_dir)
+    config = SegmentConfig.from_header(clusters, masks.load_header(run_dir.path("masks")))
     inputs = refine.open_inputs(run_dir, clusters, config)
     inputs.head.mean += inputs.head.mean.new_tensor(shift.tolist())
     return inputs
@@ -122,7 +125,10 @@ def _start(opened: partial[SegmentInputs]) -> None:
     _worker = opened()
 
 
-def _refine_one(item: tuple[int, Box]) -> Mask:
-    """The mask of a tile."""
+def _refine_one(item: tuple[int, Box]) -> masks.Mask | str:
+    """The mask of a tile, or why there is none."""
     assert _worker is not None
-    return refine_tile(_worker, *item)[0]
+    try:
+        return refine_tile(_worker, *item)[0]
+    except CorpusError as error:
+        return str(error)

@@ -138,5 +138,5 @@ def _facts(found: Comparison, said: Sequence[str]) -> dict[str, Any]:
 
 def _drift_facts(light: Light) -> dict[str, Any]:
     drift, effect = light.drift, light.effect
-    by_drift = None if effect is None else effect.by_light.tolist()
+    by_drift = effect.by_light.tolist() if effect is not None and effect.known else None
     return {"size": drift.size, "noise": drift.noise, "shared": drift.shared, "by_drift": by_drift}

@@ -132,13 +132,17 @@ def drift_sentence(found: Comparison) -> str:
             f"Features do not drift: all classes together moved by {drift.size:.2f} of the spread within classes, and "
             f"two halves of the first date differ by {drift.noise:.2f}."
         )
+    drifted = (
+        f"Features drift: all classes together moved by {drift.size:.2f} of the spread within classes "
+        f"({drift.noise:.2f} between two halves of the first date), as light, season, depth or a camera make it"
+    )
+    if not effect.known:
+        return f"{drifted}. What of the difference it makes is not known: no image of the second date can be read."
     place = int(abs(effect.by_light).argmax())
     name = found.surveys[0].legend.names[place]
     return (
-        f"Features drift: all classes together moved by {drift.size:.2f} of the spread within classes "
-        f"({drift.noise:.2f} between two halves of the first date), as light, season, depth or a camera make it; it "
-        f"changes {name} in masks of the second date by {points(float(effect.by_light[place]))} points, and classes "
-        f"moved by themselves {drift.unevenness:.1f} times as far. --harmonize takes the light away."
+        f"{drifted}; it changes {name} in masks of the second date by {points(float(effect.by_light[place]))} points, "
+        f"and classes moved by themselves {drift.unevenness:.1f} times as far. --harmonize takes the light away."
     )
 
 

@@ -24,6 +24,8 @@ class LightEffect:
     """(classes,) standard error of `by_light`, of a sample of maps."""
     unevenness: float
     """How much more or less light can make than the drift that classes share: see `FeatureDrift`."""
+    known: bool = True
+    """False where no map could be made again: light could make anything then."""
 
     @property
     def by_light(self) -> Float64:
@@ -45,6 +47,11 @@ class LightEffect:
     def most_moves(self) -> Float64:
         """`moves`, larger by as much as classes move by themselves."""
         return self.moves * (1 + self.unevenness)
+
+
+def anything(classes: int) -> LightEffect:
+    """Where nothing is known of it: light could turn all of every class into every other."""
+    return LightEffect(np.ones((classes, classes)), np.full(classes, 1 / _ERRORS), 0.0, known=False)
 
 
 def light_effect(counts: Sequence[Int64], unevenness: float) -> LightEffect:

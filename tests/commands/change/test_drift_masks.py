@@ -71,3 +71,17 @@ def test_masks_are_made_again_where_features_drift_alone(reefs: Reefs) -> None:
     moved = measure_light(survey, replace(survey, shift=np.full(dim, -2.0, np.float32)), Runtime(), seed=0)
     assert moved is not None
     assert moved.effect is not None
+
+
+def test_images_that_are_gone_take_no_part(reefs: Reefs, caplog: pytest.LogCaptureFixture) -> None:
+    survey = survey_of(reefs.run)
+    paths = [survey.corpus.root / image.path for image in survey.corpus.images]
+    away = [path.rename(path.with_suffix(".away")) for path in paths[:1]]
+    try:
+        assert effect_of(survey, 0.0).known
+        assert "measured on 5 of 6 masks" in caplog.text
+        away += [path.rename(path.with_suffix(".away")) for path in paths[1:]]
+        assert not effect_of(survey, 0.0).known
+    finally:
+        for path in away:
+            path.rename(path.with_suffix(".png"))

@@ -11,7 +11,7 @@ from segpipe.commands.change.drift_masks import Light
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.text import drift_sentence, sentences
 from segpipe.ops.change.feature_drift import FeatureDrift
-from segpipe.ops.change.light_effect import light_effect
+from segpipe.ops.change.light_effect import anything, light_effect
 from segpipe.records.geo import Geo
 from tests.commands.change.conftest import SameGround
 from tests.helpers.two_dates import named_survey
@@ -51,6 +51,8 @@ def test_drift_and_what_it_could_make() -> None:
     light = Light(drift, light_effect([np.array([[30, 10], [0, 60]])], drift.unevenness))
     said = drift_sentence(replace(found, light=light))
     assert "changes class 0 in masks of the second date by -10.0 points, and classes moved by themselves 0.5" in said
+    lost = drift_sentence(replace(found, light=Light(drift, anything(2))))
+    assert lost.endswith("What of the difference it makes is not known: no image of the second date can be read.")
     calm = Light(replace(drift, size=0.15), None)
     assert drift_sentence(replace(found, light=calm)).startswith("Features do not drift: all classes together moved")
     assert drift_sentence(found) == ""

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.change.light_effect import light_effect
+from segpipe.ops.change.light_effect import anything, light_effect
 
 Int64 = npt.NDArray[np.int64]
 
@@ -36,3 +36,10 @@ def test_its_error_is_that_of_maps_drawn_again() -> None:
     errors = [light_effect(maps(25), 0).error for _ in range(50)]
     values = np.array([light_effect(maps(25), 0).by_light for _ in range(2000)])
     np.testing.assert_allclose(np.mean(errors, axis=0), values.std(axis=0), rtol=0.06)
+
+
+def test_where_no_map_can_be_made_light_could_make_anything() -> None:
+    found = anything(3)
+    np.testing.assert_array_equal(found.range, [[-1] * 3, [1] * 3])
+    assert (found.most_moves >= 1).all()
+    assert not found.known
