@@ -22,9 +22,10 @@ class Stage(Protocol):
     """A stage module.
 
     Optional are `accept`, `input_files`, `stamps`, `cost`, `instant`, `OPTIONAL_INPUTS`, `USER_FILES`, `NOT_CONTENT`,
-    `UNLISTED`, `SHARING`.
+    `UNLISTED`, `PROGRESS`, `SHARING`.
 
     Files of its artefact that are `UNLISTED` have no checksum in the run: they hold their own, or nobody reads them.
+    `PROGRESS` is the folder in it of what making it goes on from, which is not there any more once it is finished.
     """
 
     @property
@@ -67,6 +68,7 @@ STAGES: tuple[Stage, ...] = (index, extract, mine, train, cluster, refine, expor
 
 MAKERS = {stage.ARTEFACT: stage.NAME for stage in STAGES}
 UNLISTED = {stage.ARTEFACT: getattr(stage, "UNLISTED", ()) for stage in STAGES}
+PROGRESS = {stage.ARTEFACT: str(stage.PROGRESS) for stage in STAGES if hasattr(stage, "PROGRESS")}
 
 
 def accept(stage: Stage, config: Section) -> None:

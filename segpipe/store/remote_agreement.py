@@ -20,7 +20,7 @@ from segpipe.base import files, object_store
 from segpipe.base.object_store import Outrun
 from segpipe.base.remote_path import RemotePath
 from segpipe.store.object_folders import files_below
-from segpipe.store.run_dir import KEY, belongs
+from segpipe.store.run_dir import KEY, belongs, drop_begun
 
 _LAYOUT, _NOTE = "layout.tar", ".agreed"
 _CLOSED = re.compile(r"closed-(\d+)\.tar")
@@ -49,7 +49,7 @@ class RemoteAgreement:
         What this machine has begun otherwise is deleted.
         """
         if self._out.is_dir() and not self._holds():
-            drop(self._out)
+            drop_begun(self._out)
 
         def agree(own: Path) -> None:
             if self._take(own):
@@ -72,7 +72,7 @@ class RemoteAgreement:
         if belongs(self._out, self._key) and self._holds():
             self.follow_rounds()
             return True
-        drop(self._out)
+        drop_begun(self._out)
         self._out.mkdir(parents=True)
         if not self._take(self._out):
             self._out.rmdir()
@@ -136,12 +136,6 @@ class RemoteAgreement:
         return {
             number: _contents(object_store.read(self._place / f"closed-{number}.tar")[0]) for number in self.closed()
         }
-
-
-def drop(folder: Path) -> None:
-    """Delete what was begun of an artefact."""
-    (folder / KEY).unlink(missing_ok=True)  # first: half deleted it must not be taken for a beginning
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _opened(content: bytes) -> tarfile.TarFile:

@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,20 +19,12 @@ from segpipe.base.errors import UsageError
 from segpipe.base.known_sums import KnownSums
 from segpipe.base.shortage import raise_shortage
 from segpipe.records.manifest import Manifest, StageRecord
-from segpipe.store import listed_files, mask_lines, transaction, unit_files
+from segpipe.store import transaction
 from segpipe.store.ownership import RUN, claim, locked
 from segpipe.store.remote_run import RemoteRun
 
 KEY = ".key"
 """File by which what is being made of an artefact says whose it is: the key of its stage."""
-_NOTES = {
-    "corpus": listed_files.FOLDER,
-    "pairs": unit_files.FOLDER,
-    "clusters": unit_files.FOLDER,
-    "masks": mask_lines.FOLDER,
-    "export": ".parts",
-}
-"""By artefact the folder of what its making goes on from; like the key it stays until the stage is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +38,9 @@ class RunDir:
     """Of a draft: the run that it is a draft of, where artefacts are read that the draft does not hold."""
     unlisted: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """From artefacts to patterns of files whose checksums are not listed: see `checksums.write_sums`."""
+    progress: Mapping[str, str] = field(default_factory=dict)
+    """From artefacts to the folder in them of what their making goes on from; like the key it stays until the stage is
+    recorded."""
     known: KnownSums | None = None
     """Checksums of files of the artefact that is being made: parts that wrote them have read them."""
     remote: RemoteRun | None = None
@@ -156,8 +151,8 @@ class RunDir:
         partial.mkdir(parents=True, exist_ok=True)
         (partial / checksums.NAME).unlink(missing_ok=True)  # of an attempt that was killed at its end
         yield partial
-        notes = [f"{_NOTES[artefact]}/*"] if artefact in _NOTES else []
-        checksums.write_sums(partial, without=(KEY, *notes, *self.unlisted.get(artefact, ())), known=self.known)
+        unfinished = [f"{self.progress[artefact]}/*"] if artefact in self.progress else []
+        checksums.write_sums(partial, without=(KEY, *unfinished, *self.unlisted.get(artefact, ())), known=self.known)
         if self.makers.get(artefact) in self.manifest().stages:
             self.record(self.makers[artefact], None)  # not before: until here the old artefact stands
         if final.exists():
@@ -175,17 +170,15 @@ class RunDir:
             Whether an earlier attempt with this key has left something to go on from.
         """
         partial = self.root / f"{artefact}.partial"
-        mark = partial / KEY
         if self.remote is not None:
             self.remote.drop_attempts(artefact, kept=key)
         self.take_back(artefact, key)
         if partial.exists() and not belongs(partial, key):
-            mark.unlink(missing_ok=True)  # first: half deleted it must not be taken for a beginning
-            shutil.rmtree(partial)
+            drop_begun(partial)
         partial.mkdir(parents=True, exist_ok=True)
-        begun = mark.exists()
+        begun = (partial / KEY).exists()
         if not begun:
-            files.write_text(mark, key)
+            files.write_text(partial / KEY, key)
         return begun
 
     def take_back(self, artefact: str, key: str) -> None:
@@ -194,12 +187,12 @@ class RunDir:
         if not partial.exists() and belongs(final, key):
             final.rename(partial)
 
-    def clear_notes(self, artefact: str) -> None:
+    def clear_progress(self, artefact: str) -> None:
         """Delete from a finished artefact what its making could have gone on from."""
         final = self.root / artefact
         (final / KEY).unlink(missing_ok=True)  # first: what is half deleted is not gone on from
-        if artefact in _NOTES:
-            shutil.rmtree(final / _NOTES[artefact], ignore_errors=True)
+        if artefact in self.progress:
+            shutil.rmtree(final / self.progress[artefact], ignore_errors=True)
 
     def drop_attempt(self, artefact: str, *, whole: bool) -> None:
         """Delete what an attempt that failed has left: all of it, or only where it had not written anything yet."""
@@ -207,8 +200,7 @@ class RunDir:
         if whole and self.remote is not None:
             self.remote.drop_attempts(artefact)
         if partial.is_dir() and (whole or {entry.name for entry in partial.iterdir()} <= {KEY}):
-            (partial / KEY).unlink(missing_ok=True)  # first: half deleted it must not be taken for a beginning
-            shutil.rmtree(partial)
+            drop_begun(partial)
 
     def manifest(self) -> Manifest:
         """What is finished.
@@ -242,7 +234,7 @@ class RunDir:
         values = _finite(new.model_dump(mode="json"))
         files.write_json(self.root / "manifest.json", {**values, "sha256": _seal(values)})
         for artefact in [name for name, maker in self.makers.items() if maker == stage and record is not None]:
-            self.clear_notes(artefact)
+            self.clear_progress(artefact)
         if self.remote is not None and self.under is None and record is not None:
             self.remote.publish()
 
@@ -253,7 +245,7 @@ class RunDir:
         for stage, artefact in ((stage, artefact) for artefact, stage in self.makers.items()):
             if stage in self.manifest().stages:
                 shutil.rmtree(self.root / f"{artefact}.old", ignore_errors=True)
-                self.clear_notes(artefact)
+                self.clear_progress(artefact)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -287,6 +279,18 @@ def belongs(folder: Path, key: str) -> bool:
     """Whether what is being made of an artefact in a folder is of this key."""
     mark = folder / KEY
     return mark.exists() and mark.read_text("utf-8") == key
+
+
+def drop_begun(folder: Path) -> None:
+    """Delete what is being made of an artefact, where there is anything.
+
+    Raises:
+        OSError: it cannot be deleted; it is no beginning any more all the same.
+    """
+    (folder / KEY).unlink(missing_ok=True)  # first: half deleted it must not be taken for a beginning
+    while folder.exists():
+        with suppress(FileNotFoundError):  # who still writes in it has moved a file meanwhile
+            shutil.rmtree(folder)
 
 
 def _finite(value: Any) -> Any:

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from segpipe.base import files
 from segpipe.base.runtime import Runtime
-from segpipe.store.run_dir import KEY, RunDir, belongs
+from segpipe.store.run_dir import KEY, RunDir, belongs, drop_begun
 
 
 class UnitsOfWork(Protocol):
@@ -164,6 +164,5 @@ def _replace(run_dir: RunDir, own: Path, folder: Path, there: Callable[[], bool]
     with run_dir.lock():
         if there():
             return
-        (folder / KEY).unlink(missing_ok=True)  # first: half deleted it must not be taken for a beginning
-        shutil.rmtree(folder, ignore_errors=True)
+        drop_begun(folder)
         own.rename(folder)

@@ -28,7 +28,7 @@ RECORD = StageRecord(
 
 @pytest.fixture
 def run_dir(tmp_path: Path) -> RunDir:
-    return RunDir(tmp_path / "run", {"pairs": "mine"})
+    return RunDir(tmp_path / "run", {"pairs": "mine"}, progress={"pairs": ".units"})
 
 
 def names(folder: Path) -> list[str]:
@@ -65,7 +65,7 @@ def test_a_new_artefact_replaces_the_old_one(run_dir: RunDir) -> None:
         run_dir.prepare("pairs", text)
         with run_dir.writing("pairs") as out:
             (out / text).write_text(text)
-        run_dir.clear_notes("pairs")
+        run_dir.clear_progress("pairs")
     assert names(run_dir.path("pairs")) == ["new"]
 
 

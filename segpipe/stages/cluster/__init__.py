@@ -35,12 +35,12 @@ from segpipe.stages.cluster.hierarchy import HierarchyConfig
 from segpipe.stages.cluster.model_selection import SelectionConfig, choose
 from segpipe.stages.cluster.tree_files import TreeFiles
 from segpipe.stages.cluster.tree_rounds import TREE, TreeGrowth
+from segpipe.store import unit_files
 from segpipe.store.clusters import save_clusters
 from segpipe.store.features import FeatureStore
 from segpipe.store.guide import GUIDE, save_guide
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import Sharing
-from segpipe.store.unit_files import drop_units
 
 if TYPE_CHECKING:
     from segpipe.nn.head import Head
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 NAME = "cluster"
 ARTEFACT = "clusters"
 NEEDS = ("index", "extract", "train")
+PROGRESS = unit_files.FOLDER
 FORMAT = 6
 FILES = {
     "guide.json": "which labelled points steered the classes; absent where no label took part",
@@ -149,7 +150,7 @@ def grow(config: Config, run_dir: RunDir, out: Path, runtime: Runtime) -> tuple[
     """
     work = open_growth(config, run_dir, out, runtime)
     if not work.fits:
-        drop_units(out)
+        unit_files.drop_units(out)
         (out / TREE).unlink(missing_ok=True)
         work.lay_out()
     while True:

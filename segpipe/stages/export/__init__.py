@@ -35,6 +35,7 @@ from segpipe.store.unit_spans import gaps_between, spans_of
 NAME = "export"
 ARTEFACT = "export"
 NEEDS = ("index", "refine")
+PROGRESS = part_files.FOLDER
 USER_FILES = (CLASSES,)
 FORMAT = 3
 NOT_CONTENT = ("*",)  # no stage opens it

@@ -37,14 +37,15 @@ from segpipe.stages.index.checking import Checking, Checks
 from segpipe.stages.index.corpus_building import build_corpus
 from segpipe.stages.index.summary import FORMAT as FORMAT
 from segpipe.stages.index.summary import Summary, summarize, told_of_labels
+from segpipe.store import listed_files
 from segpipe.store.corpus import load_corpus, save_corpus
 from segpipe.store.kept import settled_scaling
-from segpipe.store.listed_files import has_listing
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import Sharing
 
 NAME = "index"
 ARTEFACT = "corpus"
+PROGRESS = listed_files.FOLDER
 NEEDS: tuple[str, ...] = ()
 FILES = {
     "corpus.jsonl": (
@@ -338,12 +339,12 @@ def open_checking(config: Config, run_dir: RunDir, out: Path, runtime: Runtime) 
     )
 
 
-SHARING = Sharing(open_checking, has_listing)
+SHARING = Sharing(open_checking, listed_files.has_listing)
 
 
 def run(config: Config, run_dir: RunDir, runtime: Runtime) -> Summary:
     """Write `corpus/`; where parts have begun, of what they have found."""
-    begun = not config.preview and has_listing(run_dir.root / f"{ARTEFACT}.partial")
+    begun = not config.preview and listed_files.has_listing(run_dir.root / f"{ARTEFACT}.partial")
     known, plan, preview_of = open_known(config, run_dir), plan_of(config), None
     with Guards(plan.limits.memory) as guards:
         listing, told = (None, list[str]()) if begun else _list(config, run_dir, guards)

@@ -10,12 +10,14 @@ from __future__ import annotations
 from segpipe.base.runtime import Runtime
 from segpipe.stages.mine.mine_settings import Config as Config
 from segpipe.stages.mine.pair_work import Pairing, Summary, is_laid_out
+from segpipe.store import unit_files
 from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import Sharing
 
 NAME = "mine"
 ARTEFACT = "pairs"
 NEEDS = ("index", "extract")
+PROGRESS = unit_files.FOLDER
 FORMAT = 1
 FILES = {
     "pairs.npz": "`neighbors` (crops, k) int64, nearest first, and `scores` (crops, k) float32, their cosines",

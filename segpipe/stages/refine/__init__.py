@@ -63,6 +63,7 @@ from segpipe.store.unit_spans import gaps_between, spans_of
 NAME = "refine"
 ARTEFACT = "masks"
 NEEDS = ("index", "extract", "train", "cluster")
+PROGRESS = LINES
 USER_FILES = (SPLITS,)
 FORMAT = 2
 FILES = {

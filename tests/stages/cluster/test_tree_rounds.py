@@ -56,7 +56,7 @@ def test_units_in_any_order_by_any_hands(run_dir: RunDir, tmp_path: Path, patche
     assert tree.sizes.sum() == 9 * 48
     cluster.run(config, run_dir, Runtime())
     assert (run_dir.path("clusters") / TREE).read_bytes() == (out / TREE).read_bytes()
-    run_dir.clear_notes("clusters")  # as when the stage is recorded
+    run_dir.clear_progress("clusters")  # as when the stage is recorded
     assert sorted(path.name for path in run_dir.path("clusters").iterdir()) == ["SHA256SUMS", "clusters.npz", TREE]
 
 

@@ -62,7 +62,7 @@ def test_parts_in_any_order_are_the_corpus_of_one_process(
             (tmp_path / name.name).rename(name)
         assert all((tmp_path / "run" / "corpus.partial" / name).is_file() for name in work.names(units))
     assert index.run(config_of(images), run_at(tmp_path / "run"), Runtime()) == expected
-    run_at(tmp_path / "run").clear_notes("corpus")
+    run_at(tmp_path / "run").clear_progress("corpus")
     assert artefact(tmp_path / "run", "corpus") == artefact(root, "corpus")
 
 
@@ -82,7 +82,7 @@ def test_what_parts_have_left_is_finished_and_nothing_is_checked_twice(
     assert seen == []
     index.run(config_of(images), run_at(tmp_path / "run"), Runtime())
     assert sorted(seen) == [*range(3), *range(9, work.units)]
-    run_at(tmp_path / "run").clear_notes("corpus")
+    run_at(tmp_path / "run").clear_progress("corpus")
     assert artefact(tmp_path / "run", "corpus") == artefact(once[0], "corpus")
     assert not (tmp_path / "run" / "corpus" / FOLDER).exists()
 
