@@ -57,6 +57,7 @@ COMMAND = Command(
         "OUT/b/*": "the run of the second date, where images were named",
         "OUT/joint.txt": "with `--joint`: the images of both dates",
         "OUT/joint/*": "with `--joint`: the run of both dates",
+        "OUT/unchanged/*": "where pixels correspond: the ground of the first date as the second saw it, and its run",
         "OUT/harmonized/*": "with `--harmonize`: the second date's images in the colors of the first, and their run",
     },
 )

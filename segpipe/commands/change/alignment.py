@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Literal
 
@@ -129,18 +129,39 @@ def warped(
     Returns:
         (h, w) 0 to 255, and (h, w).
     """
+    flags = cv2.INTER_LINEAR if how == "linear" else cv2.INTER_NEAREST
+    found, there = _warp(read, window, link, size, flags, lambda rgb: cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+    return found, there
+
+
+def warped_colors(
+    read: ReadBox, window: Box, link: GroundLink, size: Size
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """As `warped`, in color: (h, w, 3) by cubic interpolation, and (h, w)."""
+    found, there = _warp(read, window, link, size, cv2.INTER_CUBIC, lambda rgb: rgb)
+    colors = found if found.ndim == 3 else np.zeros((*found.shape, 3))
+    return np.asarray(np.clip(np.rint(colors), 0, 255), np.uint8), there
+
+
+def _warp(
+    read: ReadBox,
+    window: Box,
+    link: GroundLink,
+    size: Size,
+    flags: int,
+    values: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.number]],
+) -> tuple[Gray, npt.NDArray[np.bool_]]:
     rows, cols = link.places(window)
     box = box_of(rows, cols, size)
     if box is None or box.height * box.width > _MOST:
         return np.zeros(rows.shape, np.float32), np.zeros(rows.shape, np.bool_)
     pixels, finer = read(box), link.scale(window)
-    gray = cv2.cvtColor(pixels.rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    valid = np.ones(gray.shape, np.uint8) if pixels.valid is None else pixels.valid.astype(np.uint8)
+    seen = values(pixels.rgb).astype(np.float32)
+    valid = np.ones(seen.shape[:2], np.uint8) if pixels.valid is None else pixels.valid.astype(np.uint8)
     if finer > 1.5:
-        gray = np.asarray(cv2.GaussianBlur(gray, (0, 0), finer / 2), np.float32)
+        seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), finer / 2), np.float32)
     x, y = ((places - start - 0.5).astype(np.float32) for places, start in ((cols, box.left), (rows, box.top)))
-    flags = cv2.INTER_LINEAR if how == "linear" else cv2.INTER_NEAREST
-    found = cv2.remap(gray, x, y, flags, borderMode=cv2.BORDER_REPLICATE)
+    found = cv2.remap(seen, x, y, flags, borderMode=cv2.BORDER_REPLICATE)
     there = cv2.remap(valid, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(found, np.float32), there > 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.same_ground import ChangedPart, Ground, changed_part, compare_ground, plan_ground
 from segpipe.commands.change.survey import SurveyDate
 from segpipe.ops.change.ground_grid import GroundLink
+from segpipe.ops.change.light_effect import light_effect
 from segpipe.pipeline import log
 from segpipe.stages.export.formats.sanitize import unique
 
@@ -82,6 +83,7 @@ def compare(
     track: Track,
     *,
     out: Path | None,
+    unchanged: Callable[[Sequence[Ground]], list[Ground]] | None = None,
 ) -> Comparison:
     """Find what changed.
 
@@ -91,6 +93,7 @@ def compare(
         options: how.
         track: shows how far the work is.
         out: where change maps are written; None: none are.
+        unchanged: compares ground with itself, as `compare_unchanged`; None: light is known from the drift alone.
 
     Raises:
         SegpipeError: a table is wrong, an image file is gone, or the disk is full.
@@ -99,11 +102,14 @@ def compare(
     grounds, unaligned = _grounds(surveys, pairs, options, track)
     grounds = _compare_grounds(surveys, grounds, options, track, out)
     effect = None if light is None else light.effect
+    same = unchanged(grounds) if unchanged is not None and grounds else []
+    if same:
+        effect = light_effect([counts for ground in same for counts in ground.blocks], 0.0)
     cover = cover_change(surveys, pairs, [] if unaligned else grounds, effect, options)
     changed = None
     if grounds:
-        moves = None if effect is None else effect.most_moves
-        changed = changed_part(grounds, moves, draws=options.n_resamples, seed=options.seed)
+        moves = None if effect is None or same else effect.most_moves
+        changed = changed_part(grounds, moves, draws=options.n_resamples, seed=options.seed, unchanged=same)
     return Comparison(surveys, tuple(pairs), tuple(grounds), tuple(unaligned), cover, changed, light)
 
 

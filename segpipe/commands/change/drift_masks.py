@@ -50,7 +50,6 @@ def measure_light(first: SurveyDate, second: SurveyDate, runtime: Runtime, *, se
         second: the other date.
         runtime: workers and progress.
         seed: of the samples.
-
     """
     drift = drift_between(first, second, seed=seed)
     if drift is None:

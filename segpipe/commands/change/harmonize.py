@@ -9,28 +9,22 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
-from PIL import Image as Pillow
-from rasterio.crs import CRS
-from rasterio.transform import Affine
-from rasterio.windows import Window
 
 from segpipe import pipeline
 from segpipe.base import checksums, files
 from segpipe.base.errors import UsageError, named
-from segpipe.base.geometry import Size, tiles
+from segpipe.base.geometry import Box
 from segpipe.base.runtime import Track
 from segpipe.commands.change.light_drift import drift_between
 from segpipe.commands.change.options import ChangeOptions
+from segpipe.commands.change.raster_writing import write_like
 from segpipe.commands.change.second_date import machine_settings
 from segpipe.commands.change.survey import SurveyDate, open_survey
-from segpipe.images.corpus_reader import open_original, read_original, read_reduced
-from segpipe.images.rasters import GDAL_OPTIONS
-from segpipe.images.writing import writing
+from segpipe.images.corpus_reader import open_original, read_reduced
+from segpipe.images.readers import Pixels
 from segpipe.inference.codes import HEAD
 from segpipe.ops.change.color_shift import ColorStatistics, color_table, recolored
 from segpipe.pipeline.kept_classes import found_on
@@ -42,7 +36,6 @@ from segpipe.store.run_dir import RunDir
 
 FOLDER = "harmonized"
 _SAMPLE, _SIDE = 200, 256  # images of a date by which its colors are known, and pixels of their longest side
-_TILE = 2048
 
 Rgb = npt.NDArray[np.uint8]
 
@@ -115,38 +108,13 @@ def write_recolored(corpus: Corpus, image: Image, table: Rgb, folder: Path) -> P
         CorpusError: the image file is gone or has changed.
         MachineError: it cannot be written.
     """
-    raster = image.mosaic or image.geo is not None
-    path = files.inside(folder, f"{image.id}{'.tif' if raster else '.png'}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not raster:
-        pixels = read_original(corpus, image)
-        rgb = recolored(pixels.rgb, table)
-        if pixels.valid is not None:
-            rgb = np.dstack([rgb, np.where(pixels.valid, 255, 0).astype(np.uint8)])
-        with files.atomic(path) as beside:
-            Pillow.fromarray(rgb).save(beside, "PNG", compress_level=1)
-        return path
-    with files.atomic(path) as beside, rasterio.Env(**GDAL_OPTIONS), writing(path):
-        _write_raster(corpus, image, table, beside)
-    return path
+    with open_original(corpus, image) as read:
 
-
-def _write_raster(corpus: Corpus, image: Image, table: Rgb, path: Path) -> None:
-    size: Size = image.size
-    where: dict[str, Any] = {}
-    if image.geo is not None:
-        crs = CRS.from_wkt(image.geo.crs) if image.geo.crs else None
-        where = {"crs": crs, "transform": Affine(*image.geo.transform)}
-    with open_original(corpus, image) as read, rasterio.open(
-        path, "w", driver="GTiff", height=size.height, width=size.width, count=4, dtype="uint8", tiled=True,
-        blockxsize=512, blockysize=512, compress="deflate", zlevel=1, bigtiff="if_safer", photometric="rgb",
-        alpha="yes", **where,
-    ) as file:  # fmt: skip
-        for box in tiles(size, _TILE):
+        def colored(box: Box) -> Pixels:
             pixels = read(box)
-            valid = np.ones(pixels.rgb.shape[:2], bool) if pixels.valid is None else pixels.valid
-            bands = np.dstack([recolored(pixels.rgb, table), np.where(valid, 255, 0).astype(np.uint8)])
-            file.write(np.moveaxis(bands, -1, 0), window=Window(box.left, box.top, box.width, box.height))
+            return replace(pixels, rgb=recolored(pixels.rgb, table))
+
+        return write_like(image, files.inside(folder, image.id), image.size, image.geo, colored)
 
 
 def shifted_model(run_a: RunDir, model: RunDir, settings: pipeline.Settings, shift: npt.NDArray[np.float32]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.page import build_page, render
 from segpipe.commands.change.second_date import open_surveys
 from segpipe.commands.change.text import sentences
+from segpipe.commands.change.unchanged import compare_unchanged
 from segpipe.records.palette import hex_colors
 from segpipe.store.ownership import CHANGED, locked
 
@@ -63,7 +65,9 @@ def change(options: ChangeOptions, track: Track) -> ChangeResult:
         if options.harmonize:
             plain = compare(surveys, measure_light(*surveys, runtime, seed=options.seed), options, track, out=None)
             surveys = surveys[0], harmonize(surveys, options, track)
-        found = compare(surveys, measure_light(*surveys, runtime, seed=options.seed), options, track, out=out)
+        light = measure_light(*surveys, runtime, seed=options.seed)
+        same = partial(compare_unchanged, surveys, options=options, track=track)
+        found = compare(surveys, light, options, track, out=out, unchanged=same)
         return _write(out, found, plain, options)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,7 @@ _SHOWN = 900  # pixels of the longest side of the maps on the page
 _SURE = 204  # of 255: four tolerances away from any border that would explain the change
 
 Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 Put = Callable[[Box, Bytes], None]
 
@@ -71,6 +72,8 @@ class ChangedPart:
     low: float
     """See `changed_part`."""
     high: float
+    unchanged: float | None = None
+    """The same share of ground that did not change, as of `compare_unchanged`; None where that was not made."""
 
 
 def compare_ground(
@@ -165,13 +168,21 @@ class _SmallMaps:
             each[slice(*rows), slice(*cols)] = values[..., place][picked]
 
 
-def changed_part(grounds: list[Ground], moves: npt.NDArray[np.float64] | None, *, draws: int, seed: int) -> ChangedPart:
+def changed_part(
+    grounds: Sequence[Ground],
+    moves: npt.NDArray[np.float64] | None,
+    *,
+    draws: int,
+    seed: int,
+    unchanged: Sequence[Ground] = (),
+) -> ChangedPart:
     """The share of the common ground that is of another class, and between what it lies.
 
     Maps are least sure along borders, and every border that lies otherwise at one date looks like change; light too
-    turns one class into another. So the lower end is the 2.5th percentile of the certain changes alone, less what the
-    drift of features would make of the first date, and the upper end the 97.5th of all changes, with blocks of ground
-    drawn again.
+    turns one class into another, and so do other pixels where a class was undecided. So the lower end is the 2.5th
+    percentile of the certain changes alone, less what the drift of features makes of the maps, or less the certain
+    changes of ground that did not change, and the upper end the 97.5th of all changes, with blocks of ground drawn
+    again, changed and unchanged ones by themselves.
 
     The two ends are of different quantities, one below and one above what is to be found, and the ground is seen whole:
     percentiles hold the truth of four blocks as well as of a hundred (`tools/change_trial.py`), and Student's t, which
@@ -183,18 +194,9 @@ def changed_part(grounds: list[Ground], moves: npt.NDArray[np.float64] | None, *
             it is not known.
         draws: how many samples.
         seed: of the draws.
+        unchanged: ground of the first date compared with itself, as the second date saw it.
     """
-    known = all(ground.pixel is not None for ground in grounds)
-    blocks, sure = (
-        np.stack(
-            [
-                counts.ravel() * (ground.pixel or 1.0 if known else 1.0)
-                for ground in grounds
-                for counts in getattr(ground, name)
-            ]
-        )
-        for name in ("blocks", "certain")
-    )
+    blocks, sure = _by_block(grounds)
     classes = len(grounds[0].blocks[0])
     other = ~np.eye(classes, dtype=bool).ravel()
     by_light = np.zeros(classes**2) if moves is None else moves.ravel()
@@ -205,7 +207,37 @@ def changed_part(grounds: list[Ground], moves: npt.NDArray[np.float64] | None, *
         lows.append(np.maximum(times @ sure / held - by_light, 0)[:, other].sum(axis=1))
         highs.append((times @ blocks / held)[:, other].sum(axis=1))
     low, high = np.concatenate(lows), np.concatenate(highs)
-    return ChangedPart(whole, float(np.percentile(low, 2.5)), float(np.percentile(high, 97.5)))
+    same = None
+    if unchanged:
+        low = np.maximum(low - _certain_shares(unchanged, draws=draws, seed=seed + 1), 0)
+        own, _ = _by_block(unchanged)
+        same = float(own[:, other].sum() / own.sum())
+    return ChangedPart(whole, float(np.percentile(low, 2.5)), float(np.percentile(high, 97.5)), same)
+
+
+def _by_block(grounds: Sequence[Ground]) -> tuple[Float64, Float64]:
+    """(blocks, classes^2) square meters, or pixels, of all transitions and of the certain ones."""
+    known = all(ground.pixel is not None for ground in grounds)
+    all_moves, certain = (
+        np.stack(
+            [
+                counts.ravel() * (ground.pixel or 1.0 if known else 1.0)
+                for ground in grounds
+                for counts in getattr(ground, name)
+            ]
+        )
+        for name in ("blocks", "certain")
+    )
+    return all_moves, certain
+
+
+def _certain_shares(grounds: Sequence[Ground], *, draws: int, seed: int) -> Float64:
+    """(1 + draws,) shares of ground of which the change is certain: of all blocks, and of blocks drawn again."""
+    blocks, sure = _by_block(grounds)
+    other = ~np.eye(len(grounds[0].blocks[0]), dtype=bool).ravel()
+    held, moved = blocks.sum(axis=1), sure[:, other].sum(axis=1)
+    drawn = [times @ moved / (times @ held) for times in resample(len(blocks), draws=draws, seed=seed)]
+    return np.concatenate([[moved.sum() / held.sum()], *drawn])
 
 
 def plan_ground(

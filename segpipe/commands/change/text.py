@@ -28,9 +28,10 @@ def sentences(found: Comparison) -> list[str]:
         area = sum(ground.transitions.sum() * (ground.pixel or 0.0) for ground in found.grounds)
         known = all(ground.pixel is not None for ground in found.grounds)
         size = f" ({part.share * area:,.4g} of {area:,.4g} square meters)" if known else ""
+        same = "" if part.unchanged is None else f" (of ground that did not change {part.unchanged:.1%} would be)"
         said.append(
-            f"{part.share:.1%} of the common ground{size} is of another class; between {part.low:.1%}, what neither "
-            f"borders that lie a little wrong nor drift explain, and {part.high:.1%}."
+            f"{part.share:.1%} of the common ground{size} is of another class{same}; between {part.low:.1%}, what "
+            f"neither borders that lie a little wrong nor light explain, and {part.high:.1%}."
         )
     said += [_aligned(ground) for ground in found.grounds[:_NAMED]]
     zoomed = [ground for ground in found.grounds if abs(math.log(ground.larger)) > math.log(_LARGER)]

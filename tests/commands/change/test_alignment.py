@@ -3,7 +3,7 @@
 import numpy as np
 
 from segpipe.base.geometry import Box, Size
-from segpipe.commands.change.alignment import box_of, measure_shift, seen_larger, warped
+from segpipe.commands.change.alignment import box_of, measure_shift, seen_larger, warped, warped_colors
 from segpipe.images.corpus_reader import open_original
 from segpipe.ops.change.ground_grid import GroundLink
 from segpipe.records.geo import Geo
@@ -43,6 +43,22 @@ def test_a_window_of_the_second_mosaic_on_the_grid_of_the_first(same_ground: Sam
     assert held[:, 6:].all()
     assert not none.any()
     assert not outside.any()
+
+
+def test_a_window_in_color_is_the_gray_one_in_gray(same_ground: SameGround) -> None:
+    image = same_ground.second.corpus.images[0]
+    link, window = link_of(same_ground).shifted(*SHIFT), Box(20, 20, 60, 70)
+    with open_original(same_ground.second.corpus, image) as read:
+        colors, there = warped_colors(read, window, link, image.size)
+        gray, held = warped(read, window, link, image.size, "linear")
+        outside, none = warped_colors(read, Box(0, 0, 8, 8), link.shifted(-500, 0), image.size)
+    assert (colors.shape, colors.dtype) == ((60, 70, 3), np.uint8)
+    np.testing.assert_array_equal(there, held)
+    seen = colors @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(seen - gray).mean() < 3  # cubic instead of linear
+    assert outside.shape == (8, 8, 3)
+    assert not outside.any()
+    assert not none.any()
 
 
 def test_how_large_ground_was_seen() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from segpipe.base.geometry import Box
 from segpipe.base.runtime import no_track
@@ -57,6 +58,19 @@ def test_what_drift_makes_is_taken_off_the_lower_end(same_ground: SameGround) ->
     assert isinstance(part, ChangedPart)
     assert part.low < 0.005
     assert part.share == changed_part([found], None, draws=100, seed=0).share
+
+
+def test_what_unchanged_ground_shows_is_taken_off_the_lower_end() -> None:
+    """Of the ground a fifth changed for certain, and as much of ground that did not: nothing is left of it."""
+    kept, moved = np.diag([8, 0]), np.array([[0, 2], [0, 0]])
+    blocks = [kept + moved for _ in range(20)]
+    ground = Ground("a", "b", GroundLink(None, None), None, Box(0, 0, 10, 20), None, 1.0, blocks, [moved] * 20)
+    calm = replace(ground, certain=[moved // 2] * 20)
+    part = changed_part([ground], None, draws=200, seed=0, unchanged=[ground])
+    assert (part.share, part.low, part.high, part.unchanged) == pytest.approx((0.2, 0.0, 0.2, 0.2))
+    part = changed_part([ground], None, draws=200, seed=0, unchanged=[calm])
+    assert (part.share, part.low) == pytest.approx((0.2, 0.1))
+    assert changed_part([ground], None, draws=200, seed=0).unchanged is None
 
 
 def test_grounds_of_other_resolutions_count_by_their_area() -> None:

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from segpipe.ops.change.color_shift import ColorStatistics, color_table, recolored
+from segpipe.ops.change.color_shift import (
+    ColorStatistics,
+    color_table,
+    joint_histogram,
+    matched_table,
+    recolored,
+)
 
 
 def test_an_exposure_is_taken_back() -> None:
@@ -19,3 +25,36 @@ def test_a_channel_without_contrast_is_moved_alone() -> None:
     table = color_table(flat, other)
     assert table[100].tolist() == [100, 85, 20]
     assert table[110].tolist() == [110, 95, 30]
+
+
+def test_what_colors_have_become_is_found_although_some_changed() -> None:
+    """A curve that clips, and a quarter of the places that show something else."""
+    rng = np.random.default_rng(1)
+    first = rng.integers(0, 256, (40_000, 3)).astype(np.uint8)
+    curve = np.clip(255 * (np.arange(256)[:, None] / 255) ** np.array([0.6, 1.0, 1.8]) * 1.3, 0, 255).astype(np.uint8)
+    second = recolored(first[None], curve)[0]
+    second[rng.random(len(second)) < 0.25] = (200, 30, 90)
+    histogram = joint_histogram(first, second)
+    assert histogram.sum(axis=(1, 2)).tolist() == [len(first)] * 3
+    assert histogram[1, first[0, 1]].sum() == (first[:, 1] == first[0, 1]).sum()
+    away = np.abs(matched_table(histogram).astype(int) - curve)
+    assert away.max() <= 12
+    assert np.percentile(away, 95) <= 2
+
+
+def test_values_that_are_seldom_are_interpolated_and_order_is_kept() -> None:
+    first = np.repeat(np.array([[10], [20], [30]], np.uint8), 3, axis=1).repeat(100, axis=0)
+    second = np.repeat(np.array([[50], [40], [90]], np.uint8), 3, axis=1).repeat(100, axis=0)
+    table = matched_table(joint_histogram(first, second))
+    assert (np.diff(table[:, 0].astype(int)) >= 0).all()
+    assert table[[0, 10], 0].tolist() == [table[10, 0]] * 2
+    assert table[[30, 255], 0].tolist() == [table[30, 0]] * 2
+    np.testing.assert_array_equal(matched_table(np.zeros((3, 256, 256), np.int64))[:, 0], np.arange(256))
+
+
+def test_of_values_that_do_not_belong_together_mean_and_contrast_are_matched() -> None:
+    rng = np.random.default_rng(2)
+    first, second = rng.normal(120, 20, (2, 30_000, 3)).clip(0, 255).astype(np.uint8)
+    second = (second * 0.7 + 5).astype(np.uint8)
+    wanted = color_table(ColorStatistics.of(first), ColorStatistics.of(second))
+    np.testing.assert_allclose(matched_table(joint_histogram(first, second)).astype(int), wanted, atol=1)

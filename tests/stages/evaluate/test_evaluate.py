@@ -21,7 +21,7 @@ from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
 from segpipe.records.point_rules import without_later
-from segpipe.stages import evaluate
+from segpipe.stages import PROGRESS, evaluate
 from segpipe.store import masks
 from segpipe.store.checkpoints import save_tensors
 from segpipe.store.clusters import save_clusters
@@ -50,7 +50,7 @@ def class_map(size: Size) -> np.ndarray:
 
 def make_run(root: Path) -> RunDir:
     images, crops, entries, rng = [], [], [], np.random.default_rng(5)
-    run = RunDir(root / "run", MAKERS)
+    run = RunDir(root / "run", MAKERS, progress=PROGRESS)
     for place in ("run/corpus", "run/clusters", "run/head", "run/masks", "images", "labels"):
         (root / place).mkdir(parents=True)
     for name, size in SIZES.items():

@@ -1,0 +1,111 @@
+"""Ground of the first date as the second saw it, and what maps differ by there."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import segpipe
+from segpipe.base.options import make
+from segpipe.base.runtime import no_track
+from segpipe.commands.change.options import ChangeOptions
+from segpipe.commands.change.run import change
+from segpipe.commands.change.same_ground import plan_ground
+from segpipe.commands.change.second_date import legend_of
+from segpipe.commands.change.survey import SurveyDate, open_survey
+from segpipe.commands.change.unchanged import compare_unchanged, match_colors
+from segpipe.images.corpus_reader import open_original, read_original
+from segpipe.ops.change.ground_grid import GroundLink
+from segpipe.pipeline import open_run
+from segpipe.store.corpus import load_corpus
+from tests.commands.change.conftest import SHIFT, SameGround
+from tests.helpers.drawn_ground import ground_map, moved, photographed, write_raster
+from tests.helpers.quick_run import CLASSICAL, SMALL
+
+GAIN, OFFSET = 0.7, 25
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a mosaic, and beside it the same ground, darker and elsewhere, and with a sixth of it changed."""
+    home, rng = tmp_path_factory.mktemp("unchanged"), np.random.default_rng(0)
+    before = ground_map(rng, 300, 340, patch=80)
+    after = before.copy()
+    after[:, :60] = (before[:, :60] + 1) % 4
+    for name, labels in (("first", before), ("same", before), ("sixth", after)):
+        picture = photographed(labels, np.random.default_rng(7))
+        if name != "first":
+            picture = np.clip(moved(picture, *SHIFT) * GAIN + OFFSET, 0, 255).astype(np.uint8)
+        write_raster(home / name / "mosaic.tif", picture)
+    segpipe.run(home / "first", home / "run", settings={**SMALL, **CLASSICAL, "index.window": 96}, stop="refine")
+    return home / "run"
+
+
+def options(run: Path, second: str, out: Path) -> ChangeOptions:
+    given = {"run_a": run, "second": str(run.parent / second), "out": out, "n_resamples": 200, "workers": 1}
+    return make(ChangeOptions, given)
+
+
+def test_what_colors_have_become_is_matched_on_the_ground(same_ground: SameGround) -> None:
+    first, second = same_ground.surveys
+    link = GroundLink(first.corpus.images[0].geo, second.corpus.images[0].geo).shifted(*SHIFT)
+    ground = plan_ground(first, second, (0, 0), link, None)
+    assert ground is not None
+    reads = [open_original(survey.corpus, survey.corpus.images[0]) for survey in (first, second)]
+    with reads[0] as one, reads[1] as other:
+        table = match_colors(one, other, ground, second.corpus.images[0].size)
+    seen = np.unique(read_original(first.corpus, first.corpus.images[0]).rgb[..., 0])[20:-20]
+    assert np.abs(table[seen, 0] - (seen * GAIN + OFFSET)).max() < 4  # in spite of the ground that changed
+
+
+@pytest.mark.parametrize("second", ["same", "sixth"])
+def test_changed_area_where_nothing_changed_but_light_and_place_and_where_a_sixth_of_it_did(
+    run: Path, tmp_path: Path, second: str
+) -> None:
+    found = change(options(run, second, tmp_path / "out"), no_track)
+    facts = segpipe.base.files.read_json(found.out / "change.json")["changed"]
+    assert facts["unchanged"] > 0.02  # maps differ all the same
+    if second == "same":
+        assert facts["low"] == 0
+        assert not {row.verdict for row in found.rows} & {"more", "less"}
+    else:
+        assert 0.02 < facts["low"] < 60 / 340 < facts["high"]
+    assert "(of ground that did not change " in found.summary[-3] + found.summary[-2] + found.summary[1]
+    # the picture is the first date's ground where the second lies, in its colors
+    corpus = load_corpus(found.out / "unchanged" / "run" / "corpus")
+    same = read_original(corpus, corpus.images[0])
+    there = load_corpus(found.out / "b" / "corpus")
+    truth = read_original(there, there.images[0]).rgb[40:-40, 200:-40].astype(int)
+    assert np.abs(same.rgb[40:-40, 200:-40].astype(int) - truth).mean() < 4
+
+
+def test_of_large_grounds_some_boxes_are_looked_at(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = options(run, "same", tmp_path / "out")
+    change(given, no_track)
+    surveys = [open_survey(open_run(root), legend_of(open_run(run)), "date") for root in (run, tmp_path / "out" / "b")]
+    first, second = surveys[0], surveys[1]
+    link = GroundLink(first.corpus.images[0].geo, second.corpus.images[0].geo).shifted(*SHIFT)
+    ground = plan_ground(first, second, (0, 0), link, None)
+    assert ground is not None
+    whole = compare_unchanged((first, second), [ground], given, no_track)
+    monkeypatch.setattr("segpipe.commands.change.unchanged._WHOLE", 20_000)
+    monkeypatch.setattr("segpipe.commands.change.unchanged._SIDE", 120)
+    parts = compare_unchanged((first, second), [ground], given, no_track)
+    assert (len(whole), len(parts)) == (1, 4)
+    shares = [_share(grounds) for grounds in (whole, parts)]
+    assert abs(shares[0] - shares[1]) < 0.15
+    assert whole[0].shift is None
+
+
+def _share(grounds: list) -> float:  # type: ignore[type-arg]
+    moves = np.sum([ground.transitions for ground in grounds], axis=0)
+    return float(1 - np.trace(moves) / moves.sum())
+
+
+def test_images_of_more_than_three_channels_are_left_out(same_ground: SameGround, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    one: SurveyDate = same_ground.first
+    bands = replace(one, corpus=replace(one.corpus, bands=(3, 2, 1)))
+    given = make(ChangeOptions, {"run_a": "a", "second": "b", "out": tmp_path})
+    assert compare_unchanged((bands, bands), [], given, no_track) == []
