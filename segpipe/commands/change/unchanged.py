@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box, Size
 from segpipe.base.runtime import Track
 from segpipe.commands.change.alignment import box_of, warped_colors
@@ -27,6 +28,7 @@ from segpipe.images.corpus_reader import ReadBox, open_original
 from segpipe.images.readers import Pixels
 from segpipe.ops.change.color_shift import joint_histogram, matched_table, recolored
 from segpipe.ops.change.ground_grid import GroundLink
+from segpipe.pipeline import log
 
 FOLDER = "unchanged"
 _GROUNDS = 8  # of which pictures are made
@@ -48,14 +50,25 @@ def compare_unchanged(
         track: shows how far the work is.
 
     Returns:
-        The common ground of the first date and of these pictures; none of images of more than red, green and blue.
+        The common ground of the first date and of these pictures; none of images of more than red, green and blue, or
+        where an image file is gone, which is told.
 
     Raises:
-        SegpipeError: as stages raise them, and where an image file is gone.
+        SegpipeError: as stages raise them.
     """
-    first, second = surveys
     if any(survey.corpus.bands or survey.corpus.channels for survey in surveys):
         return []
+    try:
+        return _compare(surveys, grounds, options, track)
+    except CorpusError as error:
+        log.warning("what maps differ by where nothing changed is not known: %s", error)
+        return []
+
+
+def _compare(
+    surveys: tuple[SurveyDate, SurveyDate], grounds: Sequence[Ground], options: ChangeOptions, track: Track
+) -> list[Ground]:
+    first, second = surveys
     home = options.out / FOLDER
     shutil.rmtree(home / "images", ignore_errors=True)
     chosen = grounds[:: max(1, -(-len(grounds) // _GROUNDS))]

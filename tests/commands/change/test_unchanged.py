@@ -1,5 +1,6 @@
 """Ground of the first date as the second saw it, and what maps differ by there."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,14 +98,29 @@ def test_of_large_grounds_some_boxes_are_looked_at(run: Path, tmp_path: Path, mo
     assert whole[0].shift is None
 
 
+def test_where_a_file_is_gone_it_is_told(
+    run: Path, same_ground: SameGround, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = same_ground.surveys
+    ground = plan_ground(
+        first, second, (0, 0), GroundLink(first.corpus.images[0].geo, second.corpus.images[0].geo), None
+    )
+    assert ground is not None
+    path = first.corpus.root / first.corpus.images[0].path
+    away = path.rename(path.with_suffix(".away"))
+    try:
+        assert compare_unchanged((first, second), [ground], options(run, "same", tmp_path), no_track) == []
+    finally:
+        away.rename(path)
+    assert "what maps differ by where nothing changed is not known: " in caplog.text
+
+
 def _share(grounds: list) -> float:  # type: ignore[type-arg]
     moves = np.sum([ground.transitions for ground in grounds], axis=0)
     return float(1 - np.trace(moves) / moves.sum())
 
 
 def test_images_of_more_than_three_channels_are_left_out(same_ground: SameGround, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     one: SurveyDate = same_ground.first
     bands = replace(one, corpus=replace(one.corpus, bands=(3, 2, 1)))
     given = make(ChangeOptions, {"run_a": "a", "second": "b", "out": tmp_path})
