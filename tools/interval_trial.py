@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.ops.metrics.bootstrap import interval, resample
-from segpipe.stages.cover.estimators import bootstrap_shares, shares_where_held
+from segpipe.ops.metrics.cover_shares import shares_where_held
+from segpipe.stages.cover.estimators import bootstrap_shares
 
 Float64 = npt.NDArray[np.float64]
 

@@ -161,7 +161,7 @@ def _compare_grounds(
         else:
             path = files.inside(out / MAP, f"{ground.first}.tif")
             path.parent.mkdir(parents=True, exist_ok=True)
-            image = next(each for each in surveys[0].corpus.images if each.id == ground.first)
+            image = surveys[0].corpus.images[surveys[0].place_of(ground.first)]
             geo, size = moved_geo(image.geo, ground.box), ground.box.size
             with plain_map(path.parent, size, geo) as (plain, put, close):
                 compare_ground(*surveys, ground, put, track, tolerance=options.tolerance)

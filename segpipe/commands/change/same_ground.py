@@ -115,11 +115,11 @@ def compare_ground(
 
 def _read_window(first: SurveyDate, second: SurveyDate, ground: Ground, window: Box, tolerance: float) -> Bytes:
     """(h, w, 3) of a window of the common ground: class before, class after, certainty."""
-    image = first.corpus.images[_place(first, ground.first)]
+    image = first.corpus.images[first.place_of(ground.first)]
     own = Box(window.top + ground.box.top, window.left + ground.box.left, window.height, window.width)
     around = own.grown(margin_of(tolerance), image.size)
-    was = _bytes(first.labels(_place(first, ground.first), around), first.legend.nodata)
-    now = _second_labels(second, _place(second, ground.second), ground.link, around)
+    was = _bytes(first.labels(first.place_of(ground.first), around), first.legend.nodata)
+    now = _second_labels(second, second.place_of(ground.second), ground.link, around)
     sure = change_certainty(was, now, first.legend.classes, tolerance=tolerance)
     inner = own.within(around).slices
     return np.stack([was[inner], now[inner], sure[inner]], axis=-1)
@@ -142,10 +142,6 @@ def _second_labels(survey: SurveyDate, image: int, link: GroundLink, box: Box) -
 
 def _bytes(labels: npt.NDArray[np.integer], nodata: int) -> Bytes:
     return np.where(labels == nodata, 255, labels).astype(np.uint8)
-
-
-def _place(survey: SurveyDate, name: str) -> int:
-    return next(i for i in survey.images if survey.corpus.images[i].id == name)
 
 
 class _SmallMaps:
@@ -209,9 +205,10 @@ def changed_part(
     low, high = np.concatenate(lows), np.concatenate(highs)
     same = None
     if unchanged:
-        low = np.maximum(low - _certain_shares(unchanged, draws=draws, seed=seed + 1), 0)
-        own, _ = _by_block(unchanged)
+        own, certain = _by_block(unchanged)
         same = float(own[:, other].sum() / own.sum())
+        moved = certain[:, other].sum(axis=1)
+        low = np.maximum(low - _drawn_shares(moved, own.sum(axis=1), draws=draws, seed=seed + 1), 0)
     return ChangedPart(whole, float(np.percentile(low, 2.5)), float(np.percentile(high, 97.5)), same)
 
 
@@ -231,12 +228,9 @@ def _by_block(grounds: Sequence[Ground]) -> tuple[Float64, Float64]:
     return all_moves, certain
 
 
-def _certain_shares(grounds: Sequence[Ground], *, draws: int, seed: int) -> Float64:
-    """(1 + draws,) shares of ground of which the change is certain: of all blocks, and of blocks drawn again."""
-    blocks, sure = _by_block(grounds)
-    other = ~np.eye(len(grounds[0].blocks[0]), dtype=bool).ravel()
-    held, moved = blocks.sum(axis=1), sure[:, other].sum(axis=1)
-    drawn = [times @ moved / (times @ held) for times in resample(len(blocks), draws=draws, seed=seed)]
+def _drawn_shares(moved: Float64, held: Float64, *, draws: int, seed: int) -> Float64:
+    """(1 + draws,) shares of what blocks hold (blocks,) that moved: of all of them, and of blocks drawn again."""
+    drawn = [times @ moved / (times @ held) for times in resample(len(held), draws=draws, seed=seed)]
     return np.concatenate([[moved.sum() / held.sum()], *drawn])
 
 

@@ -59,6 +59,10 @@ class SurveyDate:
         """The classes (h, w) of an image, or of a box of it."""
         return self.legend.read(masks.read_part(self.directory, self.index[image], box))
 
+    def place_of(self, name: str) -> int:
+        """Index of the date's image with this id, which is there."""
+        return next(i for i in self.images if self.corpus.images[i].id == name)
+
     def own_name(self, image: int) -> str:
         """The id of an image without what says its date: as it would be called if its date were alone."""
         name = self.corpus.images[image].id

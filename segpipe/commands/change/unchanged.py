@@ -80,7 +80,7 @@ def _compare(
     found = []
     for i, image in enumerate(same.corpus.images):
         ground, box = places[int(image.id)]
-        own = plan_ground(first, same, (_place(first, ground.first), i), _link(ground, box), None)
+        own = plan_ground(first, same, (first.place_of(ground.first), i), _link(ground, box), None)
         if own is not None:
             compare_ground(first, same, own, lambda box, maps: None, track, tolerance=options.tolerance)
             found += [own] if own.blocks else []
@@ -89,7 +89,7 @@ def _compare(
 
 def _boxes(second: SurveyDate, ground: Ground) -> list[Box]:
     """The boxes of the second image in which the ground is looked at."""
-    size = second.corpus.images[_place(second, ground.second)].size
+    size = second.corpus.images[second.place_of(ground.second)].size
     if size.height * size.width <= _WHOLE:
         return [Box(0, 0, size.height, size.width)]
     common, found = ground.box, []
@@ -112,8 +112,8 @@ def _link(ground: Ground, box: Box) -> GroundLink:
 
 def _write(first: SurveyDate, second: SurveyDate, ground: Ground, box: Box, path: Path) -> None:
     """The ground of the first image in a box of the second one's pixels, and in its colors."""
-    one = first.corpus.images[_place(first, ground.first)]
-    other = second.corpus.images[_place(second, ground.second)]
+    one = first.corpus.images[first.place_of(ground.first)]
+    other = second.corpus.images[second.place_of(ground.second)]
     link, finer = ground.link, ground.link.scale(ground.box)
     back = GroundLink(link.second, link.first, -link.rows * finer, -link.cols * finer)
     with open_original(first.corpus, one) as read, open_original(second.corpus, other) as read_other:
@@ -145,7 +145,3 @@ def match_colors(read: ReadBox, other: ReadBox, ground: Ground, size: Size) -> n
             both = there if here.valid is None else there & here.valid
             histogram += joint_histogram(here.rgb[both], colors[both])
     return matched_table(histogram)
-
-
-def _place(survey: SurveyDate, name: str) -> int:
-    return next(i for i in survey.images if survey.corpus.images[i].id == name)

@@ -15,13 +15,12 @@ import numpy.typing as npt
 from scipy import special
 
 from segpipe.ops.metrics.bootstrap import Interval, resample
+from segpipe.ops.metrics.cover_shares import parts, parts_without_each, share_ends, shares_where_held
 from segpipe.ops.metrics.doubt import seldom_held
 from segpipe.ops.metrics.skewed_interval import (
     difference_ends,
     jackknife_skewness,
-    one_sample,
     outer_interval,
-    unseen_end,
     with_seldom,
 )
 
@@ -91,10 +90,10 @@ def paired_difference(first: Float64, second: Float64, *, draws: int, seed: int)
     count, classes = len(a), first.shape[1]
     if count < 2:
         return _without_interval(a, b)
-    parts = [_shares(times @ b) - _shares(times @ a) for times in resample(count, draws=draws, seed=seed)]
-    skew = jackknife_skewness(_without_each(b) - _without_each(a))
+    drawn = [parts(times @ b) - parts(times @ a) for times in resample(count, draws=draws, seed=seed)]
+    skew = jackknife_skewness(parts_without_each(b) - parts_without_each(a))
     factor = np.full(classes, np.sqrt(count / (count - 1)))
-    spread = _Spread(np.concatenate(parts), np.full(classes, count - 1.0), factor, skew)
+    spread = _Spread(np.concatenate(drawn), np.full(classes, count - 1.0), factor, skew)
     found = _with_interval(a, b, spread)
     low, high = with_seldom((found.low, found.high), found.difference, a + b)
     return replace(found, low=low, high=high)
@@ -114,7 +113,7 @@ def independent_difference(first: Float64, second: Float64, *, draws: int, seed:
     if min(counts) < 2:
         return _without_interval(sides[0], sides[1])
     own = [
-        np.concatenate([_shares(times @ rows) for times in resample(len(rows), draws=draws, seed=seed + place)])
+        np.concatenate([parts(times @ rows) for times in resample(len(rows), draws=draws, seed=seed + place)])
         for place, rows in enumerate(sides)
     ]
     # Welch (1947): two samples of unequal variance
@@ -122,7 +121,7 @@ def independent_difference(first: Float64, second: Float64, *, draws: int, seed:
     true = [values * count / (count - 1) for values, count in zip(drawn, counts, strict=True)]
     total = true[0] + true[1]
     freedom = total**2 / (true[0] ** 2 / (counts[0] - 1) + true[1] ** 2 / (counts[1] - 1))
-    third = [jackknife_skewness(_without_each(rows)) * each**1.5 for rows, each in zip(sides, true, strict=True)]
+    third = [jackknife_skewness(parts_without_each(rows)) * each**1.5 for rows, each in zip(sides, true, strict=True)]
     factor = np.sqrt(total / (drawn[0] + drawn[1]))
     spread = _Spread(own[1] - own[0], freedom, factor, (third[1] - third[0]) / total**1.5)
     found = _with_interval(sides[0], sides[1], spread)
@@ -132,22 +131,16 @@ def independent_difference(first: Float64, second: Float64, *, draws: int, seed:
 
 def _with_seldom_side(found: CoverDifference, sides: Sequence[Float64], draws: Sequence[Float64]) -> Interval:
     """Ends of differences, moved out where few units of a date hold the class, or none while some of the other do."""
-    both = np.concatenate(list(sides))
-    where_held = both.sum(axis=0) / np.maximum((both > 0).T @ both.sum(axis=1), _NOTHING)
-    ends, seldom = list[Interval](), np.zeros(both.shape[1], np.bool_)
-    for rows, drawn in zip(sides, draws, strict=True):
-        share, unseen = _shares(rows.sum(axis=0)), ~(rows > 0).any(axis=0)
-        plain = one_sample(drawn, share, len(rows), ends=(0.0, 1.0), skew=jackknife_skewness(_without_each(rows)))
-        low, high = with_seldom(plain, share, rows)
-        ends.append((low, np.where(unseen, unseen_end(len(rows)) * where_held, high)))
-        seldom |= unseen | seldom_held(rows)
+    where_held = shares_where_held(np.concatenate(list(sides)))
+    ends = [share_ends(drawn, rows, where_held) for rows, drawn in zip(sides, draws, strict=True)]
+    seldom = np.any([seldom_held(rows) | ~(rows > 0).any(axis=0) for rows in sides], axis=0)
     low, high = difference_ends(found.first, found.second, (ends[0], ends[1]))
     low, high = np.minimum(found.low, np.maximum(low, -1.0)), np.maximum(found.high, np.minimum(high, 1.0))
     return np.where(seldom, low, found.low), np.where(seldom, high, found.high)
 
 
 def _with_interval(a: Float64, b: Float64, spread: _Spread) -> CoverDifference:
-    first, second = _shares(a.sum(axis=0)), _shares(b.sum(axis=0))
+    first, second = parts(a.sum(axis=0)), parts(b.sum(axis=0))
     found, classes = second - first, len(first)
     low, high = outer_interval(
         spread.draws, found, freedom=spread.freedom, factor=spread.factor, ends=(-1.0, 1.0), skew=spread.skew
@@ -167,23 +160,13 @@ def _with_interval(a: Float64, b: Float64, spread: _Spread) -> CoverDifference:
 
 def _without_interval(a: Float64, b: Float64) -> CoverDifference:
     nothing = np.full(a.shape[1], np.nan)
-    first, second = _shares(a.sum(axis=0)), _shares(b.sum(axis=0))
+    first, second = parts(a.sum(axis=0)), parts(b.sum(axis=0))
     nowhere = np.full(a.shape[1], np.inf)
     return CoverDifference(first, second, nothing, nothing, nowhere, (len(a), len(b)), _holding(a, b))
 
 
 def _holding(a: Float64, b: Float64) -> Int64:
     return np.asarray(np.maximum((a > 0).sum(axis=0), (b > 0).sum(axis=0)), np.int64)
-
-
-def _without_each(amounts: Float64) -> Float64:
-    """Shares (units, classes) with each of the units left out."""
-    return _shares(amounts.sum(axis=0) - amounts)
-
-
-def _shares(amounts: Float64) -> Float64:
-    total = amounts.sum(axis=-1, keepdims=True)
-    return np.asarray(np.divide(amounts, total, out=np.full(amounts.shape, np.nan), where=total > 0))
 
 
 def judge(found: CoverDifference, light: tuple[Float64, Float64] | None = None) -> list[str]:

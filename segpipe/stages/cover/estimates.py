@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from segpipe.base.printable import readable
 from segpipe.ops.geodesy import pixel_area
+from segpipe.ops.metrics.cover_shares import shares_where_held
 from segpipe.ops.metrics.doubt import doubt
 from segpipe.records.class_names import fold
 from segpipe.records.corpus import Corpus, Image
@@ -83,7 +84,7 @@ def part_of(
     _, take = np.unique(counted.shots[rows], return_inverse=True)
     own = np.zeros((int(take.max(initial=-1)) + 1, amounts.shape[1]), np.float64)
     np.add.at(own, take, amounts[rows])
-    ends = estimate.bootstrap_shares(own, draws=draws, seed=seed, where_held=estimate.shares_where_held(amounts))
+    ends = estimate.bootstrap_shares(own, draws=draws, seed=seed, where_held=shares_where_held(amounts))
     kind = "image" if len(own) == rows.sum() else "scene"  # frames that follow each other are no images of their own
     drawn = own[own.sum(axis=1) > 0]
     if not len(drawn):
@@ -132,7 +133,7 @@ def whole_part(counted: Counted, amounts: Float64, legend: Legend, *, unit: str,
         return part_of("all", everything, counted, amounts, legend, draws=draws, seed=seed)
     sites = sorted(set(counted.sites))
     sums = np.stack([amounts[np.array(counted.sites) == site].sum(axis=0) for site in sites])
-    ends = estimate.bootstrap_shares(sums, draws=draws, seed=seed, where_held=estimate.shares_where_held(sums))
+    ends = estimate.bootstrap_shares(sums, draws=draws, seed=seed, where_held=shares_where_held(sums))
     note = doubt(sums[sums.sum(axis=1) > 0], "site", legend.names)
     if ends is None:
         note = "one site: no interval, nobody knows how much others would differ"

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segpipe.ops.metrics.bootstrap import AT_ONCE, Interval, resample
-from segpipe.ops.metrics.skewed_interval import jackknife_skewness, one_sample, unseen_end, with_seldom
+from segpipe.ops.metrics.cover_shares import parts, share_ends
+from segpipe.ops.metrics.skewed_interval import one_sample
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -29,32 +30,18 @@ def shares(amounts: Float64) -> Float64:
     Returns:
         (classes,), their sum is 1; NaN where the images hold nothing.
     """
-    return _part(amounts.sum(axis=0))
-
-
-def _part(amounts: Float64) -> Float64:
-    total = amounts.sum(axis=-1, keepdims=True)
-    return np.asarray(np.divide(amounts, total, out=np.full(amounts.shape, np.nan), where=total > 0))
-
-
-def shares_where_held(amounts: Float64) -> Float64:
-    """Share of each class in the images (images, classes) that hold it, (classes,); NaN where none does."""
-    totals = (amounts > 0).T @ amounts.sum(axis=1)
-    return np.asarray(np.divide(amounts.sum(axis=0), totals, out=np.full(amounts.shape[1], np.nan), where=totals > 0))
+    return parts(amounts.sum(axis=0))
 
 
 def bootstrap_shares(amounts: Float64, *, draws: int, seed: int, where_held: Float64 | None = None) -> Interval | None:
     """95% interval of the share of each class, by resampling images.
 
-    A class that none of these images holds does not vary however they are drawn; its interval reaches to the share of
-    images that may hold it times its share in images that do. Of one that few hold: see `with_seldom`.
-
     Args:
         amounts: as in `shares`; rows without any amount take no part.
         draws: how many samples.
         seed: of the draws.
-        where_held: (classes,) as of `shares_where_held`, of these and other images; None: classes that none of these
-            holds are taken to be nowhere.
+        where_held: (classes,) of these and other images: see `share_ends`, which also says what becomes of classes
+            that few or none of these hold.
 
     Returns:
         (classes,) low and (classes,) high, NaN for a class that no image is known to hold; None for fewer than two
@@ -63,15 +50,8 @@ def bootstrap_shares(amounts: Float64, *, draws: int, seed: int, where_held: Flo
     held = amounts[amounts.sum(axis=1) > 0]
     if len(held) < 2:
         return None
-    drawn = np.concatenate([_part(times @ held) for times in resample(len(held), draws=draws, seed=seed)])
-    skew = jackknife_skewness(_part(held.sum(axis=0) - held))
-    found = shares(held)
-    low, high = with_seldom(one_sample(drawn, found, len(held), ends=_SHARE, skew=skew), found, held)
-    if where_held is None:
-        return low, high
-    unseen = ~(held > 0).any(axis=0)
-    low = np.where(unseen & np.isnan(where_held), np.nan, low)
-    return low, np.where(unseen, unseen_end(len(held)) * where_held, high)
+    drawn = np.concatenate([parts(times @ held) for times in resample(len(held), draws=draws, seed=seed)])
+    return share_ends(drawn, held, where_held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +180,4 @@ def _calibrated(mapped: Float64, times: Float64, counts: Int64) -> Float64:
     drawn = (times @ counts.reshape(len(counts), -1).astype(np.float64)).reshape(-1, *whole.shape)
     sums = drawn.sum(axis=2, keepdims=True)
     rates = np.where(sums > 0, drawn / np.maximum(sums, 1), rest)
-    return np.asarray(np.einsum("bi,bij->bj", _part(np.where(held > 0, mapped, 0.0)), rates))
+    return np.asarray(np.einsum("bi,bij->bj", parts(np.where(held > 0, mapped, 0.0)), rates))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segpipe.ops.metrics.bootstrap import resample
+from segpipe.ops.metrics.cover_shares import shares_where_held
 from segpipe.ops.metrics.doubt import seldom_held
 from segpipe.ops.metrics.skewed_interval import jackknife_skewness, one_sample
 from segpipe.stages.cover.estimators import (
@@ -15,7 +16,6 @@ from segpipe.stages.cover.estimators import (
     bootstrap_shares,
     calibrate,
     shares,
-    shares_where_held,
 )
 
 AMOUNTS = st.tuples(st.integers(2, 8), st.integers(1, 4)).flatmap(
