@@ -1,6 +1,6 @@
 """Peak memory and time of `segpipe change` on two mosaics of the same ground: it must not grow with their size.
 
-Usage: python -m tools.change_memory [SIDE ...] [--weights FILE] [--folder FOLDER] [--set KEY=VALUE ...]
+Usage: PYTHONPATH=. python tools/change_memory.py [SIDE ...] [--weights FILE] [--folder FOLDER] [--set KEY=VALUE ...]
 
 From the top of the checkout; SIDE: pixels along the sides of both GeoTIFFs, multiples of 2,000, default 6000 20000.
 Squares of drawn ground are laid side by side, at the second date with three tenths of the coral turned into algae, 7.3
@@ -22,9 +22,9 @@ from rasterio.crs import CRS
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from memory import peak_sum
 from segpipe.base.geometry import Box, Size, tiles
 from tests.helpers.drawn_ground import ground_map, moved, photographed, turned
-from tools.memory import peak_sum
 
 CELL, CELLS, PATCH, AROUND = 2000, 6, 300, 16
 SHIFT, GAIN, OFFSET, SHARE = (7.3, -4.6), 0.75, 12, 0.3

@@ -15,13 +15,12 @@ from segpipe.base.runtime import Track
 from segpipe.commands.change.alignment import measure_shift
 from segpipe.commands.change.change_map import moved_geo, plain_map, write_cog, write_polygons
 from segpipe.commands.change.cover_change import CoverChange, cover_change
-from segpipe.commands.change.drift_masks import Light
 from segpipe.commands.change.image_pairs import ImagePair, find_pairs
+from segpipe.commands.change.light import Light
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.same_ground import ChangedPart, Ground, changed_part, compare_ground, plan_ground
 from segpipe.commands.change.survey import SurveyDate
 from segpipe.ops.change.ground_grid import GroundLink
-from segpipe.ops.change.light_effect import light_effect
 from segpipe.pipeline import log
 from segpipe.stages.export.formats.sanitize import unique
 
@@ -56,8 +55,7 @@ class Comparison:
     """Ids of images of the first date whose pairs agree on no shift, so that no pixels correspond."""
     cover: CoverChange
     changed: ChangedPart | None
-    light: Light | None
-    """None where it is not known."""
+    light: Light
 
     @property
     def transitions(self) -> list[Transition]:
@@ -78,22 +76,20 @@ class Comparison:
 
 def compare(
     surveys: tuple[SurveyDate, SurveyDate],
-    light: Light | None,
+    measure_light: Callable[[Sequence[Ground]], Light] | None,
     options: ChangeOptions,
     track: Track,
     *,
     out: Path | None,
-    unchanged: Callable[[Sequence[Ground]], list[Ground]] | None = None,
 ) -> Comparison:
     """Find what changed.
 
     Args:
         surveys: the two dates, in the same classes.
-        light: what light, season or depth could have made; None where it is not known.
+        measure_light: says of common ground what light, season or depth could have made; None: nothing.
         options: how.
         track: shows how far the work is.
         out: where change maps are written; None: none are.
-        unchanged: compares ground with itself, as `compare_unchanged`; None: light is known from the drift alone.
 
     Raises:
         SegpipeError: a table is wrong, an image file is gone, or the disk is full.
@@ -101,10 +97,8 @@ def compare(
     pairs = find_pairs(*surveys, options.pairs)
     grounds, unaligned = _grounds(surveys, pairs, options, track)
     grounds = _compare_grounds(surveys, grounds, options, track, out)
-    effect = None if light is None else light.effect
-    same = unchanged(grounds) if unchanged is not None and grounds else []
-    if same:
-        effect = light_effect([counts for ground in same for counts in ground.blocks], 0.0)
+    light = Light(None, None) if measure_light is None else measure_light(grounds)
+    effect, same = light.effect, light.unchanged
     cover = cover_change(surveys, pairs, [] if unaligned else grounds, effect, options)
     changed = None
     if grounds:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -12,7 +11,6 @@ from segpipe.base import parallel
 from segpipe.base.errors import CorpusError
 from segpipe.base.geometry import Box, mask_tiles
 from segpipe.base.runtime import Runtime
-from segpipe.commands.change.light_drift import drift_between
 from segpipe.commands.change.survey import SurveyDate
 from segpipe.inference.inputs import SegmentInputs, image_crops, refine_tile
 from segpipe.inference.segmenter import tile_side
@@ -31,30 +29,6 @@ _TILES = 40  # images, or tiles of mosaics, whose masks are made again
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Light:
-    """The drift of features between two dates, and what it makes of the second one's masks."""
-
-    drift: FeatureDrift
-    effect: LightEffect | None
-    """None where features do not drift; that of `anything` where no image of the second date can be read."""
-
-
-def measure_light(first: SurveyDate, second: SurveyDate, runtime: Runtime, *, seed: int) -> Light | None:
-    """The drift, and where there is one what it makes of a seeded sample of masks; None where it cannot be measured.
-
-    Args:
-        first: the date by whose head and clusters patches have classes.
-        second: the other date.
-        runtime: workers and progress.
-        seed: of the samples.
-    """
-    drift = drift_between(first, second, seed=seed)
-    if drift is None:
-        return None
-    return Light(drift, measure_effect(second, drift, runtime, seed=seed) if drift.seen else None)
 
 
 def measure_effect(survey: SurveyDate, drift: FeatureDrift, runtime: Runtime, *, seed: int) -> LightEffect:

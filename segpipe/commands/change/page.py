@@ -158,7 +158,7 @@ def _before(plain: Comparison, found: Comparison) -> Alternative:
         (a.name, f"{points(a.difference)} ({a.verdict})", f"{points(b.difference)} ({b.verdict})")
         for a, b in zip(plain.cover.whole, found.cover.whole, strict=True)
     ]
-    sizes = [each.light.drift.size for each in (plain, found) if each.light is not None]
+    sizes = [each.light.drift.size for each in (plain, found) if each.light.drift is not None]
     said = [f"Drift of features: {sizes[0]:.2f} before, {sizes[1]:.2f} after."] if len(sizes) == 2 else []
     return Alternative(rows, said)
 

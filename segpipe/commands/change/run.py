@@ -16,14 +16,13 @@ from segpipe.base.runtime import Track, make_runtime
 from segpipe.base.version import versions
 from segpipe.commands.change.comparison import MAP, POLYGONS, Comparison, compare
 from segpipe.commands.change.cover_change import ChangeRow
-from segpipe.commands.change.drift_masks import Light, measure_light
 from segpipe.commands.change.figures import change_png
 from segpipe.commands.change.harmonize import harmonize
+from segpipe.commands.change.light import Light, measure_light
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.page import build_page, render
 from segpipe.commands.change.second_date import open_surveys
 from segpipe.commands.change.text import sentences
-from segpipe.commands.change.unchanged import compare_unchanged
 from segpipe.records.palette import hex_colors
 from segpipe.store.ownership import CHANGED, locked
 
@@ -63,11 +62,11 @@ def change(options: ChangeOptions, track: Track) -> ChangeResult:
         runtime = make_runtime(options.device, options.workers, track)
         plain = None
         if options.harmonize:
-            plain = compare(surveys, measure_light(*surveys, runtime, seed=options.seed), options, track, out=None)
+            by_drift = measure_light(surveys, (), options, runtime)
+            plain = compare(surveys, lambda _: by_drift, options, track, out=None)
             surveys = surveys[0], harmonize(surveys, options, track)
-        light = measure_light(*surveys, runtime, seed=options.seed)
-        same = partial(compare_unchanged, surveys, options=options, track=track)
-        found = compare(surveys, light, options, track, out=out, unchanged=same)
+        light_on = partial(measure_light, surveys, options=options, runtime=runtime)
+        found = compare(surveys, light_on, options, track, out=out)
         return _write(out, found, plain, options)
 
 
@@ -136,11 +135,13 @@ def _facts(found: Comparison, said: Sequence[str]) -> dict[str, Any]:
             }
             for ground in found.grounds
         ],
-        "drift": None if found.light is None else _drift_facts(found.light),
+        "drift": _drift_facts(found.light),
     }
 
 
-def _drift_facts(light: Light) -> dict[str, Any]:
+def _drift_facts(light: Light) -> dict[str, Any] | None:
     drift, effect = light.drift, light.effect
+    if drift is None:
+        return None
     by_drift = effect.by_light.tolist() if effect is not None and effect.known else None
     return {"size": drift.size, "noise": drift.noise, "shared": drift.shared, "by_drift": by_drift}

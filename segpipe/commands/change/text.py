@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from segpipe.base.shown import counted
 from segpipe.commands.change.comparison import Comparison
-from segpipe.commands.change.cover_change import ChangeRow
 from segpipe.commands.change.same_ground import Ground
+from segpipe.ops.change.feature_drift import FeatureDrift
 from segpipe.ops.metrics.doubt import SELDOM
 
 _NAMED = 4  # classes that a sentence names
@@ -19,7 +18,7 @@ _LARGER = 1.25  # times as large as at the other date, from which classes may di
 def sentences(found: Comparison) -> list[str]:
     """The main results, the most important first."""
     said = [_moved(found)]
-    doubtful = _doubtful(found.cover.whole)
+    doubtful = _doubtful(found)
     said += [doubtful] if doubtful else []
     seldom = _seldom(found)
     said += [seldom] if seldom else []
@@ -82,13 +81,14 @@ def _seen(found: Comparison) -> str:
     )
 
 
-def _doubtful(rows: Sequence[ChangeRow]) -> str:
+def _doubtful(found: Comparison) -> str:
     parts = []
+    told = "ground that did not change" if found.light.unchanged else "the drift of features"
     for word, why in (
-        ("may be light", "light could make it, by the drift of features"),
+        ("may be light", f"light could make it, by {told}"),
         ("may be chance", "one of so many classes differs as much by chance"),
     ):
-        names = [row.name for row in rows if row.verdict == word]
+        names = [row.name for row in found.cover.whole if row.verdict == word]
         if names:
             parts.append(f"{', '.join(names[:_NAMED])}{' and others' if len(names) > _NAMED else ''}: {why}")
     return f"Doubtful: {'; '.join(parts)}." if parts else ""
@@ -125,25 +125,36 @@ def _zoomed(ground: Ground) -> str:
 
 def drift_sentence(found: Comparison) -> str:
     """What light, season or depth could have made; empty where it was not measured."""
-    if found.light is None:
-        return ""
-    drift, effect = found.light.drift, found.light.effect
-    if effect is None:
+    drift, effect, same = found.light.drift, found.light.effect, found.light.unchanged
+    said, seen = [], drift is not None and drift.seen
+    if drift is not None:
+        said.append(_drifted(drift))
+    if effect is not None and not effect.known:
+        said.append("What of the difference it makes is not known: no image of the second date can be read.")
+    elif effect is not None:
+        place = int(abs(effect.by_light).argmax())
+        name, change = found.surveys[0].legend.names[place], points(float(effect.by_light[place]))
+        if same:
+            said.append(f"Maps of ground that did not change differ by {change} points of {name} at most.")
+        else:
+            said.append(
+                f"It changes {name} in masks of the second date by {change} points, and classes moved by themselves "
+                f"{effect.unevenness:.1f} times as far."
+            )
+    if seen and (effect is None or effect.known):
+        said.append("--harmonize takes the light away.")
+    return " ".join(said)
+
+
+def _drifted(drift: FeatureDrift) -> str:
+    if not drift.seen:
         return (
             f"Features do not drift: all classes together moved by {drift.size:.2f} of the spread within classes, and "
             f"two halves of the first date differ by {drift.noise:.2f}."
         )
-    drifted = (
-        f"Features drift: all classes together moved by {drift.size:.2f} of the spread within classes "
-        f"({drift.noise:.2f} between two halves of the first date), as light, season, depth or a camera make it"
-    )
-    if not effect.known:
-        return f"{drifted}. What of the difference it makes is not known: no image of the second date can be read."
-    place = int(abs(effect.by_light).argmax())
-    name = found.surveys[0].legend.names[place]
     return (
-        f"{drifted}; it changes {name} in masks of the second date by {points(float(effect.by_light[place]))} points, "
-        f"and classes moved by themselves {drift.unevenness:.1f} times as far. --harmonize takes the light away."
+        f"Features drift: all classes together moved by {drift.size:.2f} of the spread within classes "
+        f"({drift.noise:.2f} between two halves of the first date), as light, season, depth or a camera make it."
     )
 
 

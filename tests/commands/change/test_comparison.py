@@ -8,7 +8,7 @@ import pytest
 from segpipe.base.options import make
 from segpipe.base.runtime import no_track
 from segpipe.commands.change.comparison import Comparison, Transition, compare
-from segpipe.commands.change.drift_masks import Light
+from segpipe.commands.change.light import Light
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.ops.change.feature_drift import FeatureDrift
 from segpipe.ops.change.light_effect import light_effect
@@ -52,7 +52,7 @@ def test_photographs_have_no_common_ground() -> None:
     date = named_survey({f"{i}": [40 + i, 60 - i] for i in range(8)})
     drift = FeatureDrift(np.zeros(3, np.float32), 1.0, 0.1, 1.0)
     effect = light_effect([np.array([[20, 30], [0, 50]])], drift.unevenness)
-    found = compare((date, date), Light(drift, effect), options(), no_track, out=None)
+    found = compare((date, date), lambda _: Light(drift, effect), options(), no_track, out=None)
     assert isinstance(found, Comparison)
     assert (found.grounds, found.transitions, found.changed) == ((), [], None)
     assert [row.by_light for row in found.cover.whole] == pytest.approx([-0.3, 0.3])

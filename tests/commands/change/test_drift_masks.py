@@ -1,6 +1,5 @@
 """Masks without the drift of features: those that the pipeline makes with another head."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 
 from segpipe import pipeline
 from segpipe.base.runtime import Runtime, no_track
-from segpipe.commands.change.drift_masks import Light, measure_effect, measure_light
+from segpipe.commands.change.drift_masks import measure_effect
 from segpipe.commands.change.harmonize import shifted_model
 from segpipe.commands.change.second_date import legend_of
 from segpipe.commands.change.survey import SurveyDate, open_survey
@@ -60,17 +59,6 @@ def test_a_sample_of_many_images(reefs: Reefs, monkeypatch: pytest.MonkeyPatch) 
     whole = effect_of(survey_of(reefs.run), 0.0)
     np.testing.assert_allclose(whole.moves.sum(), 1)
     assert not (whole.moves - np.diag(np.diag(whole.moves))).any()
-
-
-def test_masks_are_made_again_where_features_drift_alone(reefs: Reefs) -> None:
-    survey = survey_of(reefs.run)
-    calm = measure_light(survey, survey, Runtime(), seed=0)
-    assert isinstance(calm, Light)
-    assert calm.effect is None
-    dim = FeatureStore(survey.run_dir.path("features")).header.dim
-    moved = measure_light(survey, replace(survey, shift=np.full(dim, -2.0, np.float32)), Runtime(), seed=0)
-    assert moved is not None
-    assert moved.effect is not None
 
 
 def test_images_that_are_gone_take_no_part(reefs: Reefs, caplog: pytest.LogCaptureFixture) -> None:

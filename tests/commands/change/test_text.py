@@ -7,7 +7,7 @@ import numpy as np
 from segpipe.base.options import make
 from segpipe.base.runtime import no_track
 from segpipe.commands.change.comparison import Comparison, compare
-from segpipe.commands.change.drift_masks import Light
+from segpipe.commands.change.light import Light
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.text import drift_sentence, sentences
 from segpipe.ops.change.feature_drift import FeatureDrift
@@ -51,6 +51,7 @@ def test_drift_and_what_it_could_make() -> None:
     light = Light(drift, light_effect([np.array([[30, 10], [0, 60]])], drift.unevenness))
     said = drift_sentence(replace(found, light=light))
     assert "changes class 0 in masks of the second date by -10.0 points, and classes moved by themselves 0.5" in said
+    assert said.endswith(" --harmonize takes the light away.")
     lost = drift_sentence(replace(found, light=Light(drift, anything(2))))
     assert lost.endswith("What of the difference it makes is not known: no image of the second date can be read.")
     calm = Light(replace(drift, size=0.15), None)
@@ -82,3 +83,9 @@ def test_ground_and_its_alignment(same_ground: SameGround) -> None:
     assert told[-1].startswith("The network saw mosaic 1.8 times larger than mosaic, which alone may turn one class")
     plain = compare(same_ground.surveys, None, given.model_copy(update={"align": "none"}), no_track, out=None)
     assert sentences(plain)[-1] == "mosaic: laid over mosaic by coordinates alone."
+    effect = light_effect([np.diag([50, 20, 20, 10]) + np.eye(4, k=1, dtype=int) * 5], 0.0)
+    same = replace(found, light=Light(None, effect, found.grounds))
+    assert drift_sentence(same) == "Maps of ground that did not change differ by -4.3 points of class 0 at most."
+    rows = tuple(replace(row, verdict="may be light") for row in found.cover.rows[:1])
+    doubted = replace(same, cover=replace(found.cover, rows=rows))
+    assert sentences(doubted)[1] == "Doubtful: class 0: light could make it, by ground that did not change."

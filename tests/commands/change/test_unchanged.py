@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import segpipe
+from segpipe.base.files import read_json
 from segpipe.base.options import make
 from segpipe.base.runtime import no_track
 from segpipe.commands.change.options import ChangeOptions
@@ -14,6 +15,7 @@ from segpipe.commands.change.run import change
 from segpipe.commands.change.same_ground import plan_ground
 from segpipe.commands.change.second_date import legend_of
 from segpipe.commands.change.survey import SurveyDate, open_survey
+from segpipe.commands.change.text import points
 from segpipe.commands.change.unchanged import compare_unchanged, match_colors
 from segpipe.images.corpus_reader import open_original, read_original
 from segpipe.ops.change.ground_grid import GroundLink
@@ -61,10 +63,17 @@ def test_what_colors_have_become_is_matched_on_the_ground(same_ground: SameGroun
 
 @pytest.mark.parametrize("second", ["same", "sixth"])
 def test_changed_area_where_nothing_changed_but_light_and_place_and_where_a_sixth_of_it_did(
-    run: Path, tmp_path: Path, second: str
+    run: Path, tmp_path: Path, second: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delattr("segpipe.commands.change.light.measure_effect")  # masks without the drift are not made as well
     found = change(options(run, second, tmp_path / "out"), no_track)
-    facts = segpipe.base.files.read_json(found.out / "change.json")["changed"]
+    whole = read_json(found.out / "change.json")
+    facts, drift = whole["changed"], whole["drift"]
+    assert drift["size"] > 2 * drift["noise"]
+    assert drift["by_drift"] == [row.by_light for row in found.rows[:4]]
+    most = max(found.rows[:4], key=lambda row: abs(row.by_light))
+    told = f"Maps of ground that did not change differ by {points(most.by_light)} points of {most.name} at most. "
+    assert f"{told}--harmonize takes the light away." in found.summary[-1]
     assert facts["unchanged"] > 0.02  # maps differ all the same
     if second == "same":
         assert facts["low"] == 0
