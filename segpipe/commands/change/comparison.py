@@ -16,7 +16,7 @@ from segpipe.commands.change.alignment import measure_shift
 from segpipe.commands.change.change_map import moved_geo, plain_map, write_cog, write_polygons
 from segpipe.commands.change.cover_change import CoverChange, cover_change
 from segpipe.commands.change.image_pairs import ImagePair, find_pairs
-from segpipe.commands.change.light import Light
+from segpipe.commands.change.measured_light import Light
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.same_ground import ChangedPart, Ground, changed_part, compare_ground, plan_ground
 from segpipe.commands.change.survey import SurveyDate

@@ -18,7 +18,7 @@ from segpipe.commands.change.comparison import MAP, POLYGONS, Comparison, compar
 from segpipe.commands.change.cover_change import ChangeRow
 from segpipe.commands.change.figures import change_png
 from segpipe.commands.change.harmonize import harmonize
-from segpipe.commands.change.light import Light, measure_light
+from segpipe.commands.change.measured_light import Light, measure_light
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.page import build_page, render
 from segpipe.commands.change.second_date import open_surveys

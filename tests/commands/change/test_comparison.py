@@ -8,7 +8,7 @@ import pytest
 from segpipe.base.options import make
 from segpipe.base.runtime import no_track
 from segpipe.commands.change.comparison import Comparison, Transition, compare
-from segpipe.commands.change.light import Light
+from segpipe.commands.change.measured_light import Light
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.ops.change.feature_drift import FeatureDrift
 from segpipe.ops.change.light_effect import light_effect

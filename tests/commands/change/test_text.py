@@ -7,7 +7,7 @@ import numpy as np
 from segpipe.base.options import make
 from segpipe.base.runtime import no_track
 from segpipe.commands.change.comparison import Comparison, compare
-from segpipe.commands.change.light import Light
+from segpipe.commands.change.measured_light import Light
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.text import drift_sentence, sentences
 from segpipe.ops.change.feature_drift import FeatureDrift

@@ -6,7 +6,7 @@ import numpy as np
 
 from segpipe.base.options import make
 from segpipe.base.runtime import Runtime
-from segpipe.commands.change.light import Light, measure_light
+from segpipe.commands.change.measured_light import Light, measure_light
 from segpipe.commands.change.options import ChangeOptions
 from segpipe.commands.change.second_date import legend_of
 from segpipe.commands.change.survey import open_survey
