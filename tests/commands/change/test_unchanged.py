@@ -65,9 +65,8 @@ def test_what_colors_have_become_is_matched_on_the_ground(same_ground: SameGroun
 def test_changed_area_where_nothing_changed_but_light_and_place_and_where_a_sixth_of_it_did(
     run: Path, tmp_path: Path, second: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(
-        "segpipe.commands.change.measured_light.measure_effect"
-    )  # masks without the drift are not made as well
+    # masks without the drift are not made as well
+    monkeypatch.delattr("segpipe.commands.change.measured_light.measure_effect")
     found = change(options(run, second, tmp_path / "out"), no_track)
     whole = read_json(found.out / "change.json")
     facts, drift = whole["changed"], whole["drift"]
