@@ -19,8 +19,6 @@ from typing import Any
 
 import numpy as np
 
-MAKERS = {"corpus": "index", "features": "extract", "pairs": "mine", "head": "train", "clusters": "cluster"}
-
 
 def seconds(work: Callable[[], Any]) -> float:
     """Wall time of one call."""
@@ -32,16 +30,16 @@ def seconds(work: Callable[[], Any]) -> float:
 def plant(root: Path, *, crops: int, grid: int, dim: int, patch: int = 8, classes: int = 40) -> Any:
     """A run up to `mine`: square crops of random features in blocks of classes, written by the feature store."""
     from segpipe.base.geometry import Box, Size
+    from segpipe.pipeline import open_run
     from segpipe.records.corpus import Corpus, Crop, Image
     from segpipe.records.features import FeatureHeader
     from segpipe.records.pairs import PairIndex
     from segpipe.store.corpus import save_corpus
     from segpipe.store.features import CropFeatures, FeatureWriter, create_features
     from segpipe.store.pairs import save_pairs
-    from segpipe.store.run_dir import RunDir
 
     rng = np.random.default_rng(0)
-    run, side = RunDir(root, MAKERS), grid * patch
+    run, side = open_run(root), grid * patch
     images = tuple(Image(f"{i:06}", f"{i:06}.png", Size(side, side), "uint8", "0" * 64, 1) for i in range(crops))
     with run.writing("corpus") as out:
         save_corpus(Corpus(root, images, tuple(Crop(i, Box(0, 0, side, side)) for i in range(crops))), [], out)
@@ -222,13 +220,13 @@ def bench_approximate(kind: Any, *, count: int = 200_000, k: int = 7, queries: i
 def cluster_once(root: Path, patches: int) -> dict[str, float]:
     """Cluster a planted run and say how long it took and how much memory this process has held at most."""
     from segpipe.base.runtime import Runtime
+    from segpipe.pipeline import open_run
     from segpipe.stages import cluster
-    from segpipe.store.run_dir import RunDir
 
     config = cluster.Config(k=27, method="tree", patches=patches)
-    took = seconds(lambda: cluster.run(config, RunDir(root, MAKERS), Runtime(workers=2)))
+    took = seconds(lambda: cluster.run(config, open_run(root), Runtime(workers=2)))
     cut = cluster.Config(k=12, method="tree", patches=patches)
-    again = seconds(lambda: cluster.run(cut, RunDir(root, MAKERS), Runtime(workers=2)))
+    again = seconds(lambda: cluster.run(cut, open_run(root), Runtime(workers=2)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": round(took, 1), "cut_seconds": round(again, 2), "mebibytes": round(peak)}
 

@@ -12,7 +12,7 @@ from segpipe.base import runtime as machine
 from segpipe.base.config import Layer, Section, before, build, read_sets, read_yaml, setting, to_yaml
 from segpipe.base.errors import UsageError, named
 from segpipe.base.runtime import Runtime, Track, no_track
-from segpipe.stages import MAKERS, PROGRESS, STAGES, UNLISTED, Stage, accept, cluster, train
+from segpipe.stages import ARTEFACTS, MAKERS, STAGES, Stage, accept, cluster, train
 from segpipe.store.remote_run import RemoteRun
 from segpipe.store.run_copy import remote_url
 from segpipe.store.run_dir import RunDir
@@ -39,10 +39,10 @@ def open_run(root: Path) -> RunDir:
     """The run directory at `root`, which need not exist yet; of one on an object store the copy on this machine."""
     url = remote_url(root)
     if url is None:
-        return RunDir(root, MAKERS, unlisted=UNLISTED, progress=PROGRESS)
+        return RunDir(root, ARTEFACTS)
     remote = RemoteRun(url, MAKERS)
     remote.refresh()
-    return RunDir(remote.copy, MAKERS, unlisted=UNLISTED, progress=PROGRESS, remote=remote)
+    return RunDir(remote.copy, ARTEFACTS, remote=remote)
 
 
 def existing_run(root: Path) -> RunDir:

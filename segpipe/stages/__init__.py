@@ -14,7 +14,7 @@ from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import UsageError
 from segpipe.base.runtime import Runtime
 from segpipe.stages import cluster, cover, evaluate, export, extract, index, mine, refine, report, train
-from segpipe.store.run_dir import RunDir
+from segpipe.store.run_dir import Artefact, RunDir
 from segpipe.store.shared_work import Sharing
 
 
@@ -66,9 +66,11 @@ class Stage(Protocol):
 
 STAGES: tuple[Stage, ...] = (index, extract, mine, train, cluster, refine, export, evaluate, cover, report)
 
-MAKERS = {stage.ARTEFACT: stage.NAME for stage in STAGES}
-UNLISTED = {stage.ARTEFACT: getattr(stage, "UNLISTED", ()) for stage in STAGES}
-PROGRESS = {stage.ARTEFACT: str(stage.PROGRESS) for stage in STAGES if hasattr(stage, "PROGRESS")}
+ARTEFACTS = {
+    stage.ARTEFACT: Artefact(stage.NAME, getattr(stage, "UNLISTED", ()), getattr(stage, "PROGRESS", ""))
+    for stage in STAGES
+}
+MAKERS = {name: artefact.maker for name, artefact in ARTEFACTS.items()}
 
 
 def accept(stage: Stage, config: Section) -> None:

@@ -8,7 +8,7 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +28,35 @@ KEY = ".key"
 
 
 @dataclass(frozen=True, slots=True)
+class Artefact:
+    """What a stage declares of what it makes."""
+
+    maker: str
+    """The stage."""
+    unlisted: Sequence[str] = ()
+    """Patterns of files whose checksums are not listed: see `checksums.write_sums`."""
+    progress: str = ""
+    """The folder in it of what its making goes on from, which stays like the key until the stage is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunDir:
     """One run on disk."""
 
     root: Path
-    makers: Mapping[str, str]
-    """From each artefact's directory name to the stage that makes it."""
+    artefacts: Mapping[str, Artefact]
+    """By the name of their directory."""
     under: Path | None = None
     """Of a draft: the run that it is a draft of, where artefacts are read that the draft does not hold."""
-    unlisted: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """From artefacts to patterns of files whose checksums are not listed: see `checksums.write_sums`."""
-    progress: Mapping[str, str] = field(default_factory=dict)
-    """From artefacts to the folder in them of what their making goes on from; like the key it stays until the stage is
-    recorded."""
     known: KnownSums | None = None
     """Checksums of files of the artefact that is being made: parts that wrote them have read them."""
     remote: RemoteRun | None = None
     """Of a run on an object store: the run there, of which `root` is the copy on this machine."""
+
+    @property
+    def makers(self) -> dict[str, str]:
+        """From each artefact's directory name to the stage that makes it."""
+        return {name: artefact.maker for name, artefact in self.artefacts.items()}
 
     @property
     def place(self) -> Path:
@@ -64,7 +76,7 @@ class RunDir:
         """
         path = self._find(artefact)
         if path is None:
-            stage, root = self.makers[artefact], self.under or self.root
+            stage, root = self.artefacts[artefact].maker, self.under or self.root
             raise UsageError(f"{root} has no {artefact}/ yet; make it with `segpipe {stage} {root}`")
         checksums.check_opened(path, self.expected(artefact))
         return path
@@ -151,10 +163,11 @@ class RunDir:
         partial.mkdir(parents=True, exist_ok=True)
         (partial / checksums.NAME).unlink(missing_ok=True)  # of an attempt that was killed at its end
         yield partial
-        unfinished = [f"{self.progress[artefact]}/*"] if artefact in self.progress else []
-        checksums.write_sums(partial, without=(KEY, *unfinished, *self.unlisted.get(artefact, ())), known=self.known)
-        if self.makers.get(artefact) in self.manifest().stages:
-            self.record(self.makers[artefact], None)  # not before: until here the old artefact stands
+        declared = self.artefacts[artefact]
+        unfinished = [f"{declared.progress}/*"] if declared.progress else []
+        checksums.write_sums(partial, without=(KEY, *unfinished, *declared.unlisted), known=self.known)
+        if declared.maker in self.manifest().stages:
+            self.record(declared.maker, None)  # not before: until here the old artefact stands
         if final.exists():
             if old.exists():
                 shutil.rmtree(old)
@@ -191,8 +204,8 @@ class RunDir:
         """Delete from a finished artefact what its making could have gone on from."""
         final = self.root / artefact
         (final / KEY).unlink(missing_ok=True)  # first: what is half deleted is not gone on from
-        if artefact in self.progress:
-            shutil.rmtree(final / self.progress[artefact], ignore_errors=True)
+        if self.artefacts[artefact].progress:
+            shutil.rmtree(final / self.artefacts[artefact].progress, ignore_errors=True)
 
     def drop_attempt(self, artefact: str, *, whole: bool) -> None:
         """Delete what an attempt that failed has left: all of it, or only where it had not written anything yet."""

@@ -26,7 +26,7 @@ from segpipe.images.corpus_reader import read_original, read_reduced, read_regio
 from segpipe.images.decoding import quiet
 from segpipe.plots.overlay import colorize
 from segpipe.records.palette import class_colors
-from segpipe.stages import MAKERS, PROGRESS, export, index, refine
+from segpipe.stages import ARTEFACTS, export, index, refine
 from segpipe.store import masks
 from segpipe.store.class_names import open_legend
 from segpipe.store.corpus import load_corpus
@@ -84,7 +84,7 @@ def write_folder(folder: Path) -> np.ndarray:
 
 def run_all(images: Path, root: Path, **changes: Any) -> RunDir:
     values = {**SETTINGS, **changes}
-    run = RunDir(root, MAKERS, progress=PROGRESS)
+    run = RunDir(root, ARTEFACTS)
     sets = [f"{key}={value}" for key, value in values.items()]
     settings = pipeline.resolve(run, sets=sets, more={"index.images": str(images)})
     list(pipeline.run(settings, run, Runtime(workers=1)))
@@ -207,7 +207,7 @@ def test_confusion_of_a_mosaic_is_that_of_its_whole_mask(made: tuple[RunDir, np.
 
 def test_a_cluster_of_a_mosaic_is_named_and_split(made: tuple[RunDir, np.ndarray], tmp_path: Path) -> None:
     run, _ = made
-    again = RunDir(tmp_path / "again", MAKERS, progress=PROGRESS)
+    again = RunDir(tmp_path / "again", ARTEFACTS)
     shutil.copytree(run.root, again.root)
     labels = run.root.parent / "labels"
     values = {**SETTINGS, "evaluate.labels": labels, "evaluate.n_resamples": 20, "runtime.workers": 1}
@@ -233,7 +233,7 @@ def test_a_cluster_of_a_mosaic_is_named_and_split(made: tuple[RunDir, np.ndarray
 
 def test_control_points_are_told_how_to_become_a_place(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_folder(tmp_path / "images")
-    run = RunDir(tmp_path / "run", MAKERS, progress=PROGRESS)
+    run = RunDir(tmp_path / "run", ARTEFACTS)
     with caplog.at_level(logging.INFO, "segpipe"):
         index.run(index.Config(images=str(tmp_path / "images"), window=96), run, Runtime(workers=1))
     assert "points.tif: has ground control points only" in caplog.text
@@ -242,7 +242,7 @@ def test_control_points_are_told_how_to_become_a_place(tmp_path: Path, caplog: p
 
 def test_bands_are_chosen_and_too_few_are_told(tmp_path: Path) -> None:
     write_folder(tmp_path / "images")
-    run = RunDir(tmp_path / "run", MAKERS, progress=PROGRESS)
+    run = RunDir(tmp_path / "run", ARTEFACTS)
     summary = index.run(
         index.Config(images=str(tmp_path / "images"), window=96, bands=(3, 2, 1)), run, Runtime(workers=1)
     )
@@ -259,12 +259,12 @@ def test_bands_on_the_command_line(tmp_path: Path, bands: str) -> None:
     settings: Any = pipeline.resolve(pipeline.open_run(tmp_path), sets=[f"index.bands={bands}"])["index"]
     assert settings.bands == tuple(int(band) for band in bands.split(","))
     with pytest.raises(UsageError, match="must be bands counted from 1 or by their names"):
-        pipeline.resolve(RunDir(tmp_path, MAKERS, progress=PROGRESS), sets=["index.bands=1,0"])
+        pipeline.resolve(RunDir(tmp_path, ARTEFACTS), sets=["index.bands=1,0"])
 
 
 def test_resuming_takes_finished_tiles_as_they_are(made: tuple[RunDir, np.ndarray], tmp_path: Path) -> None:
     run, _ = made
-    again = RunDir(tmp_path / "again", MAKERS, progress=PROGRESS)
+    again = RunDir(tmp_path / "again", ARTEFACTS)
     shutil.copytree(run.root, again.root)
     partial = again.root / "masks.partial"
     (again.root / "masks").rename(partial)
@@ -290,7 +290,7 @@ def test_export_tells_of_photographs_left_out(
     made: tuple[RunDir, np.ndarray], caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     run, _ = made
-    again = RunDir(tmp_path / "again", MAKERS, progress=PROGRESS)
+    again = RunDir(tmp_path / "again", ARTEFACTS)
     shutil.copytree(run.root, again.root, ignore=shutil.ignore_patterns("export"))  # else what stands is kept
     with caplog.at_level(logging.INFO, "segpipe"):
         summary = export.run(export.Config(formats=("cog",)), again, Runtime())

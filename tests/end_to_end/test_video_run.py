@@ -24,7 +24,7 @@ from segpipe.images.video import VideoReader
 from segpipe.images.video_writing import write_video
 from segpipe.plots.overlay import overlay
 from segpipe.records.palette import class_colors
-from segpipe.stages import MAKERS, PROGRESS, UNLISTED, export, index, mine
+from segpipe.stages import ARTEFACTS, export, index, mine
 from segpipe.store import masks
 from segpipe.store.corpus import load_corpus, load_rejected, save_corpus
 from segpipe.store.pairs import load_pairs
@@ -79,7 +79,7 @@ IDS = [
 
 
 def open_run(root: Path) -> RunDir:
-    return RunDir(root, MAKERS, unlisted=UNLISTED, progress=PROGRESS)
+    return RunDir(root, ARTEFACTS)
 
 
 def test_frames_are_images_of_the_corpus_as_the_video_has_them(folder: Path, run: Path) -> None:

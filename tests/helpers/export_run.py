@@ -7,7 +7,7 @@ from PIL import Image as Pillow
 
 from segpipe.base.geometry import Box, Size
 from segpipe.records.corpus import Corpus, Crop, Image
-from segpipe.stages import PROGRESS
+from segpipe.stages import ARTEFACTS
 from segpipe.store import masks
 from segpipe.store.corpus import save_corpus
 from segpipe.store.run_dir import RunDir
@@ -19,7 +19,7 @@ SIZES = {"one": Size(40, 60), "sub dir/zwei ü": Size(60, 40), "sub dir/=3+1": S
 
 def make_run(tmp_path: Path) -> RunDir:
     rng, root = np.random.default_rng(0), tmp_path / "images"
-    run = RunDir(tmp_path / "run", {"masks": "refine", "corpus": "index", "export": "export"}, progress=PROGRESS)
+    run = RunDir(tmp_path / "run", ARTEFACTS)
     images, index = [], []
     for image_id, size in SIZES.items():
         path = root / f"{image_id}.png"

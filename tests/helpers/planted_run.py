@@ -7,12 +7,11 @@ import numpy as np
 from segpipe.base.geometry import Box, Size
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
-from segpipe.stages import PROGRESS
+from segpipe.stages import ARTEFACTS
 from segpipe.store.corpus import save_corpus
 from segpipe.store.features import CropFeatures, FeatureWriter, create_features
 from segpipe.store.run_dir import RunDir
 
-MAKERS = {"corpus": "index", "features": "extract", "pairs": "mine", "head": "train", "clusters": "cluster"}
 PATCH = 8
 
 
@@ -32,7 +31,7 @@ def plant(
     Features are a large vector that all share, the class's direction, and noise. The last `blank` crops show nothing.
     """
     rng = np.random.default_rng(0)
-    run_dir = RunDir(root / "run", MAKERS, progress=PROGRESS)
+    run_dir = RunDir(root / "run", ARTEFACTS)
     sizes = [Size(48, 64) if i % 3 else Size(64, 48) for i in range(images)]
     corpus = Corpus(
         root,

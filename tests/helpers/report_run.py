@@ -18,7 +18,7 @@ from segpipe.records.features import FeatureHeader
 from segpipe.records.manifest import StageRecord
 from segpipe.records.palette import class_colors
 from segpipe.records.scores import ImageScore, Scores
-from segpipe.stages import PROGRESS, cover
+from segpipe.stages import ARTEFACTS, cover
 from segpipe.store import masks
 from segpipe.store.checkpoints import save_tensors
 from segpipe.store.class_names import naming_text
@@ -55,7 +55,7 @@ def make_run(
 ) -> RunDir:
     """Images of square fields, each field of one class; features say it, masks are exact; sides are multiples of 8."""
     rng, size = np.random.default_rng(0), Size(height, width)
-    run_dir = RunDir(root / "run", MAKERS, progress=PROGRESS)
+    run_dir = RunDir(root / "run", ARTEFACTS)
     truth = [rng.integers(classes, size=(size.height // PATCH, size.width // PATCH)) for _ in names]
     images = []
     for name, fields in zip(names, truth, strict=True):

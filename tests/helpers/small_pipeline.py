@@ -11,7 +11,7 @@ from segpipe import pipeline
 from segpipe.base.config import Section, setting
 from segpipe.base.runtime import Runtime
 from segpipe.pipeline import Step, run_settings, running, steps
-from segpipe.store.run_dir import RunDir
+from segpipe.store.run_dir import Artefact, RunDir
 
 ALL = ["first", "second", "third", "beside"]
 
@@ -54,7 +54,7 @@ class World:
         for module in (pipeline, running, steps):
             monkeypatch.setattr(module, "STAGES", stages)
         monkeypatch.setattr(run_settings, "SECTIONS", {s.NAME: s.Config for s in stages})
-        self.run_dir = RunDir(root, {s.ARTEFACT: s.NAME for s in stages})
+        self.run_dir = RunDir(root, {s.ARTEFACT: Artefact(s.NAME) for s in stages})
         root.mkdir()
 
     def go(self, *sets: str, **options: Any) -> list[str]:

@@ -13,9 +13,10 @@ from segpipe.base import checksums
 from segpipe.base.remote_path import RemotePath
 from segpipe.records.manifest import StageRecord
 from segpipe.store.remote_run import RemoteRun
-from segpipe.store.run_dir import RunDir
+from segpipe.store.run_dir import Artefact, RunDir
 
-MAKERS = {"corpus": "index", "features": "extract"}
+ARTEFACTS = {"corpus": Artefact("index"), "features": Artefact("extract")}
+MAKERS = {name: artefact.maker for name, artefact in ARTEFACTS.items()}
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def open_there(url: RemotePath) -> RunDir:
     """The run as this machine sees it now."""
     remote = RemoteRun(url, MAKERS)
     remote.refresh()
-    return RunDir(remote.copy, MAKERS, remote=remote)
+    return RunDir(remote.copy, ARTEFACTS, remote=remote)
 
 
 def finish(run_dir: RunDir, artefact: str, content: str, *, key: str = "k") -> None:

@@ -8,7 +8,7 @@ import pytest
 from segpipe.base.errors import CorpusError
 from segpipe.base.runtime import Runtime
 from segpipe.images.corpus_reader import read_original
-from segpipe.stages import index
+from segpipe.stages import ARTEFACTS, index
 from segpipe.store.corpus import load_corpus, load_rejected
 from segpipe.store.run_dir import RunDir
 from trials.mutations import FILMS, KINDS, mutations, small_file
@@ -25,7 +25,7 @@ def test_every_damaged_file_is_an_image_or_told_and_can_be_read_later(tmp_path: 
     (root / f"whole.{kind}").write_bytes(whole)
     for i, content in enumerate(mutations(whole, COUNT)):
         (root / f"{i}.{kind}").write_bytes(content)
-    run = RunDir(tmp_path / "run", {"corpus": "index"})
+    run = RunDir(tmp_path / "run", ARTEFACTS)
     index.run(index.Config(images=str(root), max_pixels=10**6, frame_step=1), run, Runtime(workers=2))
     corpus, rejected = load_corpus(run.path("corpus")), load_rejected(run.path("corpus"))
     told = {item.path for item in rejected} | {
@@ -45,6 +45,6 @@ def test_of_cut_images_none_is_used(tmp_path: Path, kind: str) -> None:
     whole = small_file(kind, tmp_path)
     for length in range(1, len(whole), max(1, len(whole) // COUNT)):
         (root / f"{length}.{kind}").write_bytes(whole[:length])
-    run = RunDir(tmp_path / "run", {"corpus": "index"})
+    run = RunDir(tmp_path / "run", ARTEFACTS)
     with pytest.raises(CorpusError, match="can be used"):
         index.run(index.Config(images=str(root)), run, Runtime(workers=2))

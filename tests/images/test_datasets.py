@@ -137,7 +137,7 @@ def write_tile(root: Path, name: str, rgb: np.ndarray, labels: np.ndarray | None
 def test_tiles_are_images_everywhere(tmp_path):
     from segpipe.base.runtime import Runtime
     from segpipe.images.corpus_reader import read_original
-    from segpipe.stages import index
+    from segpipe.stages import ARTEFACTS, index
     from segpipe.store.corpus import load_corpus, load_rejected
     from segpipe.store.run_dir import RunDir
 
@@ -150,7 +150,7 @@ def test_tiles_are_images_everywhere(tmp_path):
     savemat(tmp_path / "potsdam" / "imgs" / "4.mat", {"other": np.zeros(3)})
     write(tmp_path, "potsdam/unlabelled_train.txt", "1\n2\n3\n4\n5\n")
     config = index.Config(images=str(tmp_path / "potsdam"), layout="potsdam3", split="unlabelled_train")
-    run = RunDir(tmp_path / "run", {"corpus": "index"})
+    run = RunDir(tmp_path / "run", ARTEFACTS)
     summary = index.run(config, run, Runtime(workers=2))
     corpus = load_corpus(run.path("corpus"))
     assert (summary.images, summary.rejected, summary.depths) == (2, 3, {"uint8": 2})

@@ -15,7 +15,7 @@ from segpipe.base.runtime import Runtime
 from segpipe.images.corpus_reader import open_original, read_original
 from segpipe.images.scaled_reader import open_scaled, read_small
 from segpipe.records.corpus import Corpus, Crop, Image
-from segpipe.stages import MAKERS, index
+from segpipe.stages import ARTEFACTS, index
 from segpipe.store.corpus import load_corpus
 from segpipe.store.run_dir import RunDir
 from tests.helpers.bands import write_bands
@@ -100,7 +100,7 @@ def test_a_mosaic_of_channels_is_shown_as_people_see_it(tmp_path: Path) -> None:
     bands = np.random.default_rng(0).integers(0, 256, (4, 80, 90)).astype(np.uint8)
     write_bands(tmp_path / "m.tif", bands, ["B02", "B03", "B04", "B08"], meters=1)
     config = index.Config(images=str(tmp_path / "m.tif"), bands=("all",), window=32)
-    run_dir = RunDir(tmp_path / "run", MAKERS)
+    run_dir = RunDir(tmp_path / "run", ARTEFACTS)
     index.run(config, run_dir, Runtime())
     corpus = load_corpus(run_dir.path("corpus"))
     (image,) = corpus.images

@@ -17,14 +17,14 @@ from segpipe.images.single import read_single
 from segpipe.images.views import find_view
 from segpipe.records.corpus import Corpus
 from segpipe.records.view import PLAIN
-from segpipe.stages import index
+from segpipe.stages import ARTEFACTS, index
 from segpipe.store.corpus import load_corpus
 from segpipe.store.run_dir import RunDir
 from tests.images.test_rasters import noise, write
 
 
 def indexed(images: Path, **settings: Any) -> tuple[Corpus, index.Summary]:
-    run = RunDir(images.parent / "run", {"corpus": "index"})
+    run = RunDir(images.parent / "run", ARTEFACTS)
     summary = index.run(index.Config(images=str(images), **settings), run, Runtime(workers=1))
     return load_corpus(run.path("corpus")), summary
 

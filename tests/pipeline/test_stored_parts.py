@@ -12,7 +12,7 @@ from segpipe.store.leases import Leases
 from segpipe.store.part_taker import told_running
 from segpipe.store.run_dir import KEY, RunDir
 from segpipe.store.shared_work import Round, Sharing
-from tests.helpers.stored_run import MAKERS, machine, open_there
+from tests.helpers.stored_run import ARTEFACTS, machine, open_there
 from tests.store.test_remote_rounds import Numbers
 
 EXTRACT = BY_NAME["extract"]
@@ -26,7 +26,7 @@ def numbers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_run_in_a_folder_has_none_of_them(tmp_path: Path) -> None:
-    run_dir = RunDir(tmp_path / "run", MAKERS)
+    run_dir = RunDir(tmp_path / "run", ARTEFACTS)
     assert remote_parts(run_dir, EXTRACT, "k") is None
     assert stored_round(EXTRACT, "k", resolve(run_dir), run_dir) == Round()
     pull_parts(EXTRACT, "k", resolve(run_dir), run_dir)
@@ -34,7 +34,7 @@ def test_a_run_in_a_folder_has_none_of_them(tmp_path: Path) -> None:
 
 
 def test_who_works_at_another_key_is_found_wherever_the_run_lies(bucket: RemotePath, tmp_path: Path) -> None:
-    for run_dir in (open_there(bucket / "run"), RunDir(tmp_path / "run", MAKERS)):
+    for run_dir in (open_there(bucket / "run"), RunDir(tmp_path / "run", ARTEFACTS)):
         owners = {}
         for key in ("aa-2", "bb"):
             parts = remote_parts(run_dir, EXTRACT, key)

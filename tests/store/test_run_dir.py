@@ -12,7 +12,7 @@ import pytest
 from segpipe.base import checksums
 from segpipe.base.errors import LockedError, MachineError, UsageError
 from segpipe.records.manifest import StageRecord
-from segpipe.store.run_dir import RunDir
+from segpipe.store.run_dir import Artefact, RunDir
 
 RECORD = StageRecord(
     key="k",
@@ -25,10 +25,12 @@ RECORD = StageRecord(
     machine={},
 )
 
+ARTEFACTS = {"pairs": Artefact("mine", progress=".units"), "masks": Artefact("refine")}
+
 
 @pytest.fixture
 def run_dir(tmp_path: Path) -> RunDir:
-    return RunDir(tmp_path / "run", {"pairs": "mine"}, progress={"pairs": ".units"})
+    return RunDir(tmp_path / "run", ARTEFACTS)
 
 
 def names(folder: Path) -> list[str]:
@@ -196,7 +198,7 @@ def test_a_folder_of_other_files_is_never_taken_for_a_run(tmp_path: Path) -> Non
     own.parent.mkdir()
     own.write_bytes(b"drawn by hand")
     (tmp_path / "config.yaml").write_text("other: settings\n", "utf-8")
-    run_dir = RunDir(tmp_path, {"masks": "refine"})
+    run_dir = RunDir(tmp_path, ARTEFACTS)
     with pytest.raises(
         UsageError, match=r"is not a run of segpipe and holds other files \(config.yaml, masks\); choose a new"
     ):
@@ -217,7 +219,7 @@ def test_an_empty_folder_becomes_a_run_and_stays_one(tmp_path: Path, held: tuple
 
 
 def test_a_run_of_before_markers_is_known_by_its_manifest(tmp_path: Path) -> None:
-    run_dir = RunDir(tmp_path, {"pairs": "mine"})
+    run_dir = RunDir(tmp_path, ARTEFACTS)
     run_dir.record("mine", RECORD)
     with run_dir.lock():
         assert (tmp_path / ".segpipe").exists()
@@ -306,7 +308,7 @@ def test_a_draft_reads_the_run_and_becomes_it(run_dir: RunDir) -> None:
     assert run_dir.manifest().stages == {"mine": RECORD}
     assert (run_dir.root / "names.yaml").read_text() == "new"
     with pytest.raises(UsageError, match=rf"{run_dir.root} has no masks/"), run_dir.draft(()) as draft:
-        RunDir(draft.root, {"masks": "refine"}, draft.under).path("masks")
+        RunDir(draft.root, ARTEFACTS, draft.under).path("masks")
 
 
 def test_who_reads_finishes_what_was_decided(run_dir: RunDir) -> None:

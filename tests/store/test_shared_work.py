@@ -5,7 +5,7 @@ import pytest
 
 from segpipe.base.errors import LockedError
 from segpipe.base.files import is_beside
-from segpipe.store.run_dir import RunDir
+from segpipe.store.run_dir import Artefact, RunDir
 from segpipe.store.shared_work import Round, closed_after, round_of, shared_folder
 
 
@@ -19,7 +19,7 @@ def begun(run_dir: RunDir, key: str, text: str, calls: list[str]) -> Path:
 
 @pytest.fixture
 def run_dir(tmp_path: Path) -> RunDir:
-    found = RunDir(tmp_path / "run", {"things": "make"})
+    found = RunDir(tmp_path / "run", {"things": Artefact("make")})
     found.claim()
     return found
 

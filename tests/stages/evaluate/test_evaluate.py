@@ -21,7 +21,7 @@ from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
 from segpipe.records.point_rules import without_later
-from segpipe.stages import PROGRESS, evaluate
+from segpipe.stages import ARTEFACTS, evaluate
 from segpipe.store import masks
 from segpipe.store.checkpoints import save_tensors
 from segpipe.store.clusters import save_clusters
@@ -32,10 +32,6 @@ from segpipe.store.scores import load_confusion, load_image_scores, load_scores
 from tests.helpers.city_reef import NAMES, judge
 from tests.helpers.digests import sha256_of
 
-MAKERS = {
-    **{"corpus": "index", "features": "extract", "head": "train", "clusters": "cluster"},
-    **{"masks": "refine", "scores": "evaluate"},
-}
 SIZES = {"a": Size(64, 96), "sub dir/b ü": Size(96, 64), "holes": Size(64, 64), "unlabelled": Size(32, 64)}
 CLASSES = ("sand", "coral", "algae", "never")
 CLUSTER = np.array([3, 0, 2])  # the cluster of each class that the masks hold; 1 and 4 stand for nothing
@@ -50,7 +46,7 @@ def class_map(size: Size) -> np.ndarray:
 
 def make_run(root: Path) -> RunDir:
     images, crops, entries, rng = [], [], [], np.random.default_rng(5)
-    run = RunDir(root / "run", MAKERS, progress=PROGRESS)
+    run = RunDir(root / "run", ARTEFACTS)
     for place in ("run/corpus", "run/clusters", "run/head", "run/masks", "images", "labels"):
         (root / place).mkdir(parents=True)
     for name, size in SIZES.items():

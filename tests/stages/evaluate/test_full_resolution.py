@@ -18,6 +18,7 @@ from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
 from segpipe.records.scores import Confusion
+from segpipe.stages import ARTEFACTS
 from segpipe.stages.evaluate import full_resolution as whole
 from segpipe.store import masks
 from segpipe.store.features import CropFeatures, FeatureStore, FeatureWriter, create_features
@@ -63,7 +64,7 @@ def label_maps(striped: Striped, folder: Path) -> Truth:
 
 
 def plan(striped: Striped, truth: Truth, *, quota: int, seed: int = 0) -> tuple[whole.CountSetup, list[whole.Task]]:
-    run_dir = RunDir(striped.features.parent, {"masks": "refine", "features": "extract"})
+    run_dir = RunDir(striped.features.parent, ARTEFACTS)
     return whole.plan(truth, striped.corpus, BASELINE, run_dir, quota=quota, seed=seed)
 
 

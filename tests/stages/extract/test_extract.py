@@ -24,7 +24,7 @@ from segpipe.inference.extraction import read_cuts
 from segpipe.nn import classical, precision
 from segpipe.nn.network import Network
 from segpipe.records.corpus import Corpus, Crop, Image
-from segpipe.stages import extract
+from segpipe.stages import ARTEFACTS, extract
 from segpipe.stages.extract import feature_work
 from segpipe.store import features as store
 from segpipe.store.corpus import load_corpus, save_corpus
@@ -59,7 +59,7 @@ def make_run(root, sizes=SIZES):
         boxes = [Box(0, 0, height, width)] if i != 4 else [Box(0, 0, 48, 64), Box(48, 64, 48, 64)]
         crops += [Crop(i, box) for box in boxes]
     corpus = Corpus(folder, tuple(images), tuple(crops))
-    run_dir = RunDir(root / "run", {"corpus": "index", "features": "extract"})
+    run_dir = RunDir(root / "run", ARTEFACTS)
     with run_dir.writing("corpus") as out:
         save_corpus(corpus, [], out)
     return run_dir, corpus

@@ -7,7 +7,7 @@ import pytest
 from segpipe.base.errors import UsageError
 from segpipe.base.parts import PartNumber
 from segpipe.base.runtime import Runtime
-from segpipe.stages import PROGRESS, index
+from segpipe.stages import ARTEFACTS, index
 from segpipe.stages.index.checking import Checking
 from segpipe.store.listed_files import FOLDER, Found
 from segpipe.store.run_dir import RunDir
@@ -26,7 +26,7 @@ def config_of(images: Path, **more: object) -> index.Config:
 
 def run_at(root: Path) -> RunDir:
     root.mkdir(exist_ok=True)
-    return RunDir(root, {"corpus": "index"}, progress=PROGRESS)
+    return RunDir(root, ARTEFACTS)
 
 
 @pytest.fixture(scope="module")

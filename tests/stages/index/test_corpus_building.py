@@ -7,14 +7,14 @@ from PIL import Image as Pillow
 
 from segpipe.base.runtime import Runtime
 from segpipe.records.kept import KeptClasses
-from segpipe.stages import PROGRESS, index
+from segpipe.stages import ARTEFACTS, index
 from segpipe.store.corpus import load_corpus, load_scaling
 from segpipe.store.kept import save_kept
 from segpipe.store.run_dir import RunDir
 
 
 def scaling_of(images: Path, run: Path) -> dict[str, tuple[float, float]]:
-    runs = RunDir(run, {"corpus": "index"}, progress=PROGRESS)
+    runs = RunDir(run, ARTEFACTS)
     index.run(index.Config(images=str(images)), runs, Runtime(workers=1))
     corpus = load_corpus(runs.path("corpus"))
     assert load_scaling(run / "corpus") == dict(corpus.scaling)

@@ -16,7 +16,7 @@ from segpipe.base.runtime import Runtime
 from segpipe.commands.demo.synthetic import write_reef_corpus
 from segpipe.images.crop_plan import CropPlan
 from segpipe.images.readers import read_image
-from segpipe.stages import PROGRESS, index
+from segpipe.stages import ARTEFACTS, index
 from segpipe.stages.index.summary import fingerprint
 from segpipe.store.corpus import load_corpus, load_rejected
 from segpipe.store.run_dir import RunDir
@@ -24,7 +24,7 @@ from tests.helpers.places import PACKS
 
 
 def run_dir(path: Path) -> RunDir:
-    return RunDir(path, {"corpus": "index"}, progress=PROGRESS)
+    return RunDir(path, ARTEFACTS)
 
 
 def indexed(images: Path, run: Path, **settings):

@@ -17,7 +17,7 @@ from segpipe.nn.head import Head, describe_head
 from segpipe.records.clusters import ClusterModel
 from segpipe.records.corpus import Corpus, Crop, Image
 from segpipe.records.features import FeatureHeader
-from segpipe.stages import PROGRESS, refine
+from segpipe.stages import ARTEFACTS, refine
 from segpipe.store import masks
 from segpipe.store.checkpoints import save_tensors
 from segpipe.store.clusters import save_clusters
@@ -27,7 +27,6 @@ from segpipe.store.run_dir import RunDir
 from segpipe.store.shared_work import closed_after
 from tests.helpers.digests import sha256_of
 
-MAKERS = {"corpus": "index", "features": "extract", "head": "train", "clusters": "cluster", "masks": "refine"}
 COLORS = np.array([(200, 40, 40), (40, 180, 60), (50, 70, 210)], np.uint8)  # a picture is made of these: its classes
 DIM = 3
 
@@ -75,7 +74,7 @@ def make_run(root: Path, *, flipped: bool = False) -> tuple[RunDir, dict[str, np
             boxes = five_crops(size)
         crops += [Crop(len(images) - 1, box) for box in boxes]
     corpus = Corpus(root / "images", tuple(images), tuple(crops))
-    run = RunDir(root / "run", MAKERS, progress=PROGRESS)
+    run = RunDir(root / "run", ARTEFACTS)
     (run.root / "corpus").mkdir(parents=True)
     save_corpus(corpus, [], run.root / "corpus")
     _save_features(run.root / "features", corpus, truth, flipped=flipped)

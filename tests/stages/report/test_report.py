@@ -14,7 +14,7 @@ from segpipe.plots.html import percent
 from segpipe.records.candidates import Candidate, Collapse
 from segpipe.records.class_names import Entry, Naming
 from segpipe.records.corpus import Rejected
-from segpipe.stages import cover, report
+from segpipe.stages import ARTEFACTS, cover, report
 from segpipe.store.candidates import save_candidates
 from segpipe.store.class_names import naming_text
 from segpipe.store.cover import load_cover
@@ -168,7 +168,7 @@ def test_the_same_run_gives_the_same_page(tmp_path: Path) -> None:
 
 def test_a_missing_artefact_names_its_stage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="segpipe index"):
-        report.run(report.Config(), RunDir(tmp_path, report_run.MAKERS), Runtime())
+        report.run(report.Config(), RunDir(tmp_path, ARTEFACTS), Runtime())
 
 
 def test_names_and_cover_are_on_the_page(tmp_path: Path) -> None:
