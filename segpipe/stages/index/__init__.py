@@ -19,11 +19,9 @@ from segpipe.base import files
 from segpipe.base.config import Section, setting
 from segpipe.base.cost import Cost, Work
 from segpipe.base.errors import SegpipeError, UsageError, named
-from segpipe.base.files import absolute
 from segpipe.base.guarded import Guards
 from segpipe.base.remote_path import is_url
 from segpipe.base.runtime import Runtime
-from segpipe.images.band_math import parse_formula
 from segpipe.images.crop_plan import CropPlan
 from segpipe.images.datasets import FOLDER, known_layout, list_layout
 from segpipe.images.frames import Choice
@@ -32,9 +30,10 @@ from segpipe.images.label_masks import leave_out_labels
 from segpipe.images.listing import Listing, list_images
 from segpipe.images.nodata import MASK, NOTES
 from segpipe.images.scenes import BANDS_TOO, group_scenes
-from segpipe.images.stack_plan import StackPlan, rule_of
+from segpipe.images.stack_plan import StackPlan
 from segpipe.stages.index.checking import Checking, Checks
 from segpipe.stages.index.corpus_building import build_corpus
+from segpipe.stages.index.setting_types import AbsoluteName, Bands, Endings, Formulas, Frames, Rule
 from segpipe.stages.index.summary import FORMAT as FORMAT
 from segpipe.stages.index.summary import Summary, summarize, told_of_labels
 from segpipe.store import listed_files
@@ -60,54 +59,9 @@ FILES = {
 
 _log = logging.getLogger(__name__)
 
-AbsoluteName = Annotated[
-    str,
-    AfterValidator(lambda name: name and absolute(name)),
-]
-
-
-def _numbers_or_names(bands: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    found = tuple(int(band) if str(band).strip().isdecimal() else str(band).strip() for band in bands)
-    if any(band in (0, "") for band in found):
-        raise ValueError("must be bands counted from 1 or by their names, such as 4,3,2 or B04,B03,B02,B08, or all")
-    return found
-
-
-def _formulas(texts: tuple[str, ...]) -> tuple[str, ...]:
-    found = [parse_formula(text) for text in texts]
-    if len({formula.name.casefold() for formula in found}) < len(found):
-        raise ValueError("two formulas have the same name")
-    return tuple(formula.text for formula in found)
-
-
-def _endings(endings: tuple[str, ...]) -> tuple[str, ...]:
-    for ending in endings:
-        if not ending.strip("_-. ") or "/" in ending:
-            raise ValueError(f"{ending!r} must be an ending of names without .tif or .jpg, such as _nir")
-    return endings
-
-
-def _rule(text: str) -> str:
-    if text:
-        rule_of(text)
-    return text
-
-
-def _from_to(frames: tuple[int, ...]) -> tuple[int, ...]:
-    if frames and not (len(frames) == 2 and 0 <= frames[0] < frames[1]):
-        raise ValueError("must be FROM,TO with FROM < TO, frames counted from 0, such as 300,900")
-    return frames
-
-
 _WHICH = ("images", "layout", "split", "labels_too", "preview")
 """Settings that say which files are taken, and nothing of any file."""
 _LEAST_STEP = 4  # pixels from a window to the next; a patch is 8 or more
-
-Frames = Annotated[tuple[int, ...], AfterValidator(_from_to)]
-Bands = Annotated[tuple[int | str, ...], AfterValidator(_numbers_or_names)]
-Formulas = Annotated[tuple[str, ...], AfterValidator(_formulas)]
-Endings = Annotated[tuple[str, ...], AfterValidator(_endings)]
-Rule = Annotated[str, AfterValidator(_rule)]
 
 _LATER: tuple[tuple[str, Any], ...] = (
     *(("nodata", "all"), ("frame_seconds", 0.0), ("labels_too", False), ("preview", 0)),
