@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+from PIL import Image
 
 import segpipe
 from segpipe.base.files import read_json
@@ -88,6 +90,23 @@ def test_changed_area_where_nothing_changed_but_light_and_place_and_where_a_sixt
     there = load_corpus(found.out / "b" / "corpus")
     truth = read_original(there, there.images[0]).rgb[40:-40, 200:-40].astype(int)
     assert np.abs(same.rgb[40:-40, 200:-40].astype(int) - truth).mean() < 4
+
+
+def test_photographs_of_the_same_ground_without_coordinates(run: Path, tmp_path: Path) -> None:
+    for name in ("first", "sixth"):
+        with rasterio.open(run.parent / name / "mosaic.tif") as file:
+            pixels = np.moveaxis(file.read(), 0, -1)
+        (tmp_path / name).mkdir()
+        Image.fromarray(pixels).save(tmp_path / name / "plot.png")
+    quick = {**SMALL, **CLASSICAL, "index.crops": "windows", "index.window": 96}
+    segpipe.run(tmp_path / "first", tmp_path / "run", settings=quick, stop="refine")
+    given = options(tmp_path / "run", "sixth", tmp_path / "out").model_copy(update={"pairs": "names"})
+    found = change(given, no_track)
+    facts = read_json(found.out / "change.json")
+    (ground,) = facts["grounds"]
+    assert (ground["shift"]["rows"], ground["shift"]["cols"]) == pytest.approx(SHIFT, abs=0.3)
+    assert 0.02 < facts["changed"]["low"] < 60 / 340 < facts["changed"]["high"]
+    assert facts["changed"]["unchanged"] > 0.02
 
 
 def test_of_large_grounds_some_boxes_are_looked_at(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
