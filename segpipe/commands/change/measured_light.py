@@ -52,7 +52,8 @@ def measure_light(
     drift = drift_between(*surveys, seed=options.seed)
     same = tuple(compare_unchanged(surveys, grounds, options, runtime.track)) if grounds else ()
     if same:
-        return Light(drift, light_effect([counts for ground in same for counts in ground.blocks], 0.0), same)
+        blocks = [counts for ground in same for counts in ground.blocks]
+        return Light(drift, light_effect(blocks, 0.0, either_way=True), same)
     if drift is None or not drift.seen:
         return Light(drift, None)
     return Light(drift, measure_effect(surveys[1], drift, runtime, seed=options.seed))

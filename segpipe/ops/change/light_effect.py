@@ -26,6 +26,8 @@ class LightEffect:
     """How much more or less light can make than the drift that classes share: see `FeatureDrift`."""
     known: bool = True
     """False where no map could be made again: light could make anything then."""
+    either_way: bool = False
+    """Whether as much could be made in the other direction: see `range`."""
 
     @property
     def by_light(self) -> Float64:
@@ -38,9 +40,15 @@ class LightEffect:
 
         Light moves each class by itself as well, bright ones further than dark ones: by `unevenness` of the drift that
         they share, whose effect is taken to be larger by as much.
+
+        Networks see every pixel with what lies around it: beside ground that changed, maps of the rest differ in other
+        ways than where nothing did, by about as much. What ground that did not change tells is therefore taken to be
+        possible in both directions.
         """
         found = self.by_light
         reach = np.abs(found) * self.unevenness + _ERRORS * self.error
+        if self.either_way:
+            return -np.abs(found) - reach, np.abs(found) + reach
         return np.minimum(0, found - reach), np.maximum(0, found + reach)
 
     @property
@@ -54,12 +62,13 @@ def anything(classes: int) -> LightEffect:
     return LightEffect(np.ones((classes, classes)), np.full(classes, 1 / _ERRORS), 0.0, known=False)
 
 
-def light_effect(counts: Sequence[Int64], unevenness: float) -> LightEffect:
+def light_effect(counts: Sequence[Int64], unevenness: float, *, either_way: bool = False) -> LightEffect:
     """What the drift makes of maps, from those of a sample.
 
     Args:
         counts: of every map (classes, classes) pixels by their class without the drift (rows) and with it.
         unevenness: of the drift.
+        either_way: see `LightEffect`.
     """
     maps = np.array(counts, np.float64)
     total = maps.sum()
@@ -68,4 +77,5 @@ def light_effect(counts: Sequence[Int64], unevenness: float) -> LightEffect:
     # the error of a ratio of sums (Cochran 1977, equation 2.39)
     own = maps.sum(axis=1) - maps.sum(axis=2) - maps.sum(axis=(1, 2))[:, None] * found
     few = len(maps) / max(1, len(maps) - 1)
-    return LightEffect(moves, np.sqrt(few * (own**2).sum(axis=0)) / max(total, 1.0), unevenness)
+    error = np.sqrt(few * (own**2).sum(axis=0)) / max(total, 1.0)
+    return LightEffect(moves, error, unevenness, either_way=either_way)

@@ -74,6 +74,7 @@ def test_changed_area_where_nothing_changed_but_light_and_place_and_where_a_sixt
     facts, drift = whole["changed"], whole["drift"]
     assert drift["size"] > 2 * drift["noise"]
     assert drift["by_drift"] == [row.by_light for row in found.rows[:4]]
+    assert all(-row.light_low == row.light_high > abs(row.by_light) for row in found.rows[:4])
     most = max(found.rows[:4], key=lambda row: abs(row.by_light))
     told = f"Maps of ground that did not change differ by {points(most.by_light)} points of {most.name} at most. "
     assert f"{told}--harmonize takes the light away." in found.summary[-1]

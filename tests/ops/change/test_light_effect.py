@@ -19,6 +19,13 @@ def test_what_light_makes_is_the_difference_of_cover() -> None:
     np.testing.assert_allclose(most, [max(0, -0.05 * 0.5 + 2 * 0.05), 0.05 * 1.5 + 2 * 0.05, 0])
 
 
+def test_what_may_be_to_either_side() -> None:
+    counts = [np.diag([50, 30, 20]), np.array([[40, 10, 0], [0, 30, 0], [0, 0, 20]])]
+    least, most = light_effect(counts, 0.0, either_way=True).range
+    np.testing.assert_allclose(most, [0.05 + 2 * 0.05, 0.05 + 2 * 0.05, 0])
+    np.testing.assert_array_equal(least, -most)
+
+
 def test_without_maps_or_pixels_nothing_is_made() -> None:
     for counts in ([np.zeros((2, 2), np.int64)], [np.diag([3, 4])]):
         found = light_effect(counts, 2.0)
