@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 
+from segpipe.base.errors import UsageError
 from segpipe.base.printable import readable
+from segpipe.base.shown import quoted
 from segpipe.records.corpus import Image
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".jp2", ".gif")
@@ -25,6 +27,7 @@ class ImageNames:
     """
 
     def __init__(self, images: Sequence[Image]) -> None:
+        self._images = images
         self._exact: list[dict[str, list[int]]] = [{}, {}, {}]
         self._spelled: dict[str, list[int]] = {}
         self._tails: dict[str, list[int]] = {}
@@ -52,6 +55,26 @@ class ImageNames:
         return self._found(plain) or next(
             (found for tail in (_tails(plain) if is_elsewhere(name) else ()) if (found := self._found(tail))), []
         )
+
+    def of_row(self, name: str, where: str, *, among: Collection[int] | None = None) -> int | None:
+        """The index of the image that a row of a table names; None: it names none.
+
+        Args:
+            name: as it stands there.
+            where: the row, for the message.
+            among: indices of the images that it may mean; None: all.
+
+        Raises:
+            UsageError: it may mean several.
+        """
+        fits = [i for i in self.find(name) if among is None or i in among]
+        if len(fits) > 1:
+            some = " and ".join(self._images[i].path for i in fits[:2])
+            raise UsageError(
+                f"{where}: {quoted(name)} fits {len(fits)} images, such as {some}; write the relative path with its "
+                "ending"
+            )
+        return fits[0] if fits else None
 
     def _found(self, plain: str) -> list[int]:
         for wanted in dict.fromkeys((plain, _without_ending(plain))):

@@ -103,7 +103,7 @@ def _collect(
     for line, name, row, column, label in table.rows():
         where = f"{table.path}:{line}"
         if name not in found:
-            found[name] = _find(name, names, images, where)
+            found[name] = names.of_row(name, where)
             _check_path(name, found[name], whole, images, where)
         index = found[name]
         if index is None:
@@ -132,16 +132,6 @@ def _check_path(name: str, index: int | None, whole: dict[int, str], images: Seq
             f"{where}: {quoted(name)} and {quoted(first)} both end like {images[index].path}; name images by their "
             "path below the images' folder"
         )
-
-
-def _find(name: str, names: ImageNames, images: Sequence[Image], where: str) -> int | None:
-    fits = names.find(name)
-    if len(fits) > 1:
-        raise UsageError(
-            f"{where}: {quoted(name)} fits {len(fits)} images, such as {images[fits[0]].path} and "
-            f"{images[fits[1]].path}; write the relative path with its ending"
-        )
-    return fits[0] if fits else None
 
 
 def _classes(

@@ -2,6 +2,7 @@ import unicodedata
 
 import pytest
 
+from segpipe.base.errors import UsageError
 from segpipe.base.geometry import Size
 from segpipe.images.id_lookup import ImageNames
 from segpipe.records.corpus import Image
@@ -89,3 +90,11 @@ def test_what_a_table_cannot_hold_is_met_half_way() -> None:
     assert names.find("b?.jpg") == names.find("b?") == [1]
     assert names.find("c?.jpg") == [2, 3]
     assert names.find("d?.jpg") == [4]
+
+
+def test_the_one_image_that_a_row_of_a_table_means() -> None:
+    names = ImageNames([image("2023/a.jpg"), image("2024/a.jpg"), image("2024/b.jpg")])
+    assert (names.of_row("b", "dates.csv:2"), names.of_row("c", "dates.csv:3")) == (2, None)
+    assert (names.of_row("a", "dates.csv:4", among={0}), names.of_row("b", "dates.csv:4", among={0})) == (0, None)
+    with pytest.raises(UsageError, match=r"dates\.csv:5: 'a' fits 2 images, such as 2023/a\.jpg and 2024/a\.jpg"):
+        names.of_row("a", "dates.csv:5")

@@ -71,21 +71,19 @@ def _by_table(path: Path, first: SurveyDate, second: SurveyDate) -> list[tuple[i
         raise UsageError(f"{path}:{line}: needs two columns, the images of the first and of the second date")
     at = [column_of(header, _FIRST), column_of(header, _SECOND)]
     places = [0 if at[0] is None else at[0], 1 if at[1] is None else at[1]]
-    names = [_Names(side) for side in (first, second)]
-    if all(known.find(header[place]) for known, place in zip(names, places, strict=True)):
+    sides = [(ImageNames(side.corpus.images), frozenset(side.images)) for side in (first, second)]
+    if all(own.intersection(names.find(header[place])) for (names, own), place in zip(sides, places, strict=True)):
         raise UsageError(f"{path}:{line}: this row names images; put a first line such as before,after above it")
     used: list[dict[int, int]] = [{}, {}]
     found, unknown = [], list[str]()
     for line, fields in rows:
         pair = []
-        for known, place in zip(names, places, strict=True):
-            fits = known.find(fields[place])
-            if len(fits) > 1:
-                raise UsageError(
-                    f"{path}:{line}: {quoted(fields[place])} fits {len(fits)} images; give more of its path"
-                )
-            pair += fits
-            unknown += [] if fits else [f"{fields[place]} on line {line}"]
+        for (names, own), place in zip(sides, places, strict=True):
+            image = names.of_row(fields[place], f"{path}:{line}", among=own)
+            if image is None:
+                unknown.append(f"{fields[place]} on line {line}")
+            else:
+                pair.append(image)
         if len(pair) < 2:
             continue
         for side, image in enumerate(pair):
@@ -104,17 +102,6 @@ def _by_table(path: Path, first: SurveyDate, second: SurveyDate) -> list[tuple[i
     if unknown:
         log.warning("%s: %d names fit no image of their date, such as %s", path, len(unknown), unknown[0])
     return found
-
-
-class _Names:
-    """Finds the images of a date by their names."""
-
-    def __init__(self, survey: SurveyDate) -> None:
-        self._names, self._own = ImageNames(survey.corpus.images), frozenset(survey.images)
-
-    def find(self, text: str) -> list[int]:
-        """Indices of those that `text` may mean."""
-        return [i for i in self._names.find(text) if i in self._own]
 
 
 def _by_ground(first: SurveyDate, second: SurveyDate) -> list[ImagePair]:

@@ -142,15 +142,11 @@ def _by_table(path: Path | None, both: SurveyDate) -> dict[int, str]:
         raise UsageError(f"{path}:{line}: needs columns `image` and `date`, has {shorten(', '.join(header)) or 'none'}")
     names, found = ImageNames(both.corpus.images), dict[int, str]()
     for line, fields in rows:
-        fits = names.find(fields[image_at])
-        if len(fits) > 1:
-            raise UsageError(
-                f"{path}:{line}: {quoted(fields[image_at])} fits {len(fits)} images; give more of its path"
-            )
-        if fits and found.setdefault(fits[0], fields[date_at]) != fields[date_at]:
+        image = names.of_row(fields[image_at], f"{path}:{line}")
+        if image is not None and found.setdefault(image, fields[date_at]) != fields[date_at]:
             raise UsageError(
                 f"{path}:{line}: {quoted(fields[image_at])} is of {quoted(fields[date_at])} here and of "
-                f"{quoted(found[fits[0]])} above; an image is of one date"
+                f"{quoted(found[image])} above; an image is of one date"
             )
     return found
 

@@ -62,16 +62,11 @@ def read_sites(path: Path, images: Sequence[Image], *, by: str | None) -> Sites:
     sites, gsd, lines = dict[int, str](), dict[int, float](), dict[int, int]()
     spelled: dict[str, str] = {}
     for line, fields in rows:
-        fits = names.find(fields[image_at])
-        if len(fits) > 1:
-            raise UsageError(
-                f"{path}:{line}: {quoted(fields[image_at])} fits {len(fits)} images, such as {images[fits[0]].path} "
-                f"and {images[fits[1]].path}; write the relative path with its ending"
-            )
-        if not fits:
+        index = names.of_row(fields[image_at], f"{path}:{line}")
+        if index is None:
             unmatched.append(fields[image_at])
             continue
-        index, site = fits[0], "" if site_at is None else fields[site_at]
+        site = "" if site_at is None else fields[site_at]
         first = spelled.setdefault(fold(site), site)
         if first != site:
             raise UsageError(
