@@ -2,7 +2,7 @@
 
 Usage: PYTHONPATH=. python tools/change_memory.py [SIDE ...] [--weights FILE] [--folder FOLDER] [--set KEY=VALUE ...]
 
-From the top of the checkout; SIDE: pixels along the sides of both GeoTIFFs, multiples of 2,000, default 6000 20000.
+From the top of the checkout; SIDE: pixels along the sides of both GeoTIFFs, multiples of 2,000, default 4000 20000.
 Squares of drawn ground are laid side by side, at the second date with three tenths of the coral turned into algae, 7.3
 rows and -4.6 columns off, darker and of other contrast. The first mosaic is run through to its masks, then the whole
 command compares both: it segments the second, aligns it, counts transitions, writes map and polygons, and looks at
@@ -112,7 +112,7 @@ def measure(folder: Path, settings: list[str]) -> str:
 def main() -> None:
     """Draw and compare, each size by itself."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sides", type=int, nargs="*", default=[6000, 20000])
+    parser.add_argument("sides", type=int, nargs="*", default=[4000, 20000])
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="settings of the run")

@@ -12,7 +12,7 @@ from segpipe.commands.change.comparison import Comparison
 from segpipe.commands.change.cover_change import ChangeRow
 from segpipe.commands.change.figures import change_plot
 from segpipe.commands.change.same_ground import Ground
-from segpipe.commands.change.text import points, sentences
+from segpipe.commands.change.text import meters, points, sentences
 from segpipe.plots import html
 from segpipe.plots.html import Page, PageSection, Pairs, Shot, SkippedFiles
 from segpipe.plots.thumbnails import photo
@@ -131,7 +131,7 @@ def _moves(found: Comparison) -> list[MoveRow]:
             names[move.after],
             move.pixels / total,
             move.certain / move.pixels,
-            "–" if move.area is None else f"{move.area:,.4g}",
+            "–" if move.area is None else meters(move.area),
         )
         for move in moved[:_MOVES]
     ]

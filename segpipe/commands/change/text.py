@@ -26,7 +26,7 @@ def sentences(found: Comparison) -> list[str]:
         part = found.changed
         area = sum(ground.transitions.sum() * (ground.pixel or 0.0) for ground in found.grounds)
         known = all(ground.pixel is not None for ground in found.grounds)
-        size = f" ({part.share * area:,.4g} of {area:,.4g} square meters)" if known else ""
+        size = f" ({meters(part.share * area)} of {meters(area)} square meters)" if known else ""
         same = "" if part.unchanged is None else f" (of ground that did not change {part.unchanged:.1%} would be)"
         said.append(
             f"{part.share:.1%} of the common ground{size} is of another class{same}; between {part.low:.1%}, what "
@@ -156,6 +156,16 @@ def _drifted(drift: FeatureDrift) -> str:
         f"Features drift: all classes together moved by {drift.size:.2f} of the spread within classes "
         f"({drift.noise:.2f} between two halves of the first date), as light, season, depth or a camera make it."
     )
+
+
+def meters(area: float) -> str:
+    """An area in four digits that count.
+
+    >>> meters(39_981.2), meters(1_234_567), meters(905.64), meters(0.012345)
+    ('39,980', '1,235,000', '905.6', '0.01234')
+    """
+    rounded = float(f"{area:.4g}")
+    return f"{rounded:,.0f}" if rounded >= 1000 else f"{rounded:.4g}"
 
 
 def points(value: float | None) -> str:
