@@ -161,8 +161,8 @@ def _drifted(drift: FeatureDrift) -> str:
 def meters(area: float) -> str:
     """An area in four digits that count.
 
-    >>> meters(39_981.2), meters(1_234_567), meters(905.64), meters(0.012345)
-    ('39,980', '1,235,000', '905.6', '0.01234')
+    >>> meters(39_981.2), meters(1_234_567), meters(905.64), meters(0.0125)
+    ('39,980', '1,235,000', '905.6', '0.0125')
     """
     rounded = float(f"{area:.4g}")
     return f"{rounded:,.0f}" if rounded >= 1000 else f"{rounded:.4g}"
