@@ -28,6 +28,7 @@ from segpipe.images.corpus_reader import ReadBox, open_original
 from segpipe.images.readers import Pixels
 from segpipe.ops.change.color_shift import joint_histogram, matched_table, recolored
 from segpipe.ops.change.ground_grid import GroundLink
+from segpipe.ops.change.local_structure import structure_differs
 from segpipe.pipeline import log
 
 FOLDER = "unchanged"
@@ -35,6 +36,8 @@ _GROUNDS = 8  # of which pictures are made
 _WHOLE = 1 << 24  # pixels of a raster up to which it is made whole
 _SIDE = 2048  # pixels of the boxes of a larger one
 _ALONG = 2  # boxes along each side
+_ENOUGH = 0.2  # share of the ground of like structure by which colors can be matched
+_MOST = 0.5  # share of the places of a value that must be of like structure
 _WINDOW, _WINDOWS = 256, 6  # pixels of windows by which colors are matched, and how many along each side
 
 
@@ -130,18 +133,26 @@ def _write(first: SurveyDate, second: SurveyDate, ground: Ground, box: Box, path
 def match_colors(read: ReadBox, other: ReadBox, ground: Ground, size: Size) -> npt.NDArray[np.uint8]:
     """What colors (256, 3) of the first image have become in the second, by windows that lie evenly over the ground.
 
+    What has another structure takes no part, nor do values that most of it had: else a class of which nearly all
+    changed would tell that light did it. Where hardly anything has the same structure, all of the ground takes part.
+
     Args:
         read: gives boxes of the first image.
         other: of the second.
         ground: what both share.
         size: of the second.
     """
-    box, histogram = ground.box, np.zeros((3, 256, 256), np.int64)
+    box, every, alike = ground.box, np.zeros((3, 256, 256), np.int64), np.zeros((3, 256, 256), np.int64)
     for top in range(box.top, box.bottom, max(_WINDOW, -(-box.height // _WINDOWS))):
         for left in range(box.left, box.right, max(_WINDOW, -(-box.width // _WINDOWS))):
             window = Box(top, left, min(_WINDOW, box.bottom - top), min(_WINDOW, box.right - left))
             here = read(window)
             colors, there = warped_colors(other, window, ground.link, size)
             both = there if here.valid is None else there & here.valid
-            histogram += joint_histogram(here.rgb[both], colors[both])
-    return matched_table(histogram)
+            every += joint_histogram(here.rgb[both], colors[both])
+            both &= ~structure_differs(here.rgb, colors)
+            alike += joint_histogram(here.rgb[both], colors[both])
+    if alike.sum() < _ENOUGH * every.sum():
+        return matched_table(every)
+    alike[alike.sum(axis=2) < _MOST * every.sum(axis=2)] = 0
+    return matched_table(alike)

@@ -67,8 +67,9 @@ def matched_table(histogram: Int64) -> Rgb:
     """What each value of each channel has become where most of the ground is the same.
 
     The median of the values that it meets, which less than half of changed ground does not move, then that of its
-    neighbors; values that are too seldom to say are interpolated, and brighter ones do not become darker. Of a channel
-    whose values hardly belong together, mean and contrast are brought to those of the second, as `color_table` does.
+    neighbors; values that are too seldom to say are interpolated, beyond the others by the line through all of them,
+    and brighter ones do not become darker. Of a channel whose values hardly belong together, mean and contrast are
+    brought to those of the second, as `color_table` does.
 
     Args:
         histogram: of `joint_histogram`, of all places.
@@ -88,8 +89,18 @@ def matched_table(histogram: Int64) -> Rgb:
         medians = (counts[known].cumsum(axis=1) * 2 >= total[known, None]).argmax(axis=1)
         even = median_filter(medians, _NEIGHBORS, mode="nearest")
         rising = isotonic_regression(even, weights=total[known]).x
-        table[:, channel] = np.rint(np.interp(np.arange(256), known, rising)).astype(np.uint8)
+        table[:, channel] = np.rint(np.clip(_extended(known, rising, total[known]), 0, 255)).astype(np.uint8)
     return table
+
+
+def _extended(known: Int64, found: Float64, weights: Int64) -> Float64:
+    """(256,) values between those that are known, and beyond them with the slope of the line through all of them."""
+    every = np.arange(256)
+    mean = np.average(known, weights=weights), np.average(found, weights=weights)
+    spread = np.average((known - mean[0]) ** 2, weights=weights)
+    slope = np.average((known - mean[0]) * (found - mean[1]), weights=weights) / spread if spread > 0 else 1.0
+    beyond = np.minimum(every - known[0], 0) + np.maximum(every - known[-1], 0)
+    return np.asarray(np.interp(every, known, found) + slope * beyond)
 
 
 def _statistics(counts: Int64) -> ColorStatistics:

@@ -24,8 +24,9 @@ from segpipe.ops.change.ground_grid import GroundLink
 from segpipe.pipeline import open_run
 from segpipe.store.corpus import load_corpus
 from tests.commands.change.conftest import SHIFT, SameGround
-from tests.helpers.drawn_ground import ground_map, moved, photographed, write_raster
+from tests.helpers.drawn_ground import ALGAE, CORAL, ground_map, moved, photographed, write_raster
 from tests.helpers.quick_run import CLASSICAL, SMALL
+from tests.helpers.two_dates import raster_survey
 
 GAIN, OFFSET = 0.7, 25
 
@@ -61,6 +62,23 @@ def test_what_colors_have_become_is_matched_on_the_ground(same_ground: SameGroun
         table = match_colors(one, other, ground, second.corpus.images[0].size)
     seen = np.unique(read_original(first.corpus, first.corpus.images[0]).rgb[..., 0])[20:-20]
     assert np.abs(table[seen, 0] - (seen * GAIN + OFFSET)).max() < 4  # in spite of the ground that changed
+
+
+def test_a_class_nearly_all_of_which_changed_does_not_tell_of_the_light(tmp_path: Path) -> None:
+    before = ground_map(np.random.default_rng(0), 300, 340, patch=90)
+    after = np.where(before == CORAL, ALGAE, before).astype(np.uint8)
+    first, second = (photographed(labels, np.random.default_rng(1)) for labels in (before, after))
+    dark = np.clip(second * GAIN + OFFSET, 0, 255).astype(np.uint8)
+    dates = raster_survey(tmp_path / "a", first, before), raster_survey(tmp_path / "b", dark, after)
+    geo = dates[0].corpus.images[0].geo
+    ground = plan_ground(*dates, (0, 0), GroundLink(geo, geo), None)
+    assert ground is not None
+    reads = [open_original(survey.corpus, survey.corpus.images[0]) for survey in dates]
+    with reads[0] as one, reads[1] as other:
+        table = match_colors(one, other, ground, dates[1].corpus.images[0].size)
+    for channel in range(3):
+        coral = np.unique(first[before == CORAL][:, channel])
+        assert np.abs(table[coral, channel] - (coral * GAIN + OFFSET)).mean() < 5
 
 
 @pytest.mark.parametrize("second", ["same", "sixth"])
