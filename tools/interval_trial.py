@@ -13,7 +13,7 @@ import sys
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.metrics.bootstrap import interval, resample
+from segpipe.ops.metrics.bootstrap import resample
 from segpipe.ops.metrics.cover_shares import shares_where_held
 from segpipe.stages.cover.estimators import bootstrap_shares
 
@@ -41,7 +41,8 @@ def photographs(rng: np.random.Generator, count: int) -> Float64:
 def percentiles(amounts: Float64, seed: int) -> tuple[Float64, Float64]:
     """The middle 95% of resampled shares."""
     drawn = np.concatenate([times @ amounts for times in resample(len(amounts), draws=DRAWS, seed=seed)])
-    return interval(drawn / drawn.sum(axis=1, keepdims=True))
+    low, high = np.percentile(drawn / drawn.sum(axis=1, keepdims=True), (2.5, 97.5), axis=0)
+    return np.asarray(low), np.asarray(high)
 
 
 def main() -> None:

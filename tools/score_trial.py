@@ -13,7 +13,7 @@ import sys
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.metrics.bootstrap import interval, resample
+from segpipe.ops.metrics.bootstrap import resample
 from segpipe.ops.metrics.confusion import ClassCounts, bootstrap, pooled
 
 Float64 = npt.NDArray[np.float64]
@@ -49,7 +49,8 @@ def percentiles(images: ClassCounts, seed: int) -> tuple[Float64, Float64]:
         scores(ClassCounts(times @ images.tp, times @ images.support, times @ images.predicted))
         for times in resample(len(images.tp), draws=DRAWS, seed=seed)
     ]
-    return interval(np.concatenate(drawn))
+    low, high = np.nanpercentile(np.concatenate(drawn), (2.5, 97.5), axis=0)
+    return np.asarray(low), np.asarray(high)
 
 
 def main() -> None:

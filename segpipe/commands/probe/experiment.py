@@ -198,7 +198,7 @@ def aggregate(numbers: Mapping[MeasureKey, Sequence[Pair]], plan: ProbePlan) -> 
         names.ANOTHER: ("reference", ""),
     }
     for key, pairs in numbers.items():
-        found = metrics.bootstrap_ratio(pairs, draws=DRAWS, seed=plan.seed)
+        found = metrics.bootstrap_ratio(pairs, draws=DRAWS, seed=plan.seed, ends=names.ENDS[key.measure])
         value, low, high, images = found or (None, None, None, 0)
         family, unit = known[key.corruption]
         low, high = (None if end is None or math.isnan(end) else end for end in (low, high))

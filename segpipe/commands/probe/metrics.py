@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from segpipe.ops.metrics.bootstrap import interval, resample
+from segpipe.ops.metrics.bootstrap import resample
+from segpipe.ops.metrics.skewed_interval import jackknife_skewness, one_sample
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -145,17 +146,20 @@ def found_again(before: Float32, after: Float32, at: Float64, weights: Floats | 
 # --- over images --------------------------------------------------------------------------------------------------
 
 
-def bootstrap_ratio(pairs: Sequence[Pair], *, draws: int, seed: int) -> tuple[float, float, float, int] | None:
+def bootstrap_ratio(
+    pairs: Sequence[Pair], *, draws: int, seed: int, ends: tuple[float, float]
+) -> tuple[float, float, float, int] | None:
     """A measure over images with its 95% interval: sum of parts by sum of wholes, images resampled.
 
     Args:
         pairs: one of each image.
         draws: how many samples are drawn with replacement (Efron 1979), each as large as the first.
         seed: of the draws.
+        ends: the least and the most that the measure can be.
 
     Returns:
-        Value, low, high (the 2.5th and 97.5th percentile of the draws; NaN for fewer than two images, whose spread
-        nobody knows) and the number of images that gave one. None where no image did.
+        Value, low, high (see `skewed_interval`; NaN for fewer than two images, whose spread nobody knows) and the
+        number of images that gave one. None where no image did.
     """
     table = np.array([pair for pair in pairs if np.isfinite(pair).all()], np.float64).reshape(-1, 2)
     part, whole = table.sum(axis=0)
@@ -164,6 +168,12 @@ def bootstrap_ratio(pairs: Sequence[Pair], *, draws: int, seed: int) -> tuple[fl
     if len(table) == 1:
         return part / whole, float("nan"), float("nan"), 1
     sums = np.concatenate([times @ table for times in resample(len(table), draws=draws, seed=seed, width=2)])
-    ratios = np.divide(sums[:, 0], sums[:, 1], out=np.full(len(sums), np.nan), where=sums[:, 1] > 0)
-    low, high = interval(ratios)
-    return float(part / whole), float(low), float(high), len(table)
+    found, skew = _ratios(table.sum(axis=0)[None]), jackknife_skewness(_ratios(table.sum(axis=0) - table))
+    low, high = one_sample(_ratios(sums), found[0], len(table), ends=ends, skew=skew)
+    return float(part / whole), float(low[0]), float(high[0]), len(table)
+
+
+def _ratios(sums: Float64) -> Float64:
+    """(n, 1) parts by wholes (n, 2); NaN where the whole is nothing."""
+    unknown = np.full((len(sums), 1), np.nan)
+    return np.asarray(np.divide(sums[:, :1], sums[:, 1:], out=unknown, where=sums[:, 1:] > 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -16,6 +17,13 @@ DRAWN, BESIDE, LEFT, GAIN = "drawn", "map overlap beside it", "share left beside
 OVERLAP, CORRELATION, CHANGE = "map overlap", "map correlation", "map change"
 PATCH, PATCH_INNER, FOUND = "patch cosine", "patch cosine without seams", "patches found again"
 PICTURE, AGAIN = "picture cosine", "picture found again"
+
+ENDS = {
+    **dict.fromkeys((CENTER, CENTER_INNER, CORNERS, SHARP, BESIDE, OVERLAP, FOUND, AGAIN), (0.0, 1.0)),
+    **dict.fromkeys((CORRELATION, PATCH, PATCH_INNER, PICTURE, GAIN), (-1.0, 1.0)),
+    **dict.fromkeys((DISTANCE, DRAWN, LEFT, CHANGE), (0.0, math.inf)),
+}
+"""The least and the most that each measure can be."""
 
 ROLL, ALL_ROLLS, HALF_BLUR, CROP, ANOTHER = "roll", "all-rolls", "half-blur", "crop", "another-picture"
 

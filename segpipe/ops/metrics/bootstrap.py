@@ -30,9 +30,3 @@ def resample(items: int, *, draws: int, seed: int, width: int = 1) -> Iterator[F
     step = max(1, AT_ONCE // (items * width))
     for start in range(0, draws, step):
         yield rng.multinomial(items, share, size=min(step, draws - start)).astype(np.float64)
-
-
-def interval(values: Float64) -> Interval:
-    """The middle 95% of draws (draws, ...); draws that hold NaN in a place are left out of it."""
-    low, high = np.nanpercentile(values, (2.5, 97.5), axis=0)
-    return np.asarray(low), np.asarray(high)

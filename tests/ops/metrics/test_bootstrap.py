@@ -1,10 +1,9 @@
 """Resamples and intervals against statements of their own."""
 
 import numpy as np
-import pytest
 from scipy import stats
 
-from segpipe.ops.metrics.bootstrap import interval, resample
+from segpipe.ops.metrics.bootstrap import resample
 
 
 def test_the_draws_do_not_depend_on_blocks() -> None:
@@ -21,14 +20,3 @@ def test_every_item_comes_as_often_as_chance_has_it() -> None:
     counts = np.bincount(times[:, 0].astype(int), minlength=9)[:6]
     expected = 20_000 * stats.binom.pmf(np.arange(6), 8, 1 / 8)
     np.testing.assert_allclose(counts, expected, atol=6 * np.sqrt(expected.max()))
-
-
-def test_an_interval_is_the_middle_of_the_draws_and_leaves_out_what_is_not_known() -> None:
-    values = np.arange(1001.0)[:, None] * (1, 10)
-    low, high = interval(values)
-    assert low == pytest.approx([25, 250])
-    assert high == pytest.approx([975, 9750])
-    values[::2, 1] = np.nan
-    low, high = interval(values)
-    assert (low[0], high[0]) == (25, 975)
-    assert (low[1], high[1]) == pytest.approx(tuple(np.percentile(values[1::2, 1], (2.5, 97.5))))

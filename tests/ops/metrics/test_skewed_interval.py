@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from segpipe.ops.metrics.bootstrap import Interval, interval, resample
+from segpipe.ops.metrics.bootstrap import Interval, resample
 from segpipe.ops.metrics.skewed_interval import (
     difference_ends,
     jackknife_skewness,
@@ -39,7 +39,7 @@ def held(draw: Callable[[np.random.Generator], Float64], mean: float, count: int
         drawn = draws_of(values, 400, seed)
         low, high = one_sample(drawn, values.mean(axis=0), count, ends=EVERYWHERE)
         own.append((low <= mean) & (mean <= high))
-        low, high = interval(drawn)
+        low, high = np.percentile(drawn, (2.5, 97.5), axis=0)
         plain.append((low <= mean) & (mean <= high))
     return float(np.mean(own)), float(np.mean(plain))
 
