@@ -84,7 +84,7 @@ def test_the_tree_is_kept_and_cut_anew_without_reading_features(tmp_path: Path) 
         for load, name in ((load_tree, "tree"), (load_clusters, "clusters"))
     )
     assert adjusted_rand_score(fcluster(tree.merges, 2, "maxclust"), model.members) == 1
-    with pytest.raises(MachineError, match="patches/c/0/0/0/0: it is gone"):  # another tree
+    with pytest.raises(MachineError, match="patches/c/0/0/0/0: a shard of features is missing"):  # another tree
         cluster.run(cluster.Config(**SMALL | {"prototypes": 19}), run_dir, Runtime())
 
 
