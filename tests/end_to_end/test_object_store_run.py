@@ -177,7 +177,7 @@ def test_killed_while_it_writes_the_run_stands_as_it_was_and_goes_on(
     with machine(tmp_path, "two"):
         assert list(segpipe.open(str(url))) == ["index"]
         half = [name for name in keys(url) if name.startswith("features/")]
-        assert 0 < len(half) < 6
+        assert len(half) == killed_push.HALF
         assert run_cli(command) == 6  # another machine cannot know yet that it was killed
     with machine(tmp_path, "one"):
         assert run_cli(command) == 0

@@ -6,6 +6,7 @@ Started by test_object_store_run.py, never imported. Usage: python killed_push.p
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,21 @@ from segpipe.base import object_store
 from segpipe.base.remote_path import RemotePath
 from segpipe.cli.entry import main
 
+HALF = 3  # files that are there when it dies
+
 
 def arm(artefact: str) -> None:
-    put, written = object_store.put, list[str]()
+    put, written, one_by_one = object_store.put, list[str](), threading.Lock()
 
     def dying(path: RemotePath, content: bytes | Path, **options: Any) -> str:
-        if f"/{artefact}/" in str(path):
-            written.append(path.name)
-            if len(written) > 4:
+        if f"/{artefact}/" not in str(path):
+            return put(path, content, **options)
+        with one_by_one:  # files go side by side: the fifth could begin before any of four had come
+            if len(written) == HALF:
                 os.kill(os.getpid(), signal.SIGKILL)
-        return put(path, content, **options)
+            found = put(path, content, **options)
+            written.append(path.name)
+            return found
 
     object_store.put = dying
 
