@@ -126,22 +126,23 @@ def _zoomed(ground: Ground) -> str:
 def drift_sentence(found: Comparison) -> str:
     """What light, season or depth could have made; empty where it was not measured."""
     drift, effect, same = found.light.drift, found.light.effect, found.light.unchanged
-    said, seen = [], drift is not None and drift.seen
-    if drift is not None:
-        said.append(_drifted(drift))
-    if effect is not None and not effect.known:
-        said.append("What of the difference it makes is not known: no image of the second date can be read.")
-    elif effect is not None:
-        place = int(abs(effect.by_light).argmax())
-        name, change = found.surveys[0].legend.names[place], points(float(effect.by_light[place]))
-        if same:
-            said.append(f"Maps of ground that did not change differ by {change} points of {name} at most.")
-        else:
-            said.append(
-                f"It changes {name} in masks of the second date by {change} points, and classes moved by themselves "
-                f"{effect.unevenness:.1f} times as far."
-            )
-    if seen and (effect is None or effect.known):
+    said = [] if drift is None else [_drifted(drift)]
+    if effect is None:
+        return " ".join(said)
+    if not effect.known:
+        return " ".join(
+            [*said, "What of the difference it makes is not known: no image of the second date can be read."]
+        )
+    place = int(abs(effect.by_light).argmax())
+    name, change = found.surveys[0].legend.names[place], points(float(effect.by_light[place]))
+    if same:
+        said.append(f"Maps of ground that did not change differ by {change} points of {name} at most.")
+    else:
+        said.append(
+            f"It changes {name} in masks of the second date by {change} points, and classes moved by themselves "
+            f"{effect.unevenness:.1f} times as far."
+        )
+    if drift is not None and drift.seen:
         said.append("--harmonize takes the light away.")
     return " ".join(said)
 

@@ -142,16 +142,17 @@ def match_colors(read: ReadBox, other: ReadBox, ground: Ground, size: Size) -> n
         ground: what both share.
         size: of the second.
     """
-    box, every, alike = ground.box, np.zeros((3, 256, 256), np.int64), np.zeros((3, 256, 256), np.int64)
+    box, alike, other_things = ground.box, np.zeros((3, 256, 256), np.int64), np.zeros((3, 256, 256), np.int64)
     for top in range(box.top, box.bottom, max(_WINDOW, -(-box.height // _WINDOWS))):
         for left in range(box.left, box.right, max(_WINDOW, -(-box.width // _WINDOWS))):
             window = Box(top, left, min(_WINDOW, box.bottom - top), min(_WINDOW, box.right - left))
             here = read(window)
             colors, there = warped_colors(other, window, ground.link, size)
             both = there if here.valid is None else there & here.valid
-            every += joint_histogram(here.rgb[both], colors[both])
-            both &= ~structure_differs(here.rgb, colors)
-            alike += joint_histogram(here.rgb[both], colors[both])
+            differs = structure_differs(here.rgb, colors)
+            alike += joint_histogram(here.rgb[both & ~differs], colors[both & ~differs])
+            other_things += joint_histogram(here.rgb[both & differs], colors[both & differs])
+    every = alike + other_things
     if alike.sum() < _ENOUGH * every.sum():
         return matched_table(every)
     alike[alike.sum(axis=2) < _MOST * every.sum(axis=2)] = 0

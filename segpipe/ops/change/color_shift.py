@@ -96,9 +96,7 @@ def matched_table(histogram: Int64) -> Rgb:
 def _extended(known: Int64, found: Float64, weights: Int64) -> Float64:
     """(256,) values between those that are known, and beyond them with the slope of the line through all of them."""
     every = np.arange(256)
-    mean = np.average(known, weights=weights), np.average(found, weights=weights)
-    spread = np.average((known - mean[0]) ** 2, weights=weights)
-    slope = np.average((known - mean[0]) * (found - mean[1]), weights=weights) / spread if spread > 0 else 1.0
+    slope = np.polyfit(known, found, 1, w=np.sqrt(weights))[0] if len(known) > 1 else 1.0
     beyond = np.minimum(every - known[0], 0) + np.maximum(every - known[-1], 0)
     return np.asarray(np.interp(every, known, found) + slope * beyond)
 
