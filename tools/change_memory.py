@@ -60,10 +60,8 @@ class Mosaics:
         found = np.zeros((box.height, box.width, 3), np.uint8)
         for row, col in np.ndindex(self.places.shape):
             square = Box(row * CELL, col * CELL, CELL, CELL)
-            top, left = max(box.top, square.top), max(box.left, square.left)
-            bottom, right = min(box.bottom, square.bottom), min(box.right, square.right)
-            if top < bottom and left < right:
-                part = Box(top, left, bottom - top, right - left)
+            if box.meets(square):
+                part = box.common(square)
                 found[part.within(box).slices] = self.dates[date][self.places[row, col]][part.within(square).slices]
         return found
 
